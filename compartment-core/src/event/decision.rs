@@ -1,0 +1,95 @@
+//! Decisions: what only the hub and its operators may say.
+
+use super::{RequestKind, TestsConfig};
+use crate::id::{Actor, ChannelName, HostId, OpId, PrId, Version};
+use crate::request::Ask;
+use crate::text::Text;
+use crate::time::Timestamp;
+
+/// Something decided.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Decision {
+    /// `host-configured`: the whole configuration of a host.
+    HostConfigured {
+        /// Which.
+        host: HostId,
+        /// What it follows.
+        channel: ChannelName,
+        /// How its tests run.
+        tests: TestsConfig,
+    },
+    /// `host-removed`: all its facts are forgotten; later reports are ignored until it is configured again.
+    HostRemoved {
+        /// Which.
+        host: HostId,
+    },
+    /// `agent-released`: the version that agents should have.
+    AgentReleased {
+        /// The version.
+        version: Version,
+    },
+    /// `op-requested`.
+    OpRequested {
+        /// The operation's id.
+        op: OpId,
+        /// Who asked.
+        by: Actor,
+        /// What for.
+        ask: Ask,
+        /// When the request lapses; five minutes after it was recorded unless said.
+        deliver_by: Option<Timestamp>,
+    },
+    /// `op-refused`: asked for, and not done.
+    OpRefused {
+        /// The id that it would have had.
+        op: OpId,
+        /// Who asked.
+        by: Actor,
+        /// What for.
+        ask: Ask,
+        /// Why not.
+        reason: Text,
+    },
+    /// `op-expired`: records that an operation's time ran out.
+    OpExpired {
+        /// Which.
+        op: OpId,
+        /// What it was.
+        kind: RequestKind,
+        /// Where.
+        host: Option<HostId>,
+    },
+    /// `merge-failed`.
+    MergeFailed {
+        /// Which.
+        op: OpId,
+        /// The pull request.
+        pr: PrId,
+        /// Why.
+        error: Text,
+    },
+    /// `revert-failed`.
+    RevertFailed {
+        /// Which.
+        op: OpId,
+        /// The pull request.
+        pr: PrId,
+        /// Why.
+        error: Text,
+    },
+}
+
+impl Decision {
+    /// The host decided about, if any.
+    #[must_use]
+    pub fn host(&self) -> Option<&HostId> {
+        match self {
+            Self::HostConfigured { host, .. } | Self::HostRemoved { host } => Some(host),
+            Self::OpRequested { ask, .. } | Self::OpRefused { ask, .. } => ask.host(),
+            Self::OpExpired { host, .. } => host.as_ref(),
+            Self::AgentReleased { .. } | Self::MergeFailed { .. } | Self::RevertFailed { .. } => {
+                None
+            }
+        }
+    }
+}

@@ -1,0 +1,175 @@
+//! What can happen, in three vocabularies by who may say it (CORE-006, section 2).
+//!
+//! A host's token reaches [`Report`] and nothing else: that a host decides is no check, but a type.
+
+mod decision;
+mod observation;
+mod report;
+
+pub use decision::Decision;
+pub use observation::{Comparison, Observation, PullRequest, Via};
+pub use report::{Deployer, Heartbeat, Origin, Reading, Report, RunningSystem, Said, Target};
+
+use serde::{Deserialize, Serialize};
+
+use crate::id::HostId;
+
+/// One event, before the log gives it a position and a time.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Event {
+    /// From a host, or from whoever watches it.
+    Report(Report),
+    /// Seen of the repository.
+    Observation(Observation),
+    /// Said by the hub and its operators.
+    Decision(Decision),
+}
+
+impl Event {
+    /// The host that the event is about, if it is about one.
+    #[must_use]
+    pub fn host(&self) -> Option<&HostId> {
+        match self {
+            Self::Report(report) => Some(&report.host),
+            Self::Observation(_) => None,
+            Self::Decision(decision) => decision.host(),
+        }
+    }
+}
+
+impl From<Report> for Event {
+    fn from(report: Report) -> Self {
+        Self::Report(report)
+    }
+}
+
+impl From<Observation> for Event {
+    fn from(observation: Observation) -> Self {
+        Self::Observation(observation)
+    }
+}
+
+impl From<Decision> for Event {
+    fn from(decision: Decision) -> Self {
+        Self::Decision(decision)
+    }
+}
+
+/// A fieldless enum with its wire names; `ALL` lists every value, for parsing and for enumeration.
+macro_rules! words {
+    ($($(#[$doc:meta])* $name:ident { $($(#[$vdoc:meta])* $variant:ident = $word:literal,)+ })+) => {$(
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum $name { $($(#[$vdoc])* $variant,)+ }
+
+        impl $name {
+            /// Every value, in order.
+            pub const ALL: &'static [Self] = &[$(Self::$variant),+];
+
+            /// The stable name used in events and output.
+            #[must_use]
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $word,)+ }
+            }
+
+            /// The value with this name.
+            #[must_use]
+            pub fn from_name(name: &str) -> Option<Self> {
+                match name { $($word => Some(Self::$variant),)+ _ => None }
+            }
+        }
+
+        impl core::fmt::Display for $name {
+            fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+                f.pad(self.as_str())
+            }
+        }
+
+        impl serde::Serialize for $name {
+            fn serialize<S: serde::Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+                to.serialize_str(self.as_str())
+            }
+        }
+
+        impl<'de> serde::Deserialize<'de> for $name {
+            fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+                let name = alloc::borrow::Cow::<'_, str>::deserialize(from)?;
+                Self::from_name(&name).ok_or_else(|| serde::de::Error::custom(concat!("unknown ", stringify!($name))))
+            }
+        }
+    )+};
+}
+pub(crate) use words;
+
+words! {
+    /// An operation that runs on a host.
+    Kind {
+        /// Bring the checkout to the desired commit.
+        Pull = "pull",
+        /// Build and activate what the checkout says.
+        Switch = "switch",
+        /// Run the host's tests.
+        Test = "test",
+        /// Activate an earlier generation.
+        Rollback = "rollback",
+    }
+
+    /// Anything that can be asked for.
+    RequestKind {
+        /// See [`Kind::Pull`].
+        Pull = "pull",
+        /// See [`Kind::Switch`].
+        Switch = "switch",
+        /// See [`Kind::Test`].
+        Test = "test",
+        /// See [`Kind::Rollback`].
+        Rollback = "rollback",
+        /// Stop an operation of a host.
+        Stop = "stop",
+        /// A heartbeat now, or a look at the repository now.
+        Refresh = "refresh",
+        /// Merge a pull request; touches no host.
+        MergePr = "merge-pr",
+        /// Revert a merged pull request; touches no host.
+        RevertPr = "revert-pr",
+    }
+}
+
+impl Kind {
+    /// A switch or a rollback: an attempt to change what runs.
+    #[must_use]
+    pub const fn deploys(self) -> bool {
+        matches!(self, Self::Switch | Self::Rollback)
+    }
+}
+
+impl From<Kind> for RequestKind {
+    fn from(kind: Kind) -> Self {
+        match kind {
+            Kind::Pull => Self::Pull,
+            Kind::Switch => Self::Switch,
+            Kind::Test => Self::Test,
+            Kind::Rollback => Self::Rollback,
+        }
+    }
+}
+
+/// How a host's tests are run: part of its configuration.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TestsConfig {
+    /// Off shows gray (CORE-006 T1).
+    pub enabled: bool,
+    /// Run by themselves after a switch or rollback.
+    pub auto_run: bool,
+    /// Seconds until a run counts as out of time.
+    pub timeout_s: u32,
+}
+
+impl Default for TestsConfig {
+    fn default() -> Self {
+        Self { enabled: true, auto_run: true, timeout_s: 60 }
+    }
+}
+
+/// The longest time an operation may ask for, in seconds (seven days): every operation ends.
+pub const LONGEST_TIMEOUT_S: u32 = 7 * 24 * 60 * 60;

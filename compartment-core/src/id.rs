@@ -1,0 +1,216 @@
+//! Names of things: validated where they enter, trusted everywhere else.
+
+use core::fmt;
+use core::str::FromStr;
+
+use alloc::borrow::Cow;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use smol_str::SmolStr;
+
+/// Why a value from outside was refused: what it should have been, in words for the person who sent it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("not a valid {what}: expected {expected}")]
+pub struct Invalid {
+    /// The kind of thing, such as `host id`.
+    pub what: &'static str,
+    /// What is accepted.
+    pub expected: &'static str,
+}
+
+/// A bounded name: `what`, what is `expected`, and the test that says so.
+macro_rules! names {
+    ($($(#[$doc:meta])* $name:ident, $what:literal, $expected:literal, $ok:expr;)+) => {$(
+        $(#[$doc])*
+        #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name(SmolStr);
+
+        impl $name {
+            /// Parses the name.
+            ///
+            /// # Errors
+            #[doc = concat!("[`Invalid`] unless it is ", $expected, ".")]
+            pub fn new(raw: &str) -> Result<Self, Invalid> {
+                let ok: fn(&str) -> bool = $ok;
+                if ok(raw) { Ok(Self(SmolStr::new(raw))) } else { Err(Invalid { what: $what, expected: $expected }) }
+            }
+
+            /// The name as text.
+            #[must_use]
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = Invalid;
+            fn from_str(raw: &str) -> Result<Self, Invalid> {
+                Self::new(raw)
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.pad(&self.0)
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, "{:?}", self.0.as_str())
+            }
+        }
+    )+};
+}
+
+names! {
+    /// A host's name, its identity in the log (CORE-006, section 2).
+    HostId, "host id", "1 to 253 of A-Z a-z 0-9 . _ -, starting with a letter or digit",
+        |s| token(s, 253, b"._-");
+    /// A channel: the branch of the config repository that a host follows.
+    ChannelName, "channel", "1 to 200 of A-Z a-z 0-9 . _ / -, starting with a letter or digit",
+        |s| token(s, 200, b"._/-");
+    /// The id of one requested operation: its idempotency key.
+    OpId, "operation id", "1 to 100 of A-Z a-z 0-9 . _ : -, starting with a letter or digit",
+        |s| token(s, 100, b"._:-");
+    /// The random session of a producer's spool.
+    SessionId, "session", "1 to 100 of A-Z a-z 0-9 . _ : -, starting with a letter or digit",
+        |s| token(s, 100, b"._:-");
+    /// A pull request: a forge's number, or a branch where the forge knows no numbers.
+    PrId, "pull request", "a number, or 1 to 200 of A-Z a-z 0-9 . _ / -, starting with a letter or digit",
+        |s| token(s, 200, b"._/-");
+    /// A version of the agent, compared exactly (CORE-006 A3).
+    Version, "version", "1 to 100 printable ASCII characters",
+        |s| printable(s, 100);
+    /// Who asked: a person, or a program that speaks for one.
+    Actor, "actor", "1 to 200 printable characters",
+        |s| !s.trim().is_empty() && s.len() <= 200 && crate::Text::new(s).as_str() == s;
+    /// What runs, as the host names it: an absolute path, such as a path of the Nix store.
+    StorePath, "path", "an absolute path of 2 to 1024 printable ASCII characters",
+        |s| s.len() >= 2 && s.starts_with('/') && printable(s, 1024);
+}
+
+/// Serialised as its text.
+macro_rules! text_serde {
+    ($($name:ident)+) => {$(
+        impl Serialize for $name {
+            fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+                to.serialize_str(&self.0)
+            }
+        }
+
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+                Self::new(&Cow::<'_, str>::deserialize(from)?).map_err(serde::de::Error::custom)
+            }
+        }
+    )+};
+}
+
+text_serde! { HostId ChannelName OpId SessionId Version Actor StorePath }
+
+impl Serialize for PrId {
+    /// People and forges write most of them as numbers.
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        match self.0.parse::<u64>() {
+            Ok(number)
+                if to.is_human_readable() && *self.0 == *smol_str::format_smolstr!("{number}") =>
+            {
+                to.serialize_u64(number)
+            }
+            Ok(_) | Err(_) => to.serialize_str(&self.0),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for PrId {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        struct NumberOrName;
+        impl serde::de::Visitor<'_> for NumberOrName {
+            type Value = PrId;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a pull request's number or name")
+            }
+            fn visit_u64<E: serde::de::Error>(self, number: u64) -> Result<PrId, E> {
+                Ok(PrId::from(number))
+            }
+            fn visit_str<E: serde::de::Error>(self, name: &str) -> Result<PrId, E> {
+                PrId::new(name).map_err(E::custom)
+            }
+        }
+        if from.is_human_readable() {
+            from.deserialize_any(NumberOrName)
+        } else {
+            from.deserialize_str(NumberOrName)
+        }
+    }
+}
+
+impl From<u64> for PrId {
+    fn from(number: u64) -> Self {
+        Self(smol_str::format_smolstr!("{number}"))
+    }
+}
+
+fn token(s: &str, limit: usize, more: &[u8]) -> bool {
+    s.len() <= limit
+        && s.as_bytes().first().is_some_and(u8::is_ascii_alphanumeric)
+        && s.bytes().all(|b| b.is_ascii_alphanumeric() || more.contains(&b))
+}
+
+fn printable(s: &str, limit: usize) -> bool {
+    !s.is_empty() && s.len() <= limit && s.bytes().all(|b| b.is_ascii_graphic() || b == b' ')
+}
+
+impl ChannelName {
+    /// `main`: where hosts and observations belong that name no channel.
+    #[must_use]
+    pub const fn main() -> Self {
+        Self(SmolStr::new_static("main"))
+    }
+}
+
+impl Default for ChannelName {
+    fn default() -> Self {
+        Self::main()
+    }
+}
+
+impl OpId {
+    /// The id of the test run that became due at a log position (CORE-006, section 6).
+    #[must_use]
+    pub fn automatic_test(position: u64) -> Self {
+        Self(smol_str::format_smolstr!("auto-test-{position}"))
+    }
+
+    /// The id of the stop that goes before an operation which supersedes a running test.
+    #[must_use]
+    pub fn stop_before(&self) -> Self {
+        let head: SmolStr = self.0.chars().take(95).collect();
+        Self(smol_str::format_smolstr!("{head}.stop"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::prelude::rust_2024::*;
+
+    use super::*;
+
+    #[test]
+    fn host_ids() {
+        for good in ["a", "gpc0", "GPC-0.example_1", &"x".repeat(253)] {
+            assert!(HostId::new(good).is_ok(), "{good}");
+        }
+        for bad in ["", "-a", ".a", "a b", "a/b", "ä", "a\n", "a\0", &"x".repeat(254)] {
+            assert!(HostId::new(bad).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn paths_hold_nothing_that_a_terminal_obeys() {
+        assert!(StorePath::new("/nix/store/abc-nixos-system").is_ok());
+        for bad in ["", "/", "nix", "/nix\u{1b}[2J", "/nix\n"] {
+            assert!(StorePath::new(bad).is_err(), "{bad:?}");
+        }
+    }
+}

@@ -1,0 +1,123 @@
+//! Requests: what people ask for (CORE-006, section 6).
+
+use serde::{Deserialize, Serialize};
+
+use crate::commit::Commit;
+use crate::event::{Kind, RequestKind, Target};
+use crate::id::{Actor, HostId, OpId, PrId};
+use crate::time::Timestamp;
+
+/// One request, on one host, on one pull request, or for a look at the repository.
+///
+/// A request for many hosts is one of these for each, with an id for each: every host has its own answer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Request {
+    /// The operation's id, chosen by the caller (the core draws no random numbers): the idempotency key.
+    pub op: OpId,
+    /// Who asks.
+    pub by: Actor,
+    /// What for.
+    pub ask: Ask,
+    /// When the request lapses; [`crate::decide::DELIVER_WITHIN`] from now unless said.
+    pub deliver_by: Option<Timestamp>,
+}
+
+/// What is asked for, with what that needs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Ask {
+    /// Bring the checkout to the desired commit.
+    Pull {
+        /// Where.
+        host: HostId,
+    },
+    /// Build and activate the checkout.
+    Switch {
+        /// Where.
+        host: HostId,
+        /// Even though the checkout is not proven to be the desired one.
+        force: bool,
+    },
+    /// Run the tests.
+    Test {
+        /// Where.
+        host: HostId,
+    },
+    /// Go to an earlier generation.
+    Rollback {
+        /// Where.
+        host: HostId,
+        /// Which generation; the default target unless said.
+        to: Option<Target>,
+    },
+    /// Stop an operation.
+    Stop {
+        /// Where.
+        host: HostId,
+        /// Which.
+        target_op: OpId,
+    },
+    /// A heartbeat of a host now, or a look at the repository now.
+    Refresh {
+        /// The host; the repository where there is none.
+        host: Option<HostId>,
+    },
+    /// Merge a pull request, and nothing else.
+    MergePr {
+        /// Which.
+        pr: PrId,
+        /// The head that the asker was shown.
+        expected_head: Commit,
+    },
+    /// Put a revert commit of a merged pull request on its channel, and nothing else.
+    RevertPr {
+        /// Which.
+        pr: PrId,
+    },
+}
+
+impl Ask {
+    /// The kind of request.
+    #[must_use]
+    pub const fn kind(&self) -> RequestKind {
+        match self {
+            Self::Pull { .. } => RequestKind::Pull,
+            Self::Switch { .. } => RequestKind::Switch,
+            Self::Test { .. } => RequestKind::Test,
+            Self::Rollback { .. } => RequestKind::Rollback,
+            Self::Stop { .. } => RequestKind::Stop,
+            Self::Refresh { .. } => RequestKind::Refresh,
+            Self::MergePr { .. } => RequestKind::MergePr,
+            Self::RevertPr { .. } => RequestKind::RevertPr,
+        }
+    }
+
+    /// The operation that it starts on a host, if it starts one.
+    #[must_use]
+    pub const fn operation(&self) -> Option<Kind> {
+        match self {
+            Self::Pull { .. } => Some(Kind::Pull),
+            Self::Switch { .. } => Some(Kind::Switch),
+            Self::Test { .. } => Some(Kind::Test),
+            Self::Rollback { .. } => Some(Kind::Rollback),
+            Self::Stop { .. }
+            | Self::Refresh { .. }
+            | Self::MergePr { .. }
+            | Self::RevertPr { .. } => None,
+        }
+    }
+
+    /// The host that it is for, if it is for one.
+    #[must_use]
+    pub const fn host(&self) -> Option<&HostId> {
+        match self {
+            Self::Pull { host }
+            | Self::Switch { host, .. }
+            | Self::Test { host }
+            | Self::Rollback { host, .. }
+            | Self::Stop { host, .. } => Some(host),
+            Self::Refresh { host } => host.as_ref(),
+            Self::MergePr { .. } | Self::RevertPr { .. } => None,
+        }
+    }
+}

@@ -1,0 +1,119 @@
+//! Words that came from outside, made harmless.
+
+use core::fmt;
+
+use smol_str::{SmolStr, SmolStrBuilder};
+
+/// Human text from a host, a forge or an operator: at most [`Text::LIMIT`] bytes, without a character
+/// that could move a cursor, ring a bell or turn the reading direction.
+///
+/// Such characters stay visible instead of being lost: `ESC` becomes `␛`, a newline `␊`, anything else
+/// unprintable `�`. Longer text is cut and ends with `…`. Cleaning clean text changes nothing.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Text(SmolStr);
+
+impl Text {
+    /// The longest text kept, in bytes.
+    pub const LIMIT: usize = 4096;
+
+    /// Cleans and cuts `raw`.
+    #[must_use]
+    pub fn new(raw: &str) -> Self {
+        Self::cut(raw, Self::LIMIT)
+    }
+
+    /// The cleaned text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// True for the empty text.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Cleans `raw` and keeps at most `limit` bytes of it, for names in lists.
+    #[must_use]
+    pub fn cut(raw: &str, limit: usize) -> Self {
+        if raw.len() <= limit && raw.chars().all(|c| printable(c) == c) {
+            return Self(SmolStr::new(raw));
+        }
+        let mut out = SmolStrBuilder::new();
+        let mut bytes = 0;
+        for c in raw.chars().map(printable) {
+            if bytes + c.len_utf8() + '…'.len_utf8() > limit {
+                out.push('…');
+                break;
+            }
+            bytes += c.len_utf8();
+            out.push(c);
+        }
+        Self(out.finish())
+    }
+}
+
+/// The character itself where it is safe to show, else one that stands for it.
+fn printable(c: char) -> char {
+    match c {
+        '\u{0}'..='\u{1f}' => char::from_u32(0x2400 + c as u32).unwrap_or('\u{fffd}'),
+        '\u{7f}' => '\u{2421}',
+        '\u{80}'..='\u{9f}'
+        | '\u{ad}'
+        | '\u{61c}'
+        | '\u{200b}'..='\u{200f}'
+        | '\u{2028}'..='\u{202e}'
+        | '\u{2060}'..='\u{206f}'
+        | '\u{feff}'
+        | '\u{fff9}'..='\u{fffb}'
+        | '\u{e0000}'..='\u{e007f}' => '\u{fffd}',
+        _ => c,
+    }
+}
+
+impl fmt::Display for Text {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl From<&str> for Text {
+    fn from(raw: &str) -> Self {
+        Self::new(raw)
+    }
+}
+
+impl serde::Serialize for Text {
+    fn serialize<S: serde::Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_str(&self.0)
+    }
+}
+
+impl<'de> serde::Deserialize<'de> for Text {
+    fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        alloc::borrow::Cow::<'_, str>::deserialize(from).map(|raw| Self::new(&raw))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::prelude::rust_2024::*;
+
+    use super::*;
+
+    #[test]
+    fn nothing_reaches_the_terminal_as_a_command() {
+        let text = Text::new("a\u{1b}[31mred\r\n\u{0}\u{9b}2J\u{202e}x");
+        assert_eq!(text.as_str(), "a␛[31mred␍␊␀\u{fffd}2J\u{fffd}x");
+        assert_eq!(Text::new(text.as_str()), text, "cleaning is idempotent");
+    }
+
+    #[test]
+    fn long_text_is_cut_at_a_character() {
+        let text = Text::new(&"ü".repeat(Text::LIMIT));
+        assert!(text.as_str().len() <= Text::LIMIT);
+        assert!(text.as_str().ends_with('…'));
+        assert_eq!(Text::new(text.as_str()), text, "cutting is idempotent");
+    }
+}
