@@ -107,8 +107,7 @@ impl Short<'_> {
         let mut hex = [0; 64];
         for (i, digit) in hex.iter_mut().enumerate().take(self.digits) {
             let byte = self.bytes[i / 2];
-            *digit =
-                b"0123456789abcdef"[usize::from(if i % 2 == 0 { byte >> 4 } else { byte & 15 })];
+            *digit = b"0123456789abcdef"[usize::from(if i % 2 == 0 { byte >> 4 } else { byte & 15 })];
         }
         f(core::str::from_utf8(&hex[..self.digits]).expect("hex digits are ASCII"))
     }

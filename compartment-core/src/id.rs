@@ -4,6 +4,7 @@ use core::fmt;
 use core::str::FromStr;
 
 use alloc::borrow::Cow;
+use alloc::sync::Arc;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use smol_str::SmolStr;
 
@@ -84,9 +85,41 @@ names! {
     /// Who asked: a person, or a program that speaks for one.
     Actor, "actor", "1 to 200 printable characters",
         |s| !s.trim().is_empty() && s.len() <= 200 && crate::Text::new(s).as_str() == s;
-    /// What runs, as the host names it: an absolute path, such as a path of the Nix store.
-    StorePath, "path", "an absolute path of 2 to 1024 printable ASCII characters",
-        |s| s.len() >= 2 && s.starts_with('/') && printable(s, 1024);
+}
+
+/// What runs, as the host names it: an absolute path, such as a path of the Nix store.
+///
+/// Paths are unique to a host and never short, so they are shared by pointer, never inline.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct StorePath(Arc<str>);
+
+impl StorePath {
+    /// Parses the path.
+    ///
+    /// # Errors
+    /// [`Invalid`] unless it is an absolute path of 2 to 1024 printable ASCII characters.
+    pub fn new(raw: &str) -> Result<Self, Invalid> {
+        if raw.len() >= 2 && raw.starts_with('/') && printable(raw, 1024) {
+            Ok(Self(raw.into()))
+        } else {
+            Err(Invalid {
+                what: "path",
+                expected: "an absolute path of 2 to 1024 printable ASCII characters",
+            })
+        }
+    }
+
+    /// The path as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for StorePath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.0)
+    }
 }
 
 /// Serialised as its text.
@@ -94,7 +127,7 @@ macro_rules! text_serde {
     ($($name:ident)+) => {$(
         impl Serialize for $name {
             fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
-                to.serialize_str(&self.0)
+                to.serialize_str(self.as_str())
             }
         }
 
@@ -112,9 +145,7 @@ impl Serialize for PrId {
     /// People and forges write most of them as numbers.
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
         match self.0.parse::<u64>() {
-            Ok(number)
-                if to.is_human_readable() && *self.0 == *smol_str::format_smolstr!("{number}") =>
-            {
+            Ok(number) if to.is_human_readable() && *self.0 == *smol_str::format_smolstr!("{number}") => {
                 to.serialize_u64(number)
             }
             Ok(_) | Err(_) => to.serialize_str(&self.0),

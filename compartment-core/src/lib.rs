@@ -11,8 +11,17 @@ pub mod decide {
     /// x
     pub const DELIVER_WITHIN: crate::Span = crate::Span::from_mins(5);
 }
+mod apply;
+pub mod channel;
+pub mod checkout;
 mod commit;
+pub mod drift;
+pub mod fleet;
+pub mod generation;
+pub mod host;
 mod id;
+mod intern;
+pub mod operation;
 mod record;
 mod request;
 mod text;

@@ -100,10 +100,7 @@ impl Ask {
             Self::Switch { .. } => Some(Kind::Switch),
             Self::Test { .. } => Some(Kind::Test),
             Self::Rollback { .. } => Some(Kind::Rollback),
-            Self::Stop { .. }
-            | Self::Refresh { .. }
-            | Self::MergePr { .. }
-            | Self::RevertPr { .. } => None,
+            Self::Stop { .. } | Self::Refresh { .. } | Self::MergePr { .. } | Self::RevertPr { .. } => None,
         }
     }
 
@@ -118,6 +115,20 @@ impl Ask {
             | Self::Stop { host, .. } => Some(host),
             Self::Refresh { host } => host.as_ref(),
             Self::MergePr { .. } | Self::RevertPr { .. } => None,
+        }
+    }
+
+    /// The pull request that it is for, if it is for one.
+    #[must_use]
+    pub const fn pull_request(&self) -> Option<&PrId> {
+        match self {
+            Self::MergePr { pr, .. } | Self::RevertPr { pr } => Some(pr),
+            Self::Pull { .. }
+            | Self::Switch { .. }
+            | Self::Test { .. }
+            | Self::Rollback { .. }
+            | Self::Stop { .. }
+            | Self::Refresh { .. } => None,
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Time as an argument: the core reads no clock.
 
 use core::fmt;
+use core::num::NonZeroU64;
 use core::ops::{Add, Sub};
 use core::str::FromStr;
 
@@ -10,13 +11,13 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use crate::id::Invalid;
 
 /// A moment in UTC, in whole milliseconds since 1970. Between 1970 and 9999; written as RFC 3339.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
-pub struct Timestamp(i64);
+///
+/// Held as milliseconds plus one, so that `Option<Timestamp>` is no larger.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Timestamp(NonZeroU64);
 
 /// A span of time in whole milliseconds, never negative.
-#[derive(
-    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize,
-)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
 pub struct Span(u64);
 
 impl Span {
@@ -59,9 +60,9 @@ impl fmt::Display for Span {
 
 impl Timestamp {
     /// The earliest moment: 1970-01-01T00:00:00Z.
-    pub const MIN: Self = Self(0);
+    pub const MIN: Self = Self::of(0);
     /// The latest moment: 9999-12-30T22:00:00Z, the end of what RFC 3339 tools agree on.
-    pub const MAX: Self = Self(253_402_207_200_000);
+    pub const MAX: Self = Self::of(253_402_207_200_000);
 
     const INVALID: Invalid = Invalid {
         what: "time",
@@ -73,23 +74,36 @@ impl Timestamp {
     /// # Errors
     /// [`Invalid`] before 1970 or after 9999.
     pub fn from_millis(millis: i64) -> Result<Self, Invalid> {
-        if (Self::MIN.0..=Self::MAX.0).contains(&millis) {
-            Ok(Self(millis))
-        } else {
-            Err(Self::INVALID)
+        match u64::try_from(millis) {
+            Ok(millis) if millis <= Self::MAX.millis() => Ok(Self::of(millis)),
+            Ok(_) | Err(_) => Err(Self::INVALID),
         }
     }
 
     /// Milliseconds since 1970.
     #[must_use]
     pub const fn as_millis(self) -> i64 {
-        self.0
+        self.millis().cast_signed()
     }
 
     /// How long after `earlier` this is; zero where it is not after it.
     #[must_use]
-    pub fn since(self, earlier: Self) -> Span {
-        Span(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))
+    pub const fn since(self, earlier: Self) -> Span {
+        Span(self.millis().saturating_sub(earlier.millis()))
+    }
+
+    const fn millis(self) -> u64 {
+        self.0.get() - 1
+    }
+
+    const fn of(millis: u64) -> Self {
+        Self(NonZeroU64::MIN.saturating_add(millis))
+    }
+}
+
+impl Default for Timestamp {
+    fn default() -> Self {
+        Self::MIN
     }
 }
 
@@ -97,10 +111,7 @@ impl Add<Span> for Timestamp {
     type Output = Self;
     /// Stops at [`Timestamp::MAX`].
     fn add(self, span: Span) -> Self {
-        Self(
-            i64::try_from(span.0)
-                .map_or(Self::MAX.0, |ms| self.0.saturating_add(ms).min(Self::MAX.0)),
-        )
+        Self::of(self.millis().saturating_add(span.0).min(Self::MAX.millis()))
     }
 }
 
@@ -108,7 +119,7 @@ impl Sub<Span> for Timestamp {
     type Output = Self;
     /// Stops at [`Timestamp::MIN`].
     fn sub(self, span: Span) -> Self {
-        Self(i64::try_from(span.0).map_or(0, |ms| self.0.saturating_sub(ms).max(0)))
+        Self::of(self.millis().saturating_sub(span.0))
     }
 }
 
@@ -124,7 +135,7 @@ impl FromStr for Timestamp {
 impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let time =
-            jiff::Timestamp::from_millisecond(self.0).expect("Timestamp is within jiff's range");
+            jiff::Timestamp::from_millisecond(self.as_millis()).expect("Timestamp is within jiff's range");
         fmt::Display::fmt(&time, f)
     }
 }

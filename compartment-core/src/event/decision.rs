@@ -87,9 +87,7 @@ impl Decision {
             Self::HostConfigured { host, .. } | Self::HostRemoved { host } => Some(host),
             Self::OpRequested { ask, .. } | Self::OpRefused { ask, .. } => ask.host(),
             Self::OpExpired { host, .. } => host.as_ref(),
-            Self::AgentReleased { .. } | Self::MergeFailed { .. } | Self::RevertFailed { .. } => {
-                None
-            }
+            Self::AgentReleased { .. } | Self::MergeFailed { .. } | Self::RevertFailed { .. } => None,
         }
     }
 }

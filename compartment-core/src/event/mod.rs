@@ -8,7 +8,9 @@ mod report;
 
 pub use decision::Decision;
 pub use observation::{Comparison, Observation, PullRequest, Via};
-pub use report::{Deployer, Heartbeat, Origin, Reading, Report, RunningSystem, Said, Target};
+pub use report::{
+    Deployer, GenerationNumber, Heartbeat, Origin, Reading, Report, RunningSystem, Said, Target,
+};
 
 use serde::{Deserialize, Serialize};
 

@@ -1,5 +1,7 @@
 //! Reports: what a host's agent, or whoever watches the host, may say.
 
+use core::num::NonZeroU32;
+
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
@@ -201,13 +203,16 @@ pub struct Heartbeat {
     pub running: Option<Option<Kind>>,
 }
 
+/// A profile's generation number: from 1, as Nix counts.
+pub type GenerationNumber = NonZeroU32;
+
 /// What a host says of its running system. The number belongs to the path.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RunningSystem {
     /// What `/run/current-system` resolves to.
     pub path: Option<StorePath>,
     /// The profile's generation number.
-    pub number: Option<u64>,
+    pub number: Option<GenerationNumber>,
     /// The commit that the system itself says it was built from.
     pub commit: Option<Commit>,
 }
@@ -216,7 +221,7 @@ pub struct RunningSystem {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Target {
     /// Its number.
-    pub number: Option<u64>,
+    pub number: Option<GenerationNumber>,
     /// Its path.
     pub path: Option<StorePath>,
 }

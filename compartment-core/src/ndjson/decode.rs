@@ -14,8 +14,8 @@ use super::field::{Field, Names, Parse, TimeoutSeconds};
 use super::{Envelope, FORMAT_VERSION};
 use crate::commit::{Commit, LockHash};
 use crate::event::{
-    Comparison, Decision, Deployer, Event, Heartbeat, Kind, Observation, Origin, PullRequest,
-    Report, RequestKind, RunningSystem, Said, Target, TestsConfig, Via, words,
+    Comparison, Decision, Deployer, Event, Heartbeat, Kind, Observation, Origin, PullRequest, Report,
+    RequestKind, RunningSystem, Said, Target, TestsConfig, Via, words,
 };
 use crate::id::{Actor, ChannelName, HostId, Invalid, OpId, PrId, Version};
 use crate::request::Ask;
@@ -56,9 +56,7 @@ pub enum Cause {
         limit: usize,
     },
     /// It is written in a format newer than this library.
-    #[error(
-        "format version {0} is newer than this program ({FORMAT_VERSION}): update it to read this event"
-    )]
+    #[error("format version {0} is newer than this program ({FORMAT_VERSION}): update it to read this event")]
     NewerVersion(u64),
     /// The event's `type` is not known.
     #[error("unknown event type {0:?}")]
@@ -239,10 +237,7 @@ impl Wrong {
     fn located(self, line: &[u8]) -> LineError {
         let (field, cause): (_, fn(&'static str, Text, Invalid) -> Cause) = match self {
             Self::NewerVersion(v) => {
-                return LineError {
-                    column: find(line, "v").map(|f| f.0),
-                    cause: Cause::NewerVersion(v),
-                };
+                return LineError { column: find(line, "v").map(|f| f.0), cause: Cause::NewerVersion(v) };
             }
             Self::Missing(field) => {
                 return LineError { column: None, cause: Cause::Missing(field) };
@@ -250,16 +245,13 @@ impl Wrong {
             Self::Contradiction(why) => {
                 return LineError { column: None, cause: Cause::Contradiction(why) };
             }
-            Self::UnknownType => ("type", |_, found, _| {
-                Cause::UnknownType(found.as_str().trim_matches('"').to_string())
-            }),
-            Self::Bad(field, _) => {
-                (field, |field, found, invalid| Cause::Bad { field, found, invalid })
+            Self::UnknownType => {
+                ("type", |_, found, _| Cause::UnknownType(found.as_str().trim_matches('"').to_string()))
             }
+            Self::Bad(field, _) => (field, |field, found, invalid| Cause::Bad { field, found, invalid }),
         };
         let invalid = if let Self::Bad(_, invalid) = self { invalid } else { Type::EXPECTED };
-        let (column, found) =
-            find(line, field).map_or((None, Text::default()), |(c, t)| (Some(c), t));
+        let (column, found) = find(line, field).map_or((None, Text::default()), |(c, t)| (Some(c), t));
         LineError { column, cause: cause(field, found, invalid) }
     }
 }
@@ -335,10 +327,7 @@ impl Line {
             Type::TestStarted => self.report(|line| Ok(line.started(Kind::Test))),
             Type::PullOk => self.report(Self::pull_ok),
             Type::PullFail => self.report(|line| {
-                Ok(Said::PullFail {
-                    exit_code: line.exit_code.lenient(),
-                    error: line.error.lenient(),
-                })
+                Ok(Said::PullFail { exit_code: line.exit_code.lenient(), error: line.error.lenient() })
             }),
             Type::SwitchOk => self.report(|line| Ok(line.deploy_ok(Deployer::Switch))),
             Type::RollbackOk => self.report(|line| Ok(line.deploy_ok(Deployer::Rollback))),
@@ -347,10 +336,7 @@ impl Line {
             Type::TestPass => self.report(Self::test_pass),
             Type::TestFail => self.report(Self::test_fail),
             Type::OpRejected => self.report(|line| {
-                Ok(Said::OpRejected {
-                    kind: need(line.kind, "kind")?,
-                    reason: need(line.reason, "reason")?,
-                })
+                Ok(Said::OpRejected { kind: need(line.kind, "kind")?, reason: need(line.reason, "reason")? })
             }),
             Type::OpStopped => self.report(Self::op_stopped),
             Type::DesiredObserved => self.desired_observed().map(Event::from),
@@ -360,9 +346,7 @@ impl Line {
             Type::PrMerged | Type::PrReverted => self.moved(kind).map(Event::from),
             Type::CommitsCompared => self.compared().map(Event::from),
             Type::HostConfigured => self.host_configured().map(Event::from),
-            Type::HostRemoved => {
-                Ok(Decision::HostRemoved { host: need(self.host, "host")? }.into())
-            }
+            Type::HostRemoved => Ok(Decision::HostRemoved { host: need(self.host, "host")? }.into()),
             Type::AgentReleased => {
                 Ok(Decision::AgentReleased { version: need(self.version, "version")? }.into())
             }
@@ -408,11 +392,7 @@ impl Line {
 
     fn pull_ok(self) -> Taken<Said> {
         let commit = need(self.commit, "commit")?;
-        Ok(Said::PullOk {
-            commit,
-            lock_hash: self.lock_hash.lenient(),
-            dirty: self.dirty.lenient(),
-        })
+        Ok(Said::PullOk { commit, lock_hash: self.lock_hash.lenient(), dirty: self.dirty.lenient() })
     }
 
     fn deploy_ok(self, kind: Deployer) -> Said {
@@ -460,10 +440,7 @@ impl Line {
             RequestKind::Switch => Kind::Switch,
             RequestKind::Test => Kind::Test,
             RequestKind::Rollback => Kind::Rollback,
-            RequestKind::Stop
-            | RequestKind::Refresh
-            | RequestKind::MergePr
-            | RequestKind::RevertPr => {
+            RequestKind::Stop | RequestKind::Refresh | RequestKind::MergePr | RequestKind::RevertPr => {
                 return Err(Wrong::Bad("kind", Kind::EXPECTED));
             }
         };
@@ -548,14 +525,11 @@ impl Line {
         let host = |host| need(host, "host");
         let ask = match need(self.kind, "kind")? {
             RequestKind::Pull => Ask::Pull { host: host(self.host)? },
-            RequestKind::Switch => Ask::Switch {
-                host: host(self.host)?,
-                force: may(self.force, "force")?.unwrap_or(false),
-            },
-            RequestKind::Test => Ask::Test { host: host(self.host)? },
-            RequestKind::Rollback => {
-                Ask::Rollback { host: host(self.host)?, to: may(self.to, "to")? }
+            RequestKind::Switch => {
+                Ask::Switch { host: host(self.host)?, force: may(self.force, "force")?.unwrap_or(false) }
             }
+            RequestKind::Test => Ask::Test { host: host(self.host)? },
+            RequestKind::Rollback => Ask::Rollback { host: host(self.host)?, to: may(self.to, "to")? },
             RequestKind::Stop => {
                 Ask::Stop { host: host(self.host)?, target_op: need(self.target_op, "target_op")? }
             }
@@ -570,8 +544,7 @@ impl Line {
     }
 
     fn forge_failed(self, kind: Type) -> Taken<Decision> {
-        let (op, pr, error) =
-            (need(self.op, "op")?, need(self.pr, "pr")?, need(self.error, "error")?);
+        let (op, pr, error) = (need(self.op, "op")?, need(self.pr, "pr")?, need(self.error, "error")?);
         Ok(if kind == Type::MergeFailed {
             Decision::MergeFailed { op, pr, error }
         } else {

@@ -5,9 +5,7 @@ use alloc::string::String;
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
 use super::FORMAT_VERSION;
-use crate::event::{
-    Decision, Deployer, Event, Heartbeat, Kind, Observation, Reading, Report, Said, Via,
-};
+use crate::event::{Decision, Deployer, Event, Heartbeat, Kind, Observation, Reading, Report, Said, Via};
 use crate::id::{Actor, OpId};
 use crate::request::Ask;
 use crate::time::Timestamp;

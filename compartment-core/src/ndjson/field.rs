@@ -10,7 +10,7 @@ use serde::de::{Deserialize, Deserializer, Error, IgnoredAny, MapAccess, SeqAcce
 
 use crate::commit::{Commit, LockHash};
 use crate::event::{
-    Kind, LONGEST_TIMEOUT_S, Origin, Reading, RequestKind, RunningSystem, Said, Target,
+    GenerationNumber, Kind, LONGEST_TIMEOUT_S, Origin, Reading, RequestKind, RunningSystem, Said, Target,
     TestsConfig, Via,
 };
 use crate::id::{Actor, ChannelName, HostId, Invalid, OpId, PrId, SessionId, StorePath, Version};
@@ -184,6 +184,14 @@ integers! {
     i32, "a whole number";
 }
 
+impl Parse for GenerationNumber {
+    const EXPECTED: Invalid =
+        Invalid { what: "generation number", expected: "a whole number from 1 to 4294967295" };
+    fn number(value: i128) -> Result<Self, Invalid> {
+        u32::try_from(value).ok().and_then(Self::new).ok_or(Self::EXPECTED)
+    }
+}
+
 /// Seconds until an operation expires: every operation ends, and none at once.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct TimeoutSeconds(pub(super) u32);
@@ -265,9 +273,9 @@ impl<'de> Deserialize<'de> for Key {
 }
 
 objects! {
-    RunningSystem, "system", { "path" => path: StorePath, "number" => number: u64, "commit" => commit: Commit }
+    RunningSystem, "system", { "path" => path: StorePath, "number" => number: GenerationNumber, "commit" => commit: Commit }
         => Some(RunningSystem { path, number, commit });
-    Target, "target", { "number" => number: u64, "path" => path: StorePath }
+    Target, "target", { "number" => number: GenerationNumber, "path" => path: StorePath }
         => (number.is_some() || path.is_some()).then_some(Target { number, path });
     Origin, "origin", { "session" => session: SessionId, "n" => n: u64 }
         => session.zip(n).map(|(session, n)| Origin { session, n });

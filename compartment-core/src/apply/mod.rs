@@ -1,0 +1,221 @@
+//! The only code that changes state: one record in, what may look different out.
+
+mod deploy;
+mod report;
+mod repository;
+mod requested;
+
+use alloc::vec::Vec;
+
+use crate::event::{Decision, Event, Report};
+use crate::fleet::{ChannelIndex, Fleet, HostIndex};
+use crate::host::{Host, Membership};
+use crate::record::Record;
+use crate::time::Timestamp;
+
+/// What may look different after a record.
+///
+/// A changed desired state names its channel and visits no host: it costs the same for ten hosts and a million.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Changes {
+    /// The host that the record was about.
+    pub host: Option<(HostIndex, HostChange)>,
+    /// How far the change reaches beyond that host.
+    pub reach: Reach,
+}
+
+/// What happened to a host.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HostChange {
+    /// It was heard, and nothing else is new.
+    Heard,
+    /// Its row may look different.
+    Row,
+}
+
+/// How far a change reaches. Wider ones include the narrower.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Reach {
+    /// No further.
+    #[default]
+    Host,
+    /// The fleet's own part: pull requests, requests to the forge.
+    Fleet,
+    /// Every row of a channel.
+    Channel(ChannelIndex),
+    /// Every row.
+    All,
+}
+
+impl Changes {
+    const NOTHING: Self = Self { host: None, reach: Reach::Host };
+
+    const fn reaching(reach: Reach) -> Self {
+        Self { host: None, reach }
+    }
+
+    /// Whether the record taught anything but that a host was heard. What is no news need not be kept: a
+    /// replay without it gives the same matrix but for when hosts were last heard.
+    #[must_use]
+    pub fn is_news(&self) -> bool {
+        self.reach != Reach::Host || matches!(self.host, Some((_, HostChange::Row)))
+    }
+}
+
+/// What may have been different before a host's facts changed: what its channel counts.
+struct Before {
+    commit: Option<crate::Commit>,
+    channel: u32,
+}
+
+impl Fleet {
+    /// Folds one record. Takes any record in any order, and never panics; one whose position is not after the
+    /// last changes nothing.
+    pub fn apply(&mut self, record: &Record) -> Changes {
+        let hint = record.event.host().and_then(|id| self.caches.find(&self.facts.hosts, id));
+        self.apply_at(record, hint)
+    }
+
+    /// Folds many records, as [`Fleet::apply`] one by one would, and hands out each with its changes. Hosts are
+    /// looked up before they are needed, so that a large fleet's cache misses overlap.
+    pub fn apply_all<'a>(&mut self, records: &'a [Record], mut each: impl FnMut(&'a Record, Changes)) {
+        const AHEAD: usize = 64;
+        let mut hints = Vec::with_capacity(AHEAD);
+        for batch in records.chunks(AHEAD) {
+            hints.clear();
+            let host =
+                |record: &Record| record.event.host().and_then(|id| self.caches.find(&self.facts.hosts, id));
+            hints.extend(batch.iter().map(host));
+            for (record, hint) in batch.iter().zip(&hints) {
+                // A host that became known within the batch was not found ahead of it.
+                let changes = if hint.is_some() { self.apply_at(record, *hint) } else { self.apply(record) };
+                each(record, changes);
+            }
+        }
+    }
+
+    fn apply_at(&mut self, record: &Record, slot: Option<u32>) -> Changes {
+        if record.position <= self.facts.position {
+            return Changes::NOTHING;
+        }
+        self.facts.position = record.position;
+        // The log's clock never goes back; a record that does is taken at the time of the one before it.
+        self.facts.at = self.facts.at.max(record.at);
+        match &record.event {
+            Event::Report(report) => self.apply_report(report, slot),
+            Event::Observation(observation) => self.apply_observation(observation),
+            Event::Decision(decision) => self.apply_decision(decision, slot),
+        }
+    }
+
+    fn apply_report(&mut self, report: &Report, slot: Option<u32>) -> Changes {
+        let index = slot.unwrap_or_else(|| self.host_slot(&report.host));
+        let host = &mut self.facts.hosts[index as usize];
+        if host.membership == Membership::Removed {
+            return Changes::NOTHING;
+        }
+        if report.origin.as_ref().is_some_and(|origin| !host.past_mut().is_new(origin)) {
+            return Changes::NOTHING;
+        }
+        let at = self.facts.at;
+        let first = host.heard.replace(at).is_none();
+        let before = before(host);
+        host.expire(at);
+        let news = self.take_report(index, report, at) | first;
+        self.changed(index, &before, news)
+    }
+
+    fn apply_decision(&mut self, decision: &Decision, slot: Option<u32>) -> Changes {
+        let at = self.facts.at;
+        match decision {
+            Decision::HostConfigured { host, channel, tests } => {
+                let index = slot.unwrap_or_else(|| self.host_slot(host));
+                let channel = self.channel_index(channel);
+                let host = &mut self.facts.hosts[index as usize];
+                let before = before(host);
+                host.membership = Membership::Known;
+                host.channel = channel;
+                host.tests = *tests;
+                if !(tests.enabled && tests.auto_run)
+                    && let Some(past) = &mut host.past
+                {
+                    past.tests_due = None;
+                }
+                self.changed(index, &before, true)
+            }
+            Decision::HostRemoved { host } => {
+                let index = slot.unwrap_or_else(|| self.host_slot(host));
+                let host = &mut self.facts.hosts[index as usize];
+                let before = before(host);
+                *host = Host::new(host.id.clone(), host.channel);
+                host.membership = Membership::Removed;
+                self.changed(index, &before, true)
+            }
+            Decision::AgentReleased { version } => {
+                let changed = self.facts.released.as_ref() != Some(version);
+                self.facts.released = Some(version.clone());
+                if changed { Changes::reaching(Reach::All) } else { Changes::NOTHING }
+            }
+            Decision::OpRequested { op, by, ask, deliver_by } => {
+                self.take_request(slot, op, by, ask, *deliver_by, at)
+            }
+            Decision::OpRefused { op, ask, .. } => self.take_refusal(slot, op, ask),
+            Decision::OpExpired { op, host: Some(_), .. } => self.take_expiry(slot, op, at),
+            Decision::OpExpired { op, host: None, .. }
+            | Decision::MergeFailed { op, .. }
+            | Decision::RevertFailed { op, .. } => self.withdraw_forge(op),
+        }
+    }
+
+    /// Keeps what is derived from a host's facts in step with them, and says how far the change reaches.
+    fn changed(&mut self, index: u32, before: &Before, news: bool) -> Changes {
+        let change = if news { HostChange::Row } else { HostChange::Heard };
+        let mut changes = Changes { host: Some((HostIndex(index), change)), reach: Reach::Host };
+        let host = &self.facts.hosts[index as usize];
+        let (commit, channel) = (host.deployed_commit(), host.channel);
+        if host.is_active() {
+            self.caches.active.insert(index);
+        } else if !self.caches.active.is_empty() {
+            self.caches.active.remove(&index);
+        }
+        if (commit, channel) != (before.commit, before.channel) {
+            let reach = self.recount(before, commit, channel);
+            changes.reach = changes.reach.max(reach);
+        }
+        changes
+    }
+
+    /// Counts a host elsewhere. Where that changes a majority, the whole channel may look different.
+    fn recount(&mut self, before: &Before, commit: Option<crate::Commit>, channel: u32) -> Reach {
+        let majorities =
+            |fleet: &Self| [before.channel, channel].map(|channel| fleet.majority(ChannelIndex(channel)));
+        let was = majorities(self);
+        if let Some(commit) = before.commit {
+            self.caches.tallies[before.channel as usize].remove(commit);
+        }
+        if let Some(commit) = commit {
+            self.caches.tallies[channel as usize].add(commit);
+        }
+        let is = majorities(self);
+        match (was[0] == is[0], was[1] == is[1]) {
+            (true, true) => Reach::Fleet,
+            (true, false) => Reach::Channel(ChannelIndex(channel)),
+            (false, true) => Reach::Channel(ChannelIndex(before.channel)),
+            (false, false) if before.channel == channel => Reach::Channel(ChannelIndex(channel)),
+            (false, false) => Reach::All,
+        }
+    }
+}
+
+fn before(host: &Host) -> Before {
+    Before { commit: host.deployed_commit(), channel: host.channel }
+}
+
+impl Host {
+    /// Ends what has run out of time.
+    fn expire(&mut self, at: Timestamp) {
+        if let Some(past) = &mut self.past {
+            past.operations.expire(at);
+        }
+    }
+}

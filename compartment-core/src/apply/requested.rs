@@ -1,0 +1,93 @@
+//! What was asked for: pending until it starts, is refused, or lapses. Asking turns nothing blue.
+
+use super::{Changes, Reach, before};
+use crate::commit::Commit;
+use crate::event::RequestKind;
+use crate::fleet::Fleet;
+use crate::host::Membership;
+use crate::id::{Actor, OpId, PrId};
+use crate::operation::{Operations, Pending};
+use crate::request::Ask;
+use crate::time::Timestamp;
+
+impl Fleet {
+    pub(super) fn take_request(
+        &mut self,
+        slot: Option<u32>,
+        op: &OpId,
+        by: &Actor,
+        ask: &Ask,
+        deliver_by: Option<Timestamp>,
+        at: Timestamp,
+    ) -> Changes {
+        let deliver_by = deliver_by.unwrap_or(at + crate::decide::DELIVER_WITHIN);
+        let pending = Pending { op: op.clone(), by: by.clone(), ask: ask.clone(), at, deliver_by };
+        match ask.kind() {
+            RequestKind::MergePr | RequestKind::RevertPr => {
+                self.facts.forge = Some(pending);
+                Changes::reaching(Reach::Fleet)
+            }
+            RequestKind::Refresh if ask.host().is_none() => {
+                self.facts.look = Some(pending);
+                Changes::reaching(Reach::Fleet)
+            }
+            kind @ (RequestKind::Pull
+            | RequestKind::Switch
+            | RequestKind::Test
+            | RequestKind::Rollback
+            | RequestKind::Stop
+            | RequestKind::Refresh) => self.on_host(slot, |operations| {
+                if operations.has_begun(op) {
+                    return false;
+                }
+                match kind {
+                    RequestKind::Stop => operations.stop = Some(pending),
+                    RequestKind::Refresh => operations.refresh = Some(pending),
+                    _ => operations.pending = Some(pending),
+                }
+                true
+            }),
+        }
+    }
+
+    /// A request was refused. Takes it back where the very same was pending; a request that merely reuses its
+    /// id does not.
+    pub(super) fn take_refusal(&mut self, slot: Option<u32>, op: &OpId, ask: &Ask) -> Changes {
+        if ask.host().is_some() {
+            return self.on_host(slot, |operations| operations.withdraw(op, Some(ask)));
+        }
+        let pending = [&self.facts.forge, &self.facts.look];
+        if pending.into_iter().flatten().any(|p| p.op == *op && p.ask == *ask) {
+            return self.withdraw_forge(op);
+        }
+        Changes::NOTHING
+    }
+
+    /// A merge, revert or look at the repository has ended without an effect.
+    pub(super) fn withdraw_forge(&mut self, op: &OpId) -> Changes {
+        let facts = &mut self.facts;
+        let withdrawn = [&mut facts.forge, &mut facts.look]
+            .map(|pending| pending.take_if(|pending| pending.op == *op).is_some());
+        if withdrawn.contains(&true) { Changes::reaching(Reach::Fleet) } else { Changes::NOTHING }
+    }
+
+    /// The log says that an operation's time ran out.
+    pub(super) fn take_expiry(&mut self, slot: Option<u32>, op: &OpId, at: Timestamp) -> Changes {
+        self.on_host(slot, |operations| operations.withdraw(op, None) | operations.expired(op, at))
+    }
+
+    /// Changes a known host's operations; a decision about operations makes no host known.
+    fn on_host(&mut self, slot: Option<u32>, change: impl FnOnce(&mut Operations) -> bool) -> Changes {
+        let Some(index) = slot else { return Changes::NOTHING };
+        let at = self.facts.at;
+        let host = &mut self.facts.hosts[index as usize];
+        if host.membership == Membership::Removed {
+            return Changes::NOTHING;
+        }
+        let before = before(host);
+        host.expire(at);
+        let news = change(&mut host.past_mut().operations);
+        let changes = self.changed(index, &before, news);
+        if news { changes } else { Changes::NOTHING }
+    }
+}

@@ -1,0 +1,262 @@
+//! What is desired: the tip of each channel, and how far that can be believed (CORE-006, section 3).
+
+use alloc::vec::Vec;
+
+use serde::{Deserialize, Serialize};
+
+use crate::commit::{Commit, LockHash};
+use crate::event::Via;
+use crate::id::ChannelName;
+use crate::text::Text;
+use crate::time::{Span, Timestamp};
+
+/// How many commits that a channel has had are remembered, the present one among them.
+pub const COMMITS: usize = 64;
+
+/// How long a copy that may lag has to name the same earlier commit until it is believed.
+pub const LAG_BELIEVED_AFTER: Span = Span::from_mins(10);
+
+/// Whether the desired state can be seen.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub enum Availability {
+    /// Nobody has looked yet.
+    #[default]
+    NeverObserved,
+    /// Seen.
+    Available,
+    /// The last look failed.
+    Unavailable {
+        /// Since the first of the failed looks.
+        since: Timestamp,
+        /// Why.
+        error: Text,
+    },
+}
+
+/// What is known of a channel's tip.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Desired {
+    /// The commit.
+    pub commit: Commit,
+    /// Its lock.
+    pub lock: DesiredLock,
+    /// When the channel last moved here.
+    pub since: Timestamp,
+}
+
+/// The desired lock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum DesiredLock {
+    /// Seen.
+    Known(LockHash),
+    /// A merge or revert moved the channel and nobody has looked since (CORE-006 L6).
+    NotSeenYet,
+    /// The source names the commit without a lock hash (CORE-006 L7).
+    Missing,
+}
+
+impl DesiredLock {
+    /// The hash, where it is known.
+    #[must_use]
+    pub const fn hash(&self) -> Option<&LockHash> {
+        match self {
+            Self::Known(hash) => Some(hash),
+            Self::NotSeenYet | Self::Missing => None,
+        }
+    }
+}
+
+/// A commit that the channel has had.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+struct Had {
+    commit: Commit,
+    /// Since when a lagging copy names it, with nothing newer seen between.
+    named_since: Option<Timestamp>,
+}
+
+/// A branch of the config repository that hosts follow.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Channel {
+    /// Its name.
+    pub name: ChannelName,
+    /// Whether its desired state can be seen.
+    pub availability: Availability,
+    desired: Option<Desired>,
+    /// Earlier commits, the latest last.
+    earlier: Vec<Had>,
+    /// What the last merge or revert replaced, until any other commit has been observed.
+    replaced: Option<Commit>,
+}
+
+/// What a look at a lagging copy amounts to.
+#[derive(PartialEq, Eq)]
+enum Lag {
+    /// The copy began to name this commit, or stopped naming others.
+    Began,
+    /// It names the same commit as before.
+    GoesOn,
+    /// It has done so for long enough.
+    Believed,
+}
+
+/// A look at a channel.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Look {
+    pub(crate) commit: Commit,
+    pub(crate) lock_hash: Option<LockHash>,
+    pub(crate) via: Via,
+    pub(crate) started: Option<Timestamp>,
+}
+
+impl Channel {
+    pub(crate) const fn new(name: ChannelName) -> Self {
+        let availability = Availability::NeverObserved;
+        Self { name, availability, desired: None, earlier: Vec::new(), replaced: None }
+    }
+
+    /// The last tip that was seen, also while the desired state is unavailable.
+    #[must_use]
+    pub const fn desired(&self) -> Option<&Desired> {
+        self.desired.as_ref()
+    }
+
+    /// A look succeeded. True where anything changed.
+    pub(crate) fn observed(&mut self, look: &Look, at: Timestamp) -> bool {
+        match &self.desired {
+            None => self.move_to(look.commit, lock_of(look), at),
+            Some(desired) if desired.commit.same(&look.commit) => return self.confirmed(look),
+            Some(_) if self.is_stale(look) => return false,
+            Some(_) => match self.earlier.iter().rposition(|had| had.commit.same(&look.commit)) {
+                Some(index) if look.via == Via::Published => {
+                    let lag = self.lagging(index, at);
+                    if lag != Lag::Believed {
+                        return self.available() || lag == Lag::Began;
+                    }
+                    self.move_to(look.commit, lock_of(look), at);
+                }
+                Some(_) | None => self.move_to(look.commit, lock_of(look), at),
+            },
+        }
+        self.available();
+        if self.replaced.is_some_and(|replaced| !replaced.same(&look.commit)) {
+            self.replaced = None;
+        }
+        true
+    }
+
+    /// A look failed. True where anything changed.
+    pub(crate) fn failed(&mut self, error: Text, at: Timestamp) -> bool {
+        let since = match &self.availability {
+            Availability::Unavailable { since, .. } => *since,
+            Availability::NeverObserved | Availability::Available => at,
+        };
+        let now = Availability::Unavailable { since, error };
+        let changed = self.availability != now;
+        self.availability = now;
+        changed
+    }
+
+    /// A merge or revert moved the channel. One that names an earlier commit is late and changes nothing.
+    pub(crate) fn moved(&mut self, commit: Commit, lock_hash: Option<LockHash>, at: Timestamp) -> bool {
+        let lock = lock_hash.map_or(DesiredLock::NotSeenYet, DesiredLock::Known);
+        match &mut self.desired {
+            Some(desired) if desired.commit.same(&commit) => {
+                let filled = matches!(lock, DesiredLock::Known(_)) && desired.lock != lock;
+                if filled {
+                    desired.lock = lock;
+                }
+                self.available() || filled
+            }
+            Some(_) if self.earlier.iter().any(|had| had.commit.same(&commit)) => false,
+            Some(desired) => {
+                self.replaced = Some(desired.commit);
+                self.move_to(commit, lock, at);
+                self.available();
+                true
+            }
+            None => {
+                self.move_to(commit, lock, at);
+                self.available();
+                true
+            }
+        }
+    }
+
+    /// The commit that is desired was seen again, perhaps with a lock hash or more digits.
+    fn confirmed(&mut self, look: &Look) -> bool {
+        let mut changed = self.available();
+        for had in &mut self.earlier {
+            changed |= had.named_since.take().is_some();
+        }
+        if self.replaced.is_some_and(|replaced| !replaced.same(&look.commit)) {
+            self.replaced = None;
+            changed = true;
+        }
+        if let Some(desired) = &mut self.desired {
+            let lock = match (look.lock_hash, desired.lock) {
+                (Some(hash), _) => DesiredLock::Known(hash),
+                (None, DesiredLock::NotSeenYet) => DesiredLock::Missing,
+                (None, known @ (DesiredLock::Known(_) | DesiredLock::Missing)) => known,
+            };
+            let longer = look.commit.digits() > desired.commit.digits();
+            changed |= longer || lock != desired.lock;
+            desired.lock = lock;
+            if longer {
+                desired.commit = look.commit;
+            }
+        }
+        changed
+    }
+
+    /// A look that began before the channel last moved, or that may have: it shows what was, not what is.
+    fn is_stale(&self, look: &Look) -> bool {
+        match (look.started, &self.desired) {
+            (Some(started), Some(desired)) => started < desired.since,
+            (None, _) => self.replaced.is_some_and(|replaced| replaced.same(&look.commit)),
+            (Some(_), None) => false,
+        }
+    }
+
+    /// A copy names an earlier commit: believed once looks that name it, with none newer between them, span
+    /// [`LAG_BELIEVED_AFTER`].
+    fn lagging(&mut self, index: usize, at: Timestamp) -> Lag {
+        let mut lag = Lag::GoesOn;
+        for older in &mut self.earlier[..index] {
+            if older.named_since.take().is_some() {
+                lag = Lag::Began;
+            }
+        }
+        match &mut self.earlier[index].named_since {
+            Some(since) if at.since(*since) >= LAG_BELIEVED_AFTER => Lag::Believed,
+            Some(_) => lag,
+            none @ None => {
+                *none = Some(at);
+                Lag::Began
+            }
+        }
+    }
+
+    fn move_to(&mut self, commit: Commit, lock: DesiredLock, at: Timestamp) {
+        let before = self.desired.replace(Desired { commit, lock, since: at });
+        self.earlier.retain(|had| !had.commit.same(&commit));
+        if let Some(before) = before {
+            self.earlier.push(Had { commit: before.commit, named_since: None });
+        }
+        if self.earlier.len() >= COMMITS {
+            self.earlier.remove(0);
+        }
+        for had in &mut self.earlier {
+            had.named_since = None;
+        }
+    }
+
+    /// True where it was not available before.
+    fn available(&mut self) -> bool {
+        let before = core::mem::replace(&mut self.availability, Availability::Available);
+        before != Availability::Available
+    }
+}
+
+fn lock_of(look: &Look) -> DesiredLock {
+    look.lock_hash.map_or(DesiredLock::Missing, DesiredLock::Known)
+}

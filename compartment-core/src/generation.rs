@@ -1,0 +1,187 @@
+//! What runs and what ran: generations, their history, and the way back (CORE-006, sections 3, 5 and 6).
+
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+use serde::{Deserialize, Serialize};
+
+use crate::checkout::{Dirt, Lock, Revision};
+use crate::commit::Commit;
+use crate::event::{GenerationNumber, RunningSystem, Target, words};
+use crate::id::StorePath;
+use crate::time::Timestamp;
+
+/// How many generations a host's history holds, the running one among them.
+pub const HISTORY: usize = 10;
+
+words! {
+    /// How a generation came to run.
+    How {
+        /// By a switch.
+        Switch = "switch",
+        /// By a rollback.
+        Rollback = "rollback",
+        /// By something that nobody reported.
+        Outside = "outside",
+        /// It ran when the host was first seen.
+        Seen = "seen",
+    }
+
+    /// What the last tests of a generation said.
+    TestVerdict {
+        /// Nothing yet.
+        None = "none",
+        /// All passed.
+        Passed = "passed",
+        /// Not all passed.
+        Failed = "failed",
+    }
+}
+
+/// One generation of a host's system; each part may be unknown.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Generation {
+    /// What it was built from.
+    pub revision: Arc<Revision>,
+    /// Where it lies.
+    pub path: Option<StorePath>,
+    /// When it last began to run, by the hub's clock.
+    pub at: Timestamp,
+    /// Its number in the profile.
+    pub number: Option<GenerationNumber>,
+    /// How it came to run.
+    pub how: How,
+    /// What its tests said.
+    pub tests: TestVerdict,
+    /// The deployment that last made it run: a count that grows whenever what runs on the host changes. Test
+    /// runs are held against it.
+    pub deployment: u32,
+}
+
+impl Generation {
+    /// The commit that it was built from.
+    #[must_use]
+    pub fn commit(&self) -> Option<&Commit> {
+        self.revision.commit.as_ref()
+    }
+
+    /// The same generation: the same path; else the same number and commit.
+    #[must_use]
+    pub fn is(&self, other: &Self) -> bool {
+        match (&self.path, &other.path) {
+            (Some(path), Some(other)) => path == other,
+            (Some(_) | None, Some(_) | None) => {
+                let number = self.number.is_some() && self.number == other.number;
+                number && self.commit().zip(other.commit()).is_some_and(|(a, b)| a.same(b))
+            }
+        }
+    }
+
+    /// Whether a target names this generation: by path where it has one, else by number.
+    #[must_use]
+    pub fn matches(&self, target: &Target) -> bool {
+        match (&target.path, target.number) {
+            (Some(path), _) => self.path.as_ref() == Some(path),
+            (None, number) => number.is_some() && self.number == number,
+        }
+    }
+
+    /// The words by which a rollback is told to go here; nothing where it has neither path nor number.
+    #[must_use]
+    pub fn target(&self) -> Option<Target> {
+        (self.number.is_some() || self.path.is_some())
+            .then(|| Target { number: self.number, path: self.path.clone() })
+    }
+
+    /// Whether a host that reports `system` runs something else: another path; where one side has no path,
+    /// another number or another commit.
+    #[must_use]
+    pub fn differs_from(&self, system: &RunningSystem) -> bool {
+        match (&self.path, &system.path) {
+            (Some(path), Some(other)) => path != other,
+            (Some(_) | None, Some(_) | None) => {
+                let number = self.number.zip(system.number).is_some_and(|(a, b)| a != b);
+                number || self.commit().zip(system.commit.as_ref()).is_some_and(|(a, b)| !a.same(b))
+            }
+        }
+    }
+}
+
+/// What runs on a host.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Deployment {
+    /// The generation that runs.
+    pub generation: Generation,
+    /// The ordinal of the attempt that made it; for an outside change one that lies after every operation so
+    /// far; zero for what was found running. A late result deploys nothing below it.
+    pub stamp: u32,
+}
+
+impl Deployment {
+    /// Which deployment of the host this is.
+    #[must_use]
+    pub const fn count(&self) -> u32 {
+        self.generation.deployment
+    }
+
+    /// Made by a switch or rollback, as far as anybody reported.
+    #[must_use]
+    pub const fn by_attempt(&self) -> bool {
+        matches!(self.generation.how, How::Switch | How::Rollback)
+    }
+}
+
+/// The earlier generation that a target names, the latest first.
+#[must_use]
+pub fn find<'a>(earlier: &'a [Generation], target: &Target) -> Option<&'a Generation> {
+    earlier.iter().rev().find(|generation| generation.matches(target))
+}
+
+/// Where a rollback goes unless it is told: the latest older generation whose tests passed; else the highest
+/// number below the running one that is not known to have failed (CORE-006, section 6).
+#[must_use]
+pub fn default_target<'a>(running: &Generation, earlier: &'a [Generation]) -> Option<&'a Generation> {
+    let older: Vec<_> = earlier
+        .iter()
+        .filter(|g| g.target().is_some())
+        .filter(|g| g.number.zip(running.number).is_none_or(|(number, now)| number < now))
+        .collect();
+    let passed = older.iter().rev().find(|g| g.tests == TestVerdict::Passed);
+    let highest = || {
+        older.iter().filter(|g| g.number.is_some() && g.tests != TestVerdict::Failed).max_by_key(|g| g.number)
+    };
+    passed.or_else(highest).copied()
+}
+
+/// The revision that runs where a host names its system: the system's own commit; else what the history knows
+/// of that path; else not known. What was built from a dirty checkout stays so.
+#[must_use]
+pub fn revision_of(system: &RunningSystem, known: Option<&Generation>) -> Revision {
+    let Some(known) = known.map(|known| &*known.revision) else { return Revision::of(system.commit) };
+    match (system.commit, known.commit) {
+        (None, _) => known.clone(),
+        (Some(commit), Some(other)) if commit.same(&other) => known.clone(),
+        (commit @ Some(_), _) => {
+            let dirt = if known.dirt == Dirt::Dirty { Dirt::Dirty } else { Dirt::Untold };
+            Revision { commit, dirt, lock: Lock::Untold }
+        }
+    }
+}
+
+/// The dirt and lock of a revision that a report names only in part: those of `source` where that is the same
+/// commit; else not known, which proves nothing.
+#[must_use]
+pub fn completed(
+    commit: Option<Commit>,
+    dirty: Option<bool>,
+    lock: Lock,
+    source: Option<&Revision>,
+) -> Revision {
+    let source = source.filter(|s| s.commit.zip(commit).is_some_and(|(a, b)| a.same(&b)));
+    let dirt = dirty.map_or_else(|| source.map_or(Dirt::Unknown, |s| s.dirt), Dirt::from);
+    let lock = match lock {
+        Lock::Untold => source.map_or(Lock::Untold, |s| s.lock),
+        said @ (Lock::Told(_) | Lock::Unreadable) => said,
+    };
+    Revision { commit, dirt, lock }
+}

@@ -1,0 +1,196 @@
+//! The facts kept for one host (CORE-006, section 3).
+
+use alloc::boxed::Box;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+use serde::{Deserialize, Serialize};
+
+use crate::checkout::{Checkout, Sighting};
+use crate::commit::Commit;
+use crate::event::{Origin, TestsConfig};
+use crate::generation::{Deployment, Generation};
+use crate::id::{HostId, SessionId, Version};
+use crate::operation::{Class, Operation, Operations, Standing};
+use crate::time::Timestamp;
+
+/// How many producers' sessions of a host are remembered.
+pub const SESSIONS: usize = 8;
+
+/// A host in the state: a dense row of what every host has, and a box for what only busy ones have.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Host {
+    pub(crate) id: HostId,
+    pub(crate) heard: Option<Timestamp>,
+    pub(crate) checkout: Option<Arc<Checkout>>,
+    pub(crate) agent: Sighting<Arc<Version>>,
+    pub(crate) deployment: Option<Deployment>,
+    pub(crate) past: Option<Box<Past>>,
+    pub(crate) tests: TestsConfig,
+    pub(crate) channel: u32,
+    pub(crate) system: SystemField,
+    pub(crate) membership: Membership,
+}
+
+/// Whether reports of a host are heard.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Membership {
+    /// Known by its first report or its configuration.
+    Known,
+    /// Removed: nothing is known, and reports are ignored until it is configured again.
+    Removed,
+}
+
+/// Whether the system part of the last heartbeat that had one could be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum SystemField {
+    /// It could, or there was none.
+    Readable,
+    /// It could not: the last readable one proves nothing.
+    Unreadable,
+}
+
+/// What is remembered of a host beyond what it is now.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Past {
+    /// Its operations.
+    pub operations: Operations,
+    /// The generations that ran before the running one, the latest last.
+    pub earlier: Vec<Generation>,
+    /// Where in the log the deployment stands whose tests are due.
+    pub tests_due: Option<u64>,
+    /// The highest number seen of each producer's session, the last used last.
+    sessions: Vec<(SessionId, u64)>,
+}
+
+static NOTHING_PAST: Past =
+    Past { operations: Operations::NONE, earlier: Vec::new(), tests_due: None, sessions: Vec::new() };
+
+impl Host {
+    pub(crate) fn new(id: HostId, channel: u32) -> Self {
+        Self {
+            id,
+            heard: None,
+            checkout: None,
+            agent: Sighting::Never,
+            deployment: None,
+            past: None,
+            tests: TestsConfig::default(),
+            channel,
+            system: SystemField::Readable,
+            membership: Membership::Known,
+        }
+    }
+
+    /// Its name.
+    #[must_use]
+    pub const fn id(&self) -> &HostId {
+        &self.id
+    }
+
+    /// When it was last heard, by the hub's clock.
+    #[must_use]
+    pub const fn last_heard(&self) -> Option<Timestamp> {
+        self.heard
+    }
+
+    /// The version of its agent.
+    #[must_use]
+    pub const fn agent(&self) -> &Sighting<Arc<Version>> {
+        &self.agent
+    }
+
+    /// Its checkout, as last told.
+    #[must_use]
+    pub fn checkout(&self) -> Option<&Checkout> {
+        self.checkout.as_deref()
+    }
+
+    /// What runs on it.
+    #[must_use]
+    pub const fn deployment(&self) -> Option<&Deployment> {
+        self.deployment.as_ref()
+    }
+
+    /// The generations that ran before the running one, the latest last.
+    #[must_use]
+    pub fn earlier(&self) -> &[Generation] {
+        &self.past().earlier
+    }
+
+    /// Its operations.
+    #[must_use]
+    pub fn operations(&self) -> &Operations {
+        &self.past().operations
+    }
+
+    /// How its tests run.
+    #[must_use]
+    pub const fn tests(&self) -> &TestsConfig {
+        &self.tests
+    }
+
+    /// Whether the system part of its heartbeats can be read.
+    #[must_use]
+    pub const fn system_field(&self) -> SystemField {
+        self.system
+    }
+
+    /// Where in the log the deployment stands whose tests are due: an automatic run, unless one of that
+    /// deployment has started.
+    #[must_use]
+    pub fn tests_due(&self, now: Timestamp) -> Option<u64> {
+        let due = self.past().tests_due?;
+        let deployment = self.deployment.as_ref()?.count();
+        let started = match self.operations().last(Class::Test, now) {
+            Standing::None => false,
+            Standing::Running(run) | Standing::Expired(run) => {
+                run.start.as_ref().is_none_or(|start| start.deployment == Some(deployment))
+            }
+            Standing::Ended(run) => run.tested == Some(deployment),
+        };
+        (self.tests.enabled && self.tests.auto_run && !started).then_some(due)
+    }
+
+    pub(crate) fn past(&self) -> &Past {
+        self.past.as_deref().unwrap_or(&NOTHING_PAST)
+    }
+
+    pub(crate) fn past_mut(&mut self) -> &mut Past {
+        self.past.get_or_insert_default()
+    }
+
+    pub(crate) fn deployed_commit(&self) -> Option<Commit> {
+        self.deployment.as_ref().and_then(|deployment| deployment.generation.revision.commit)
+    }
+
+    /// Whether anything is asked for, runs, or is due: what a look for work has to visit.
+    pub(crate) fn is_active(&self) -> bool {
+        self.past.as_deref().is_some_and(|past| past.tests_due.is_some() || past.operations.has_work())
+    }
+
+    /// The operation that runs at `now`.
+    #[must_use]
+    pub fn running(&self, now: Timestamp) -> Option<&Operation> {
+        self.operations().running(now)
+    }
+}
+
+impl Past {
+    /// Takes note of an origin. False for a duplicate: a number not above the highest seen of its session.
+    pub(crate) fn is_new(&mut self, origin: &Origin) -> bool {
+        if let Some(index) = self.sessions.iter().position(|(session, _)| *session == origin.session) {
+            if origin.n <= self.sessions[index].1 {
+                return false;
+            }
+            self.sessions[index].1 = origin.n;
+            self.sessions[index..].rotate_left(1);
+        } else {
+            if self.sessions.len() == SESSIONS {
+                self.sessions.remove(0);
+            }
+            self.sessions.push((origin.session.clone(), origin.n));
+        }
+        true
+    }
+}
