@@ -208,6 +208,21 @@ pub struct Pending {
 }
 
 impl Pending {
+    /// The operation that this asks to stop.
+    #[must_use]
+    pub const fn stops(&self) -> Option<&OpId> {
+        match &self.ask {
+            Ask::Stop { target_op, .. } => Some(target_op),
+            Ask::Pull { .. }
+            | Ask::Switch { .. }
+            | Ask::Test { .. }
+            | Ask::Rollback { .. }
+            | Ask::Refresh { .. }
+            | Ask::MergePr { .. }
+            | Ask::RevertPr { .. } => None,
+        }
+    }
+
     /// The generation that a rollback was sent to.
     #[must_use]
     pub fn target(&self) -> Option<Target> {
@@ -556,18 +571,32 @@ impl Operations {
         }
     }
 
-    /// Whether an operation with this id has started: asking for it again changes nothing.
-    pub(crate) fn has_begun(&self, op: &OpId) -> bool {
-        let begun = self.running.iter().chain(self.ended.iter().map(|e| &e.operation));
-        begun.filter_map(|operation| operation.op.as_ref()).any(|known| known == op)
+    /// The kind of the operation that has started under this id: asking for it again changes nothing.
+    pub(crate) fn begun(&self, op: &OpId) -> Option<Kind> {
+        let mut begun = self.running.iter().chain(self.ended.iter().map(|e| &e.operation));
+        begun.find(|operation| operation.op.as_ref() == Some(op)).map(|operation| operation.kind)
     }
 
-    /// Takes back what was asked for under this id, and as `ask` where that is said. True where there was any.
+    /// Everything that was asked for and has not begun.
+    pub(crate) fn waiting(&self) -> impl Iterator<Item = &Pending> {
+        [&self.pending, &self.stop, &self.refresh].into_iter().flatten()
+    }
+
+    /// Whether a stop of this operation was asked for.
+    pub(crate) fn is_being_stopped(&self, op: &OpId) -> bool {
+        self.stop.as_ref().and_then(Pending::stops) == Some(op)
+    }
+
+    /// Takes back what was asked for under this id, and as `ask` where that is said. A stop that comes to
+    /// nothing takes along what it was to keep from starting. True where there was any.
     pub(crate) fn withdraw(&mut self, op: &OpId, ask: Option<&Ask>) -> bool {
         let named = |p: &mut Pending| p.op == *op && ask.is_none_or(|ask| p.ask == *ask);
-        [&mut self.pending, &mut self.stop, &mut self.refresh]
-            .map(|pending| pending.take_if(named).is_some())
-            .contains(&true)
+        let stop = self.stop.take_if(named);
+        if let Some(target) = stop.as_ref().and_then(Pending::stops) {
+            self.pending.take_if(|pending| pending.op == *target);
+        }
+        let others = [&mut self.pending, &mut self.refresh].map(|pending| pending.take_if(named).is_some());
+        stop.is_some() || others.contains(&true)
     }
 
     /// An operation of this kind was heard of: what was asked for has begun. Gives the request.
@@ -578,17 +607,12 @@ impl Operations {
         })
     }
 
-    /// The operation that the pending stop is for has ended.
+    /// Drops the stop that was asked for once its operation has ended.
     pub(crate) fn stop_done(&mut self) {
-        let open = |target: &OpId| {
-            self.running.as_ref().is_some_and(|r| r.op.as_ref() == Some(target))
-                || self.pending.as_ref().is_some_and(|p| p.op == *target)
-        };
-        let done = self.stop.as_ref().is_some_and(|stop| match &stop.ask {
-            Ask::Stop { target_op, .. } => !open(target_op),
-            _ => true,
-        });
-        if done {
+        let Some(target) = self.stop.as_ref().and_then(Pending::stops) else { return };
+        let runs = self.running.as_ref().is_some_and(|running| running.op.as_ref() == Some(target));
+        let waits = self.pending.as_ref().is_some_and(|pending| pending.op == *target);
+        if !runs && !waits {
             self.stop = None;
         }
     }

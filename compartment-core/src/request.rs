@@ -131,4 +131,14 @@ impl Ask {
             | Self::Refresh { .. } => None,
         }
     }
+
+    /// Whether this, as it was taken, answers a request for `asked`: the same, but that a rollback's target may
+    /// have been filled in.
+    #[must_use]
+    pub fn answers(&self, asked: &Self) -> bool {
+        match (self, asked) {
+            (Self::Rollback { host, .. }, Self::Rollback { host: other, to: None }) => host == other,
+            _ => self == asked,
+        }
+    }
 }

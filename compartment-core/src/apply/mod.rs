@@ -7,6 +7,7 @@ mod requested;
 
 use alloc::vec::Vec;
 
+use crate::commit::Commit;
 use crate::event::{Decision, Event, Report};
 use crate::fleet::{ChannelIndex, Fleet, HostIndex};
 use crate::host::{Host, Membership};
@@ -64,7 +65,7 @@ impl Changes {
 
 /// What may have been different before a host's facts changed: what its channel counts.
 struct Before {
-    commit: Option<crate::Commit>,
+    commit: Option<Commit>,
     channel: u32,
 }
 
@@ -186,7 +187,7 @@ impl Fleet {
     }
 
     /// Counts a host elsewhere. Where that changes a majority, the whole channel may look different.
-    fn recount(&mut self, before: &Before, commit: Option<crate::Commit>, channel: u32) -> Reach {
+    fn recount(&mut self, before: &Before, commit: Option<Commit>, channel: u32) -> Reach {
         let majorities =
             |fleet: &Self| [before.channel, channel].map(|channel| fleet.majority(ChannelIndex(channel)));
         let was = majorities(self);

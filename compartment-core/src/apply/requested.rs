@@ -1,11 +1,10 @@
 //! What was asked for: pending until it starts, is refused, or lapses. Asking turns nothing blue.
 
 use super::{Changes, Reach, before};
-use crate::commit::Commit;
 use crate::event::RequestKind;
 use crate::fleet::Fleet;
 use crate::host::Membership;
-use crate::id::{Actor, OpId, PrId};
+use crate::id::{Actor, OpId};
 use crate::operation::{Operations, Pending};
 use crate::request::Ask;
 use crate::time::Timestamp;
@@ -37,14 +36,15 @@ impl Fleet {
             | RequestKind::Rollback
             | RequestKind::Stop
             | RequestKind::Refresh) => self.on_host(slot, |operations| {
-                if operations.has_begun(op) {
+                if operations.begun(op).is_some() {
                     return false;
                 }
-                match kind {
-                    RequestKind::Stop => operations.stop = Some(pending),
-                    RequestKind::Refresh => operations.refresh = Some(pending),
-                    _ => operations.pending = Some(pending),
-                }
+                let place = match kind {
+                    RequestKind::Stop => &mut operations.stop,
+                    RequestKind::Refresh => &mut operations.refresh,
+                    _ => &mut operations.pending,
+                };
+                *place = Some(pending);
                 true
             }),
         }

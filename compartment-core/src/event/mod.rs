@@ -3,10 +3,12 @@
 //! A host's token reaches [`Report`] and nothing else: that a host decides is no check, but a type.
 
 mod decision;
+mod kind;
 mod observation;
 mod report;
 
 pub use decision::Decision;
+pub use kind::EventType;
 pub use observation::{Comparison, Observation, PullRequest, Via};
 pub use report::{
     Deployer, GenerationNumber, Heartbeat, Origin, Reading, Report, RunningSystem, Said, Target,

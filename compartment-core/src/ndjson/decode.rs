@@ -14,8 +14,8 @@ use super::field::{Field, Names, Parse, TimeoutSeconds};
 use super::{Envelope, FORMAT_VERSION};
 use crate::commit::{Commit, LockHash};
 use crate::event::{
-    Comparison, Decision, Deployer, Event, Heartbeat, Kind, Observation, Origin, PullRequest, Report,
-    RequestKind, RunningSystem, Said, Target, TestsConfig, Via, words,
+    Comparison, Decision, Deployer, Event, EventType, Heartbeat, Kind, Observation, Origin, PullRequest,
+    Report, RequestKind, RunningSystem, Said, Target, TestsConfig, Via,
 };
 use crate::id::{Actor, ChannelName, HostId, Invalid, OpId, PrId, Version};
 use crate::request::Ask;
@@ -79,73 +79,7 @@ pub enum Cause {
     Contradiction(&'static str),
 }
 
-words! {
-    /// The `type` of an event.
-    Type {
-        /// A report.
-        Heartbeat = "heartbeat",
-        /// A report.
-        PullStarted = "pull-started",
-        /// A report.
-        PullOk = "pull-ok",
-        /// A report.
-        PullFail = "pull-fail",
-        /// A report.
-        SwitchStarted = "switch-started",
-        /// A report.
-        SwitchOk = "switch-ok",
-        /// A report.
-        SwitchFail = "switch-fail",
-        /// A report.
-        RollbackStarted = "rollback-started",
-        /// A report.
-        RollbackOk = "rollback-ok",
-        /// A report.
-        RollbackFail = "rollback-fail",
-        /// A report.
-        TestStarted = "test-started",
-        /// A report.
-        TestPass = "test-pass",
-        /// A report.
-        TestFail = "test-fail",
-        /// A report.
-        OpRejected = "op-rejected",
-        /// A report.
-        OpStopped = "op-stopped",
-        /// An observation.
-        DesiredObserved = "desired-observed",
-        /// An observation.
-        DesiredUnavailable = "desired-unavailable",
-        /// An observation.
-        PrOpened = "pr-opened",
-        /// An observation.
-        PrClosed = "pr-closed",
-        /// An observation.
-        PrMerged = "pr-merged",
-        /// An observation.
-        PrReverted = "pr-reverted",
-        /// An observation.
-        CommitsCompared = "commits-compared",
-        /// A decision.
-        HostConfigured = "host-configured",
-        /// A decision.
-        HostRemoved = "host-removed",
-        /// A decision.
-        AgentReleased = "agent-released",
-        /// A decision.
-        OpRequested = "op-requested",
-        /// A decision.
-        OpRefused = "op-refused",
-        /// A decision.
-        OpExpired = "op-expired",
-        /// A decision.
-        MergeFailed = "merge-failed",
-        /// A decision.
-        RevertFailed = "revert-failed",
-    }
-}
-
-impl Parse for Type {
+impl Parse for EventType {
     const EXPECTED: Invalid = Invalid { what: "type", expected: "the name of an event type" };
     fn text(name: &str) -> Result<Self, Invalid> {
         Self::from_name(name).ok_or(Self::EXPECTED)
@@ -159,7 +93,7 @@ struct Line {
     v: Field<u64>,
     at: Field<Timestamp>,
     host: Field<HostId>,
-    r#type: Field<Type>,
+    r#type: Field<EventType>,
     occurred_at: Field<Timestamp>,
     origin: Field<Origin>,
     op: Field<OpId>,
@@ -250,7 +184,7 @@ impl Wrong {
             }
             Self::Bad(field, _) => (field, |field, found, invalid| Cause::Bad { field, found, invalid }),
         };
-        let invalid = if let Self::Bad(_, invalid) = self { invalid } else { Type::EXPECTED };
+        let invalid = if let Self::Bad(_, invalid) = self { invalid } else { EventType::EXPECTED };
         let (column, found) = find(line, field).map_or((None, Text::default()), |(c, t)| (Some(c), t));
         LineError { column, cause: cause(field, found, invalid) }
     }
@@ -318,47 +252,47 @@ impl Line {
         Ok(Envelope { at, event: self.event(kind)? })
     }
 
-    fn event(self, kind: Type) -> Taken<Event> {
+    fn event(self, kind: EventType) -> Taken<Event> {
         match kind {
-            Type::Heartbeat => self.report(Self::heartbeat),
-            Type::PullStarted => self.report(|line| Ok(line.started(Kind::Pull))),
-            Type::SwitchStarted => self.report(|line| Ok(line.started(Kind::Switch))),
-            Type::RollbackStarted => self.report(|line| Ok(line.started(Kind::Rollback))),
-            Type::TestStarted => self.report(|line| Ok(line.started(Kind::Test))),
-            Type::PullOk => self.report(Self::pull_ok),
-            Type::PullFail => self.report(|line| {
+            EventType::Heartbeat => self.report(Self::heartbeat),
+            EventType::PullStarted => self.report(|line| Ok(line.started(Kind::Pull))),
+            EventType::SwitchStarted => self.report(|line| Ok(line.started(Kind::Switch))),
+            EventType::RollbackStarted => self.report(|line| Ok(line.started(Kind::Rollback))),
+            EventType::TestStarted => self.report(|line| Ok(line.started(Kind::Test))),
+            EventType::PullOk => self.report(Self::pull_ok),
+            EventType::PullFail => self.report(|line| {
                 Ok(Said::PullFail { exit_code: line.exit_code.lenient(), error: line.error.lenient() })
             }),
-            Type::SwitchOk => self.report(|line| Ok(line.deploy_ok(Deployer::Switch))),
-            Type::RollbackOk => self.report(|line| Ok(line.deploy_ok(Deployer::Rollback))),
-            Type::SwitchFail => self.report(|line| Ok(line.deploy_fail(Deployer::Switch))),
-            Type::RollbackFail => self.report(|line| Ok(line.deploy_fail(Deployer::Rollback))),
-            Type::TestPass => self.report(Self::test_pass),
-            Type::TestFail => self.report(Self::test_fail),
-            Type::OpRejected => self.report(|line| {
+            EventType::SwitchOk => self.report(|line| Ok(line.deploy_ok(Deployer::Switch))),
+            EventType::RollbackOk => self.report(|line| Ok(line.deploy_ok(Deployer::Rollback))),
+            EventType::SwitchFail => self.report(|line| Ok(line.deploy_fail(Deployer::Switch))),
+            EventType::RollbackFail => self.report(|line| Ok(line.deploy_fail(Deployer::Rollback))),
+            EventType::TestPass => self.report(Self::test_pass),
+            EventType::TestFail => self.report(Self::test_fail),
+            EventType::OpRejected => self.report(|line| {
                 Ok(Said::OpRejected { kind: need(line.kind, "kind")?, reason: need(line.reason, "reason")? })
             }),
-            Type::OpStopped => self.report(Self::op_stopped),
-            Type::DesiredObserved => self.desired_observed().map(Event::from),
-            Type::DesiredUnavailable => self.desired_unavailable().map(Event::from),
-            Type::PrOpened => self.pr_opened().map(Event::from),
-            Type::PrClosed => Ok(Observation::PrClosed { pr: need(self.pr, "pr")? }.into()),
-            Type::PrMerged | Type::PrReverted => self.moved(kind).map(Event::from),
-            Type::CommitsCompared => self.compared().map(Event::from),
-            Type::HostConfigured => self.host_configured().map(Event::from),
-            Type::HostRemoved => Ok(Decision::HostRemoved { host: need(self.host, "host")? }.into()),
-            Type::AgentReleased => {
+            EventType::OpStopped => self.report(Self::op_stopped),
+            EventType::DesiredObserved => self.desired_observed().map(Event::from),
+            EventType::DesiredUnavailable => self.desired_unavailable().map(Event::from),
+            EventType::PrOpened => self.pr_opened().map(Event::from),
+            EventType::PrClosed => Ok(Observation::PrClosed { pr: need(self.pr, "pr")? }.into()),
+            EventType::PrMerged | EventType::PrReverted => self.moved(kind).map(Event::from),
+            EventType::CommitsCompared => self.compared().map(Event::from),
+            EventType::HostConfigured => self.host_configured().map(Event::from),
+            EventType::HostRemoved => Ok(Decision::HostRemoved { host: need(self.host, "host")? }.into()),
+            EventType::AgentReleased => {
                 Ok(Decision::AgentReleased { version: need(self.version, "version")? }.into())
             }
-            Type::OpRequested => self.requested().map(Event::from),
-            Type::OpRefused => self.refused().map(Event::from),
-            Type::OpExpired => Ok(Decision::OpExpired {
+            EventType::OpRequested => self.requested().map(Event::from),
+            EventType::OpRefused => self.refused().map(Event::from),
+            EventType::OpExpired => Ok(Decision::OpExpired {
                 op: need(self.op, "op")?,
                 kind: need(self.kind, "kind")?,
                 host: may(self.host, "host")?,
             }
             .into()),
-            Type::MergeFailed | Type::RevertFailed => self.forge_failed(kind).map(Event::from),
+            EventType::MergeFailed | EventType::RevertFailed => self.forge_failed(kind).map(Event::from),
         }
     }
 
@@ -475,13 +409,13 @@ impl Line {
         }))
     }
 
-    fn moved(self, kind: Type) -> Taken<Observation> {
+    fn moved(self, kind: EventType) -> Taken<Observation> {
         let pr = need(self.pr, "pr")?;
         let channel = may(self.channel, "channel")?.unwrap_or_default();
         let commit = need(self.commit, "commit")?;
         let lock_hash = may(self.lock_hash, "lock_hash")?;
         let by = may(self.by, "by")?;
-        Ok(if kind == Type::PrMerged {
+        Ok(if kind == EventType::PrMerged {
             Observation::PrMerged { pr, channel, commit, lock_hash, by }
         } else {
             Observation::PrReverted { pr, channel, commit, lock_hash, by }
@@ -543,9 +477,9 @@ impl Line {
         Ok((by, ask))
     }
 
-    fn forge_failed(self, kind: Type) -> Taken<Decision> {
+    fn forge_failed(self, kind: EventType) -> Taken<Decision> {
         let (op, pr, error) = (need(self.op, "op")?, need(self.pr, "pr")?, need(self.error, "error")?);
-        Ok(if kind == Type::MergeFailed {
+        Ok(if kind == EventType::MergeFailed {
             Decision::MergeFailed { op, pr, error }
         } else {
             Decision::RevertFailed { op, pr, error }

@@ -5,7 +5,7 @@ use alloc::string::String;
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
 use super::FORMAT_VERSION;
-use crate::event::{Decision, Deployer, Event, Heartbeat, Kind, Observation, Reading, Report, Said, Via};
+use crate::event::{Decision, Event, Heartbeat, Observation, Reading, Report, Said, Via};
 use crate::id::{Actor, OpId};
 use crate::request::Ask;
 use crate::time::Timestamp;
@@ -29,6 +29,8 @@ impl Serialize for Line<'_> {
         let mut out = Fields(to.serialize_map(None)?);
         out.put("v", &FORMAT_VERSION)?;
         out.may("at", self.at.as_ref())?;
+        out.may("host", self.event.host())?;
+        out.put("type", &self.event.event_type())?;
         match self.event {
             Event::Report(report) => out.report(report)?,
             Event::Observation(observation) => out.observation(observation)?,
@@ -57,13 +59,7 @@ impl<M: SerializeMap> Fields<M> {
         }
     }
 
-    fn r#type(&mut self, name: &str) -> Result<(), M::Error> {
-        self.put("type", name)
-    }
-
     fn report(&mut self, report: &Report) -> Result<(), M::Error> {
-        self.put("host", &report.host)?;
-        self.r#type(report_type(&report.said))?;
         self.may("op", report.op.as_ref())?;
         match &report.said {
             Said::Heartbeat(heartbeat) => self.heartbeat(heartbeat)?,
@@ -129,7 +125,6 @@ impl<M: SerializeMap> Fields<M> {
     fn observation(&mut self, observation: &Observation) -> Result<(), M::Error> {
         match observation {
             Observation::DesiredObserved { channel, commit, lock_hash, via, look_started } => {
-                self.r#type("desired-observed")?;
                 self.put("channel", channel)?;
                 self.put("commit", commit)?;
                 self.may("lock_hash", lock_hash.as_ref())?;
@@ -137,12 +132,10 @@ impl<M: SerializeMap> Fields<M> {
                 self.may("look_started", look_started.as_ref())
             }
             Observation::DesiredUnavailable { channel, error } => {
-                self.r#type("desired-unavailable")?;
                 self.put("channel", channel)?;
                 self.put("error", error)
             }
             Observation::PrOpened(pr) => {
-                self.r#type("pr-opened")?;
                 self.put("pr", &pr.pr)?;
                 self.put("title", &pr.title)?;
                 self.may("url", pr.url.as_ref())?;
@@ -150,14 +143,9 @@ impl<M: SerializeMap> Fields<M> {
                 self.put("lock_update", &pr.lock_update)?;
                 self.may("mergeable", pr.mergeable.as_ref())
             }
-            Observation::PrClosed { pr } => {
-                self.r#type("pr-closed")?;
-                self.put("pr", pr)
-            }
+            Observation::PrClosed { pr } => self.put("pr", pr),
             Observation::PrMerged { pr, channel, commit, lock_hash, by }
             | Observation::PrReverted { pr, channel, commit, lock_hash, by } => {
-                let merged = matches!(observation, Observation::PrMerged { .. });
-                self.r#type(if merged { "pr-merged" } else { "pr-reverted" })?;
                 self.put("pr", pr)?;
                 self.put("channel", channel)?;
                 self.put("commit", commit)?;
@@ -165,7 +153,6 @@ impl<M: SerializeMap> Fields<M> {
                 self.may("by", by.as_ref())
             }
             Observation::CommitsCompared(comparison) => {
-                self.r#type("commits-compared")?;
                 self.put("host_commit", &comparison.host_commit)?;
                 self.put("desired_commit", &comparison.desired_commit)?;
                 self.put("behind", &comparison.behind)?;
@@ -176,37 +163,26 @@ impl<M: SerializeMap> Fields<M> {
 
     fn decision(&mut self, decision: &Decision) -> Result<(), M::Error> {
         match decision {
-            Decision::HostConfigured { host, channel, tests } => {
-                self.put("host", host)?;
-                self.r#type("host-configured")?;
+            Decision::HostConfigured { host: _, channel, tests } => {
                 self.put("channel", channel)?;
                 self.put("tests", tests)
             }
-            Decision::HostRemoved { host } => {
-                self.put("host", host)?;
-                self.r#type("host-removed")
-            }
-            Decision::AgentReleased { version } => {
-                self.r#type("agent-released")?;
-                self.put("version", version)
-            }
+            Decision::HostRemoved { host: _ } => Ok(()),
+            Decision::AgentReleased { version } => self.put("version", version),
             Decision::OpRequested { op, by, ask, deliver_by } => {
-                self.ask("op-requested", op, by, ask)?;
+                self.ask(op, by, ask)?;
                 self.may("deliver_by", deliver_by.as_ref())
             }
             Decision::OpRefused { op, by, ask, reason } => {
-                self.ask("op-refused", op, by, ask)?;
+                self.ask(op, by, ask)?;
                 self.put("reason", reason)
             }
-            Decision::OpExpired { op, kind, host } => {
-                self.may("host", host.as_ref())?;
-                self.r#type("op-expired")?;
+            Decision::OpExpired { op, kind, host: _ } => {
                 self.put("op", op)?;
                 self.put("kind", kind)
             }
             Decision::MergeFailed { op, pr, error } | Decision::RevertFailed { op, pr, error } => {
                 let merge = matches!(decision, Decision::MergeFailed { .. });
-                self.r#type(if merge { "merge-failed" } else { "revert-failed" })?;
                 self.put("op", op)?;
                 self.put("kind", if merge { "merge-pr" } else { "revert-pr" })?;
                 self.put("pr", pr)?;
@@ -215,9 +191,7 @@ impl<M: SerializeMap> Fields<M> {
         }
     }
 
-    fn ask(&mut self, name: &str, op: &OpId, by: &Actor, ask: &Ask) -> Result<(), M::Error> {
-        self.may("host", ask.host())?;
-        self.r#type(name)?;
+    fn ask(&mut self, op: &OpId, by: &Actor, ask: &Ask) -> Result<(), M::Error> {
         self.put("op", op)?;
         self.put("kind", &ask.kind())?;
         self.put("by", by)?;
@@ -232,25 +206,5 @@ impl<M: SerializeMap> Fields<M> {
             }
             Ask::RevertPr { pr } => self.put("pr", pr),
         }
-    }
-}
-
-fn report_type(said: &Said) -> &'static str {
-    match said {
-        Said::Heartbeat(_) => "heartbeat",
-        Said::Started { kind: Kind::Pull, .. } => "pull-started",
-        Said::Started { kind: Kind::Switch, .. } => "switch-started",
-        Said::Started { kind: Kind::Test, .. } => "test-started",
-        Said::Started { kind: Kind::Rollback, .. } => "rollback-started",
-        Said::PullOk { .. } => "pull-ok",
-        Said::PullFail { .. } => "pull-fail",
-        Said::DeployOk { kind: Deployer::Switch, .. } => "switch-ok",
-        Said::DeployOk { kind: Deployer::Rollback, .. } => "rollback-ok",
-        Said::DeployFail { kind: Deployer::Switch, .. } => "switch-fail",
-        Said::DeployFail { kind: Deployer::Rollback, .. } => "rollback-fail",
-        Said::TestPass { .. } => "test-pass",
-        Said::TestFail { .. } => "test-fail",
-        Said::OpRejected { .. } => "op-rejected",
-        Said::OpStopped { .. } => "op-stopped",
     }
 }

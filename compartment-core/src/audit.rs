@@ -1,0 +1,168 @@
+//! Who did what: the log, without what merely looked (CORE-006, section 6).
+
+use alloc::format;
+use alloc::string::{String, ToString};
+
+use serde::Serialize;
+
+use crate::event::{Decision, Event, EventType, Observation, Report, Said};
+use crate::id::{HostId, OpId, PrId};
+use crate::record::Record;
+use crate::request::Ask;
+use crate::time::Timestamp;
+
+/// One line of the audit trail.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct AuditEntry {
+    /// The position in the log.
+    pub position: u64,
+    /// When it was recorded.
+    pub at: Timestamp,
+    /// What it was.
+    pub r#type: EventType,
+    /// Who did it, where somebody is named.
+    pub by: Option<String>,
+    /// The host that it was about.
+    pub host: Option<HostId>,
+    /// The pull request that it was about.
+    pub pr: Option<PrId>,
+    /// The operation that it belongs to.
+    pub op: Option<OpId>,
+    /// In words.
+    pub what: String,
+}
+
+impl AuditEntry {
+    /// The audit line of a record; nothing for heartbeats and looks at the repository, by which nobody did
+    /// anything.
+    #[must_use]
+    pub fn of(record: &Record) -> Option<Self> {
+        let mut entry = Self {
+            position: record.position,
+            at: record.at,
+            r#type: record.event.event_type(),
+            by: None,
+            host: record.event.host().cloned(),
+            pr: None,
+            op: None,
+            what: String::new(),
+        };
+        match &record.event {
+            Event::Report(report) => entry.report(report)?,
+            Event::Observation(observation) => entry.observation(observation)?,
+            Event::Decision(decision) => entry.decision(decision),
+        }
+        Some(entry)
+    }
+
+    fn report(&mut self, report: &Report) -> Option<()> {
+        self.op.clone_from(&report.op);
+        self.what = match &report.said {
+            Said::Heartbeat(_) => return None,
+            Said::Started { kind, .. } => format!("{kind} started"),
+            Said::PullOk { commit, .. } => format!("pulled {}", commit.short()),
+            Said::DeployOk { kind, commit, .. } => {
+                let commit = commit.map(|commit| format!(" to {}", commit.short())).unwrap_or_default();
+                format!("{} succeeded{commit}", crate::event::Kind::from(*kind))
+            }
+            Said::PullFail { error, .. } => format!("pull failed{}", because(error.as_ref())),
+            Said::DeployFail { kind, error, .. } => {
+                format!("{} failed{}", crate::event::Kind::from(*kind), because(error.as_ref()))
+            }
+            Said::TestPass { total } => format!("{total} of {total} tests passed"),
+            Said::TestFail { passed, total, .. } => format!("{passed} of {total} tests passed"),
+            Said::OpRejected { kind, reason } => format!("the host refused the {kind}: {reason}"),
+            Said::OpStopped { kind, by, .. } => {
+                self.by = by.as_ref().map(ToString::to_string);
+                format!("{kind} stopped")
+            }
+        };
+        Some(())
+    }
+
+    fn observation(&mut self, observation: &Observation) -> Option<()> {
+        match observation {
+            Observation::DesiredObserved { .. }
+            | Observation::DesiredUnavailable { .. }
+            | Observation::CommitsCompared(_) => return None,
+            Observation::PrOpened(pr) => {
+                self.pr = Some(pr.pr.clone());
+                self.what = format!("pull request open: {}", pr.title);
+            }
+            Observation::PrClosed { pr } => {
+                self.pr = Some(pr.clone());
+                self.what = "pull request closed".to_string();
+            }
+            Observation::PrMerged { pr, channel, commit, by, .. } => {
+                self.pr = Some(pr.clone());
+                self.by = by.as_ref().map(ToString::to_string);
+                self.what = format!("merged: {channel} is at {}", commit.short());
+            }
+            Observation::PrReverted { pr, channel, commit, by, .. } => {
+                self.pr = Some(pr.clone());
+                self.by = by.as_ref().map(ToString::to_string);
+                self.what = format!("reverted: {channel} is at {}", commit.short());
+            }
+        }
+        Some(())
+    }
+
+    fn decision(&mut self, decision: &Decision) {
+        self.what = match decision {
+            Decision::HostConfigured { channel, tests, .. } => {
+                let tests = match (tests.enabled, tests.auto_run) {
+                    (false, _) => "off",
+                    (true, false) => "on request",
+                    (true, true) => "after each deployment",
+                };
+                format!("configured: follows {channel}, tests {tests}")
+            }
+            Decision::HostRemoved { .. } => "removed".to_string(),
+            Decision::AgentReleased { version } => format!("agent {version} released"),
+            Decision::OpRequested { op, by, ask, .. } => {
+                self.asked(op, by.as_str(), ask);
+                format!("{} requested", described(ask))
+            }
+            Decision::OpRefused { op, by, ask, reason } => {
+                self.asked(op, by.as_str(), ask);
+                format!("{} refused: {reason}", described(ask))
+            }
+            Decision::OpExpired { op, kind, .. } => {
+                self.op = Some(op.clone());
+                format!("{kind}: time ran out")
+            }
+            Decision::MergeFailed { op, pr, error } => {
+                (self.op, self.pr) = (Some(op.clone()), Some(pr.clone()));
+                format!("merge failed: {error}")
+            }
+            Decision::RevertFailed { op, pr, error } => {
+                (self.op, self.pr) = (Some(op.clone()), Some(pr.clone()));
+                format!("revert failed: {error}")
+            }
+        };
+    }
+
+    fn asked(&mut self, op: &OpId, by: &str, ask: &Ask) {
+        self.op = Some(op.clone());
+        self.by = Some(by.to_string());
+        self.pr = ask.pull_request().cloned();
+    }
+}
+
+fn described(ask: &Ask) -> String {
+    match ask {
+        Ask::Switch { force: true, .. } => "forced switch".to_string(),
+        Ask::Rollback { to: Some(to), .. } => match (&to.number, &to.path) {
+            (Some(number), _) => format!("rollback to generation {number}"),
+            (None, Some(path)) => format!("rollback to {path}"),
+            (None, None) => "rollback".to_string(),
+        },
+        Ask::Stop { target_op, .. } => format!("stop of {target_op}"),
+        Ask::MergePr { expected_head, .. } => format!("merge at {}", expected_head.short()),
+        ask => ask.kind().to_string(),
+    }
+}
+
+fn because(error: Option<&crate::text::Text>) -> String {
+    error.map(|error| format!(": {error}")).unwrap_or_default()
+}

@@ -1,0 +1,179 @@
+//! Git: is the host's checkout the desired commit? (CORE-006 G1 to G8)
+
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+
+use super::proof::{
+    checkout_commit, checkout_commit_proven, checkout_facts, desired_commit, desired_facts, distance,
+    not_looked, unavailable,
+};
+use super::{DesiredView, Evidence, Fact, reasons, view_part};
+use crate::checkout::{Dirt, Sighting};
+use crate::operation::{Class, Outcome, Standing};
+
+view_part! {
+    /// The last pull.
+    Pull {
+        /// None, one that succeeded, one that later evidence answered for, or one of unknown outcome.
+        Quiet,
+        /// It runs.
+        Running,
+        /// It failed.
+        Failed,
+        /// It was stopped.
+        Stopped,
+        /// Its time ran out.
+        Expired,
+    }
+
+    /// The checkout's commit, held against the desired one.
+    Commit {
+        /// Never reported.
+        Never,
+        /// The last one did not parse.
+        Unreadable,
+        /// Proven equal.
+        Equal,
+        /// Not proven equal.
+        Different,
+    }
+
+    /// Whether the checkout is exactly its commit.
+    Tree {
+        /// As far as anybody said.
+        Clean,
+        /// It is not.
+        Dirty,
+        /// That could not be read.
+        Unreadable,
+    }
+}
+
+/// All that the rule sees.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct View {
+    /// The last pull.
+    pub pull: Pull,
+    /// The checkout's commit.
+    pub commit: Commit,
+    /// Its tree.
+    pub tree: Tree,
+    /// The desired state.
+    pub desired: DesiredView,
+}
+
+reasons! {
+    /// A pull runs.
+    Pulling = "G1" Working "pulling",
+    /// No commit was ever reported.
+    NeverReported = "G2" Unknown "never-reported",
+    /// The desired state cannot be seen.
+    DesiredUnavailable = "G3" Error "desired-unavailable",
+    /// Nobody has looked at the desired state yet.
+    DesiredNeverObserved = "G4" Unknown "desired-never-observed",
+    /// The commit or the dirt could not be read.
+    Unreadable = "G5" Outdated "unreadable",
+    /// The checkout differs from its commit.
+    Dirty = "G5" Outdated "dirty",
+    /// The checkout is the desired commit.
+    Current = "G6" Ok "current",
+    /// The last pull failed.
+    PullFailed = "G7" Error "pull-failed",
+    /// The last pull was stopped.
+    PullStopped = "G7" Error "pull-stopped",
+    /// The last pull ran out of time.
+    PullExpired = "G7" Error "pull-expired",
+    /// The checkout is another commit.
+    Differs = "G8" Outdated "differs",
+}
+
+/// The rule: the first that applies decides.
+#[must_use]
+pub const fn judge(view: View) -> Reason {
+    match view {
+        View { pull: Pull::Running, .. } => Reason::Pulling,
+        View { commit: Commit::Never, .. } => Reason::NeverReported,
+        View { desired: DesiredView::Unavailable, .. } => Reason::DesiredUnavailable,
+        View { desired: DesiredView::NeverObserved, .. } => Reason::DesiredNeverObserved,
+        View { commit: Commit::Unreadable, .. } | View { tree: Tree::Unreadable, .. } => Reason::Unreadable,
+        View { tree: Tree::Dirty, .. } => Reason::Dirty,
+        View { commit: Commit::Equal, .. } => Reason::Current,
+        View { pull: Pull::Failed, .. } => Reason::PullFailed,
+        View { pull: Pull::Stopped, .. } => Reason::PullStopped,
+        View { pull: Pull::Expired, .. } => Reason::PullExpired,
+        View { pull: Pull::Quiet, commit: Commit::Different, .. } => Reason::Differs,
+    }
+}
+
+impl View {
+    pub(crate) fn of(evidence: &Evidence<'_>) -> Self {
+        let pull = match evidence.host.operations().last(Class::Pull, evidence.now) {
+            Standing::Running(_) => Pull::Running,
+            Standing::Expired(_) => Pull::Expired,
+            Standing::Ended(pull) if !pull.settled => match pull.outcome {
+                Outcome::Failed { .. } | Outcome::TestsFailed { .. } => Pull::Failed,
+                Outcome::Stopped { .. } => Pull::Stopped,
+                Outcome::Expired { .. } => Pull::Expired,
+                Outcome::Ok | Outcome::Passed { .. } | Outcome::Lost | Outcome::Overtaken => Pull::Quiet,
+            },
+            Standing::None | Standing::Ended(_) => Pull::Quiet,
+        };
+        let checkout = evidence.host.checkout();
+        let commit = match checkout.map(|checkout| &checkout.commit) {
+            None | Some(Sighting::Never) => Commit::Never,
+            Some(Sighting::Unreadable) => Commit::Unreadable,
+            Some(Sighting::Known(_)) if checkout_commit_proven(evidence) => Commit::Equal,
+            Some(Sighting::Known(_)) => Commit::Different,
+        };
+        let tree = match checkout.map_or(Dirt::Untold, |checkout| checkout.dirt) {
+            Dirt::Untold | Dirt::Clean => Tree::Clean,
+            Dirt::Dirty => Tree::Dirty,
+            Dirt::Unknown => Tree::Unreadable,
+        };
+        Self { pull, commit, tree, desired: DesiredView::of(evidence.channel) }
+    }
+}
+
+pub(super) fn sentence(reason: Reason, evidence: &Evidence<'_>) -> String {
+    let host = checkout_commit(evidence);
+    let latest = desired_commit(evidence.channel);
+    match reason {
+        Reason::Pulling => match evidence.host.running(evidence.now) {
+            Some(pull) => format!("pulling since {}, until {} at the latest", pull.started_at, pull.deadline),
+            None => "pulling".to_string(),
+        },
+        Reason::NeverReported => "the host never reported its checkout's commit".to_string(),
+        Reason::DesiredUnavailable => unavailable(evidence.channel),
+        Reason::DesiredNeverObserved => not_looked(evidence.channel),
+        Reason::Unreadable if host == "unreadable" => "the checkout's commit could not be read".to_string(),
+        Reason::Unreadable => format!("whether the checkout at {host} is clean could not be read"),
+        Reason::Dirty => format!("the checkout at {host} has changes that are in no commit"),
+        Reason::Current => format!("the checkout is at the desired {host}"),
+        Reason::PullFailed | Reason::PullStopped | Reason::PullExpired => {
+            format!("{}; Host: {host}, Latest: {latest}", pull_trouble(evidence))
+        }
+        Reason::Differs => {
+            let commit = evidence.host.checkout().and_then(|checkout| checkout.commit.known());
+            let distance = distance(evidence, commit).unwrap_or_else(|| "differs".to_string());
+            format!("Host: {host}, Latest: {latest} ({distance})")
+        }
+    }
+}
+
+fn pull_trouble(evidence: &Evidence<'_>) -> String {
+    match evidence.host.operations().last(Class::Pull, evidence.now) {
+        Standing::Expired(pull) => format!("the pull's time ran out at {}", pull.deadline),
+        Standing::Ended(pull) => super::system::how_it_ended("pull", pull),
+        Standing::None | Standing::Running(_) => "no pull has ended".to_string(),
+    }
+}
+
+pub(super) fn facts(evidence: &Evidence<'_>) -> Vec<Fact> {
+    let mut facts: Vec<_> = desired_facts(evidence.channel).into();
+    facts.extend(checkout_facts(evidence));
+    facts.push(super::system::standing_fact("last pull", Class::Pull, evidence));
+    let commit = evidence.host.checkout().and_then(|checkout| checkout.commit.known());
+    facts.extend(distance(evidence, commit).map(|distance| Fact::new("compared", distance)));
+    facts
+}

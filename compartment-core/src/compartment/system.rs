@@ -1,0 +1,406 @@
+//! System: is the running system built from the desired state? Inferred from what happened, never by an
+//! evaluation or a dry run. (CORE-006 S1 to S10)
+
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+
+use super::proof::{
+    available, checkout_commit, checkout_commit_proven, checkout_differs, checkout_facts, checkout_lock_fact,
+    checkout_lock_proven, commit_proven, deployed_lock_proven, desired_commit, desired_facts,
+    desired_lock_fact, not_looked, unavailable,
+};
+use super::{DesiredView, Evidence, Fact, reasons, view_part};
+use crate::checkout::{Dirt, Lock};
+use crate::event::Kind;
+use crate::generation::How;
+use crate::host::SystemField;
+use crate::operation::{Class, Ended, Operation, Outcome, Standing};
+
+view_part! {
+    /// The last deployment attempt: the last switch or rollback, by start.
+    Attempt {
+        /// There was none.
+        None,
+        /// A switch runs.
+        Switching,
+        /// A rollback runs.
+        RollingBack,
+        /// It succeeded.
+        Succeeded,
+        /// It failed.
+        Failed,
+        /// It was stopped.
+        Stopped,
+        /// Nobody knows how it ended.
+        Unknown,
+        /// Later evidence says what runs.
+        Settled,
+    }
+
+    /// Whether anything was ever heard that bears on the system.
+    Signal {
+        /// No operation was ever seen.
+        Silent,
+        /// One was.
+        Heard,
+    }
+
+    /// The checkout, held against the desired state.
+    Checkout {
+        /// Commit and lock are proven equal.
+        Proven,
+        /// One of them is not, and neither is known to differ.
+        Unproven,
+        /// One of them is known to differ.
+        Differs,
+    }
+
+    /// What is deployed, held against the desired state.
+    Deployed {
+        /// Nothing is known to be deployed.
+        Nothing,
+        /// Something is, of an unknown commit.
+        UnknownCommit,
+        /// Something unknown, from an outside change.
+        UnknownOutside,
+        /// Another commit.
+        OtherCommit,
+        /// Another commit, to which the host was rolled back.
+        RolledBack,
+        /// It was built from a dirty checkout.
+        Dirty,
+        /// Whether it was built from a clean checkout is not known.
+        DirtUnknown,
+        /// Its lock is not proven equal.
+        LockUnproven,
+        /// Commit and lock are proven equal.
+        Proven,
+    }
+
+    /// The system part of the host's heartbeats.
+    Field {
+        /// It can be read, or there is none.
+        Readable,
+        /// It cannot.
+        Unreadable,
+    }
+}
+
+/// All that the rule sees.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct View {
+    /// The last deployment attempt.
+    pub attempt: Attempt,
+    /// Whether any operation was ever seen.
+    pub signal: Signal,
+    /// The desired state.
+    pub desired: DesiredView,
+    /// The checkout.
+    pub checkout: Checkout,
+    /// What is deployed.
+    pub deployed: Deployed,
+    /// The system part of heartbeats.
+    pub field: Field,
+}
+
+reasons! {
+    /// A switch runs.
+    Switching = "S1" Working "switching",
+    /// A rollback runs.
+    RollingBack = "S1" Working "rolling-back",
+    /// The last deployment attempt failed.
+    AttemptFailed = "S2" Error "attempt-failed",
+    /// The last deployment attempt was stopped.
+    AttemptStopped = "S2" Error "attempt-stopped",
+    /// The outcome of the last deployment attempt is not known.
+    OutcomeUnknown = "S3" Outdated "outcome-unknown",
+    /// Nothing was ever heard of the system.
+    NeverHeard = "S4" Unknown "never-heard",
+    /// The desired state cannot be seen, so nothing can be verified.
+    CannotVerify = "S5" Outdated "cannot-verify",
+    /// The checkout is known to differ from the desired state.
+    CheckoutDiffers = "S6" Outdated "checkout-differs",
+    /// The checkout is not proven to be the desired state.
+    CheckoutUnproven = "S6" Outdated "checkout-unproven",
+    /// The system changed from outside to something that is not known.
+    OutsideChange = "S7" Outdated "outside-change",
+    /// What the host says of its system could not be read.
+    Unreadable = "S7" Outdated "unreadable",
+    /// The deployed commit is not known.
+    DeployedUnknown = "S8" Outdated "deployed-unknown",
+    /// Pulled, and not switched.
+    NotSwitched = "S9" Outdated "not-switched",
+    /// Rolled back.
+    RolledBack = "S9" Outdated "rolled-back",
+    /// Deployed from a dirty checkout.
+    DeployedDirty = "S9" Outdated "deployed-dirty",
+    /// Whether the deployed commit was clean is not known.
+    DirtUnknown = "S9" Outdated "dirt-unknown",
+    /// The deployed lock is not proven to be the desired one.
+    LockUnproven = "S9" Outdated "deployed-lock-unproven",
+    /// What runs is built from the desired state.
+    Current = "S10" Ok "current",
+}
+
+/// The rule: the first that applies decides.
+#[must_use]
+pub const fn judge(view: View) -> Reason {
+    match view.attempt {
+        Attempt::Switching => return Reason::Switching,
+        Attempt::RollingBack => return Reason::RollingBack,
+        Attempt::Failed => return Reason::AttemptFailed,
+        Attempt::Stopped => return Reason::AttemptStopped,
+        Attempt::Unknown => return Reason::OutcomeUnknown,
+        Attempt::None | Attempt::Succeeded | Attempt::Settled => {}
+    }
+    let nothing_heard = matches!(
+        view,
+        View { deployed: Deployed::Nothing, signal: Signal::Silent, field: Field::Readable, .. }
+    );
+    match (view.desired, view.checkout) {
+        (DesiredView::Available, Checkout::Differs) => return Reason::CheckoutDiffers,
+        _ if nothing_heard => return Reason::NeverHeard,
+        (DesiredView::NeverObserved | DesiredView::Unavailable, _) => return Reason::CannotVerify,
+        (DesiredView::Available, Checkout::Unproven) => return Reason::CheckoutUnproven,
+        (DesiredView::Available, Checkout::Proven) => {}
+    }
+    match (view.field, view.deployed) {
+        (_, Deployed::UnknownOutside) => Reason::OutsideChange,
+        (Field::Unreadable, _) => Reason::Unreadable,
+        (Field::Readable, Deployed::Nothing | Deployed::UnknownCommit) => Reason::DeployedUnknown,
+        (Field::Readable, Deployed::OtherCommit) => Reason::NotSwitched,
+        (Field::Readable, Deployed::RolledBack) => Reason::RolledBack,
+        (Field::Readable, Deployed::Dirty) => Reason::DeployedDirty,
+        (Field::Readable, Deployed::DirtUnknown) => Reason::DirtUnknown,
+        (Field::Readable, Deployed::LockUnproven) => Reason::LockUnproven,
+        (Field::Readable, Deployed::Proven) => Reason::Current,
+    }
+}
+
+impl View {
+    pub(crate) fn of(evidence: &Evidence<'_>) -> Self {
+        let operations = evidence.host.operations();
+        Self {
+            attempt: attempt(operations.last(Class::Attempt, evidence.now)),
+            signal: if operations.any_seen() { Signal::Heard } else { Signal::Silent },
+            desired: DesiredView::of(evidence.channel),
+            checkout: if checkout_differs(evidence) {
+                Checkout::Differs
+            } else if checkout_commit_proven(evidence) && checkout_lock_proven(evidence) {
+                Checkout::Proven
+            } else {
+                Checkout::Unproven
+            },
+            deployed: deployed(evidence),
+            field: match evidence.host.system {
+                SystemField::Readable => Field::Readable,
+                SystemField::Unreadable => Field::Unreadable,
+            },
+        }
+    }
+}
+
+fn attempt(standing: Standing<'_>) -> Attempt {
+    match standing {
+        Standing::None => Attempt::None,
+        Standing::Running(operation) if operation.kind == Kind::Rollback => Attempt::RollingBack,
+        Standing::Running(_) => Attempt::Switching,
+        Standing::Expired(_) => Attempt::Unknown,
+        Standing::Ended(attempt) if attempt.settled => Attempt::Settled,
+        Standing::Ended(attempt) => match attempt.outcome {
+            Outcome::Ok | Outcome::Passed { .. } => Attempt::Succeeded,
+            Outcome::Failed { .. } | Outcome::TestsFailed { .. } => Attempt::Failed,
+            Outcome::Stopped { .. } => Attempt::Stopped,
+            Outcome::Expired { .. } | Outcome::Lost | Outcome::Overtaken => Attempt::Unknown,
+        },
+    }
+}
+
+fn deployed(evidence: &Evidence<'_>) -> Deployed {
+    let Some(deployment) = evidence.host.deployment() else { return Deployed::Nothing };
+    let generation = &deployment.generation;
+    let revision = &*generation.revision;
+    if revision.commit.is_none() {
+        return if generation.how == How::Outside {
+            Deployed::UnknownOutside
+        } else {
+            Deployed::UnknownCommit
+        };
+    }
+    let Some(desired) = available(evidence.channel) else { return Deployed::OtherCommit };
+    let same = revision.commit.is_some_and(|commit| commit.same(&desired.commit));
+    if !same {
+        return if generation.how == How::Rollback { Deployed::RolledBack } else { Deployed::OtherCommit };
+    }
+    match revision.dirt {
+        Dirt::Dirty => Deployed::Dirty,
+        Dirt::Unknown => Deployed::DirtUnknown,
+        Dirt::Untold | Dirt::Clean => {
+            let proven = commit_proven(revision.commit.as_ref(), revision.dirt, desired)
+                && deployed_lock_proven(revision, desired);
+            if proven { Deployed::Proven } else { Deployed::LockUnproven }
+        }
+    }
+}
+
+pub(super) fn sentence(reason: Reason, evidence: &Evidence<'_>) -> String {
+    let desired = desired_commit(evidence.channel);
+    let deployed = deployed_commit(evidence);
+    match reason {
+        Reason::Switching => running("switching", evidence),
+        Reason::RollingBack => running("rolling back", evidence),
+        Reason::AttemptFailed | Reason::AttemptStopped | Reason::OutcomeUnknown => attempt_trouble(evidence),
+        Reason::NeverHeard => "nothing was ever heard of what runs on the host".to_string(),
+        Reason::CannotVerify
+            if available(evidence.channel).is_none() && evidence.channel.desired().is_none() =>
+        {
+            format!("cannot verify: {}", not_looked_or_unavailable(evidence))
+        }
+        Reason::CannotVerify => format!("cannot verify: {}", unavailable(evidence.channel)),
+        Reason::CheckoutDiffers | Reason::CheckoutUnproven => {
+            format!(
+                "the checkout at {} is not proven to be the desired {desired}: pull first",
+                checkout_commit(evidence)
+            )
+        }
+        Reason::OutsideChange => "the system was changed by something that nobody reported".to_string(),
+        Reason::Unreadable => "what the host says of its system could not be read".to_string(),
+        Reason::DeployedUnknown => {
+            "what the running system was built from is not known: switch once".to_string()
+        }
+        Reason::NotSwitched => format!("pulled {desired}, but {deployed} runs: not switched"),
+        Reason::RolledBack => format!("rolled back: {deployed} runs, {desired} is desired"),
+        Reason::DeployedDirty => format!("{deployed} was deployed with changes that are in no commit"),
+        Reason::DirtUnknown => format!("whether {deployed} was deployed from a clean checkout is not known"),
+        Reason::LockUnproven => format!("{deployed} runs, but its lock is not proven to be the desired one"),
+        Reason::Current => format!("{deployed} runs, as desired"),
+    }
+}
+
+fn not_looked_or_unavailable(evidence: &Evidence<'_>) -> String {
+    match DesiredView::of(evidence.channel) {
+        DesiredView::NeverObserved => not_looked(evidence.channel),
+        DesiredView::Unavailable | DesiredView::Available => unavailable(evidence.channel),
+    }
+}
+
+fn running(doing: &str, evidence: &Evidence<'_>) -> String {
+    match evidence.host.running(evidence.now) {
+        Some(operation) => {
+            format!("{doing} since {}, until {} at the latest", operation.started_at, operation.deadline)
+        }
+        None => doing.to_string(),
+    }
+}
+
+fn attempt_trouble(evidence: &Evidence<'_>) -> String {
+    match evidence.host.operations().last(Class::Attempt, evidence.now) {
+        Standing::Expired(attempt) => expired(attempt),
+        Standing::Ended(attempt) => how_it_ended(attempt.operation.kind.as_str(), attempt),
+        Standing::None | Standing::Running(_) => "no deployment attempt has ended".to_string(),
+    }
+}
+
+fn expired(operation: &Operation) -> String {
+    format!("the {}'s time ran out at {}: its outcome is unknown", operation.kind, operation.deadline)
+}
+
+/// How an operation ended, in words.
+pub(super) fn how_it_ended(what: &str, ended: &Ended) -> String {
+    let at = ended.at;
+    match &ended.outcome {
+        Outcome::Ok | Outcome::Passed { .. } => format!("the {what} succeeded at {at}"),
+        Outcome::TestsFailed { passed, total, .. } => format!("{passed} of {total} tests passed at {at}"),
+        Outcome::Failed { exit_code, error, activated } => {
+            let code = exit_code.map(|code| format!(" with exit code {code}")).unwrap_or_default();
+            let why = error.as_ref().map(|error| format!(": {error}")).unwrap_or_default();
+            let changed =
+                if *activated == Some(true) { ", after it had changed the running system" } else { "" };
+            format!("the {what} failed at {at}{code}{changed}{why}")
+        }
+        Outcome::Stopped { by, .. } => {
+            let by = by.as_ref().map(|by| format!(" by {by}")).unwrap_or_default();
+            format!("the {what} was stopped at {at}{by}")
+        }
+        Outcome::Expired { .. } => expired(&ended.operation),
+        Outcome::Lost => format!("the host came back at {at} without the {what}: its outcome is unknown"),
+        Outcome::Overtaken => {
+            format!(
+                "something else started at {at} before the {what} reported its result: its outcome is unknown"
+            )
+        }
+    }
+}
+
+/// Where the last operation of a class stands, as a fact.
+pub(super) fn standing_fact(name: &'static str, class: Class, evidence: &Evidence<'_>) -> Fact {
+    let value = match evidence.host.operations().last(class, evidence.now) {
+        Standing::None => "none".to_string(),
+        Standing::Running(operation) => {
+            format!("a {} runs since {}, until {}", operation.kind, operation.started_at, operation.deadline)
+        }
+        Standing::Expired(operation) => expired(operation),
+        Standing::Ended(ended) => {
+            let settled = if ended.settled { "; later evidence answers for it" } else { "" };
+            format!("{}{settled}", how_it_ended(ended.operation.kind.as_str(), ended))
+        }
+    };
+    Fact::new(name, value)
+}
+
+/// The deployed commit, short.
+fn deployed_commit(evidence: &Evidence<'_>) -> String {
+    let deployed = evidence.host.deployed_commit();
+    deployed.map_or_else(|| "unknown".to_string(), |commit| commit.short().to_string())
+}
+
+/// What is deployed, as facts.
+pub(super) fn deployed_facts(evidence: &Evidence<'_>) -> Vec<Fact> {
+    let Some(deployment) = evidence.host.deployment() else {
+        return [Fact::new("deployed", "nothing known")].into();
+    };
+    let generation = &deployment.generation;
+    let revision = &*generation.revision;
+    let unknown = || "unknown".to_string();
+    let dirt = match revision.dirt {
+        Dirt::Untold => "never reported, counts as clean",
+        Dirt::Clean => "clean",
+        Dirt::Dirty => "dirty",
+        Dirt::Unknown => "not known",
+    };
+    let lock = match revision.lock {
+        Lock::Untold => "not reported of this commit".to_string(),
+        Lock::Unreadable => "unreadable".to_string(),
+        Lock::Told(hash) => hash.to_string(),
+    };
+    let how = format!("{} at {}", generation.how, generation.at);
+    [
+        Fact::new("deployed commit", revision.commit.map_or_else(unknown, |commit| commit.to_string())),
+        Fact::new("deployed from", dirt),
+        Fact::new("deployed lock", lock),
+        Fact::new("deployed path", generation.path.as_ref().map_or_else(unknown, ToString::to_string)),
+        Fact::new("deployed number", generation.number.map_or_else(unknown, |number| number.to_string())),
+        Fact::new("deployed by", how),
+    ]
+    .into()
+}
+
+pub(super) fn field_fact(evidence: &Evidence<'_>) -> Fact {
+    let field = match evidence.host.system {
+        SystemField::Readable => "readable, or never mentioned",
+        SystemField::Unreadable => "unreadable",
+    };
+    Fact::new("system in heartbeats", field)
+}
+
+pub(super) fn facts(evidence: &Evidence<'_>) -> Vec<Fact> {
+    let mut facts = Vec::from([standing_fact("last deployment attempt", Class::Attempt, evidence)]);
+    facts.extend(desired_facts(evidence.channel));
+    facts.push(desired_lock_fact(evidence.channel));
+    facts.extend(checkout_facts(evidence));
+    facts.push(checkout_lock_fact(evidence));
+    facts.extend(deployed_facts(evidence));
+    facts.push(field_fact(evidence));
+    facts
+}

@@ -1,0 +1,166 @@
+//! Questions to the past, answered by replay: the state as of then, and who set what.
+
+use alloc::collections::BTreeMap;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use serde::Serialize;
+
+use crate::apply::{Changes, Reach};
+use crate::compartment::{self, Cells, Compartment, Evidence, Status};
+use crate::event::EventType;
+use crate::fleet::Fleet;
+use crate::id::HostId;
+use crate::record::Record;
+use crate::time::Timestamp;
+
+/// How far to replay.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Until {
+    /// Every record.
+    End,
+    /// Records up to and including this moment.
+    Time(Timestamp),
+    /// Records up to and including this position.
+    Position(u64),
+}
+
+impl Until {
+    /// Whether a record still belongs to the asked-for past.
+    #[must_use]
+    pub fn includes(self, record: &Record) -> bool {
+        match self {
+            Self::End => true,
+            Self::Time(time) => record.at <= time,
+            Self::Position(position) => record.position <= position,
+        }
+    }
+}
+
+impl Fleet {
+    /// The state after the records up to `until`, which stand in the order of the log.
+    pub fn replay<'a>(records: impl IntoIterator<Item = &'a Record>, until: Until) -> Self {
+        let mut fleet = Self::new();
+        for record in records.into_iter().take_while(|record| until.includes(record)) {
+            fleet.apply(record);
+        }
+        fleet
+    }
+}
+
+/// Which event said something.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct EventRef {
+    /// Its position in the log.
+    pub position: u64,
+    /// When it was recorded.
+    pub at: Timestamp,
+    /// What it was.
+    pub r#type: EventType,
+}
+
+/// Why a cell is as it is: the rule, the facts that it used, and who said them.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Explanation {
+    /// The host.
+    pub host: HostId,
+    /// The cell.
+    pub cell: Compartment,
+    /// The moment.
+    pub as_of: Timestamp,
+    /// The number of the rule that decided.
+    pub rule: &'static str,
+    /// The status.
+    pub status: Status,
+    /// The reason's code.
+    pub reason: &'static str,
+    /// The sentence.
+    pub message: String,
+    /// The facts that the rule used.
+    pub facts: Vec<ExplainedFact>,
+}
+
+/// A fact, and the event that made it so.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct ExplainedFact {
+    /// What it is.
+    pub name: &'static str,
+    /// What is known of it.
+    pub value: String,
+    /// The event; nothing where it has been so from the start, or time alone made it so.
+    pub set_by: Option<EventRef>,
+}
+
+/// Folds a log while watching what one cell is judged by.
+#[derive(Debug)]
+pub struct Explainer {
+    fleet: Fleet,
+    host: HostId,
+    cell: Compartment,
+    facts: BTreeMap<&'static str, (String, Option<EventRef>)>,
+}
+
+impl Explainer {
+    /// Watches one cell of a host from the start of the log.
+    #[must_use]
+    pub fn new(host: HostId, cell: Compartment) -> Self {
+        Self { fleet: Fleet::new(), host, cell, facts: BTreeMap::new() }
+    }
+
+    /// Folds the next record.
+    pub fn apply(&mut self, record: &Record) -> Changes {
+        let changes = self.fleet.apply(record);
+        if changes.reach > Reach::Host || record.event.host() == Some(&self.host) {
+            let set_by =
+                EventRef { position: record.position, at: record.at, r#type: record.event.event_type() };
+            self.look(record.at, Some(&set_by));
+        }
+        changes
+    }
+
+    /// The fleet as folded so far.
+    #[must_use]
+    pub const fn fleet(&self) -> &Fleet {
+        &self.fleet
+    }
+
+    /// Explains the cell at `now`; nothing where the host is not known.
+    #[must_use]
+    pub fn explain(mut self, now: Timestamp) -> Option<Explanation> {
+        let facts = self.look(now, None)?;
+        let evidence = Evidence::new(&self.fleet, self.fleet.host(&self.host)?, now);
+        let cells = Cells::judge(&evidence);
+        let verdict = cells.verdict(self.cell);
+        let explained = |name: &'static str| {
+            let (value, set_by) = self.facts.get(name).cloned().unwrap_or_default();
+            ExplainedFact { name, value, set_by }
+        };
+        Some(Explanation {
+            host: self.host.clone(),
+            cell: self.cell,
+            as_of: now,
+            rule: verdict.rule,
+            status: verdict.status,
+            reason: verdict.code,
+            message: cells.sentence(self.cell, &evidence),
+            facts: facts.into_iter().map(explained).collect(),
+        })
+    }
+
+    /// Looks at the facts again; those that changed were set by this event. Gives their names, in order.
+    fn look(&mut self, now: Timestamp, set_by: Option<&EventRef>) -> Option<Vec<&'static str>> {
+        let host = self.fleet.host(&self.host)?;
+        let facts = compartment::facts(self.cell, &Evidence::new(&self.fleet, host, now));
+        let names = facts.iter().map(|fact| fact.name).collect();
+        for fact in facts {
+            match self.facts.get_mut(fact.name) {
+                Some((value, _)) if *value == fact.value => {}
+                Some(known) => *known = (fact.value, set_by.cloned()),
+                None => {
+                    self.facts.insert(fact.name, (fact.value, set_by.cloned()));
+                }
+            }
+        }
+        Some(names)
+    }
+}

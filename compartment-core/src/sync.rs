@@ -1,0 +1,232 @@
+//! Live updates (CORE-006, section 8): a subscriber gets the full state once, then what changed, and notices
+//! when it missed something.
+//!
+//! [`Publisher`] stands beside the fold and gathers what [`Fleet::apply`] says may look different; [`Replica`]
+//! is the subscriber's copy. Both are pure: who sends the messages, and when, is the driver's business.
+
+use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::vec::Vec;
+
+use serde::Serialize;
+
+use crate::apply::{Changes, HostChange, Reach};
+use crate::event::PullRequest;
+use crate::fleet::{Fleet, HostIndex};
+use crate::host::Membership;
+use crate::id::{ChannelName, HostId};
+use crate::matrix::{ChannelView, Counts, FleetView, Matrix, Presence, ReadOptions, Row};
+use crate::outstanding::deadlines;
+use crate::time::{Span, Timestamp};
+
+/// How often a subscriber is told the version, so that it notices a gap.
+pub const BEACON_EVERY: Span = Span::from_secs(30);
+
+/// What a subscriber is sent.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(tag = "type", rename_all = "kebab-case")]
+pub enum Message {
+    /// The full state.
+    Init {
+        /// Its version.
+        version: u64,
+        /// The state.
+        matrix: Matrix,
+    },
+    /// What may look different since the version before.
+    Delta {
+        /// The version that it leads to: one more than the version that it starts from.
+        version: u64,
+        /// When it was read.
+        as_of: Timestamp,
+        /// Rows that are new or may look different.
+        rows: Vec<Row>,
+        /// Hosts that are no longer known.
+        removed: Vec<HostId>,
+        /// What is desired, and who runs what. Counts are the subscriber's to take: it has all rows.
+        channels: BTreeMap<ChannelName, ChannelView>,
+        /// Open pull requests, by id.
+        pull_requests: Vec<PullRequest>,
+    },
+    /// The version, every [`BEACON_EVERY`]; and who was heard since the last one, which is no change.
+    Sync {
+        /// The version.
+        version: u64,
+        /// When hosts were last heard.
+        heard: Vec<(HostId, Timestamp)>,
+    },
+}
+
+/// Gathers what changes, and turns it into messages.
+#[derive(Clone, Debug)]
+pub struct Publisher {
+    version: u64,
+    read_at: Timestamp,
+    rows: BTreeSet<HostIndex>,
+    reach: BTreeSet<Reach>,
+    heard: BTreeSet<HostIndex>,
+}
+
+impl Publisher {
+    /// Starts at version 0 with the state of a fleet read at `now`.
+    #[must_use]
+    pub const fn new(now: Timestamp) -> Self {
+        Self {
+            version: 0,
+            read_at: now,
+            rows: BTreeSet::new(),
+            reach: BTreeSet::new(),
+            heard: BTreeSet::new(),
+        }
+    }
+
+    /// The version of the last message that changed anything.
+    #[must_use]
+    pub const fn version(&self) -> u64 {
+        self.version
+    }
+
+    /// Takes note of what a record changed. Costs the same however many hosts it reaches.
+    pub fn note(&mut self, changes: Changes) {
+        match changes.host {
+            Some((index, HostChange::Heard)) => {
+                self.heard.insert(index);
+            }
+            Some((index, HostChange::Row)) => {
+                self.heard.insert(index);
+                self.rows.insert(index);
+            }
+            None => {}
+        }
+        if changes.is_news() {
+            self.reach.insert(changes.reach);
+        }
+    }
+
+    /// The full state at `now`, for a new subscriber or one that missed something. It shows everything noted,
+    /// so take a [`Publisher::delta`] for the others first.
+    #[must_use]
+    pub fn init(&self, fleet: &Fleet, now: Timestamp, options: &ReadOptions) -> Message {
+        Message::Init { version: self.version, matrix: fleet.matrix(now, options) }
+    }
+
+    /// What may look different since the last delta: by what was noted, and by deadlines that have passed.
+    /// Nothing where nothing is.
+    pub fn delta(&mut self, fleet: &Fleet, now: Timestamp, options: &ReadOptions) -> Option<Message> {
+        let passed = |deadline: Timestamp| self.read_at < deadline && deadline <= now;
+        let timed_out = fleet.caches.active.iter().map(|index| HostIndex(*index));
+        self.rows.extend(timed_out.filter(|index| deadlines(fleet.at_index(*index)).any(passed)));
+        self.read_at = self.read_at.max(now);
+        if self.rows.is_empty() && self.reach.is_empty() {
+            return None;
+        }
+        let all = self.reach.contains(&Reach::All);
+        let of_channel = |index: &HostIndex| {
+            let channel = crate::fleet::ChannelIndex(fleet.at_index(*index).channel);
+            all || self.reach.contains(&Reach::Channel(channel))
+        };
+        let mut places = core::mem::take(&mut self.rows);
+        if self.reach.iter().any(|reach| *reach > Reach::Fleet) {
+            places.extend(fleet.indices().filter(of_channel));
+        }
+        self.reach.clear();
+        self.version += 1;
+        let (known, gone): (Vec<_>, Vec<_>) =
+            places.into_iter().partition(|index| fleet.at_index(*index).membership == Membership::Known);
+        Some(Message::Delta {
+            version: self.version,
+            as_of: now,
+            rows: known.into_iter().map(|index| fleet.row_at(index, now, options)).collect(),
+            removed: gone.into_iter().map(|index| fleet.at_index(index).id.clone()).collect(),
+            channels: fleet.channel_views(),
+            pull_requests: fleet.pull_requests().cloned().collect(),
+        })
+    }
+
+    /// The beacon.
+    pub fn sync(&mut self, fleet: &Fleet) -> Message {
+        let heard = core::mem::take(&mut self.heard).into_iter().filter_map(|index| {
+            let host = fleet.at_index(index);
+            host.last_heard().map(|at| (host.id.clone(), at))
+        });
+        Message::Sync { version: self.version, heard: heard.collect() }
+    }
+}
+
+/// A subscriber's copy of the matrix.
+#[derive(Clone, Debug, Default)]
+pub struct Replica {
+    version: Option<u64>,
+    rows: BTreeMap<HostId, Row>,
+    channels: BTreeMap<ChannelName, ChannelView>,
+    pull_requests: Vec<PullRequest>,
+}
+
+/// A subscriber missed something, and needs the full state.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the update to version {got} does not follow version {have:?}: the full state is needed")]
+pub struct Gap {
+    /// The version that the copy has.
+    pub have: Option<u64>,
+    /// The version that was sent.
+    pub got: u64,
+}
+
+impl Replica {
+    /// A copy of which nothing is known yet.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Takes a message. A delta that is already known changes nothing.
+    ///
+    /// # Errors
+    /// [`Gap`] where something is missing: the copy stays as it was until the full state comes.
+    pub fn take(&mut self, message: Message) -> Result<(), Gap> {
+        match message {
+            Message::Init { version, matrix } => {
+                self.version = Some(version);
+                self.rows = matrix.hosts.into_iter().map(|row| (row.host.clone(), row)).collect();
+                (self.channels, self.pull_requests) = (matrix.fleet.channels, matrix.fleet.pull_requests);
+            }
+            Message::Delta { version, rows, removed, channels, pull_requests, .. } => {
+                let have = self.version.ok_or(Gap { have: None, got: version })?;
+                if version <= have {
+                    return Ok(());
+                }
+                if version != have + 1 {
+                    return Err(Gap { have: Some(have), got: version });
+                }
+                self.version = Some(version);
+                self.rows.extend(rows.into_iter().map(|row| (row.host.clone(), row)));
+                self.rows.retain(|host, _| !removed.contains(host));
+                (self.channels, self.pull_requests) = (channels, pull_requests);
+            }
+            Message::Sync { version, heard } => {
+                if self.version.is_none_or(|have| have < version) {
+                    return Err(Gap { have: self.version, got: version });
+                }
+                for (host, at) in heard {
+                    if let Some(row) = self.rows.get_mut(&host) {
+                        row.last_seen = row.last_seen.max(Some(at));
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The matrix by this copy: presence by the reader's clock, counts by its own rows. Nothing before the
+    /// first full state.
+    #[must_use]
+    pub fn matrix(&self, now: Timestamp, options: &ReadOptions) -> Option<Matrix> {
+        self.version?;
+        let mut hosts: Vec<_> = self.rows.values().cloned().collect();
+        for row in &mut hosts {
+            row.presence = Presence::of(row.last_seen, now, options);
+        }
+        let counts = Counts::of(hosts.iter().map(|row| &row.cells.reasons));
+        let (channels, pull_requests) = (self.channels.clone(), self.pull_requests.clone());
+        Some(Matrix { as_of: now, hosts, fleet: FleetView { counts, channels, pull_requests } })
+    }
+}
