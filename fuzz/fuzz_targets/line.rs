@@ -58,6 +58,7 @@ fn pieces(mut data: &[u8]) -> impl Iterator<Item = &[u8]> {
 fn there_and_back(line: &[u8]) {
     match decode(line) {
         Ok(envelope) => {
+            assert!(line.trim_ascii_start().starts_with(b"{"), "only an object is an event");
             let written = encode(envelope.at, &envelope.event);
             assert!(!written.contains(char::is_control), "one line, safe to show: {written:?}");
             assert_eq!(decode(written.as_bytes()), Ok(envelope), "{written}");
