@@ -1,0 +1,224 @@
+//! The `git` program, asked so that it neither hangs, prompts, nor changes what belongs to the user.
+
+use std::ffi::OsString;
+use std::path::Path;
+use std::time::Duration;
+
+use compartment_core::Text;
+use subprocess::Exec;
+
+use crate::run::{Output, RunError, Stop, run};
+
+/// How long one call may take unless said; a fetch over a slow line included.
+const LIMIT: Duration = Duration::from_secs(60);
+
+/// Variables that would point git at another repository than the one it was given.
+const MISLEADING: [&str; 9] = [
+    "GIT_DIR",
+    "GIT_WORK_TREE",
+    "GIT_INDEX_FILE",
+    "GIT_OBJECT_DIRECTORY",
+    "GIT_ALTERNATE_OBJECT_DIRECTORIES",
+    "GIT_COMMON_DIR",
+    "GIT_NAMESPACE",
+    "GIT_PREFIX",
+    "GIT_SHALLOW_FILE",
+];
+
+/// Why a call of git gave no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum GitError {
+    /// It did not run to its end.
+    #[error(transparent)]
+    Run(#[from] RunError),
+    /// It ran and failed.
+    #[error("`git {command}` failed{}: {error}", code.map_or(String::new(), |c| format!(" (exit {c})")))]
+    Failed {
+        /// The subcommand.
+        command: String,
+        /// Its exit code; `None` when a signal ended it.
+        code: Option<i32>,
+        /// Its own words, cleaned, without credentials.
+        error: Text,
+    },
+    /// It answered what cannot be.
+    #[error("`git {command}` answered something unexpected: {answer}")]
+    Answer {
+        /// The subcommand.
+        command: String,
+        /// What it answered.
+        answer: Text,
+    },
+}
+
+/// How to call git, and other programs in the same surroundings.
+#[derive(Clone, Debug)]
+pub struct Git {
+    /// Instead of the process's own variables.
+    only: bool,
+    set: Vec<(OsString, OsString)>,
+    limit: Duration,
+    stop: Stop,
+}
+
+impl Git {
+    /// git as its user configured it: their remotes, credentials and ssh; but it asks nobody anything.
+    #[must_use]
+    pub fn of_the_user(stop: Stop) -> Self {
+        let set = pairs(&[
+            // No question on the terminal, from git or ssh, and no window that pops up.
+            ("GIT_TERMINAL_PROMPT", "0"),
+            ("GIT_ASKPASS", ""),
+            ("SSH_ASKPASS", "false"),
+            ("SSH_ASKPASS_REQUIRE", "force"),
+            // A look refreshes no index.
+            ("GIT_OPTIONAL_LOCKS", "0"),
+            ("LC_ALL", "C"),
+        ]);
+        Self { only: false, set, limit: LIMIT, stop }
+    }
+
+    /// git that knows nothing of its user: no configuration, no identity but this one, no other home.
+    #[must_use]
+    pub fn isolated(home: &Path, stop: Stop) -> Self {
+        let mut set = pairs(&[
+            ("GIT_TERMINAL_PROMPT", "0"),
+            ("GIT_OPTIONAL_LOCKS", "0"),
+            ("GIT_CONFIG_GLOBAL", "/dev/null"),
+            ("GIT_CONFIG_NOSYSTEM", "1"),
+            ("GIT_AUTHOR_NAME", "Operator"),
+            ("GIT_AUTHOR_EMAIL", "operator@example.org"),
+            ("GIT_COMMITTER_NAME", "Operator"),
+            ("GIT_COMMITTER_EMAIL", "operator@example.org"),
+            ("LC_ALL", "C"),
+            ("TZ", "UTC"),
+        ]);
+        set.push(("HOME".into(), home.into()));
+        set.extend(std::env::var_os("PATH").map(|path| ("PATH".into(), path)));
+        Self { only: true, set, limit: LIMIT, stop }
+    }
+
+    /// The same, with another time limit for each call.
+    #[must_use]
+    pub fn within(self, limit: Duration) -> Self {
+        Self { limit, ..self }
+    }
+
+    /// Any program, in the same surroundings.
+    pub fn surround(&self, exec: Exec) -> Exec {
+        let exec =
+            if self.only { exec.env_clear() } else { MISLEADING.into_iter().fold(exec, Exec::env_remove) };
+        self.set.iter().fold(exec, |exec, (key, value)| exec.env(key, value))
+    }
+
+    /// Who may ask to stop.
+    #[must_use]
+    pub fn stop(&self) -> &Stop {
+        &self.stop
+    }
+
+    /// Calls git in `dir`; any exit code is an answer.
+    ///
+    /// # Errors
+    /// [`GitError::Run`] when it did not run to its end.
+    pub fn call(&self, dir: &Path, args: &[&str]) -> Result<Output, GitError> {
+        let exec = Exec::cmd("git")
+            .args(["-c", "gc.auto=0", "-c", "maintenance.auto=false", "-c", "core.fsmonitor=false"])
+            .args(["-C"])
+            .arg(dir)
+            .args(args.iter().copied());
+        let command = args.first().copied().unwrap_or_default();
+        match run(&format!("git {command}"), self.surround(exec), self.limit, &self.stop) {
+            Err(RunError::Start { source, .. }) => {
+                Err(RunError::Start { program: "git".to_owned(), source }.into())
+            }
+            ended => Ok(ended?),
+        }
+    }
+
+    /// Calls git in `dir` and gives its output.
+    ///
+    /// # Errors
+    /// [`GitError`] also when its exit code is not 0.
+    pub fn ok(&self, dir: &Path, args: &[&str]) -> Result<Vec<u8>, GitError> {
+        let output = self.call(dir, args)?;
+        if output.success() {
+            return Ok(output.stdout);
+        }
+        let command = args.first().copied().unwrap_or_default().to_owned();
+        let error = Text::new(&without_credentials(complaint(&output.stderr)));
+        Err(GitError::Failed { command, code: output.code, error })
+    }
+
+    /// Calls git in `dir` and gives its one line of output.
+    ///
+    /// # Errors
+    /// [`GitError`] also when it is no line of text.
+    pub fn line(&self, dir: &Path, args: &[&str]) -> Result<String, GitError> {
+        let mut bytes = self.ok(dir, args)?;
+        if bytes.last() == Some(&b'\n') {
+            bytes.pop();
+        }
+        String::from_utf8(bytes).map_err(|bad| GitError::Answer {
+            command: args.first().copied().unwrap_or_default().to_owned(),
+            answer: Text::new(&String::from_utf8_lossy(bad.as_bytes())),
+        })
+    }
+}
+
+fn pairs(list: &[(&str, &str)]) -> Vec<(OsString, OsString)> {
+    list.iter().map(|(key, value)| (key.into(), value.into())).collect()
+}
+
+/// git says what is wrong in a line that begins with `fatal:` or `error:`, before general advice.
+fn complaint(stderr: &str) -> &str {
+    let marked = |line: &&str| line.starts_with("fatal:") || line.starts_with("error:");
+    let mut lines = stderr.lines().map(str::trim).filter(|line| !line.is_empty());
+    lines.clone().find(marked).or_else(|| lines.next_back()).unwrap_or("it said nothing")
+}
+
+/// A remote's address may hold a token; a message that is stored and shown may not.
+fn without_credentials(words: &str) -> String {
+    let mut out = String::new();
+    let mut rest = words;
+    while let Some(at) = rest.find("://") {
+        let (head, tail) = rest.split_at(at + "://".len());
+        out.push_str(head);
+        let end =
+            tail.find(|c: char| matches!(c, '/' | '\'' | '"') || c.is_whitespace()).unwrap_or(tail.len());
+        rest = match tail[..end].rfind('@') {
+            Some(at) => {
+                out.push('…');
+                &tail[at..]
+            }
+            None => tail,
+        };
+    }
+    out + rest
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn credentials_are_left_out() {
+        for (raw, shown) in [
+            ("at 'https://me:tok@git.example/x.git/': 403", "at 'https://…@git.example/x.git/': 403"),
+            ("https://a@b ssh://c@d/e", "https://…@b ssh://…@d/e"),
+            ("https://p@ss@host/", "https://…@host/"),
+            ("https://git.example/x@y", "https://git.example/x@y"),
+            ("git@host:x", "git@host:x"),
+            ("://", "://"),
+        ] {
+            assert_eq!(without_credentials(raw), shown);
+        }
+    }
+
+    #[test]
+    fn the_complaint_is_found_between_advice() {
+        assert_eq!(complaint("warning: x\nfatal: no\n\nPlease make sure\n"), "fatal: no");
+        assert_eq!(complaint("first\nlast\n\n"), "last");
+        assert_eq!(complaint(""), "it said nothing");
+    }
+}

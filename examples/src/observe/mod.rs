@@ -1,0 +1,120 @@
+//! Looks at a machine, its checkout and the remote, and says what it saw as events.
+//!
+//! Cheap, and without a trace: no evaluation, no build, no change to branches, index or work tree. What is
+//! there and cannot be read is *unreadable*, never left out: an old value must not go on proving something.
+
+mod checkout;
+mod desired;
+mod system;
+
+pub use checkout::{Checkout, NoCheckout};
+pub use desired::Source;
+pub use system::Places;
+
+use compartment_core::event::{Event, Heartbeat, Observation, Reading, Report, Said};
+use compartment_core::{HostId, Text, Version};
+
+use crate::clock::Clock;
+use crate::git::{Git, GitError};
+
+/// The version of these programs, which stands for the agent's.
+///
+/// # Errors
+/// Never for a version that cargo accepts.
+pub fn agent_version() -> Result<Version, compartment_core::Invalid> {
+    Version::new(env!("CARGO_PKG_VERSION"))
+}
+
+/// A part that is there and could not be read: which, and why, for a person.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct Doubt(pub Text);
+
+impl Doubt {
+    fn new(words: &str) -> Self {
+        Self(Text::new(words))
+    }
+}
+
+/// A reading, and the doubt put aside for whoever watches.
+fn reading<T>(read: Result<Option<T>, Doubt>, doubts: &mut Vec<Doubt>) -> Reading<T> {
+    match read {
+        Ok(value) => value.into(),
+        Err(doubt) => {
+            doubts.push(doubt);
+            Reading::Unreadable
+        }
+    }
+}
+
+/// One look at a machine: its `heartbeat`, and what could not be read. It knows of no running operation.
+///
+/// # Errors
+/// [`GitError::Run`] when somebody asked to stop; what merely failed is unreadable.
+pub fn machine(
+    git: &Git,
+    host: &HostId,
+    checkout: &Checkout,
+    places: &Places,
+) -> Result<(Event, Vec<Doubt>), GitError> {
+    let mut doubts = Vec::new();
+    let sample = checkout.sample(git)?;
+    let heartbeat = Heartbeat {
+        agent_version: agent_version().ok().into(),
+        commit: reading(sample.commit.map(Some), &mut doubts),
+        dirty: reading(sample.dirty.map(Some), &mut doubts),
+        lock_hash: reading(sample.lock_hash, &mut doubts),
+        system: reading(places.running_system().map(|system| system.map(Box::new)), &mut doubts),
+        running: None,
+    };
+    Ok((Report::new(host.clone(), Said::Heartbeat(heartbeat)).into(), doubts))
+}
+
+/// One look at the remote: `desired-observed`, or `desired-unavailable` with the cause.
+///
+/// # Errors
+/// [`GitError::Run`] when somebody asked to stop.
+pub fn desired(
+    git: &Git,
+    checkout: &Checkout,
+    source: &Source,
+    clock: &mut Clock,
+) -> Result<Observation, GitError> {
+    let channel = source.channel.clone();
+    let look_started = Some(clock.now());
+    match source.look(git, checkout) {
+        Ok((commit, lock_hash)) => Ok(Observation::DesiredObserved {
+            channel,
+            commit,
+            lock_hash,
+            via: compartment_core::event::Via::Git,
+            look_started,
+        }),
+        Err(error) if git.stop().asked() => Err(error),
+        Err(error) => Ok(Observation::DesiredUnavailable { channel, error: Text::new(&error.to_string()) }),
+    }
+}
+
+/// How far a checkout is from the desired commit, where git knows both and they differ.
+///
+/// # Errors
+/// [`GitError`] where git cannot tell.
+pub fn compared(
+    git: &Git,
+    checkout: &Checkout,
+    host: &Event,
+    seen: &Observation,
+) -> Result<Option<Event>, GitError> {
+    let Event::Report(Report { said: Said::Heartbeat(heartbeat), .. }) = host else {
+        return Ok(None);
+    };
+    match (heartbeat.commit, seen) {
+        (Reading::Told(ours), Observation::DesiredObserved { commit, .. }) if !ours.same(commit) => {
+            Ok(desired::compare(git, checkout, ours, *commit)?.map(Event::from))
+        }
+        _ => Ok(None),
+    }
+}
+
+#[cfg(test)]
+mod tests;

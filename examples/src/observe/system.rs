@@ -1,0 +1,204 @@
+//! What runs: the system of NixOS or nix-darwin, else the user's home-manager generation.
+
+use std::env;
+use std::fs::{self, File};
+use std::io::{ErrorKind, Read};
+use std::path::{Path, PathBuf};
+
+use compartment_core::event::{GenerationNumber, RunningSystem};
+use compartment_core::{Commit, StorePath};
+use serde_json::Value;
+
+use super::Doubt;
+
+/// The most that is read of a file in which a system names its commit.
+const NOTE_LIMIT: u64 = 64 << 10;
+
+/// Where to look: this machine, or a folder laid out like one.
+#[derive(Clone, Debug)]
+pub struct Places {
+    root: PathBuf,
+    home: Option<PathBuf>,
+    user: Option<String>,
+}
+
+impl Places {
+    /// This machine, for the user who asks.
+    #[must_use]
+    pub fn of_this_machine() -> Self {
+        Self {
+            root: PathBuf::from("/"),
+            home: env::var_os("HOME").filter(|home| !home.is_empty()).map(PathBuf::from),
+            user: env::var("USER").ok().filter(|user| !user.is_empty() && !user.contains('/')),
+        }
+    }
+
+    /// A folder that holds `run/current-system` and `nix/var/nix/profiles`, and perhaps a user's home.
+    #[must_use]
+    pub fn under(root: &Path, home: Option<PathBuf>, user: Option<String>) -> Self {
+        Self { root: root.to_owned(), home, user }
+    }
+
+    /// What runs. `None` on a machine without any of it.
+    ///
+    /// # Errors
+    /// [`Doubt`] when a part is there and cannot be read: then nothing is known for sure.
+    pub fn running_system(&self) -> Result<Option<RunningSystem>, Doubt> {
+        let current = self.root.join("run/current-system");
+        let profiles = self.root.join("nix/var/nix/profiles");
+        let generation = Generation::current(&profiles, "system")?;
+        match (resolve(&current)?, generation) {
+            (Some(real), generation) => {
+                let number = match generation {
+                    Some(newest) if newest.real == real => Some(newest.number),
+                    // Booted without a switch, or switched without a boot: the number is another link's.
+                    Some(_) => Generation::number_of(&profiles, "system", &real),
+                    None => None,
+                };
+                let commit = revision(&real)?;
+                Ok(Some(RunningSystem { path: Some(self.path(&real)?), number, commit }))
+            }
+            (None, Some(_)) => {
+                Err(Doubt::new(&format!("there is a system profile, but no {}", current.display())))
+            }
+            (None, None) => self.home_manager(),
+        }
+    }
+
+    fn home_manager(&self) -> Result<Option<RunningSystem>, Doubt> {
+        let own = self.home.as_ref().map(|home| home.join(".local/state/nix/profiles"));
+        let shared =
+            self.user.as_ref().map(|user| self.root.join("nix/var/nix/profiles/per-user").join(user));
+        for profiles in [own, shared].into_iter().flatten() {
+            if let Some(found) = Generation::current(&profiles, "home-manager")? {
+                let path = Some(self.path(&found.real)?);
+                return Ok(Some(RunningSystem { path, number: Some(found.number), commit: None }));
+            }
+        }
+        Ok(None)
+    }
+
+    /// The path as the machine under this root names it.
+    fn path(&self, real: &Path) -> Result<StorePath, Doubt> {
+        let root = self.root.canonicalize().unwrap_or_else(|_| self.root.clone());
+        let inside =
+            real.strip_prefix(&root).map_or_else(|_| real.to_owned(), |rest| Path::new("/").join(rest));
+        let text = inside.to_str().and_then(|path| StorePath::new(path).ok());
+        text.ok_or_else(|| Doubt::new(&format!("what runs has no usable path: {}", inside.display())))
+    }
+}
+
+/// A generation of a profile: its number, and what it resolves to.
+struct Generation {
+    number: GenerationNumber,
+    real: PathBuf,
+}
+
+impl Generation {
+    /// The one that the profile's link points to; `None` where there is no such profile.
+    fn current(profiles: &Path, name: &str) -> Result<Option<Self>, Doubt> {
+        let link = profiles.join(name);
+        let Some(real) = resolve(&link)? else { return Ok(None) };
+        let target = fs::read_link(&link).ok();
+        let number = target.as_deref().and_then(|to| number_in(name, to.file_name()?.to_str()?));
+        match number {
+            Some(number) => Ok(Some(Self { number, real })),
+            None => Err(Doubt::new(&format!("{} points to no generation", link.display()))),
+        }
+    }
+
+    /// The number of the only generation that resolves to `real`.
+    fn number_of(profiles: &Path, name: &str, real: &Path) -> Option<GenerationNumber> {
+        let entries = fs::read_dir(profiles).ok()?.filter_map(Result::ok);
+        let mut numbers = entries.filter_map(|entry| {
+            let number = number_in(name, entry.file_name().to_str()?)?;
+            (entry.path().canonicalize().ok()? == real).then_some(number)
+        });
+        numbers.next().filter(|_| numbers.next().is_none())
+    }
+}
+
+/// `system-48-link` of the profile `system` is number 48.
+fn number_in(profile: &str, link: &str) -> Option<GenerationNumber> {
+    let digits = link.strip_prefix(profile)?.strip_prefix('-')?.strip_suffix("-link")?;
+    digits.bytes().all(|b| b.is_ascii_digit()).then(|| digits.parse().ok()).flatten()
+}
+
+/// Follows a link to its end; `None` where there is none, a doubt where it leads nowhere.
+fn resolve(link: &Path) -> Result<Option<PathBuf>, Doubt> {
+    let doubt = |error: &std::io::Error| Doubt::new(&format!("cannot read {}: {error}", link.display()));
+    match link.symlink_metadata() {
+        Ok(_) => link.canonicalize().map(Some).map_err(|error| doubt(&error)),
+        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => Ok(None),
+        Err(error) => Err(doubt(&error)),
+    }
+}
+
+/// The commit that a system says it was built from (`system.configurationRevision`), from a file in it:
+/// nix-darwin has one for it, NixOS a line of JSON in a script. No program is run.
+fn revision(system: &Path) -> Result<Option<Commit>, Doubt> {
+    let darwin = system.join("darwin-version.json");
+    if let Some(note) = note(&darwin)? {
+        let stated: Value = serde_json::from_str(&note)
+            .map_err(|error| Doubt::new(&format!("cannot read {}: {error}", darwin.display())))?;
+        return Ok(revision_in(&stated));
+    }
+    let script = note(&system.join("sw/bin/nixos-version"))?.unwrap_or_default();
+    let stated = script.lines().filter(|line| line.starts_with('{'));
+    Ok(stated.filter_map(|line| serde_json::from_str(line).ok()).find_map(|value| revision_in(&value)))
+}
+
+/// Only a whole, clean commit counts: one that ends in `-dirty` is not what was built.
+fn revision_in(stated: &Value) -> Option<Commit> {
+    Commit::new(stated.get("configurationRevision")?.as_str()?).ok()
+}
+
+fn note(path: &Path) -> Result<Option<String>, Doubt> {
+    let Some(real) = resolve(path)? else { return Ok(None) };
+    let doubt = |error: &std::io::Error| Doubt::new(&format!("cannot read {}: {error}", path.display()));
+    if !real.is_file() {
+        return Err(Doubt::new(&format!("{} is no file", path.display())));
+    }
+    let mut bytes = Vec::new();
+    let read = File::open(real).and_then(|file| file.take(NOTE_LIMIT).read_to_end(&mut bytes));
+    read.map_err(|error| doubt(&error))?;
+    Ok(Some(String::from_utf8_lossy(&bytes).into_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_of_generations() {
+        for (link, number) in [
+            ("system-48-link", Some(48)),
+            ("system-007-link", Some(7)),
+            ("system-0-link", None),
+            ("system--link", None),
+            ("system-+4-link", None),
+            ("system-48", None),
+            ("systems-48-link", None),
+            ("system-99999999999999999999-link", None),
+            ("home-manager-3-link", None),
+        ] {
+            assert_eq!(number_in("system", link).map(GenerationNumber::get), number, "{link}");
+        }
+        assert_eq!(number_in("home-manager", "home-manager-3-link"), GenerationNumber::new(3));
+    }
+
+    #[test]
+    fn only_a_clean_revision_counts() {
+        let of = |json: &str| revision_in(&serde_json::from_str(json).unwrap()).map(|c| c.to_string());
+        assert_eq!(of(r#"{"configurationRevision":"abcdef0123"}"#).as_deref(), Some("abcdef0123"));
+        for other in [
+            r#"{"configurationRevision":"abcdef0123-dirty"}"#,
+            r#"{"configurationRevision":"@configurationRevision@"}"#,
+            r#"{"configurationRevision":null}"#,
+            r#"{"nixosVersion":"26.05"}"#,
+            "[]",
+        ] {
+            assert_eq!(of(other), None, "{other}");
+        }
+    }
+}

@@ -1,0 +1,263 @@
+//! Whole looks, at folders laid out like machines and at real repositories.
+
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::Path;
+
+use compartment_core::event::{GenerationNumber, Reading};
+use compartment_core::ndjson;
+use tempfile::TempDir;
+
+use super::*;
+use crate::run::Stop;
+
+struct Fake {
+    folder: TempDir,
+}
+
+impl Fake {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        for sub in ["run", "nix/var/nix/profiles", "nix/store"] {
+            fs::create_dir_all(folder.path().join(sub)).unwrap();
+        }
+        Self { folder }
+    }
+
+    fn root(&self) -> &Path {
+        self.folder.path()
+    }
+
+    fn system(&self, name: &str, number: u64) {
+        let store = self.root().join("nix/store").join(name);
+        fs::create_dir_all(&store).unwrap();
+        let profiles = self.root().join("nix/var/nix/profiles");
+        symlink(&store, profiles.join(format!("system-{number}-link"))).unwrap();
+        self.point("nix/var/nix/profiles/system", &format!("system-{number}-link"));
+        self.point("run/current-system", store.to_str().unwrap());
+    }
+
+    fn point(&self, link: &str, to: &str) {
+        let link = self.root().join(link);
+        drop(fs::remove_file(&link));
+        symlink(to, link).unwrap();
+    }
+
+    fn places(&self) -> Places {
+        Places::under(self.root(), Some(self.root().join("home")), Some("ann".into()))
+    }
+
+    fn seen(&self) -> Option<(String, Option<u32>, Option<String>)> {
+        let system = self.places().running_system().unwrap()?;
+        let commit = system.commit.map(|commit| commit.to_string());
+        Some((system.path.unwrap().to_string(), system.number.map(GenerationNumber::get), commit))
+    }
+
+    fn doubt(&self) -> String {
+        self.places().running_system().unwrap_err().to_string()
+    }
+}
+
+#[test]
+fn a_system_and_its_number() {
+    let fake = Fake::new();
+    assert_eq!(fake.seen(), None, "a machine without Nix");
+    fake.system("aaa-nixos", 47);
+    fake.system("bbb-nixos", 48);
+    assert_eq!(fake.seen(), Some(("/nix/store/bbb-nixos".into(), Some(48), None)));
+    fake.point("nix/var/nix/profiles/system", "system-47-link");
+    assert_eq!(fake.seen(), Some(("/nix/store/bbb-nixos".into(), Some(48), None)), "a boot is due");
+    let twice = fake.root().join("nix/var/nix/profiles/system-50-link");
+    symlink(fake.root().join("nix/store/bbb-nixos"), twice).unwrap();
+    assert_eq!(fake.seen(), Some(("/nix/store/bbb-nixos".into(), None, None)), "two numbers, so none");
+}
+
+#[test]
+fn a_system_names_its_commit() {
+    let fake = Fake::new();
+    fake.system("aaa-nixos", 1);
+    let store = fake.root().join("nix/store/aaa-nixos");
+    fs::create_dir_all(store.join("sw/bin")).unwrap();
+    let script =
+        "#!/bin/sh\ncase x in --json)\n    cat <<EOF\n{\"configurationRevision\":\"abcdef0\"}\nEOF\nesac\n";
+    fs::write(store.join("sw/bin/nixos-version"), script).unwrap();
+    assert_eq!(fake.seen().unwrap().2.as_deref(), Some("abcdef0"));
+    fs::write(store.join("darwin-version.json"), r#"{"configurationRevision":"1234567"}"#).unwrap();
+    assert_eq!(fake.seen().unwrap().2.as_deref(), Some("1234567"));
+    fs::write(store.join("darwin-version.json"), "{").unwrap();
+    assert!(fake.doubt().contains("darwin-version.json"), "{}", fake.doubt());
+}
+
+#[test]
+fn what_is_there_and_broken_is_a_doubt() {
+    let fake = Fake::new();
+    fake.system("aaa-nixos", 1);
+    fake.point("nix/var/nix/profiles/system", "system-x-link");
+    assert!(fake.doubt().contains("profiles/system"), "{}", fake.doubt());
+    fake.point("nix/var/nix/profiles/system", fake.root().join("nix/store/aaa-nixos").to_str().unwrap());
+    assert!(fake.doubt().contains("no generation"), "{}", fake.doubt());
+    fake.point("nix/var/nix/profiles/system", "system-1-link");
+    fake.point("run/current-system", "/nowhere/at-all");
+    assert!(fake.doubt().contains("current-system"), "{}", fake.doubt());
+    fs::remove_file(fake.root().join("run/current-system")).unwrap();
+    assert!(fake.doubt().contains("but no"), "{}", fake.doubt());
+    fake.point("run/current-system", fake.root().join("nix/store/b\u{1b}[31m").to_str().unwrap());
+    fs::create_dir(fake.root().join("nix/store/b\u{1b}[31m")).unwrap();
+    assert!(fake.doubt().contains("no usable path") && !fake.doubt().contains('\u{1b}'), "{}", fake.doubt());
+}
+
+#[test]
+fn home_manager_where_there_is_no_system() {
+    let fake = Fake::new();
+    let store = fake.root().join("nix/store/hm");
+    fs::create_dir_all(&store).unwrap();
+    for (profiles, number) in
+        [("nix/var/nix/profiles/per-user/ann", 3), ("home/.local/state/nix/profiles", 12)]
+    {
+        fs::create_dir_all(fake.root().join(profiles)).unwrap();
+        fake.point(&format!("{profiles}/home-manager-{number}-link"), store.to_str().unwrap());
+        fake.point(&format!("{profiles}/home-manager"), &format!("home-manager-{number}-link"));
+        assert_eq!(fake.seen(), Some(("/nix/store/hm".into(), Some(number), None)));
+    }
+}
+
+/// A repository with a remote, both in one folder.
+struct Repo {
+    folder: TempDir,
+    git: Git,
+}
+
+impl Repo {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let git = Git::isolated(folder.path(), Stop::default());
+        let repo = Self { folder, git };
+        repo.run(".", &["init", "--quiet", "--bare", "origin"]);
+        repo.run("origin", &["symbolic-ref", "HEAD", "refs/heads/main"]);
+        for clone in ["desk", "host"] {
+            repo.run(".", &["clone", "--quiet", "origin", clone]);
+        }
+        repo.commit("one\r\n");
+        repo.run("host", &["pull", "--quiet"]);
+        repo
+    }
+
+    fn dir(&self, name: &str) -> std::path::PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn run(&self, dir: &str, args: &[&str]) -> String {
+        self.git.line(&self.dir(dir), args).unwrap()
+    }
+
+    fn commit(&self, lock: &str) {
+        fs::write(self.dir("desk/flake.lock"), lock).unwrap();
+        self.run("desk", &["add", "flake.lock"]);
+        self.run("desk", &["commit", "--quiet", "-m", "lock"]);
+        self.run("desk", &["push", "--quiet", "origin", "HEAD:main"]);
+    }
+
+    fn checkout(&self) -> Checkout {
+        Checkout::open(&self.git, &self.dir("host")).unwrap()
+    }
+
+    fn heartbeat(&self) -> Heartbeat {
+        let host = HostId::new("gpc0").unwrap();
+        let places = Places::under(self.folder.path(), None, None);
+        let (event, _) = machine(&self.git, &host, &self.checkout(), &places).unwrap();
+        let line = ndjson::encode(None, &event);
+        assert_eq!(ndjson::decode(line.as_bytes()).unwrap().event, event, "{line}");
+        let Event::Report(Report { said: Said::Heartbeat(heartbeat), .. }) = event else { panic!("{line}") };
+        heartbeat
+    }
+
+    fn desired(&self, source: &Source) -> Observation {
+        desired(&self.git, &self.checkout(), source, &mut Clock::default()).unwrap()
+    }
+}
+
+#[test]
+fn a_checkout_is_read_part_by_part() {
+    let repo = Repo::new();
+    let told = repo.heartbeat();
+    assert_eq!(told.commit.told().unwrap().to_string(), repo.run("desk", &["rev-parse", "HEAD"]));
+    assert_eq!(told.dirty, Reading::Told(false));
+    assert_eq!(told.lock_hash, Reading::Told(checkout::lock_hash_of(b"one\r\n")));
+    assert_eq!((told.system, told.running), (Reading::Absent, None));
+
+    fs::write(repo.dir("host/untracked"), "x").unwrap();
+    assert_eq!(repo.heartbeat().dirty, Reading::Told(false), "Nix does not see untracked files");
+    fs::write(repo.dir("host/flake.lock"), "two").unwrap();
+    let told = repo.heartbeat();
+    assert_eq!(told.dirty, Reading::Told(true));
+    assert_eq!(told.lock_hash, Reading::Told(checkout::lock_hash_of(b"two")));
+
+    fs::remove_file(repo.dir("host/flake.lock")).unwrap();
+    assert_eq!(repo.heartbeat().lock_hash, Reading::Unreadable, "deleted, not unsaid");
+    fs::create_dir(repo.dir("host/flake.lock")).unwrap();
+    assert_eq!(repo.heartbeat().lock_hash, Reading::Unreadable);
+    fs::remove_dir(repo.dir("host/flake.lock")).unwrap();
+    repo.run("host", &["rm", "--quiet", "--cached", "flake.lock"]);
+    repo.run("host", &["commit", "--quiet", "-m", "no lock"]);
+    assert_eq!(repo.heartbeat().lock_hash, Reading::Absent, "a repository without a lock");
+    repo.run("host", &["checkout", "--quiet", "--orphan", "empty"]);
+    assert_eq!(repo.heartbeat().commit, Reading::Unreadable, "no commit yet");
+}
+
+#[test]
+fn the_remote_is_read_from_one_commit_and_nothing_of_the_user_moves() {
+    let repo = Repo::new();
+    let users = || {
+        let file = |name: &str| fs::read(repo.dir("host/.git").join(name)).ok();
+        let mut refs = repo.run("host", &["show-ref"]);
+        refs = refs.lines().filter(|line| !line.contains("refs/compartment/")).collect();
+        (refs, file("index"), file("FETCH_HEAD"), repo.run("host", &["status", "--porcelain"]))
+    };
+    // An index that git would like to refresh.
+    fs::write(repo.dir("host/flake.lock"), "one\r\n").unwrap();
+    let before = users();
+    repo.commit("two");
+    let wanted = repo.run("desk", &["rev-parse", "HEAD"]);
+    for look in ["with a fetch", "without one"] {
+        let Observation::DesiredObserved { commit, lock_hash, look_started, .. } =
+            repo.desired(&Source::origin_main())
+        else {
+            panic!("{look}")
+        };
+        assert_eq!((commit.to_string(), look_started.is_some()), (wanted.clone(), true), "{look}");
+        assert_eq!(lock_hash, Some(checkout::lock_hash_of(b"two")), "{look}");
+    }
+    let host = Report::new(HostId::new("gpc0").unwrap(), Said::Heartbeat(repo.heartbeat())).into();
+    let seen = repo.desired(&Source::origin_main());
+    let compared = compared(&repo.git, &repo.checkout(), &host, &seen).unwrap();
+    let Some(Event::Observation(Observation::CommitsCompared(counts))) = compared else { panic!() };
+    assert_eq!((counts.behind, counts.ahead), (1, 0));
+    assert_eq!(before, users());
+}
+
+#[test]
+fn a_remote_that_cannot_be_read_is_said_so() {
+    let repo = Repo::new();
+    let unavailable = |remote: &str, branch: &str| {
+        let source = Source { remote: remote.into(), branch: branch.into(), ..Source::origin_main() };
+        let Observation::DesiredUnavailable { error, .. } = repo.desired(&source) else { panic!() };
+        error.to_string()
+    };
+    let gone = unavailable("nowhere", "main");
+    assert!(gone.contains("'nowhere' does not appear to be a git repository"), "{gone}");
+    let branch = unavailable("origin", "other");
+    assert!(branch.contains("no branch other"), "{branch}");
+}
+
+#[test]
+fn what_is_no_checkout_is_named() {
+    let repo = Repo::new();
+    let refused = |name: &str| Checkout::open(&repo.git, &repo.dir(name)).unwrap_err();
+    assert!(matches!(refused("missing"), NoCheckout::Folder { .. }));
+    assert!(matches!(refused("origin"), NoCheckout::Git { .. }), "{}", refused("origin"));
+    fs::create_dir(repo.dir("host/sub")).unwrap();
+    let inside = refused("host/sub");
+    assert!(matches!(inside, NoCheckout::Inside { .. }), "{inside}");
+    let plain = repo.dir("");
+    assert!(matches!(Checkout::open(&repo.git, &plain), Err(NoCheckout::Git { .. })));
+}

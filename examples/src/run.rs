@@ -1,0 +1,288 @@
+//! Runs another program with a time limit: an operation that hangs is worse than one that fails.
+
+use std::io::{self, ErrorKind, Write};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use compartment_core::Text;
+use subprocess::ExecExt;
+use subprocess::unix::JobExt;
+use subprocess::{Exec, Job, Redirection};
+
+/// The most that is kept of a program's output, in bytes; the rest is read and dropped.
+pub const OUTPUT_LIMIT: usize = 16 << 20;
+
+/// The most that is kept of its error messages, in bytes.
+const MESSAGE_LIMIT: usize = 64 << 10;
+
+/// How often a wait looks whether the program has ended or somebody asked to stop.
+const SLICE: Duration = Duration::from_millis(50);
+
+/// How long a program has between the polite signal and the other one.
+const GRACE: Duration = Duration::from_secs(3);
+
+/// A wish to stop, shared between a signal handler and whoever waits.
+#[derive(Clone, Debug, Default)]
+pub struct Stop(Arc<AtomicBool>);
+
+impl Stop {
+    /// One that Ctrl-C and termination ask; the second time the process ends at once.
+    ///
+    /// # Errors
+    /// When the signals have a handler already.
+    pub fn on_signals() -> Result<Self, ctrlc::Error> {
+        let stop = Self::default();
+        let asked = stop.clone();
+        ctrlc::set_handler(move || {
+            if asked.ask() {
+                std::process::exit(Self::EXIT_CODE.into());
+            }
+        })?;
+        Ok(stop)
+    }
+
+    /// What a program says that was stopped by Ctrl-C.
+    pub const EXIT_CODE: u8 = 130;
+
+    /// Asks to stop; true when it had been asked before.
+    pub fn ask(&self) -> bool {
+        self.0.swap(true, Ordering::Relaxed)
+    }
+
+    /// True once somebody asked.
+    #[must_use]
+    pub fn asked(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// What a program that ended left behind.
+#[derive(Clone, Debug)]
+pub struct Output {
+    /// Its exit code; `None` when a signal ended it.
+    pub code: Option<i32>,
+    /// What it wrote.
+    pub stdout: Vec<u8>,
+    /// What it complained about.
+    pub stderr: String,
+}
+
+impl Output {
+    /// True for exit code 0.
+    #[must_use]
+    pub fn success(&self) -> bool {
+        self.code == Some(0)
+    }
+
+    /// The last words of its complaint, or failing that of its output: one line, safe to print.
+    #[must_use]
+    pub fn last_words(&self) -> Text {
+        let output = String::from_utf8_lossy(&self.stdout);
+        let last = |words: &str| words.lines().rev().map(str::trim).find(|l| !l.is_empty()).map(Text::new);
+        last(&self.stderr).or_else(|| last(&output)).unwrap_or_else(|| Text::new("it said nothing"))
+    }
+}
+
+/// Why a program has no [`Output`].
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// It did not start.
+    #[error("cannot start `{program}`: {source}; install it, or check PATH")]
+    Start {
+        /// Its name.
+        program: String,
+        /// The cause.
+        source: io::Error,
+    },
+    /// It took too long and was ended.
+    #[error("`{program}` did not end within {} s and was stopped", limit.as_secs())]
+    TimedOut {
+        /// Its name.
+        program: String,
+        /// The time it had.
+        limit: Duration,
+    },
+    /// It wrote more than [`OUTPUT_LIMIT`].
+    #[error("`{program}` wrote more than {OUTPUT_LIMIT} bytes")]
+    TooMuch {
+        /// Its name.
+        program: String,
+    },
+    /// Its output could not be read.
+    #[error("cannot read from `{program}`: {source}")]
+    Io {
+        /// Its name.
+        program: String,
+        /// The cause.
+        source: io::Error,
+    },
+    /// Somebody asked to stop.
+    #[error("interrupted")]
+    Interrupted,
+}
+
+/// Runs `exec` to its end, at most for `limit`. `program` names it in errors.
+///
+/// It has its own process group, so that its helpers (an `ssh` of git, say) end with it; the terminal's
+/// Ctrl-C does not reach it, but `stop` does.
+///
+/// # Errors
+/// [`RunError`]; a non-zero exit code is no error here.
+pub fn run(program: &str, exec: Exec, limit: Duration, stop: &Stop) -> Result<Output, RunError> {
+    if stop.asked() {
+        return Err(RunError::Interrupted);
+    }
+    let name = || program.to_owned();
+    let io = |source| RunError::Io { program: name(), source };
+    let mut job = exec
+        .setpgid()
+        .stdin(Redirection::Null)
+        .stdout(Redirection::Pipe)
+        .stderr(Redirection::Pipe)
+        .start()
+        .map_err(|source| RunError::Start { program: name(), source })?;
+    let mut pipes = job.communicate().map_err(io)?.limit_time(SLICE);
+    let (mut stdout, mut stderr) = (Kept::new(OUTPUT_LIMIT), Kept::new(MESSAGE_LIMIT));
+    let deadline = Instant::now() + limit;
+    let status = loop {
+        let before = stdout.seen + stderr.seen;
+        match pipes.read_to(&mut stdout, &mut stderr) {
+            // Both pipes are closed; the program may still run.
+            Ok(()) => {
+                if let Some(status) = job.wait_timeout(SLICE).map_err(io)? {
+                    break status;
+                }
+            }
+            Err(error) if error.kind() == ErrorKind::TimedOut => {
+                // A helper that outlives the program may hold the pipes open: do not wait for it.
+                if let Some(status) = job.poll().filter(|_| before == stdout.seen + stderr.seen) {
+                    break status;
+                }
+            }
+            Err(error) => {
+                end(&job);
+                return Err(io(error));
+            }
+        }
+        if stop.asked() {
+            end(&job);
+            return Err(RunError::Interrupted);
+        }
+        if Instant::now() >= deadline {
+            end(&job);
+            return Err(RunError::TimedOut { program: name(), limit });
+        }
+    };
+    if stop.asked() {
+        return Err(RunError::Interrupted);
+    }
+    if stdout.seen > OUTPUT_LIMIT {
+        return Err(RunError::TooMuch { program: name() });
+    }
+    Ok(Output {
+        code: status.code().and_then(|code| i32::try_from(code).ok()),
+        stdout: stdout.bytes,
+        stderr: String::from_utf8_lossy(&stderr.bytes).into_owned(),
+    })
+}
+
+/// TERM first: git then removes its lock files. KILL for whoever does not listen.
+fn end(job: &Job) {
+    const TERM: i32 = 15;
+    const KILL: i32 = 9;
+    let _gone = job.send_signal_group(TERM);
+    if !matches!(job.wait_timeout(GRACE), Ok(Some(_))) {
+        let _gone = job.send_signal_group(KILL);
+    }
+}
+
+/// Keeps the first bytes and counts all: a program that floods is read on, so that it can end.
+struct Kept {
+    bytes: Vec<u8>,
+    seen: usize,
+    limit: usize,
+}
+
+impl Kept {
+    const fn new(limit: usize) -> Self {
+        Self { bytes: Vec::new(), seen: 0, limit }
+    }
+}
+
+impl Write for Kept {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let room = self.limit - self.bytes.len();
+        self.bytes.extend_from_slice(&bytes[..bytes.len().min(room)]);
+        self.seen += bytes.len();
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sh(script: &str, limit: Duration) -> Result<Output, RunError> {
+        run("sh", Exec::cmd("sh").args(["-c", script]), limit, &Stop::default())
+    }
+
+    const LONG: Duration = Duration::from_secs(20);
+
+    #[test]
+    fn keeps_output_and_exit_code() {
+        let output = sh("echo out; printf 'first\\n\\033[31mlast\\n' >&2; exit 3", LONG).unwrap();
+        assert_eq!((output.code, &output.stdout[..]), (Some(3), &b"out\n"[..]));
+        assert_eq!(output.last_words().as_str(), "␛[31mlast");
+    }
+
+    #[test]
+    fn a_program_that_hangs_is_ended() {
+        let start = Instant::now();
+        let error = sh("exec sleep 30", Duration::from_millis(100)).unwrap_err();
+        assert!(matches!(error, RunError::TimedOut { .. }), "{error}");
+        assert!(start.elapsed() < Duration::from_secs(10));
+    }
+
+    #[test]
+    fn its_helpers_end_with_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let mark = folder.path().join("mark");
+        let script = format!("(sleep 1; : >'{}') & wait", mark.display());
+        assert!(sh(&script, Duration::from_millis(100)).is_err());
+        std::thread::sleep(Duration::from_millis(1500));
+        assert!(!mark.exists());
+    }
+
+    #[test]
+    fn a_helper_left_behind_is_not_waited_for() {
+        let start = Instant::now();
+        let output = sh("sleep 5 & echo done", LONG).unwrap();
+        assert_eq!(output.stdout, b"done\n");
+        assert!(start.elapsed() < Duration::from_secs(4));
+    }
+
+    #[test]
+    fn a_flood_is_read_and_refused() {
+        let error = sh("dd if=/dev/zero bs=1048576 count=20 2>/dev/null", LONG).unwrap_err();
+        assert!(matches!(error, RunError::TooMuch { .. }), "{error}");
+    }
+
+    #[test]
+    fn nothing_starts_after_a_stop() {
+        let stop = Stop::default();
+        assert!(!stop.ask() && stop.ask());
+        let result = run("sh", Exec::cmd("sh"), LONG, &stop);
+        assert!(matches!(result, Err(RunError::Interrupted)));
+    }
+
+    #[test]
+    fn a_missing_program_is_named() {
+        let result = run("no-such", Exec::cmd("no-such-program"), LONG, &Stop::default());
+        assert!(result.unwrap_err().to_string().contains("cannot start `no-such`"));
+    }
+}
