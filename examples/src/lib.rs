@@ -4,6 +4,7 @@
 //! Nothing here is needed to use the library; all of it may be copied.
 
 pub mod clock;
+pub mod demo;
 pub mod git;
 pub mod observe;
 pub mod run;

@@ -1,0 +1,4 @@
+{
+  networking.hostName = "gpc0";
+  hardware.nvidia.branch = "580";
+}

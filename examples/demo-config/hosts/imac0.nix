@@ -1,0 +1,4 @@
+{
+  networking.hostName = "imac0";
+  nixpkgs.hostPlatform = "aarch64-darwin";
+}
