@@ -80,8 +80,8 @@ names! {
     PrId, "pull request", "a number, or 1 to 200 of A-Z a-z 0-9 . _ / -, starting with a letter or digit",
         |s| token(s, 200, b"._/-");
     /// A version of the agent, compared exactly (CORE-006 A3).
-    Version, "version", "1 to 100 printable ASCII characters",
-        |s| printable(s, 100);
+    Version, "version", "1 to 100 printable ASCII characters, none a space at either end",
+        |s| printable(s, 100) && s.trim() == s;
     /// Who asked: a person, or a program that speaks for one.
     Actor, "actor", "1 to 200 printable characters",
         |s| !s.trim().is_empty() && s.len() <= 200 && crate::Text::new(s).as_str() == s;

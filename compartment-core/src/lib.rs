@@ -2,7 +2,7 @@
 #![no_std]
 #![forbid(unsafe_code)]
 extern crate alloc;
-#[cfg(any(test, feature = "testing"))]
+#[cfg(feature = "testing")]
 extern crate std;
 
 mod advice;
@@ -29,6 +29,8 @@ pub mod replay;
 mod request;
 mod snapshot;
 pub mod sync;
+#[cfg(feature = "testing")]
+pub mod testing;
 mod text;
 mod time;
 

@@ -126,10 +126,30 @@ impl Sub<Span> for Timestamp {
 impl FromStr for Timestamp {
     type Err = Invalid;
     fn from_str(text: &str) -> Result<Self, Invalid> {
-        let full = text.len() >= 20 && text.as_bytes()[10].eq_ignore_ascii_case(&b'T');
         let parsed: jiff::Timestamp = text.parse().map_err(|_| Self::INVALID)?;
-        if full { Self::from_millis(parsed.as_millisecond()) } else { Err(Self::INVALID) }
+        let whole = parsed >= jiff::Timestamp::UNIX_EPOCH && is_rfc_3339(text.as_bytes());
+        if whole { Self::from_millis(parsed.as_millisecond()) } else { Err(Self::INVALID) }
     }
+}
+
+/// The shape of RFC 3339; jiff also takes what other standards allow.
+fn is_rfc_3339(text: &[u8]) -> bool {
+    let like = |text: &[u8], shape: &[u8]| {
+        text.len() == shape.len()
+            && text.iter().zip(shape).all(|(c, shape)| match shape {
+                b'0' => c.is_ascii_digit(),
+                shape => c.eq_ignore_ascii_case(shape),
+            })
+    };
+    let Some((seconds, rest)) = text.split_at_checked(19) else { return false };
+    let fraction = match rest.split_first() {
+        Some((b'.', digits)) => digits.iter().take_while(|c| c.is_ascii_digit()).count() + 1,
+        Some(_) | None => 0,
+    };
+    let offset = &rest[fraction..];
+    like(seconds, b"0000-00-00T00:00:00")
+        && fraction != 1
+        && (like(offset, b"Z") || like(offset, b"+00:00") || like(offset, b"-00:00"))
 }
 
 impl fmt::Display for Timestamp {
@@ -186,6 +206,12 @@ mod tests {
             "10000-01-01T00:00:00Z",
             "2026-13-01T00:00:00Z",
             "now",
+            "1969-12-31T23:59:59.9999Z",
+            "2026-01-05T10:00+00:00",
+            "2026-01-05T10:00:00+25",
+            "2026-01-05T10:00:00.Z",
+            "2026-01-05T10:00:00Z[Europe/Berlin]",
+            "+02026-01-05T10:00:00Z",
             "1767607200",
         ] {
             assert!(bad.parse::<Timestamp>().is_err(), "{bad}");

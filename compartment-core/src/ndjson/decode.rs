@@ -5,8 +5,10 @@ use core::fmt;
 use alloc::borrow::Cow;
 use alloc::boxed::Box;
 use alloc::string::{String, ToString};
+use alloc::vec::Vec;
 
 use serde::Deserialize;
+use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
@@ -46,8 +48,8 @@ pub enum Cause {
     /// It is not a JSON object.
     #[error("not a JSON object: {0}")]
     Syntax(Text),
-    /// It ends in the middle, without a newline.
-    #[error("the line ends in the middle: the input was cut off here")]
+    /// It ends before the object does.
+    #[error("the line ends in the middle of an event: the input was cut off here")]
     Truncated,
     /// It is longer than [`LINE_LIMIT`](super::LINE_LIMIT).
     #[error("the line is longer than {limit} bytes: no event is that long")]
@@ -59,8 +61,8 @@ pub enum Cause {
     #[error("format version {0} is newer than this program ({FORMAT_VERSION}): update it to read this event")]
     NewerVersion(u64),
     /// The event's `type` is not known.
-    #[error("unknown event type {0:?}")]
-    UnknownType(String),
+    #[error("unknown event type {0}")]
+    UnknownType(Text),
     /// A required field is not there.
     #[error("the field `{0}` is missing")]
     Missing(&'static str),
@@ -140,21 +142,68 @@ struct Line {
 /// # Errors
 /// [`LineError`] with the column and the cause. Nothing else is affected.
 pub fn decode(line: &[u8]) -> Result<Envelope, LineError> {
-    let parsed: Line = match serde_json::from_slice(line) {
+    let parsed = match object(line) {
         Ok(parsed) => parsed,
-        Err(error) => return Err(syntax(&error)),
+        Err(error) => match repaired(line) {
+            Some(repaired) => object(repaired.as_bytes()).map_err(|_| syntax(line, &error))?,
+            None => return Err(syntax(line, &error)),
+        },
     };
     parsed.envelope().map_err(|wrong| wrong.located(line))
 }
 
-fn syntax(error: &serde_json::Error) -> LineError {
-    if error.is_eof() {
-        return LineError { column: Some(error.column()), cause: Cause::Truncated };
+/// Parses a JSON object, and nothing else: serde would take a list of the fields in their order, too.
+fn object(line: &[u8]) -> serde_json::Result<Line> {
+    struct Object;
+    impl<'de> Visitor<'de> for Object {
+        type Value = Line;
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("an object")
+        }
+        fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Line, A::Error> {
+            Line::deserialize(MapAccessDeserializer::new(map))
+        }
+    }
+    let mut from = serde_json::Deserializer::from_slice(line);
+    let parsed = (&mut from).deserialize_map(Object)?;
+    from.end()?;
+    Ok(parsed)
+}
+
+/// An object in which some values are well-formed and yet no values, such as `1e999` or half a surrogate pair:
+/// those become a list, which no field parses, so that they cost their field and not the line.
+fn repaired(line: &[u8]) -> Option<String> {
+    let mut object = serde_json::Map::new();
+    let mut mended = false;
+    for (key, raw) in raw_fields(line)? {
+        let value = serde_json::from_str(raw.get()).unwrap_or_else(|_| {
+            mended = true;
+            serde_json::Value::Array(Vec::new())
+        });
+        if object.insert(key.into_owned(), value).is_some() {
+            return None;
+        }
+    }
+    if mended { serde_json::to_string(&object).ok() } else { None }
+}
+
+fn syntax(line: &[u8], error: &serde_json::Error) -> LineError {
+    let first = line.iter().position(|byte| !byte.is_ascii_whitespace());
+    match first {
+        None => return LineError { column: Some(1), cause: Cause::Truncated },
+        Some(start) if line[start] != b'{' => {
+            let cause = Cause::Syntax(Text::from("it does not begin with {"));
+            return LineError { column: Some(start + 1), cause };
+        }
+        Some(_) if error.is_eof() => {
+            return LineError { column: Some(error.column().max(1)), cause: Cause::Truncated };
+        }
+        Some(_) => {}
     }
     let text = error.to_string();
     // serde_json appends " at line 1 column N"; the column is told apart.
     let text = text.rsplit_once(" at line ").map_or(text.as_str(), |(cause, _)| cause);
-    LineError { column: Some(error.column()), cause: Cause::Syntax(Text::new(text)) }
+    LineError { column: Some(error.column().max(1)), cause: Cause::Syntax(Text::new(text)) }
 }
 
 /// What is wrong, before it is looked up where.
@@ -179,9 +228,7 @@ impl Wrong {
             Self::Contradiction(why) => {
                 return LineError { column: None, cause: Cause::Contradiction(why) };
             }
-            Self::UnknownType => {
-                ("type", |_, found, _| Cause::UnknownType(found.as_str().trim_matches('"').to_string()))
-            }
+            Self::UnknownType => ("type", |_, found, _| Cause::UnknownType(found)),
             Self::Bad(field, _) => (field, |field, found, invalid| Cause::Bad { field, found, invalid }),
         };
         let invalid = if let Self::Bad(_, invalid) = self { invalid } else { EventType::EXPECTED };
@@ -192,26 +239,31 @@ impl Wrong {
 
 /// The column and the shortened text of a top-level field.
 fn find(line: &[u8], field: &str) -> Option<(usize, Text)> {
-    struct Finder<'a>(&'a str);
-    impl<'de> Visitor<'de> for Finder<'_> {
-        type Value = Option<&'de RawValue>;
+    let raw = raw_fields(line)?.into_iter().rev().find(|(key, _)| key == field)?.1.get();
+    let column = raw.as_ptr().addr() - line.as_ptr().addr() + 1;
+    Some((column, Text::cut(raw, 60)))
+}
+
+/// The top-level fields of a well-formed object, unparsed.
+fn raw_fields(line: &[u8]) -> Option<Vec<(Cow<'_, str>, &RawValue)>> {
+    struct Fields;
+    impl<'de> Visitor<'de> for Fields {
+        type Value = Vec<(Cow<'de, str>, &'de RawValue)>;
         fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
             f.write_str("an object")
         }
         fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-            let mut found = None;
-            while let Some((key, value)) = map.next_entry::<Cow<'de, str>, &'de RawValue>()? {
-                if key == self.0 {
-                    found = Some(value);
-                }
+            let mut fields = Vec::new();
+            while let Some(field) = map.next_entry()? {
+                fields.push(field);
             }
-            Ok(found)
+            Ok(fields)
         }
     }
     let mut from = serde_json::Deserializer::from_slice(line);
-    let raw = (&mut from).deserialize_map(Finder(field)).ok()??.get();
-    let column = raw.as_ptr().addr() - line.as_ptr().addr() + 1;
-    Some((column, Text::cut(raw, 60)))
+    let fields = (&mut from).deserialize_map(Fields).ok()?;
+    from.end().ok()?;
+    Some(fields)
 }
 
 type Taken<T> = Result<T, Wrong>;

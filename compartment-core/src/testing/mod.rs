@@ -1,0 +1,12 @@
+//! For tests of what is built on the core: histories that read as history, and generators (feature `testing`).
+
+mod generate;
+mod scenario;
+
+pub use generate::{any_event, any_history, any_report};
+pub use scenario::{
+    Beat, Say, Scenario, Step, commit, configured, configured_on, desired, heartbeat, host, lock, log,
+    merged, op, op_rejected, op_stopped, path, published, pull_fail, pull_ok, pull_started, released,
+    requested, reverted, rollback_fail, rollback_ok, rollback_started, switch_fail, switch_ok,
+    switch_started, test_fail, test_pass, test_started, unavailable, wait,
+};
