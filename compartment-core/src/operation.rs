@@ -7,7 +7,7 @@ use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 
 use crate::checkout::Checkout;
-use crate::event::{Kind, Target};
+use crate::event::{Kind, RequestKind, Target};
 use crate::id::{Actor, OpId, StorePath};
 use crate::request::Ask;
 use crate::text::Text;
@@ -387,6 +387,19 @@ impl Operations {
         settled
     }
 
+    /// A host names its path. Where what ran was not known when the last attempt was first heard of, this is the
+    /// first that is known of it: later evidence is held against it.
+    pub(crate) fn note_path(&mut self, path: &StorePath) {
+        let running = self.running.as_mut().filter(|running| running.kind.deploys());
+        let attempt = match running {
+            Some(running) => Some(running),
+            None => self.last_ended_index(Class::Attempt).map(|index| &mut self.ended[index].operation),
+        };
+        if let Some(attempt) = attempt {
+            attempt.path.get_or_insert_with(|| path.clone());
+        }
+    }
+
     /// Whether an attempt after `ordinal`, and after the last successful one, may have changed what runs
     /// (CORE-006 T4). One that runs now counts, and so does one whose time ran out.
     #[must_use]
@@ -417,13 +430,16 @@ impl Operations {
         }
     }
 
-    /// Ends what has run out of time at `at`.
-    pub(crate) fn expire(&mut self, at: Timestamp) {
-        if let Some(operation) = self.running.take_if(|operation| operation.deadline <= at) {
-            self.expired_claim = Some(operation.kind);
-            let deadline = operation.deadline;
-            self.remember(operation, deadline, Outcome::Expired { recorded: false });
-        }
+    /// Ends what has run out of time at `at`. True where anything has: a deadline shows without an event, but
+    /// the operation is no longer found among what runs.
+    pub(crate) fn expire(&mut self, at: Timestamp) -> bool {
+        let Some(operation) = self.running.take_if(|operation| operation.deadline <= at) else {
+            return false;
+        };
+        self.expired_claim = Some(operation.kind);
+        let deadline = operation.deadline;
+        self.remember(operation, deadline, Outcome::Expired { recorded: false });
+        true
     }
 
     /// A start was reported. False where it changes nothing: a repeated one, or one of an operation that has
@@ -587,10 +603,10 @@ impl Operations {
         self.stop.as_ref().and_then(Pending::stops) == Some(op)
     }
 
-    /// Takes back what was asked for under this id, and as `ask` where that is said. A stop that comes to
-    /// nothing takes along what it was to keep from starting. True where there was any.
-    pub(crate) fn withdraw(&mut self, op: &OpId, ask: Option<&Ask>) -> bool {
-        let named = |p: &mut Pending| p.op == *op && ask.is_none_or(|ask| p.ask == *ask);
+    /// Takes back what was asked for. A stop that comes to nothing takes along what it was to keep from
+    /// starting. True where there was any.
+    pub(crate) fn withdraw(&mut self, named: impl Fn(&mut Pending) -> bool) -> bool {
+        let named = |p: &mut Pending| named(p);
         let stop = self.stop.take_if(named);
         if let Some(target) = stop.as_ref().and_then(Pending::stops) {
             self.pending.take_if(|pending| pending.op == *target);
@@ -623,15 +639,15 @@ impl Operations {
     }
 
     /// The log says that an operation's time ran out.
-    pub(crate) fn expired(&mut self, op: &OpId, at: Timestamp) -> bool {
-        if let Some(operation) = self.running.take_if(|running| running.op.as_ref() == Some(op)) {
+    pub(crate) fn expired(&mut self, op: &OpId, kind: RequestKind, at: Timestamp) -> bool {
+        let named = |o: &Operation| o.op.as_ref() == Some(op) && RequestKind::from(o.kind) == kind;
+        if let Some(operation) = self.running.take_if(|running| named(running)) {
             self.expired_claim = Some(operation.kind);
             self.remember(operation, at, Outcome::Expired { recorded: true });
             return true;
         }
-        let unrecorded = |e: &&mut Ended| {
-            e.operation.op.as_ref() == Some(op) && e.outcome == Outcome::Expired { recorded: false }
-        };
+        let unrecorded =
+            |e: &&mut Ended| named(&e.operation) && e.outcome == Outcome::Expired { recorded: false };
         match self.ended.iter_mut().find(unrecorded) {
             Some(ended) => {
                 ended.outcome = Outcome::Expired { recorded: true };

@@ -108,11 +108,11 @@ impl Taking<'_> {
     /// Another path than when a failed or unknown attempt started, from a system that says what it is, answers
     /// for that attempt.
     fn settle(&mut self, system: &RunningSystem) -> bool {
-        let (Some(path), Some(_)) = (&system.path, &system.commit) else { return false };
-        let Some(past) = &mut self.host.past else { return false };
+        let (Some(path), Some(past)) = (&system.path, &mut self.host.past) else { return false };
+        past.operations.note_path(path);
         past.operations.settle(Class::Attempt, |attempt| {
-            let before = attempt.operation.path.as_ref();
-            attempt.outcome != Outcome::Ok && before.is_some_and(|before| before != path)
+            let another = attempt.operation.path.as_ref().is_some_and(|before| before != path);
+            attempt.outcome != Outcome::Ok && another && system.commit.is_some()
         })
     }
 

@@ -121,8 +121,8 @@ impl Fleet {
         let at = self.facts.at;
         let first = host.heard.replace(at).is_none();
         let before = before(host);
-        host.expire(at);
-        let news = self.take_report(index, report, at) | first;
+        let expired = host.expire(at);
+        let news = self.take_report(index, report, at) | first | expired;
         self.changed(index, &before, news)
     }
 
@@ -161,7 +161,7 @@ impl Fleet {
                 self.take_request(slot, op, by, ask, *deliver_by, at)
             }
             Decision::OpRefused { op, ask, .. } => self.take_refusal(slot, op, ask),
-            Decision::OpExpired { op, host: Some(_), .. } => self.take_expiry(slot, op, at),
+            Decision::OpExpired { op, kind, host: Some(_) } => self.take_expiry(slot, op, *kind),
             Decision::OpExpired { op, host: None, .. }
             | Decision::MergeFailed { op, .. }
             | Decision::RevertFailed { op, .. } => self.withdraw_forge(op),
@@ -213,10 +213,8 @@ fn before(host: &Host) -> Before {
 }
 
 impl Host {
-    /// Ends what has run out of time.
-    fn expire(&mut self, at: Timestamp) {
-        if let Some(past) = &mut self.past {
-            past.operations.expire(at);
-        }
+    /// Ends what has run out of time. True where anything has.
+    fn expire(&mut self, at: Timestamp) -> bool {
+        self.past.as_mut().is_some_and(|past| past.operations.expire(at))
     }
 }

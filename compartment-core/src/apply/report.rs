@@ -116,8 +116,8 @@ impl Taking<'_> {
             return false;
         }
         let noticed = claim.map(|kind| {
-            let scene = self.scene();
-            Operation { noticed: Some(scene), ..self.operation(kind, None) }
+            let noticed = Some(self.scene());
+            Operation { noticed, op: None, ..self.operation(kind, None) }
         });
         let at = self.at;
         self.host.past_mut().operations.claimed(noticed, at)
@@ -230,7 +230,8 @@ impl Taking<'_> {
     fn rejected(&mut self, kind: RequestKind) -> bool {
         let op = self.op;
         let Some(past) = &mut self.host.past else { return false };
-        let withdrawn = op.is_some_and(|op| past.operations.withdraw(op, None));
+        let withdrawn =
+            op.is_some_and(|op| past.operations.withdraw(|p| p.op == *op && p.ask.kind() == kind));
         let kind = Kind::ALL.iter().copied().find(|k| RequestKind::from(*k) == kind);
         kind.is_some_and(|kind| past.operations.rejected(kind, op)) | withdrawn
     }

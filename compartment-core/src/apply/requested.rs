@@ -54,7 +54,7 @@ impl Fleet {
     /// id does not.
     pub(super) fn take_refusal(&mut self, slot: Option<u32>, op: &OpId, ask: &Ask) -> Changes {
         if ask.host().is_some() {
-            return self.on_host(slot, |operations| operations.withdraw(op, Some(ask)));
+            return self.on_host(slot, |operations| operations.withdraw(|p| p.op == *op && p.ask == *ask));
         }
         let pending = [&self.facts.forge, &self.facts.look];
         if pending.into_iter().flatten().any(|p| p.op == *op && p.ask == *ask) {
@@ -72,8 +72,11 @@ impl Fleet {
     }
 
     /// The log says that an operation's time ran out.
-    pub(super) fn take_expiry(&mut self, slot: Option<u32>, op: &OpId, at: Timestamp) -> Changes {
-        self.on_host(slot, |operations| operations.withdraw(op, None) | operations.expired(op, at))
+    pub(super) fn take_expiry(&mut self, slot: Option<u32>, op: &OpId, kind: RequestKind) -> Changes {
+        let at = self.facts.at;
+        self.on_host(slot, |operations| {
+            operations.withdraw(|p| p.op == *op && p.ask.kind() == kind) | operations.expired(op, kind, at)
+        })
     }
 
     /// Changes a known host's operations; a decision about operations makes no host known.
@@ -85,8 +88,8 @@ impl Fleet {
             return Changes::NOTHING;
         }
         let before = before(host);
-        host.expire(at);
-        let news = change(&mut host.past_mut().operations);
+        let expired = host.expire(at);
+        let news = change(&mut host.past_mut().operations) | expired;
         let changes = self.changed(index, &before, news);
         if news { changes } else { Changes::NOTHING }
     }

@@ -5,7 +5,7 @@ use std::prelude::rust_2024::*;
 
 use proptest::collection::vec;
 use proptest::option;
-use proptest::prelude::{Just, Strategy, any, prop_oneof};
+use proptest::prelude::{BoxedStrategy, Just, Strategy, any, prop_oneof};
 use proptest::sample::select;
 
 use super::scenario::{commit, host, lock, op, path};
@@ -27,7 +27,7 @@ fn a_commit() -> impl Strategy<Value = Commit> {
     let full = select(vec!['a', 'b', 'c']).prop_map(commit);
     let short =
         select(vec!["aaaaaaa", "bbbbbbbb", "aaaaaaab"]).prop_map(|hex| Commit::new(hex).expect("hex digits"));
-    prop_oneof![6 => full, 1 => short]
+    prop_oneof![6 => full, 1 => short].boxed()
 }
 
 fn a_lock() -> impl Strategy<Value = LockHash> {
@@ -48,6 +48,7 @@ fn a_number() -> impl Strategy<Value = GenerationNumber> {
 
 fn a_channel() -> impl Strategy<Value = ChannelName> {
     prop_oneof![4 => Just(ChannelName::main()), 1 => Just(ChannelName::new("next").expect("a channel"))]
+        .boxed()
 }
 
 fn a_system() -> impl Strategy<Value = Box<RunningSystem>> {
@@ -74,13 +75,14 @@ fn a_target() -> impl Strategy<Value = Target> {
         a_number().prop_map(|number| Target { number: Some(number), path: None }),
         a_path().prop_map(|path| Target { number: None, path: Some(path) }),
     ]
+    .boxed()
 }
 
 fn a_text() -> impl Strategy<Value = Text> {
     select(vec!["", "no space left", "\u{1b}[2J", "two\nlines"]).prop_map(Text::from)
 }
 
-fn a_heartbeat() -> impl Strategy<Value = Said> {
+fn a_heartbeat() -> BoxedStrategy<Said> {
     let version = select(vec!["1.0.0", "1.1.0", "nightly"]).prop_map(|v| Version::new(v).expect("a version"));
     let running = option::of(option::of(a_kind()));
     (
@@ -94,6 +96,7 @@ fn a_heartbeat() -> impl Strategy<Value = Said> {
         .prop_map(|(agent_version, commit, dirty, lock_hash, system, running)| {
             Said::Heartbeat(Heartbeat { agent_version, commit, dirty, lock_hash, system, running })
         })
+        .boxed()
 }
 
 fn a_result() -> impl Strategy<Value = Said> {
@@ -132,7 +135,16 @@ fn a_result() -> impl Strategy<Value = Said> {
     let rejected =
         select(RequestKind::ALL).prop_map(|kind| Said::OpRejected { kind, reason: Text::from("busy") });
     prop_oneof![3 => pull_ok, 1 => pull_fail, 4 => deploy_ok, 2 => deploy_fail, 3 => test_pass, 1 => test_fail,
-        1 => stopped, 1 => rejected]
+        1 => stopped, 1 => rejected].boxed()
+}
+
+/// The result of an operation that has an id.
+pub fn any_result() -> impl Strategy<Value = Report> {
+    let result = a_result().prop_filter("not an end without a result", |said| {
+        !matches!(said, Said::OpRejected { .. } | Said::OpStopped { .. })
+    });
+    (a_host(), an_op(), result)
+        .prop_map(|(host, op, said)| Report { op: Some(op), ..Report::new(host, said) })
 }
 
 /// Anything that a host may say.
@@ -194,7 +206,7 @@ fn an_observation() -> impl Strategy<Value = Observation> {
             Observation::CommitsCompared(Comparison { host_commit, desired_commit, behind, ahead })
         },
     );
-    prop_oneof![6 => seen, 1 => failed, 1 => opened, 1 => closed, 2 => moved, 1 => compared]
+    prop_oneof![6 => seen, 1 => failed, 1 => opened, 1 => closed, 2 => moved, 1 => compared].boxed()
 }
 
 fn an_ask() -> impl Strategy<Value = Ask> {
@@ -209,6 +221,7 @@ fn an_ask() -> impl Strategy<Value = Ask> {
             .prop_map(|(pr, expected_head)| Ask::MergePr { pr: PrId::from(pr), expected_head }),
         (1..3_u64).prop_map(|pr| Ask::RevertPr { pr: PrId::from(pr) }),
     ]
+    .boxed()
 }
 
 fn a_decision() -> impl Strategy<Value = Decision> {
@@ -238,7 +251,7 @@ fn a_decision() -> impl Strategy<Value = Decision> {
         let (pr, error) = (PrId::from(pr), Text::from("conflict"));
         if merge { Decision::MergeFailed { op, pr, error } } else { Decision::RevertFailed { op, pr, error } }
     });
-    prop_oneof![3 => configured, 1 => removed, 1 => released, 5 => asked, 1 => refused, 1 => expired, 1 => failed]
+    prop_oneof![3 => configured, 1 => removed, 1 => released, 5 => asked, 1 => refused, 1 => expired, 1 => failed].boxed()
 }
 
 /// Anything that can happen.
@@ -248,6 +261,7 @@ pub fn any_event() -> impl Strategy<Value = Event> {
         4 => an_observation().prop_map(Event::from),
         3 => a_decision().prop_map(Event::from),
     ]
+    .boxed()
 }
 
 /// Up to `length` records of anything, seconds to minutes apart, with holes in their positions.

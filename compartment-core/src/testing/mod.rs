@@ -3,7 +3,7 @@
 mod generate;
 mod scenario;
 
-pub use generate::{any_event, any_history, any_report};
+pub use generate::{any_event, any_history, any_report, any_result};
 pub use scenario::{
     Beat, Say, Scenario, Step, commit, configured, configured_on, desired, heartbeat, host, lock, log,
     merged, op, op_rejected, op_stopped, path, published, pull_fail, pull_ok, pull_started, released,
