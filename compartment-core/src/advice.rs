@@ -67,11 +67,14 @@ fn action(cells: &Cells, can_roll_back: bool, asked: bool) -> Action {
     } else if git == Status::Outdated || matches!(lock, Status::Outdated | Status::Error) {
         Action::Pull
     } else if system == Status::Outdated {
-        match cells.system {
-            // Nothing can be verified until somebody has looked at the repository; an unknown checkout is pulled.
-            system::Reason::CannotVerify => Action::None,
-            system::Reason::CheckoutDiffers | system::Reason::CheckoutUnproven => Action::Pull,
-            _ => Action::Switch,
+        // Until somebody has looked at the repository, there is nothing to switch to; and what is not proven to
+        // be the desired checkout is pulled.
+        if cells.system == system::Reason::CannotVerify {
+            Action::None
+        } else if matches!(cells.system, system::Reason::CheckoutDiffers | system::Reason::CheckoutUnproven) {
+            Action::Pull
+        } else {
+            Action::Switch
         }
     } else if tests == Status::Outdated {
         Action::Test

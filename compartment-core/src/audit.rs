@@ -159,7 +159,12 @@ fn described(ask: &Ask) -> String {
         },
         Ask::Stop { target_op, .. } => format!("stop of {target_op}"),
         Ask::MergePr { expected_head, .. } => format!("merge at {}", expected_head.short()),
-        ask => ask.kind().to_string(),
+        Ask::Pull { .. }
+        | Ask::Switch { .. }
+        | Ask::Test { .. }
+        | Ask::Rollback { .. }
+        | Ask::Refresh { .. }
+        | Ask::RevertPr { .. } => ask.kind().to_string(),
     }
 }
 

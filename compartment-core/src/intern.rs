@@ -27,6 +27,7 @@ impl<T: Hash + Eq> Interner<T> {
             return Arc::clone(shared);
         }
         if self.table.len() >= self.sweep_at {
+            #[expect(clippy::disallowed_methods, reason = "what is kept does not depend on the order")]
             self.table.retain(|shared| Arc::strong_count(shared) > 1);
             self.sweep_at = (self.table.len() * 2).max(1024);
         }

@@ -2,6 +2,8 @@
 //!
 //! `UPDATE_DOCS=1 cargo test -p compartment-core --test state_matrix` writes it anew.
 
+#![expect(clippy::disallowed_methods, reason = "the core does no I/O; the test of its documentation has to")]
+
 use std::collections::BTreeSet;
 use std::fmt::Write;
 use std::path::Path;

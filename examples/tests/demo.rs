@@ -71,7 +71,9 @@ fn link(root: &Path, link: &str) -> String {
 #[test]
 fn the_week_as_it_happens() {
     let (demo, steps) = live_through();
-    let [begin, propose, merge, pull, switch, test, back, again] = &steps[..] else { panic!() };
+    let [begin, propose, merge, pull, switch, test, back, again] = &steps[..] else {
+        unreachable!("the demo has eight steps")
+    };
     let (old, old_lock) = desired(begin);
     let (new, new_lock) = desired(merge);
 

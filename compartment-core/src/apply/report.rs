@@ -142,7 +142,7 @@ impl Taking<'_> {
     /// What is said of the checkout. A commit that is the desired one answers for a pull that did not succeed.
     fn checkout(&mut self, news: &CheckoutNews) -> bool {
         let before = self.host.checkout.as_deref();
-        let after = before.map_or_else(|| Default::default(), Clone::clone).after(news);
+        let after = before.cloned().unwrap_or_default().after(news);
         let mut changed = before.map_or(after != Default::default(), |before| *before != after);
         if changed {
             self.host.checkout = Some(self.caches.checkouts.intern(after));
@@ -209,9 +209,15 @@ impl Taking<'_> {
 
     fn tested(&mut self, outcome: Outcome) -> bool {
         let verdict = match &outcome {
-            Outcome::Passed { total: 0 } => TestVerdict::None,
-            Outcome::Passed { .. } => TestVerdict::Passed,
-            _ => TestVerdict::Failed,
+            Outcome::Passed { total: 1.. } => Some(TestVerdict::Passed),
+            Outcome::TestsFailed { .. } => Some(TestVerdict::Failed),
+            Outcome::Passed { .. }
+            | Outcome::Ok
+            | Outcome::Failed { .. }
+            | Outcome::Stopped { .. }
+            | Outcome::Expired { .. }
+            | Outcome::Lost
+            | Outcome::Overtaken => None,
         };
         let Some(run) = self.result(Kind::Test, outcome) else { return false };
         let tested = run.tested;
@@ -219,8 +225,10 @@ impl Taking<'_> {
         let running = self.host.deployment.iter_mut().map(|deployment| &mut deployment.generation);
         let earlier = self.host.past.iter_mut().flat_map(|past| &mut past.earlier);
         // What may have been tested under another system is no proof that this one works.
-        let speaks = verdict == TestVerdict::Failed || (verdict == TestVerdict::Passed && !doubtful);
-        if speaks && let Some(generation) = running.chain(earlier).find(|g| Some(g.deployment) == tested) {
+        let verdict = verdict.filter(|verdict| *verdict == TestVerdict::Failed || !doubtful);
+        if let Some(verdict) = verdict
+            && let Some(generation) = running.chain(earlier).find(|g| Some(g.deployment) == tested)
+        {
             generation.tests = verdict;
         }
         true

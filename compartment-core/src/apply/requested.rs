@@ -30,24 +30,25 @@ impl Fleet {
                 self.facts.look = Some(pending);
                 Changes::reaching(Reach::Fleet)
             }
-            kind @ (RequestKind::Pull
-            | RequestKind::Switch
-            | RequestKind::Test
-            | RequestKind::Rollback
-            | RequestKind::Stop
-            | RequestKind::Refresh) => self.on_host(slot, |operations| {
-                if operations.begun(op).is_some() {
-                    return false;
-                }
-                let place = match kind {
-                    RequestKind::Stop => &mut operations.stop,
-                    RequestKind::Refresh => &mut operations.refresh,
-                    _ => &mut operations.pending,
-                };
-                *place = Some(pending);
-                true
-            }),
+            RequestKind::Stop => self.take_on_host(slot, op, |operations| operations.stop = Some(pending)),
+            RequestKind::Refresh => {
+                self.take_on_host(slot, op, |operations| operations.refresh = Some(pending))
+            }
+            RequestKind::Pull | RequestKind::Switch | RequestKind::Test | RequestKind::Rollback => {
+                self.take_on_host(slot, op, |operations| operations.pending = Some(pending))
+            }
         }
+    }
+
+    /// Takes a request for a host, unless its operation has begun already.
+    fn take_on_host(&mut self, slot: Option<u32>, op: &OpId, take: impl FnOnce(&mut Operations)) -> Changes {
+        self.on_host(slot, |operations| {
+            let new = operations.begun(op).is_none();
+            if new {
+                take(operations);
+            }
+            new
+        })
     }
 
     /// A request was refused. Takes it back where the very same was pending; a request that merely reuses its

@@ -5,8 +5,8 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 use super::proof::{
-    checkout_commit, checkout_commit_proven, checkout_facts, desired_commit, desired_facts, distance,
-    not_looked, unavailable,
+    cannot_see, checkout_commit, checkout_commit_proven, checkout_facts, desired_commit, desired_facts,
+    distance,
 };
 use super::{DesiredView, Evidence, Fact, reasons, view_part};
 use crate::checkout::{Dirt, Sighting};
@@ -144,8 +144,7 @@ pub(super) fn sentence(reason: Reason, evidence: &Evidence<'_>) -> String {
             None => "pulling".to_string(),
         },
         Reason::NeverReported => "the host never reported its checkout's commit".to_string(),
-        Reason::DesiredUnavailable => unavailable(evidence.channel),
-        Reason::DesiredNeverObserved => not_looked(evidence.channel),
+        Reason::DesiredUnavailable | Reason::DesiredNeverObserved => cannot_see(evidence.channel),
         Reason::Unreadable if host == "unreadable" => "the checkout's commit could not be read".to_string(),
         Reason::Unreadable => format!("whether the checkout at {host} is clean could not be read"),
         Reason::Dirty => format!("the checkout at {host} has changes that are in no commit"),

@@ -5,8 +5,8 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 use super::proof::{
-    checkout_commit, checkout_facts, checkout_lock_fact, checkout_lock_proven, desired_commit, desired_facts,
-    desired_lock_fact, distance, not_looked, unavailable,
+    cannot_see, checkout_commit, checkout_facts, checkout_lock_fact, checkout_lock_proven, desired_commit,
+    desired_facts, desired_lock_fact, distance,
 };
 use super::{DesiredView, Evidence, Fact, reasons, view_part};
 use crate::channel::DesiredLock;
@@ -107,8 +107,7 @@ pub(super) fn sentence(reason: Reason, evidence: &Evidence<'_>) -> String {
     let host = host_lock(evidence);
     match reason {
         Reason::NeverReported => "the host never reported the hash of its lock".to_string(),
-        Reason::DesiredUnavailable => unavailable(evidence.channel),
-        Reason::DesiredNeverObserved => not_looked(evidence.channel),
+        Reason::DesiredUnavailable | Reason::DesiredNeverObserved => cannot_see(evidence.channel),
         Reason::Unreadable => "the hash of the host's lock could not be read".to_string(),
         Reason::Current if host == "unknown" => {
             format!("the clean checkout at the desired {} has the desired lock", checkout_commit(evidence))

@@ -98,18 +98,15 @@ pub(super) fn distance(evidence: &Evidence<'_>, commit: Option<&Commit>) -> Opti
 }
 
 /// Why the desired state cannot be seen.
-pub(super) fn unavailable(channel: &Channel) -> String {
+pub(super) fn cannot_see(channel: &Channel) -> String {
     match &channel.availability {
         Availability::Unavailable { since, error } => {
             format!("the desired state of {} cannot be seen since {since}: {error}", channel.name)
         }
-        Availability::NeverObserved | Availability::Available => not_looked(channel),
+        Availability::NeverObserved | Availability::Available => {
+            format!("nobody has looked at the desired state of {} yet", channel.name)
+        }
     }
-}
-
-/// That nobody has looked yet.
-pub(super) fn not_looked(channel: &Channel) -> String {
-    format!("nobody has looked at the desired state of {} yet", channel.name)
 }
 
 /// The desired commit, short.

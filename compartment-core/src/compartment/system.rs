@@ -6,12 +6,12 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 use super::proof::{
-    available, checkout_commit, checkout_commit_proven, checkout_differs, checkout_facts, checkout_lock_fact,
+    available, cannot_see, checkout_commit_proven, checkout_differs, checkout_facts, checkout_lock_fact,
     checkout_lock_proven, commit_proven, deployed_lock_proven, desired_commit, desired_facts,
-    desired_lock_fact, not_looked, unavailable,
+    desired_lock_fact,
 };
 use super::{DesiredView, Evidence, Fact, reasons, view_part};
-use crate::checkout::{Dirt, Lock};
+use crate::checkout::{Dirt, Lock, Sighting};
 use crate::event::Kind;
 use crate::generation::How;
 use crate::host::SystemField;
@@ -252,17 +252,10 @@ pub(super) fn sentence(reason: Reason, evidence: &Evidence<'_>) -> String {
         Reason::RollingBack => running("rolling back", evidence),
         Reason::AttemptFailed | Reason::AttemptStopped | Reason::OutcomeUnknown => attempt_trouble(evidence),
         Reason::NeverHeard => "nothing was ever heard of what runs on the host".to_string(),
-        Reason::CannotVerify
-            if available(evidence.channel).is_none() && evidence.channel.desired().is_none() =>
-        {
-            format!("cannot verify: {}", not_looked_or_unavailable(evidence))
-        }
-        Reason::CannotVerify => format!("cannot verify: {}", unavailable(evidence.channel)),
-        Reason::CheckoutDiffers | Reason::CheckoutUnproven => {
-            format!(
-                "the checkout at {} is not proven to be the desired {desired}: pull first",
-                checkout_commit(evidence)
-            )
+        Reason::CannotVerify => format!("cannot verify: {}", cannot_see(evidence.channel)),
+        Reason::CheckoutDiffers => differs(evidence, &desired),
+        Reason::CheckoutUnproven => {
+            format!("the checkout is not proven to be the desired {desired}: {}", why_unproven(evidence))
         }
         Reason::OutsideChange => "the system was changed by something that nobody reported".to_string(),
         Reason::Unreadable => "what the host says of its system could not be read".to_string(),
@@ -278,10 +271,27 @@ pub(super) fn sentence(reason: Reason, evidence: &Evidence<'_>) -> String {
     }
 }
 
-fn not_looked_or_unavailable(evidence: &Evidence<'_>) -> String {
-    match DesiredView::of(evidence.channel) {
-        DesiredView::NeverObserved => not_looked(evidence.channel),
-        DesiredView::Unavailable | DesiredView::Available => unavailable(evidence.channel),
+/// What keeps a checkout that is not known to differ from being proven.
+fn why_unproven(evidence: &Evidence<'_>) -> &'static str {
+    let Some(checkout) = evidence.host.checkout() else { return "the host never reported it" };
+    match (checkout.commit, checkout.dirt) {
+        (Sighting::Never, _) => "the host never reported its commit",
+        (Sighting::Unreadable, _) => "its commit could not be read",
+        (Sighting::Known(_), Dirt::Dirty) => "it has changes that are in no commit",
+        (Sighting::Known(_), Dirt::Unknown) => "whether it is clean could not be read",
+        (Sighting::Known(_), Dirt::Untold | Dirt::Clean) => "its lock could not be read",
+    }
+}
+
+/// What of the checkout is not the desired state.
+fn differs(evidence: &Evidence<'_>, desired: &str) -> String {
+    let commit = evidence.host.checkout().and_then(|checkout| checkout.commit.known());
+    let wanted = evidence.channel.desired().map(|desired| &desired.commit);
+    match commit.zip(wanted) {
+        Some((commit, wanted)) if !commit.same(wanted) => {
+            format!("the checkout is at {}, not at the desired {desired}: pull first", commit.short())
+        }
+        Some(_) | None => "the checkout's lock is not the desired one: pull first".to_string(),
     }
 }
 

@@ -4,7 +4,7 @@ use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
-use super::proof::{desired_facts, not_looked, unavailable};
+use super::proof::{cannot_see, desired_facts};
 use super::system::{deployed_facts, field_fact, standing_fact};
 use super::{DesiredView, Evidence, Fact, reasons, view_part};
 use crate::host::SystemField;
@@ -189,11 +189,7 @@ pub(super) fn sentence(reason: Reason, evidence: &Evidence<'_>) -> String {
             last_run(evidence)
         }
         Reason::CannotVerify => {
-            let why = match DesiredView::of(evidence.channel) {
-                DesiredView::NeverObserved => not_looked(evidence.channel),
-                DesiredView::Unavailable | DesiredView::Available => unavailable(evidence.channel),
-            };
-            format!("{}; cannot verify: {why}", last_run(evidence))
+            format!("{}; cannot verify: {}", last_run(evidence), cannot_see(evidence.channel))
         }
     }
 }
