@@ -2,12 +2,12 @@
 
 use arbitrary::{Result, Unstructured};
 use compartment_core::event::{
-    Comparison, Decision, Deployer, Event, Heartbeat, Kind, LONGEST_TIMEOUT_S, Observation, Origin,
-    PullRequest, Reading, Report, RequestKind, RunningSystem, Said, Target, TestsConfig, Via,
+    Comparison, Decision, Deployer, Event, GenerationNumber, Heartbeat, Kind, LONGEST_TIMEOUT_S, Observation,
+    Origin, PullRequest, Reading, Report, RequestKind, RunningSystem, Said, Target, TestsConfig, Via,
 };
 use compartment_core::{
-    Actor, Ask, ChannelName, Commit, HostId, LockHash, OpId, PrId, Record, SessionId, Span,
-    StorePath, Text, Timestamp, Version,
+    Actor, Ask, ChannelName, Commit, HostId, LockHash, OpId, PrId, Record, SessionId, Span, StorePath, Text,
+    Timestamp, Version,
 };
 
 /// Longer histories find nothing that these do not, and take longer.
@@ -65,11 +65,7 @@ fn said(bytes: &mut Unstructured<'_>) -> Result<Said> {
             let to = if kind == Kind::Rollback { may(bytes, target)? } else { None };
             Said::Started { kind, timeout_s: may(bytes, timeout)?, to }
         }
-        3 => Said::PullOk {
-            commit: commit(bytes)?,
-            lock_hash: may(bytes, lock)?,
-            dirty: may(bytes, flag)?,
-        },
+        3 => Said::PullOk { commit: commit(bytes)?, lock_hash: may(bytes, lock)?, dirty: may(bytes, flag)? },
         4 => Said::PullFail { exit_code: may(bytes, exit_code)?, error: may(bytes, text)? },
         5 | 6 => {
             let kind = *bytes.choose(&[Deployer::Switch, Deployer::Rollback])?;
@@ -166,11 +162,7 @@ fn decision(bytes: &mut Unstructured<'_>) -> Result<Decision> {
         0 => Decision::HostConfigured {
             host: host(bytes)?,
             channel: channel(bytes)?,
-            tests: TestsConfig {
-                enabled: flag(bytes)?,
-                auto_run: flag(bytes)?,
-                timeout_s: timeout(bytes)?,
-            },
+            tests: TestsConfig { enabled: flag(bytes)?, auto_run: flag(bytes)?, timeout_s: timeout(bytes)? },
         },
         1 => Decision::HostRemoved { host: host(bytes)? },
         2 => Decision::AgentReleased { version: version(bytes)? },
@@ -180,12 +172,9 @@ fn decision(bytes: &mut Unstructured<'_>) -> Result<Decision> {
             ask: ask(bytes)?,
             deliver_by: may(bytes, time)?,
         },
-        4 => Decision::OpRefused {
-            op: op(bytes)?,
-            by: actor(bytes)?,
-            ask: ask(bytes)?,
-            reason: text(bytes)?,
-        },
+        4 => {
+            Decision::OpRefused { op: op(bytes)?, by: actor(bytes)?, ask: ask(bytes)?, reason: text(bytes)? }
+        }
         5 => Decision::OpExpired {
             op: op(bytes)?,
             kind: *bytes.choose(RequestKind::ALL)?,
@@ -228,13 +217,13 @@ fn reading<'b, T>(
 }
 
 fn system(bytes: &mut Unstructured<'_>) -> Result<Box<RunningSystem>> {
-    let (path, number, commit) = (may(bytes, path)?, may(bytes, number)?, may(bytes, commit)?);
+    let (path, number, commit) = (may(bytes, path)?, may(bytes, generation)?, may(bytes, commit)?);
     Ok(Box::new(RunningSystem { path, number, commit }))
 }
 
 /// One that names a generation: one that names nothing is no target.
 fn target(bytes: &mut Unstructured<'_>) -> Result<Target> {
-    let number = may(bytes, number)?;
+    let number = may(bytes, generation)?;
     let path = if number.is_none() || flag(bytes)? { Some(path(bytes)?) } else { None };
     Ok(Target { number, path })
 }
@@ -258,8 +247,7 @@ fn lock(bytes: &mut Unstructured<'_>) -> Result<LockHash> {
 }
 
 fn path(bytes: &mut Unstructured<'_>) -> Result<StorePath> {
-    let path =
-        bytes.choose(&["/nix/store/1-system", "/nix/store/2-system", "/nix/store/3-system"])?;
+    let path = bytes.choose(&["/nix/store/1-system", "/nix/store/2-system", "/nix/store/3-system"])?;
     Ok(StorePath::new(path).expect("valid"))
 }
 
@@ -304,6 +292,10 @@ fn moment(seconds: i64) -> Timestamp {
 
 fn timeout(bytes: &mut Unstructured<'_>) -> Result<u32> {
     bytes.choose(&[1, 60, 300, LONGEST_TIMEOUT_S]).copied()
+}
+
+fn generation(bytes: &mut Unstructured<'_>) -> Result<GenerationNumber> {
+    Ok(GenerationNumber::MIN.saturating_add(bytes.int_in_range(0..=11)?))
 }
 
 fn number(bytes: &mut Unstructured<'_>) -> Result<u64> {
