@@ -1,10 +1,12 @@
-//! What the example programs share: looking at a real machine and a real repository, and a small fleet
-//! made of real git repositories to live through a weekly update with.
+//! What the example programs share: looking at a real machine and a real repository, a small fleet made
+//! of real git repositories to live through a weekly update with, and showing a matrix in a terminal.
 //!
 //! Nothing here is needed to use the library; all of it may be copied.
 
 pub mod clock;
 pub mod demo;
+pub mod fold;
 pub mod git;
 pub mod observe;
 pub mod run;
+pub mod show;

@@ -1,0 +1,134 @@
+//! One row a host: a table where it fits, else a block of lines a host.
+
+use anstyle::Style;
+use compartment_core::matrix::{Presence, Source};
+use compartment_core::{Action, Row, Timestamp};
+
+use super::layout::{fits, flow, lines, natural_width, table};
+use super::{BOLD, DIM, DRIFT, Width, named, painted, style, symbol, worded};
+
+/// What a table shows, from the roomiest to the tightest.
+#[derive(Clone, Copy)]
+enum Layout {
+    /// Everything.
+    Full,
+    /// Words without symbols, drift as a mark.
+    Tight,
+    /// Without the column `Seen`: under an absent host's name stands that it is.
+    Tighter,
+}
+
+const COLUMNS: [&str; 9] = ["Host", "Agent", "Git", "Lock", "System", "Tests", "Gen", "Seen", "Next"];
+const SEEN: usize = 7;
+
+/// The matrix at `now`, no wider than `width` where its names allow.
+#[must_use]
+pub fn matrix(rows: &[Row], now: Timestamp, width: Width) -> String {
+    if rows.is_empty() {
+        return "No host is known yet.\n".to_owned();
+    }
+    for layout in [Layout::Full, Layout::Tight, Layout::Tighter] {
+        let mut columns = COLUMNS.to_vec();
+        if matches!(layout, Layout::Tighter) {
+            columns.remove(SEEN);
+        }
+        let table = table(&columns, rows.iter().map(|row| cells(row, now, layout)));
+        if fits(natural_width(&table), width) {
+            return lines(&table);
+        }
+    }
+    rows.iter().map(|row| block(row, now, width)).collect()
+}
+
+fn cells(row: &Row, now: Timestamp, layout: Layout) -> Vec<String> {
+    let full = matches!(layout, Layout::Full);
+    let mut cells = vec![painted(shade(row, BOLD), &row.host)];
+    cells.extend(row.cells.reasons.verdicts().map(|(_, verdict)| {
+        let words = if full { worded(verdict.status) } else { verdict.status.to_string() };
+        painted(shade(row, style(verdict.status)), words)
+    }));
+    cells.push(generation(row, full));
+    match layout {
+        Layout::Full | Layout::Tight => cells.push(seen(row, now)),
+        Layout::Tighter if row.presence == Presence::Online => {}
+        Layout::Tighter => cells[0] = format!("{}\n{}", cells[0], seen(row, now)),
+    }
+    cells.push(next(row));
+    cells
+}
+
+/// A host in a narrow terminal.
+fn block(row: &Row, now: Timestamp, width: Width) -> String {
+    let seen = match row.presence {
+        Presence::Online => painted(Style::new(), format!("seen {}", seen(row, now))),
+        Presence::Never | Presence::Offline => seen(row, now),
+    };
+    let head = [painted(shade(row, BOLD), &row.host), seen];
+    let cells = row.cells.reasons.verdicts().map(|(cell, verdict)| {
+        format!(
+            "{} {}",
+            title(cell.as_str()),
+            painted(shade(row, style(verdict.status)), worded(verdict.status))
+        )
+    });
+    let mut items: Vec<String> = cells.collect();
+    items.push(format!("Gen {}", generation(row, true)));
+    items.push(format!("Next {}", next(row)));
+    flow(0, "  ", &head, width) + &flow(2, "  ", &items, width)
+}
+
+/// The colour of a row's cell: dim where the host is not there.
+fn shade(row: &Row, style: Style) -> Style {
+    match row.presence {
+        Presence::Online => style,
+        Presence::Never | Presence::Offline => style.dimmed(),
+    }
+}
+
+fn generation(row: &Row, full: bool) -> String {
+    let generation = &row.generation;
+    let commit = generation.short.as_deref().unwrap_or("unknown");
+    let number = generation.number.map(|number| format!(" #{number}")).unwrap_or_default();
+    let source = match generation.source {
+        Source::Checkout => " (checkout)",
+        Source::Deployed | Source::Unknown => "",
+    };
+    let text = painted(shade(row, Style::new()), format!("{commit}{number}{source}"));
+    match (generation.drift, full) {
+        (false, _) => text,
+        (true, true) => format!("{text} {}", painted(shade(row, DRIFT), "≠ drift")),
+        (true, false) => format!("{text} {}", painted(shade(row, DRIFT), "≠")),
+    }
+}
+
+fn seen(row: &Row, now: Timestamp) -> String {
+    match (row.presence, row.last_seen) {
+        (Presence::Online, Some(heard)) => format!("{} ago", now.since(heard)),
+        (Presence::Offline, Some(heard)) => painted(DIM, format!("offline {}", now.since(heard))),
+        (Presence::Never, _) | (_, None) => painted(DIM, "never heard"),
+    }
+}
+
+fn next(row: &Row) -> String {
+    let action = row.advice.action;
+    match (action, &row.advice.to, &row.running) {
+        (Action::None, _, _) => painted(DIM, "nothing"),
+        (Action::Rollback, Some(to), _) => painted(shade(row, BOLD), format!("roll back to {}", named(to))),
+        (Action::Wait, _, Some(running)) => format!("wait: {} runs", running.kind),
+        (Action::Rollback | Action::Wait, _, _) => action.to_string(),
+        (Action::Pull | Action::Switch | Action::Test | Action::Fix, _, _) => {
+            painted(shade(row, BOLD), action)
+        }
+    }
+}
+
+/// A cell's name as a heading.
+pub(super) fn title(name: &str) -> String {
+    let mut letters = name.chars();
+    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
+}
+
+/// A status, coloured, for beside a cell's name.
+pub(super) fn mark(status: compartment_core::Status) -> String {
+    painted(style(status), symbol(status))
+}

@@ -1,0 +1,78 @@
+//! The matrix in a terminal: what people see. Nothing here judges; every word and colour comes from the core.
+//!
+//! All text comes out with its colours. Whoever prints it decides whether they stay: see
+//! [`anstream::AutoStream`].
+
+mod fleet;
+mod layout;
+mod matrix;
+mod records;
+
+pub use fleet::{reasons, summary};
+pub use matrix::matrix;
+pub use records::{audit, explanation};
+
+use std::fmt::Display;
+
+use anstyle::{AnsiColor, Style};
+use compartment_core::matrix::GenerationEntry;
+use compartment_core::{Status, Timestamp};
+
+/// How wide a line may be, in columns; nothing where nobody's terminal ends.
+pub type Width = Option<usize>;
+
+/// The width of the terminal that standard output goes to; nothing where it goes elsewhere.
+#[must_use]
+pub fn terminal_width() -> Width {
+    let (terminal_size::Width(columns), _) = terminal_size::terminal_size_of(std::io::stdout())?;
+    // Some terminals do not know, and say zero.
+    (columns > 0).then_some(usize::from(columns))
+}
+
+const BOLD: Style = Style::new().bold();
+const DIM: Style = Style::new().dimmed();
+const DRIFT: Style = AnsiColor::Magenta.on_default().bold();
+
+fn painted(style: Style, text: impl Display) -> String {
+    format!("{style}{text}{style:#}")
+}
+
+fn style(status: Status) -> Style {
+    match status {
+        Status::Ok => AnsiColor::Green.on_default(),
+        Status::Outdated => AnsiColor::Yellow.on_default(),
+        Status::Error => AnsiColor::Red.on_default().bold(),
+        Status::Working => AnsiColor::BrightBlue.on_default(),
+        Status::Unknown => AnsiColor::BrightBlack.on_default(),
+    }
+}
+
+const fn symbol(status: Status) -> &'static str {
+    match status {
+        Status::Ok => "✓",
+        Status::Outdated => "!",
+        Status::Error => "✗",
+        Status::Working => "…",
+        Status::Unknown => "?",
+    }
+}
+
+/// A status as symbol and word.
+fn worded(status: Status) -> String {
+    format!("{} {status}", symbol(status))
+}
+
+/// A generation as people name it: by number, else by commit, else by where it lies.
+fn named(generation: &GenerationEntry) -> String {
+    match (&generation.number, &generation.commit, &generation.path) {
+        (Some(number), _, _) => format!("#{number}"),
+        (None, Some(commit), _) => commit.short().to_string(),
+        (None, None, Some(path)) => path.to_string(),
+        (None, None, None) => "an unnamed generation".to_owned(),
+    }
+}
+
+/// A moment as people read it: to the second.
+fn second(time: Timestamp) -> Timestamp {
+    Timestamp::from_millis(time.as_millis() / 1000 * 1000).unwrap_or(time)
+}

@@ -1,0 +1,90 @@
+//! Tables of facts and of the past: the explanation of a cell, and the audit trail.
+
+use compartment_core::AuditEntry;
+use compartment_core::replay::{EventRef, Explanation};
+
+use textwrap::core::display_width;
+
+use super::layout::{fits, flow, labelled, lines, natural_width, table, wrap_from};
+use super::matrix::title;
+use super::{BOLD, Width, painted, second, style, worded};
+
+/// From here on a table with wrapped columns reads better than a list.
+const ROOM_FOR_COLUMNS: usize = 100;
+
+/// Why a cell is as it is.
+#[must_use]
+pub fn explanation(explained: &Explanation, width: Width) -> String {
+    let (host, cell) = (&explained.host, title(explained.cell.as_str()));
+    let status = painted(style(explained.status), worded(explained.status));
+    let head = format!("{} {status}\n", painted(BOLD, format!("{host}: {cell}:")));
+    let rule = format!("{} ({}), as of {}", explained.rule, explained.reason, second(explained.as_of));
+    let rows = explained.facts.iter().map(|fact| {
+        let set_by = fact.set_by.as_ref().map_or_else(|| "so from the start, or by time".to_owned(), event);
+        vec![fact.name.to_owned(), fact.value.clone(), set_by]
+    });
+    head + &labelled("Why", 6, &explained.message, width)
+        + &labelled("Rule", 6, &rule, width)
+        + "\n"
+        + &columns(&["Fact", "Value", "Set by"], 1, &rows.collect::<Vec<_>>(), width)
+}
+
+fn event(event: &EventRef) -> String {
+    format!("{} at {} (line {})", event.r#type, second(event.at), event.position)
+}
+
+/// Who did what, the earliest first.
+#[must_use]
+pub fn audit(entries: &[AuditEntry], width: Width) -> String {
+    if entries.is_empty() {
+        return "Nobody has done anything yet.\n".to_owned();
+    }
+    let rows = entries.iter().map(|entry| {
+        let on = match (&entry.host, &entry.pr) {
+            (Some(host), _) => host.to_string(),
+            (None, Some(pr)) => format!("PR {pr}"),
+            (None, None) => String::new(),
+        };
+        let op = entry.op.as_ref().map(ToString::to_string).unwrap_or_default();
+        let by = entry.by.clone().unwrap_or_default();
+        vec![entry.position.to_string(), second(entry.at).to_string(), by, on, entry.what.clone(), op]
+    });
+    columns(&["Line", "At", "By", "On", "What", "Operation"], 4, &rows.collect::<Vec<_>>(), width)
+}
+
+/// A table; where it does not fit, its columns wrap from the given one on; where that would be too narrow to
+/// read, a list.
+fn columns(header: &[&str], wrapping: usize, rows: &[Vec<String>], width: Width) -> String {
+    let mut table = table(header, rows.iter().cloned());
+    match width {
+        Some(width) if !fits(natural_width(&table), Some(width)) => {
+            if width < ROOM_FOR_COLUMNS {
+                return list(rows, wrapping, width);
+            }
+            wrap_from(&mut table, wrapping, width);
+        }
+        Some(_) | None => {}
+    }
+    lines(&table)
+}
+
+/// A block of lines a row: its first cells beside each other, the others below.
+fn list(rows: &[Vec<String>], first: usize, width: usize) -> String {
+    let mut text = String::new();
+    for row in rows {
+        let told = |cells: &[String]| -> Vec<String> {
+            cells.iter().filter(|cell| !cell.is_empty()).cloned().collect()
+        };
+        let (head, rest) = row.split_at(first.min(row.len()));
+        let head: Vec<String> = told(head).into_iter().map(|cell| painted(BOLD, cell)).collect();
+        text += &flow(0, "  ", &head, Some(width));
+        let rest = told(rest);
+        let line = format!("  {}", rest.join(" · "));
+        if fits(display_width(&line), Some(width)) {
+            text.extend([line.as_str(), "\n"]);
+        } else {
+            text.extend(rest.iter().map(|cell| labelled("", 2, cell, Some(width))));
+        }
+    }
+    text
+}
