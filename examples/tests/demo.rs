@@ -13,8 +13,10 @@ use std::path::Path;
 use compartment_core::event::{
     Decision, Event, GenerationNumber, Heartbeat, Kind, Observation, Report, RunningSystem, Said,
 };
-use compartment_core::{Commit, LockHash, Record, Request, Text, Timestamp, ndjson};
-use compartment_examples::demo::{Demo, DemoError, GrantAll, HOSTS, Hub, Step};
+use compartment_core::{
+    Commit, Fleet, HostId, LockHash, Record, Request, Row, Text, Timestamp, Work, ndjson,
+};
+use compartment_examples::demo::{Demo, DemoError, HOSTS, Hub, Step};
 use compartment_examples::run::Stop;
 
 fn heartbeats(step: &Step) -> BTreeMap<&str, &Heartbeat> {
@@ -56,8 +58,8 @@ fn results(step: &Step, of: &str) -> Vec<String> {
 
 fn live_through() -> (Demo, Vec<Step>) {
     let mut demo = Demo::new(Stop::default()).unwrap();
-    let mut steps = Vec::new();
-    while let Some(step) = demo.step(&mut GrantAll).unwrap() {
+    let (mut steps, mut fleet) = (Vec::new(), Fleet::new());
+    while let Some(step) = demo.step(&mut fleet).unwrap() {
         steps.push(step);
     }
     assert_eq!(steps.len(), Demo::STEPS);
@@ -185,6 +187,12 @@ fn a_hub_may_refuse() {
             Err(Text::new("not today"))
         }
         fn apply(&mut self, _: &Record) {}
+        fn outstanding(&self, _: Timestamp) -> Vec<Work> {
+            Vec::new()
+        }
+        fn row(&self, _: &HostId, _: Timestamp) -> Option<Row> {
+            None
+        }
     }
     let error = Demo::new(Stop::default()).unwrap().step(&mut No).unwrap_err();
     assert_eq!(error.to_string(), "the hub refused to switch gpc0: not today");
@@ -196,9 +204,9 @@ fn a_stop_ends_the_story_and_a_broken_script_fails_it() {
     let mut demo = Demo::new(stop.clone()).unwrap();
     let tests = demo.folder().join("imac0/config/tests/boot");
     fs::write(&tests, "#!/bin/sh\nprintf 'no \\033[2Jkernel\\n' >&2\nexit 1\n").unwrap();
-    let error = demo.step(&mut GrantAll).unwrap_err();
+    let error = demo.step(&mut Fleet::new()).unwrap_err();
     assert!(matches!(error, DemoError::Unexpected { .. }));
     assert_eq!(error.to_string(), "imac0 should pass its tests, but: boot failed: no ␛[2Jkernel");
     stop.ask();
-    assert!(demo.step(&mut GrantAll).is_err());
+    assert!(demo.step(&mut Fleet::new()).is_err());
 }

@@ -24,8 +24,6 @@ pub(super) struct Host {
     pub(super) checkout: Checkout,
     root: PathBuf,
     packages: PathBuf,
-    /// Where in the log its last deployment stands: what makes its tests due.
-    pub(super) deployed_at: u64,
 }
 
 impl Host {
@@ -43,7 +41,6 @@ impl Host {
             checkout: repository.clone_to(git, &top.join(name).join("config"))?,
             root,
             packages: repository.packages().to_owned(),
-            deployed_at: 0,
         })
     }
 
@@ -117,12 +114,6 @@ impl Host {
         }
         let passed = total.saturating_sub(u32::try_from(failed.len()).unwrap_or(total));
         Ok(Said::TestFail { passed, total, failed, error })
-    }
-
-    /// The generation before the running one.
-    pub(super) fn previous(&self) -> Result<Option<GenerationNumber>, DemoError> {
-        let number = self.running()?.and_then(|system| system.number);
-        Ok(number.and_then(|number| GenerationNumber::new(number.get() - 1)))
     }
 
     fn tests(&self) -> Result<Vec<String>, DemoError> {

@@ -3,7 +3,7 @@
 //! In a temporary folder: a bare config repository, three hosts with a checkout and a folder laid out like
 //! a machine's root, and scripts from the config repository that really switch, test and roll back. Nothing
 //! is played: every fact in an event was read from those folders. [`Demo::step`] gives the events of one
-//! step as data; what to make of them is up to a [`Hub`].
+//! step as data; what to make of them, what is due and what to do next is up to a [`Hub`]: a [`Fleet`] is one.
 
 mod host;
 mod repository;
@@ -11,8 +11,10 @@ mod story;
 
 use std::path::{Path, PathBuf};
 
-use compartment_core::event::{Decision, Event, Observation, Report, Said};
-use compartment_core::{Actor, Ask, HostId, Invalid, OpId, Record, Request, Text, Timestamp};
+use compartment_core::event::{Event, Observation, Report, Said};
+use compartment_core::{
+    Actor, Ask, Fleet, HostId, Invalid, OpId, ReadOptions, Record, Request, Row, Text, Timestamp, Work,
+};
 use tempfile::TempDir;
 
 use crate::clock::Clock;
@@ -35,19 +37,33 @@ pub trait Hub {
 
     /// Takes the next record of the log, before anything else happens.
     fn apply(&mut self, record: &Record);
+
+    /// What has to be done.
+    fn outstanding(&self, now: Timestamp) -> Vec<Work>;
+
+    /// What is to be seen of a host.
+    fn row(&self, host: &HostId, now: Timestamp) -> Option<Row>;
 }
 
-/// A hub that grants every request and remembers nothing.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct GrantAll;
-
-impl Hub for GrantAll {
-    fn decide(&mut self, request: &Request, _now: Timestamp) -> Result<Vec<Event>, Text> {
-        let Request { op, by, ask, deliver_by } = request.clone();
-        Ok(vec![Decision::OpRequested { op, by, ask, deliver_by }.into()])
+impl Hub for Fleet {
+    fn decide(&mut self, request: &Request, now: Timestamp) -> Result<Vec<Event>, Text> {
+        match compartment_core::decide(self, request, now) {
+            Ok(decisions) => Ok(decisions.into_iter().map(Event::from).collect()),
+            Err(refusal) => Err(Text::new(&refusal.to_string())),
+        }
     }
 
-    fn apply(&mut self, _record: &Record) {}
+    fn apply(&mut self, record: &Record) {
+        Self::apply(self, record);
+    }
+
+    fn outstanding(&self, now: Timestamp) -> Vec<Work> {
+        compartment_core::outstanding(self, now)
+    }
+
+    fn row(&self, host: &HostId, now: Timestamp) -> Option<Row> {
+        self.row(host, now, &ReadOptions::default())
+    }
 }
 
 /// What one step of the story left behind.

@@ -1,7 +1,7 @@
 //! The weekly update, step by step.
 
 use compartment_core::event::{Decision, Kind, Observation, PullRequest, Said, Target, TestsConfig};
-use compartment_core::{Ask, ChannelName, OpId, PrId, Text};
+use compartment_core::{Ask, ChannelName, OpId, PrId, Text, Work};
 
 use super::repository::UPDATE;
 use super::{DemoError, Scene};
@@ -88,15 +88,18 @@ fn test_all(scene: &mut Scene<'_>) -> Result<String, DemoError> {
         }
     }
     let (unlucky, lucky) = (scene.world.hosts[UNLUCKY].id.clone(), names(scene, |index| index != UNLUCKY));
-    Ok(format!("The tests run: {lucky} pass, {unlucky} fails ({cause}). A rollback is suggested."))
+    let to = suggested(scene, UNLUCKY)?;
+    let to = to.number.map_or_else(String::new, |number| format!(" to generation {number}"));
+    Ok(format!("The tests run: {lucky} pass, {unlucky} fails ({cause}). A rollback{to} is suggested."))
 }
 
 fn roll_back(scene: &mut Scene<'_>) -> Result<String, DemoError> {
     let host = scene.world.hosts[UNLUCKY].id.clone();
-    let Some(number) = scene.world.hosts[UNLUCKY].previous()? else {
-        return Err(unexpected(scene, UNLUCKY, "have an earlier generation", "it has none".to_owned()));
+    let to = suggested(scene, UNLUCKY)?;
+    let Some(number) = to.number else {
+        let got = "the suggested generation has none".to_owned();
+        return Err(unexpected(scene, UNLUCKY, "be rolled back to a generation with a number", got));
     };
-    let to = Target { number: Some(number), path: None };
     let op = scene.request(Ask::Rollback { host: host.clone(), to: Some(to.clone()) })?;
     started(scene, UNLUCKY, &op, Kind::Rollback, Some(to));
     let said = scene.world.hosts[UNLUCKY].rollback(&scene.world.git, number)?;
@@ -107,6 +110,18 @@ fn roll_back(scene: &mut Scene<'_>) -> Result<String, DemoError> {
         return Err(unexpected(scene, UNLUCKY, "run what it was rolled back to", got));
     }
     Ok(format!("{host} is rolled back: generation {number} runs again, and its tests are due."))
+}
+
+/// Where the matrix suggests to roll a host back to.
+fn suggested(scene: &mut Scene<'_>, index: usize) -> Result<Target, DemoError> {
+    let now = scene.log.clock.now();
+    let row = scene.hub.row(&scene.world.hosts[index].id, now);
+    let to = row.as_ref().and_then(|row| row.advice.to.as_ref());
+    if let Some(to) = to {
+        return Ok(Target { number: to.number, path: to.path.clone() });
+    }
+    let got = row.map_or("the hub does not know it", |row| row.advice.action.as_str());
+    Err(unexpected(scene, index, "be advised to roll back", got.to_owned()))
 }
 
 fn test_again(scene: &mut Scene<'_>) -> Result<String, DemoError> {
@@ -153,11 +168,18 @@ fn test_fails(scene: &mut Scene<'_>, index: usize) -> Result<Text, DemoError> {
     Err(unexpected(scene, index, "fail its test `graphics`, and no other", in_words(&said)))
 }
 
-/// Runs the tests that the last deployment made due: nobody asks for them, and their operation's id comes
-/// from the log.
+/// Runs the tests that are due: nobody asked for them, and the hub says under which id.
 fn test(scene: &mut Scene<'_>, index: usize) -> Result<Said, DemoError> {
     let host = scene.world.hosts[index].id.clone();
-    let op = OpId::automatic_test(scene.world.hosts[index].deployed_at);
+    let now = scene.log.clock.now();
+    let due = scene.hub.outstanding(now).into_iter().find_map(|work| match work {
+        Work::AutomaticTest { op, host: of } if of == host => Some(op),
+        Work::AutomaticTest { .. } | Work::Request { .. } | Work::RecordExpiry { .. } => None,
+    });
+    let Some(op) = due else {
+        let got = "the hub has nothing to do there".to_owned();
+        return Err(unexpected(scene, index, "have tests that are due", got));
+    };
     started(scene, index, &op, Kind::Test, None);
     let said = scene.world.hosts[index].test(&scene.world.git)?;
     scene.report(&host, &op, said.clone());
@@ -180,11 +202,7 @@ fn finished(
 ) -> Result<(), DemoError> {
     let host = scene.world.hosts[index].id.clone();
     let got = in_words(&said);
-    let deploys = matches!(said, Said::DeployOk { .. });
-    let position = scene.report(&host, op, said);
-    if deploys {
-        scene.world.hosts[index].deployed_at = position;
-    }
+    scene.report(&host, op, said);
     if ok { Ok(()) } else { Err(unexpected(scene, index, wanted, got)) }
 }
 

@@ -78,7 +78,8 @@ pub(super) fn flow(indent: usize, separator: &str, items: &[String], width: Widt
 }
 
 /// A label, and words beside it that wrap under themselves; under the label where the width is small.
-pub(super) fn labelled(label: &str, column: usize, words: &str, width: Width) -> String {
+#[must_use]
+pub fn labelled(label: &str, column: usize, words: &str, width: Width) -> String {
     let wide = display_width(label);
     let room = width.unwrap_or(usize::MAX / 2);
     let column = if room < column + 30 { 2 } else { column };

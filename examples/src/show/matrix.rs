@@ -16,6 +16,8 @@ enum Layout {
     Tight,
     /// Without the column `Seen`: under an absent host's name stands that it is.
     Tighter,
+    /// Two or three short lines a host.
+    Tightest,
 }
 
 const COLUMNS: [&str; 9] = ["Host", "Agent", "Git", "Lock", "System", "Tests", "Gen", "Seen", "Next"];
@@ -27,9 +29,9 @@ pub fn matrix(rows: &[Row], now: Timestamp, width: Width) -> String {
     if rows.is_empty() {
         return "No host is known yet.\n".to_owned();
     }
-    for layout in [Layout::Full, Layout::Tight, Layout::Tighter] {
+    for layout in [Layout::Full, Layout::Tight, Layout::Tighter, Layout::Tightest] {
         let mut columns = COLUMNS.to_vec();
-        if matches!(layout, Layout::Tighter) {
+        if matches!(layout, Layout::Tighter | Layout::Tightest) {
             columns.remove(SEEN);
         }
         let table = table(&columns, rows.iter().map(|row| cells(row, now, layout)));
@@ -47,14 +49,33 @@ fn cells(row: &Row, now: Timestamp, layout: Layout) -> Vec<String> {
         let words = if full { worded(verdict.status) } else { verdict.status.to_string() };
         painted(shade(row, style(verdict.status)), words)
     }));
-    cells.push(generation(row, full));
+    let (generation, seen, next) = (generation(row, full), seen(row, now), next(row));
     match layout {
-        Layout::Full | Layout::Tight => cells.push(seen(row, now)),
-        Layout::Tighter if row.presence == Presence::Online => {}
-        Layout::Tighter => cells[0] = format!("{}\n{}", cells[0], seen(row, now)),
+        Layout::Full | Layout::Tight => cells.extend([generation, seen, next]),
+        Layout::Tighter => {
+            under_the_name(row, &mut cells[0], &seen);
+            cells.extend([generation, next]);
+        }
+        Layout::Tightest => {
+            under_the_name(row, &mut cells[0], &seen.replacen(' ', "\n", 1));
+            cells.extend([
+                generation.replacen(' ', "\n", 1),
+                next.replacen(" to", "\nto", 1).replacen(": ", ":\n", 1),
+            ]);
+        }
     }
-    cells.push(next(row));
     cells
+}
+
+/// Says of an absent host that it is, where there is no column for it.
+fn under_the_name(row: &Row, name: &mut String, seen: &str) {
+    match row.presence {
+        Presence::Online => {}
+        Presence::Never | Presence::Offline => {
+            name.push('\n');
+            name.push_str(seen);
+        }
+    }
 }
 
 /// A host in a narrow terminal.

@@ -9,6 +9,7 @@ mod matrix;
 mod records;
 
 pub use fleet::{reasons, summary};
+pub use layout::labelled;
 pub use matrix::matrix;
 pub use records::{audit, explanation};
 
