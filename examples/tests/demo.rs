@@ -198,13 +198,43 @@ fn a_hub_may_refuse() {
     assert_eq!(error.to_string(), "the hub refused to switch gpc0: not today");
 }
 
+/// Switches to whatever lies in a checkout.
+#[derive(Default)]
+struct Careless(Fleet);
+
+impl Hub for Careless {
+    fn decide(&mut self, request: &Request, _: Timestamp) -> Result<Vec<Event>, Text> {
+        let Request { op, by, ask, deliver_by } = request.clone();
+        Ok(vec![Decision::OpRequested { op, by, ask, deliver_by }.into()])
+    }
+    fn apply(&mut self, record: &Record) {
+        self.0.apply(record);
+    }
+    fn outstanding(&self, now: Timestamp) -> Vec<Work> {
+        Hub::outstanding(&self.0, now)
+    }
+    fn row(&self, host: &HostId, now: Timestamp) -> Option<Row> {
+        Hub::row(&self.0, host, now)
+    }
+}
+
+#[test]
+fn a_checkout_with_changes_of_its_own_is_not_switched_to() {
+    let mut demo = Demo::new(Stop::default()).unwrap();
+    fs::write(demo.folder().join("imac0/config/flake.nix"), "{ }").unwrap();
+    let error = demo.step(&mut Fleet::new()).unwrap_err();
+    let said =
+        "the hub refused to switch imac0: the checkout's commit is not proven current: pull first, or force";
+    assert_eq!(error.to_string(), said);
+}
+
 #[test]
 fn a_stop_ends_the_story_and_a_broken_script_fails_it() {
     let stop = Stop::default();
     let mut demo = Demo::new(stop.clone()).unwrap();
     let tests = demo.folder().join("imac0/config/tests/boot");
     fs::write(&tests, "#!/bin/sh\nprintf 'no \\033[2Jkernel\\n' >&2\nexit 1\n").unwrap();
-    let error = demo.step(&mut Fleet::new()).unwrap_err();
+    let error = demo.step(&mut Careless::default()).unwrap_err();
     assert!(matches!(error, DemoError::Unexpected { .. }));
     assert_eq!(error.to_string(), "imac0 should pass its tests, but: boot failed: no ␛[2Jkernel");
     stop.ask();

@@ -207,7 +207,7 @@ impl Intake {
 
     fn goes_back(&self, record: &Record) -> String {
         format!(
-            "the field `at` ({}) lies before the line before it ({}): a log is recorded by one clock, which never \
+            "the field `at` ({}) lies before that of the line before it ({}): a log is recorded by one clock, which never \
              goes back; sort the lines by `at`, or mend the one that is wrong",
             record.at, self.at
         )

@@ -4,7 +4,9 @@ use compartment_core::event::PullRequest;
 use compartment_core::matrix::{ChannelView, DesiredAvailability, GenerationEntry, Presence};
 use compartment_core::{ChannelName, Color, Compartment, Matrix, Row, Status, Timestamp};
 
-use super::layout::{flow, labelled};
+use textwrap::core::display_width;
+
+use super::layout::{fits, flow, labelled};
 use super::matrix::{mark, title};
 use super::{BOLD, Width, named, painted, second, style};
 
@@ -34,7 +36,9 @@ pub fn summary(matrix: &Matrix, width: Width) -> String {
     let now = matrix.as_of;
     let mut text = labelled(&painted(BOLD, "Fleet"), WORDS, &presence(matrix), width);
     let counts: Vec<String> = Compartment::ALL.iter().map(|cell| counts(matrix, *cell)).collect();
-    text += &beside("Cells", &counts, width);
+    if !matrix.hosts.is_empty() {
+        text += &beside("Cells", &counts, width);
+    }
     for (name, channel) in &matrix.fleet.channels {
         let followed = matrix.hosts.iter().any(|row| row.channel == *name);
         if followed || channel.desired.state != DesiredAvailability::NeverObserved {
@@ -53,10 +57,11 @@ pub fn summary(matrix: &Matrix, width: Width) -> String {
     text
 }
 
-/// A label, and items that are never split beside it; below it where the width is small.
+/// A label, and items that are never split beside it; below it, a line each, where one does not fit.
 fn beside(label: &str, items: &[String], width: Width) -> String {
-    if width.is_some_and(|width| width < WORDS + 30) {
-        return painted(BOLD, label) + "\n" + &flow(2, " · ", items, width);
+    if !items.iter().all(|item| fits(WORDS + display_width(item), width)) {
+        let items: String = items.iter().map(|item| labelled("", 2, item, width)).collect();
+        return painted(BOLD, label) + "\n" + &items;
     }
     let items = flow(WORDS, " · ", items, width);
     // The label stands in the room that the first line leaves.

@@ -1,6 +1,6 @@
 //! One row a host: a table where it fits, else a block of lines a host.
 
-use anstyle::Style;
+use anstyle::{Effects, Style};
 use compartment_core::matrix::{Presence, Source};
 use compartment_core::{Action, Row, Timestamp};
 
@@ -102,7 +102,10 @@ fn block(row: &Row, now: Timestamp, width: Width) -> String {
 fn shade(row: &Row, style: Style) -> Style {
     match row.presence {
         Presence::Online => style,
-        Presence::Never | Presence::Offline => style.dimmed(),
+        // A terminal may take bold for the opposite of dim.
+        Presence::Never | Presence::Offline => {
+            style.effects(style.get_effects().remove(Effects::BOLD).insert(Effects::DIMMED))
+        }
     }
 }
 
