@@ -7,6 +7,7 @@ use std::process::ExitCode;
 
 use anstream::AutoStream;
 use clap::Parser;
+use compartment_core::Text;
 use compartment_examples::clock::Clock;
 use compartment_examples::fold::{self, Cli, FoldError, Progress, Surroundings};
 use compartment_examples::show;
@@ -25,7 +26,8 @@ fn main() -> ExitCode {
 }
 
 fn tell(cli: &Cli) -> Result<(), Box<dyn std::error::Error>> {
-    let name = cli.file.to_string_lossy();
+    // A file's name may hold anything, also what a terminal would obey.
+    let name = Text::new(&cli.file.to_string_lossy()).to_string();
     let (mut input, size): (Box<dyn Read>, _) = if cli.file == Path::new("-") {
         if io::stdin().is_terminal() {
             writeln!(io::stderr(), "fold: reading events from this terminal; Ctrl-D ends them")?;

@@ -209,8 +209,10 @@ fn keep_going_skips_names_and_counts() {
 
 #[test]
 fn a_host_that_nobody_knows() {
-    insta::assert_snapshot!(refused(WEEK, &["--host", "gpc9"]), @"no host gpc9 is known then; the log knows gpc0, gpc1, gpc2, imac0, new0");
-    insta::assert_snapshot!(refused("", &["--explain", "gpc9/git"]), @"no host gpc9 is known then; the log knows no host");
+    let known = "no host gpc9 is known then; the log knows gpc0, gpc1, gpc2, imac0, new0";
+    assert_eq!(refused(WEEK, &["--host", "gpc9"]), known);
+    let none = "no host gpc9 is known then; the log knows no host";
+    assert_eq!(refused("", &["--explain", "gpc9/git"]), none);
 }
 
 #[test]

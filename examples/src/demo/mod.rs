@@ -3,7 +3,8 @@
 //! In a temporary folder: a bare config repository, three hosts with a checkout and a folder laid out like
 //! a machine's root, and scripts from the config repository that really switch, test and roll back. Nothing
 //! is played: every fact in an event was read from those folders. [`Demo::step`] gives the events of one
-//! step as data; what to make of them, what is due and what to do next is up to a [`Hub`]: a [`Fleet`] is one.
+//! step as data; what to make of them, what is due and what to do next is up to a [`Hub`], and a [`Fleet`]
+//! is one.
 
 mod host;
 mod repository;

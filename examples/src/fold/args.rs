@@ -32,8 +32,8 @@ pub struct Cli {
     #[arg(long, value_enum, default_value_t = Format::Table)]
     pub format: Format,
 
-    /// The state as of an earlier time (RFC 3339) or log position (the number of a line). What comes later in the
-    /// log is not read.
+    /// The state as of an earlier time (RFC 3339) or log position (the number of a line). What comes later
+    /// in the log is not read.
     #[arg(long, value_name = "TIME|POSITION")]
     pub as_of: Option<Past>,
 
@@ -55,8 +55,8 @@ pub struct Cli {
     #[arg(long, conflicts_with = "now")]
     pub audit: bool,
 
-    /// Skip lines that are no events: the first 20 are named, all are counted, and the exit code is 0. Positions
-    /// are line numbers, so the lines after them keep theirs.
+    /// Skip lines that are no events: the first 20 are named, all are counted, and the exit code is 0.
+    /// Positions are line numbers, so the lines after them keep theirs.
     #[arg(long)]
     pub keep_going: bool,
 

@@ -1,8 +1,8 @@
 //! The program `fold`: a log in, the matrix out.
 //!
-//! The state is bounded by the fleet, so memory does not grow with the number of events; the audit trail alone
-//! is as long as what people did. Nothing is printed before the whole input was read: a log that turns out to be
-//! broken is never shown as if it were whole.
+//! The state is bounded by the fleet, so memory does not grow with the number of events; the audit trail
+//! alone is as long as what was done. Nothing is printed before the whole input was read: a log that turns
+//! out to be broken is never shown as if it were whole.
 
 mod args;
 mod progress;
@@ -16,7 +16,7 @@ use std::io::{self, Read, Write};
 
 use compartment_core::event::Event;
 use compartment_core::replay::Explainer;
-use compartment_core::{AuditEntry, Fleet, HostId, Matrix, ReadOptions, Record, Text, Timestamp};
+use compartment_core::{AuditEntry, Fleet, HostId, Matrix, ReadOptions, Record, Timestamp};
 use serde_json::ser::{CompactFormatter, PrettyFormatter, Serializer};
 
 use crate::show::{self, Width};
@@ -26,7 +26,7 @@ use read::Log;
 pub struct Surroundings<'a> {
     /// The bytes of the log.
     pub input: &'a mut dyn Read,
-    /// What they are called in messages.
+    /// What they are called in messages: text that a terminal may be shown.
     pub name: &'a str,
     /// Where the matrix goes, with its colours; see [`anstream::AutoStream`].
     pub output: &'a mut dyn Write,
@@ -90,11 +90,7 @@ pub fn run(cli: &Cli, around: Surroundings<'_>) -> Result<(), FoldError> {
     if let Some(Past::Position(asked)) = cli.as_of
         && log.last_line() < asked
     {
-        return Err(FoldError::NoPosition {
-            name: Text::new(name).to_string(),
-            asked,
-            last: log.last_line(),
-        });
+        return Err(FoldError::NoPosition { name: name.to_owned(), asked, last: log.last_line() });
     }
     let now = cli.now.unwrap_or(match cli.as_of {
         Some(Past::Time(time)) => time,

@@ -4,7 +4,7 @@ use std::fmt;
 use std::io::{self, ErrorKind, Read, Write};
 
 use compartment_core::ndjson::{self, Cause, LineError, Lines};
-use compartment_core::{Record, Text, Timestamp};
+use compartment_core::{Record, Timestamp};
 
 use super::{Past, Progress};
 
@@ -92,7 +92,7 @@ struct Intake {
 impl Log {
     pub(super) fn new(name: &str, until: Past, keep_going: bool, progress: Progress) -> Self {
         let intake = Intake {
-            name: Text::new(name).to_string(),
+            name: name.to_owned(),
             until,
             keep_going,
             records: Vec::new(),
@@ -207,8 +207,8 @@ impl Intake {
 
     fn goes_back(&self, record: &Record) -> String {
         format!(
-            "the field `at` ({}) lies before that of the line before it ({}): a log is recorded by one clock, which never \
-             goes back; sort the lines by `at`, or mend the one that is wrong",
+            "the field `at` ({}) lies before that of the line before it ({}): a log is recorded by one clock, \
+             which never goes back; sort the lines by `at`, or mend the one that is wrong",
             record.at, self.at
         )
     }

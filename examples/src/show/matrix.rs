@@ -98,14 +98,13 @@ fn block(row: &Row, now: Timestamp, width: Width) -> String {
     flow(0, "  ", &head, width) + &flow(2, "  ", &items, width)
 }
 
-/// The colour of a row's cell: dim where the host is not there.
+/// The colour of a row's cell: dim where the host is no longer there.
 fn shade(row: &Row, style: Style) -> Style {
     match row.presence {
-        Presence::Online => style,
+        // A host that was never heard is gray already.
+        Presence::Online | Presence::Never => style,
         // A terminal may take bold for the opposite of dim.
-        Presence::Never | Presence::Offline => {
-            style.effects(style.get_effects().remove(Effects::BOLD).insert(Effects::DIMMED))
-        }
+        Presence::Offline => style.effects(style.get_effects().remove(Effects::BOLD).insert(Effects::DIMMED)),
     }
 }
 
