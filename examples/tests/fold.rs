@@ -130,6 +130,17 @@ fn the_past_by_time_and_by_position() {
     let told = run(broken.as_bytes(), &["--as-of", &merged.to_string()]);
     told.result.unwrap();
     assert_eq!(strip_str(&told.output).to_string(), by_position);
+    // Nor waited for.
+    struct Endless;
+    impl Read for Endless {
+        fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+            panic!("the log is read on")
+        }
+    }
+    let head = WEEK.split_inclusive('\n').take(merged).collect::<String>();
+    run(head.as_bytes().chain(Endless), &["--as-of", &merged.to_string()]).result.unwrap();
+    // A position may be a blank line.
+    run(format!("{HEARTBEAT}\n\n{HEARTBEAT}\n").as_bytes(), &["--as-of", "2"]).result.unwrap();
     assert_eq!(
         refused(WEEK, &["--as-of", "1000"]),
         format!("week.ndjson ends at line {}: there is no position 1000", WEEK.lines().count())

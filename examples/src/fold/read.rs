@@ -83,7 +83,7 @@ struct Intake {
     at: Timestamp,
     /// The number of the last line seen.
     line: u64,
-    /// What comes now is later than what was asked for.
+    /// What comes next is later than what was asked for.
     past: bool,
     bad: Vec<BadLine>,
     bad_count: u64,
@@ -170,16 +170,18 @@ impl Log {
 
 impl Intake {
     fn take(&mut self, number: u64, line: Result<&[u8], LineError>) {
-        if !self.keep_going && self.bad_count > 0 {
-            return;
-        }
-        self.past |= matches!(self.until, Past::Position(last) if last < number);
-        if self.past {
-            // The lines between were blank.
-            self.line = number - 1;
+        if self.past || !self.keep_going && self.bad_count > 0 {
             return;
         }
         self.line = number;
+        if let Past::Position(last) = self.until {
+            self.past = last <= number;
+            if last < number {
+                // The lines between were blank.
+                self.line = last;
+                return;
+            }
+        }
         let record =
             line.and_then(|bytes| ndjson::decode(bytes)?.record(number).map(|record| (record, bytes)));
         match record {
