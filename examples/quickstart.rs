@@ -25,7 +25,7 @@ struct Cli {
     #[arg(long, value_name = "FILE")]
     events: Option<PathBuf>,
 
-    /// When to use colours; `auto` is in a terminal, unless NO_COLOR is set.
+    /// When to use colours.
     #[command(flatten)]
     color: colorchoice_clap::Color,
 }

@@ -21,6 +21,7 @@ Examples:
   fold log.ndjson --as-of 120            as it was after line 120
   fold log.ndjson --explain gpc0/system  why a cell is as it is, and who said so
 
+Without --color, colours are for terminals and NO_COLOR turns them off.
 Exit codes: 0 shown, 1 the log or the question is wrong, 2 the command line is."
 )]
 pub struct Cli {
@@ -64,7 +65,7 @@ pub struct Cli {
     #[arg(long, value_name = "COLUMNS", value_parser = clap::value_parser!(u16).range(20..))]
     pub width: Option<u16>,
 
-    /// When to use colours; `auto` is in a terminal, unless NO_COLOR is set.
+    /// When to use colours.
     #[command(flatten)]
     pub color: colorchoice_clap::Color,
 }
