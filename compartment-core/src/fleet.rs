@@ -224,12 +224,12 @@ impl Fleet {
         index as u32
     }
 
-    /// The place of a host, known, removed or new.
-    pub(crate) fn host_slot(&mut self, id: &HostId) -> u32 {
+    /// The place of a host, known, removed or new; a new one follows `channel`.
+    pub(crate) fn host_slot(&mut self, id: &HostId, channel: &ChannelName) -> u32 {
         if let Some(index) = self.caches.find(&self.facts.hosts, id) {
             return index;
         }
-        let channel = self.channel_index(&ChannelName::main());
+        let channel = self.channel_index(channel);
         let index = u32::try_from(self.facts.hosts.len()).expect("a fleet has fewer than four billion hosts");
         self.facts.hosts.push(Host::new(id.clone(), channel));
         self.caches.insert(&self.facts.hosts, index);

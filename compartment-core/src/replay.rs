@@ -7,10 +7,12 @@ use alloc::vec::Vec;
 use serde::Serialize;
 
 use crate::apply::{Changes, Reach};
+use crate::channel::Channel;
 use crate::compartment::{self, Cells, Compartment, Evidence, Status};
 use crate::event::EventType;
 use crate::fleet::Fleet;
-use crate::id::HostId;
+use crate::host::Host;
+use crate::id::{ChannelName, HostId};
 use crate::record::Record;
 use crate::time::Timestamp;
 
@@ -104,7 +106,9 @@ impl Explainer {
     /// Watches one cell of a host from the start of the log.
     #[must_use]
     pub fn new(host: HostId, cell: Compartment) -> Self {
-        Self { fleet: Fleet::new(), host, cell, facts: BTreeMap::new() }
+        let mut explainer = Self { fleet: Fleet::new(), host, cell, facts: BTreeMap::new() };
+        explainer.look(Timestamp::MIN, None);
+        explainer
     }
 
     /// Folds the next record.
@@ -127,7 +131,7 @@ impl Explainer {
     /// Explains the cell at `now`; nothing where the host is not known.
     #[must_use]
     pub fn explain(mut self, now: Timestamp) -> Option<Explanation> {
-        let facts = self.look(now, None)?;
+        let facts = self.look(now, None);
         let evidence = Evidence::new(&self.fleet, self.fleet.host(&self.host)?, now);
         let cells = Cells::judge(&evidence);
         let verdict = cells.verdict(self.cell);
@@ -148,9 +152,19 @@ impl Explainer {
     }
 
     /// Looks at the facts again; those that changed were set by this event. Gives their names, in order.
-    fn look(&mut self, now: Timestamp, set_by: Option<&EventRef>) -> Option<Vec<&'static str>> {
-        let host = self.fleet.host(&self.host)?;
-        let facts = compartment::facts(self.cell, &Evidence::new(&self.fleet, host, now));
+    ///
+    /// A host that is not known yet is looked at as one of which nothing is known, so that what was said of its
+    /// channel and of the fleet before its first report has its cause too.
+    fn look(&mut self, now: Timestamp, set_by: Option<&EventRef>) -> Vec<&'static str> {
+        let (unknown, nowhere) = (Host::new(self.host.clone(), 0), Channel::new(ChannelName::main()));
+        let evidence = match self.fleet.host(&self.host) {
+            Some(host) => Evidence::new(&self.fleet, host, now),
+            None => {
+                let channel = self.fleet.channel(&nowhere.name).unwrap_or(&nowhere);
+                Evidence { fleet: &self.fleet, host: &unknown, channel, now }
+            }
+        };
+        let facts = compartment::facts(self.cell, &evidence);
         let names = facts.iter().map(|fact| fact.name).collect();
         for fact in facts {
             match self.facts.get_mut(fact.name) {
@@ -161,6 +175,6 @@ impl Explainer {
                 }
             }
         }
-        Some(names)
+        names
     }
 }

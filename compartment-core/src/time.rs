@@ -92,6 +92,12 @@ impl Timestamp {
         Span(self.millis().saturating_sub(earlier.millis()))
     }
 
+    /// The moment without its milliseconds, as sentences name it.
+    #[must_use]
+    pub const fn whole_second(self) -> Self {
+        Self::of(self.millis() / 1000 * 1000)
+    }
+
     const fn millis(self) -> u64 {
         self.0.get() - 1
     }

@@ -11,6 +11,7 @@ use crate::commit::Commit;
 use crate::event::{Decision, Event, Report};
 use crate::fleet::{ChannelIndex, Fleet, HostIndex};
 use crate::host::{Host, Membership};
+use crate::id::ChannelName;
 use crate::record::Record;
 use crate::time::Timestamp;
 
@@ -110,7 +111,7 @@ impl Fleet {
     }
 
     fn apply_report(&mut self, report: &Report, slot: Option<u32>) -> Changes {
-        let index = slot.unwrap_or_else(|| self.host_slot(&report.host));
+        let index = slot.unwrap_or_else(|| self.host_slot(&report.host, &ChannelName::main()));
         let host = &mut self.facts.hosts[index as usize];
         if host.membership == Membership::Removed {
             return Changes::NOTHING;
@@ -130,7 +131,7 @@ impl Fleet {
         let at = self.facts.at;
         match decision {
             Decision::HostConfigured { host, channel, tests } => {
-                let index = slot.unwrap_or_else(|| self.host_slot(host));
+                let index = slot.unwrap_or_else(|| self.host_slot(host, channel));
                 let channel = self.channel_index(channel);
                 let host = &mut self.facts.hosts[index as usize];
                 let before = before(host);
@@ -145,7 +146,7 @@ impl Fleet {
                 self.changed(index, &before, true)
             }
             Decision::HostRemoved { host } => {
-                let index = slot.unwrap_or_else(|| self.host_slot(host));
+                let index = slot.unwrap_or_else(|| self.host_slot(host, &ChannelName::main()));
                 let host = &mut self.facts.hosts[index as usize];
                 let before = before(host);
                 *host = Host::new(host.id.clone(), host.channel);

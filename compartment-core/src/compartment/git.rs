@@ -140,7 +140,11 @@ pub(super) fn sentence(reason: Reason, evidence: &Evidence<'_>) -> String {
     let latest = desired_commit(evidence.channel);
     match reason {
         Reason::Pulling => match evidence.host.running(evidence.now) {
-            Some(pull) => format!("pulling since {}, until {} at the latest", pull.started_at, pull.deadline),
+            Some(pull) => format!(
+                "pulling since {}, until {} at the latest",
+                pull.started_at.whole_second(),
+                pull.deadline.whole_second()
+            ),
             None => "pulling".to_string(),
         },
         Reason::NeverReported => "the host never reported its checkout's commit".to_string(),
@@ -162,7 +166,7 @@ pub(super) fn sentence(reason: Reason, evidence: &Evidence<'_>) -> String {
 
 fn pull_trouble(evidence: &Evidence<'_>) -> String {
     match evidence.host.operations().last(Class::Pull, evidence.now) {
-        Standing::Expired(pull) => format!("the pull's time ran out at {}", pull.deadline),
+        Standing::Expired(pull) => format!("the pull's time ran out at {}", pull.deadline.whole_second()),
         Standing::Ended(pull) => super::system::how_it_ended("pull", pull),
         Standing::None | Standing::Running(_) => "no pull has ended".to_string(),
     }

@@ -101,6 +101,7 @@ pub(super) fn distance(evidence: &Evidence<'_>, commit: Option<&Commit>) -> Opti
 pub(super) fn cannot_see(channel: &Channel) -> String {
     match &channel.availability {
         Availability::Unavailable { since, error } => {
+            let since = since.whole_second();
             format!("the desired state of {} cannot be seen since {since}: {error}", channel.name)
         }
         Availability::NeverObserved | Availability::Available => {
@@ -127,7 +128,9 @@ pub(super) fn checkout_commit(evidence: &Evidence<'_>) -> String {
 pub(super) fn desired_facts(channel: &Channel) -> [Fact; 2] {
     let state = match &channel.availability {
         Availability::NeverObserved => "never observed".to_string(),
-        Availability::Unavailable { since, error } => format!("unavailable since {since}: {error}"),
+        Availability::Unavailable { since, error } => {
+            format!("unavailable since {}: {error}", since.whole_second())
+        }
         Availability::Available => "available".to_string(),
     };
     let commit = channel.desired().map_or("unknown".to_string(), |desired| desired.commit.to_string());

@@ -298,7 +298,11 @@ fn differs(evidence: &Evidence<'_>, desired: &str) -> String {
 fn running(doing: &str, evidence: &Evidence<'_>) -> String {
     match evidence.host.running(evidence.now) {
         Some(operation) => {
-            format!("{doing} since {}, until {} at the latest", operation.started_at, operation.deadline)
+            format!(
+                "{doing} since {}, until {} at the latest",
+                operation.started_at.whole_second(),
+                operation.deadline.whole_second()
+            )
         }
         None => doing.to_string(),
     }
@@ -313,12 +317,16 @@ fn attempt_trouble(evidence: &Evidence<'_>) -> String {
 }
 
 fn expired(operation: &Operation) -> String {
-    format!("the {}'s time ran out at {}: its outcome is unknown", operation.kind, operation.deadline)
+    format!(
+        "the {}'s time ran out at {}: its outcome is unknown",
+        operation.kind,
+        operation.deadline.whole_second()
+    )
 }
 
 /// How an operation ended, in words.
 pub(super) fn how_it_ended(what: &str, ended: &Ended) -> String {
-    let at = ended.at;
+    let at = ended.at.whole_second();
     match &ended.outcome {
         Outcome::Ok | Outcome::Passed { .. } => format!("the {what} succeeded at {at}"),
         Outcome::TestsFailed { passed, total, .. } => format!("{passed} of {total} tests passed at {at}"),
@@ -348,7 +356,12 @@ pub(super) fn standing_fact(name: &'static str, class: Class, evidence: &Evidenc
     let value = match evidence.host.operations().last(class, evidence.now) {
         Standing::None => "none".to_string(),
         Standing::Running(operation) => {
-            format!("a {} runs since {}, until {}", operation.kind, operation.started_at, operation.deadline)
+            format!(
+                "a {} runs since {}, until {}",
+                operation.kind,
+                operation.started_at.whole_second(),
+                operation.deadline.whole_second()
+            )
         }
         Standing::Expired(operation) => expired(operation),
         Standing::Ended(ended) => {
@@ -384,7 +397,7 @@ pub(super) fn deployed_facts(evidence: &Evidence<'_>) -> Vec<Fact> {
         Lock::Unreadable => "unreadable".to_string(),
         Lock::Told(hash) => hash.to_string(),
     };
-    let how = format!("{} at {}", generation.how, generation.at);
+    let how = format!("{} at {}", generation.how, generation.at.whole_second());
     [
         Fact::new("deployed commit", revision.commit.map_or_else(unknown, |commit| commit.to_string())),
         Fact::new("deployed from", dirt),

@@ -171,7 +171,11 @@ pub(super) fn sentence(reason: Reason, evidence: &Evidence<'_>) -> String {
     match reason {
         Reason::Disabled => "tests are switched off for this host".to_string(),
         Reason::Running => match evidence.host.running(evidence.now) {
-            Some(run) => format!("testing since {}, until {} at the latest", run.started_at, run.deadline),
+            Some(run) => format!(
+                "testing since {}, until {} at the latest",
+                run.started_at.whole_second(),
+                run.deadline.whole_second()
+            ),
             None => "testing".to_string(),
         },
         Reason::NothingToTest => "tests never ran, and nothing is known to be deployed".to_string(),
@@ -198,10 +202,10 @@ pub(super) fn sentence(reason: Reason, evidence: &Evidence<'_>) -> String {
 fn last_run(evidence: &Evidence<'_>) -> String {
     match evidence.host.operations().last(Class::Test, evidence.now) {
         Standing::None => "tests never ran".to_string(),
-        Standing::Running(run) => format!("testing since {}", run.started_at),
-        Standing::Expired(run) => format!("the tests ran out of time at {}", run.deadline),
+        Standing::Running(run) => format!("testing since {}", run.started_at.whole_second()),
+        Standing::Expired(run) => format!("the tests ran out of time at {}", run.deadline.whole_second()),
         Standing::Ended(run) => {
-            let at = run.at;
+            let at = run.at.whole_second();
             match &run.outcome {
                 Outcome::Passed { total } => format!("{total} of {total} tests passed at {at}"),
                 Outcome::TestsFailed { passed, total, failed, error } => {
