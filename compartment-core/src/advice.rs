@@ -2,12 +2,12 @@
 
 use serde::Serialize;
 
-use crate::compartment::{Cells, Status, git, lock, system};
+use crate::channel::Availability;
+use crate::compartment::{Cells, Evidence, Status, system};
 use crate::event::words;
 use crate::generation::default_target;
 use crate::host::Host;
 use crate::matrix::GenerationEntry;
-use crate::time::Timestamp;
 
 words! {
     /// What an operator would do next.
@@ -38,9 +38,10 @@ pub struct Advice {
     pub to: Option<GenerationEntry>,
 }
 
-pub(crate) fn advise(cells: &Cells, host: &Host, now: Timestamp) -> Advice {
-    let to = if cells.tests.verdict().status == Status::Error { rollback_target(host) } else { None };
-    let action = action(cells, to.is_some(), host.operations().pending(now).is_some());
+pub(crate) fn advise(cells: &Cells, evidence: &Evidence<'_>) -> Advice {
+    let failed = cells.tests.verdict().status == Status::Error;
+    let to = if failed { rollback_target(evidence.host) } else { None };
+    let action = action(cells, evidence, to.is_some());
     Advice { action, to: to.filter(|_| action == Action::Rollback) }
 }
 
@@ -50,15 +51,15 @@ fn rollback_target(host: &Host) -> Option<GenerationEntry> {
     default_target(running, host.earlier()).map(GenerationEntry::from)
 }
 
-fn action(cells: &Cells, can_roll_back: bool, asked: bool) -> Action {
-    let status = |is: Status| cells.verdicts().any(|(_, verdict)| verdict.status == is);
+fn action(cells: &Cells, evidence: &Evidence<'_>, can_roll_back: bool) -> Action {
+    let works = cells.verdicts().any(|(_, verdict)| verdict.status == Status::Working);
+    let asked = evidence.host.operations().pending(evidence.now).is_some();
+    let unavailable = matches!(evidence.channel.availability, Availability::Unavailable { .. });
     let git = cells.git.verdict().status;
     let lock = cells.lock.verdict().status;
     let system = cells.system.verdict().status;
     let tests = cells.tests.verdict().status;
-    let unavailable =
-        cells.git == git::Reason::DesiredUnavailable || cells.lock == lock::Reason::DesiredUnavailable;
-    if status(Status::Working) || asked {
+    if works || asked {
         Action::Wait
     } else if git == Status::Error || system == Status::Error || unavailable {
         Action::Fix
@@ -66,16 +67,14 @@ fn action(cells: &Cells, can_roll_back: bool, asked: bool) -> Action {
         if can_roll_back { Action::Rollback } else { Action::Fix }
     } else if git == Status::Outdated || matches!(lock, Status::Outdated | Status::Error) {
         Action::Pull
+    } else if matches!(cells.system, system::Reason::CheckoutDiffers | system::Reason::CheckoutUnproven) {
+        // Only a checkout that is proven to be the desired one is switched to.
+        Action::Pull
+    } else if cells.system == system::Reason::CannotVerify {
+        // Until somebody has looked at the repository, nothing can be said to be due.
+        Action::None
     } else if system == Status::Outdated {
-        // Until somebody has looked at the repository, there is nothing to switch to; and what is not proven to
-        // be the desired checkout is pulled.
-        if cells.system == system::Reason::CannotVerify {
-            Action::None
-        } else if matches!(cells.system, system::Reason::CheckoutDiffers | system::Reason::CheckoutUnproven) {
-            Action::Pull
-        } else {
-            Action::Switch
-        }
+        Action::Switch
     } else if tests == Status::Outdated {
         Action::Test
     } else {

@@ -258,6 +258,8 @@ fn make_room(operations: &Operations, request: &Request, now: Timestamp) -> Resu
             let ask = Ask::Stop { host: host.clone(), target_op: test.clone() };
             Ok([requested(&stop, ask, now)].into())
         }
+        // A test without an id cannot be stopped by anybody: what supersedes it waits for its end.
+        (None, _) if supersedes => Ok(Vec::new()),
         _ => Err(Refusal::Busy { kind: running.kind, state: BusyState::Running }),
     }
 }

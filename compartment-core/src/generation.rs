@@ -148,7 +148,8 @@ pub fn default_target<'a>(running: &Generation, earlier: &'a [Generation]) -> Op
         .collect();
     let passed = older.iter().rev().find(|g| g.tests == TestVerdict::Passed);
     let highest = || {
-        older.iter().filter(|g| g.number.is_some() && g.tests != TestVerdict::Failed).max_by_key(|g| g.number)
+        let below = older.iter().filter(|g| running.number.is_some() && g.number.is_some());
+        below.filter(|g| g.tests != TestVerdict::Failed).max_by_key(|g| g.number)
     };
     passed.or_else(highest).copied()
 }

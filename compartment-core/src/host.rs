@@ -10,7 +10,7 @@ use crate::checkout::{Checkout, Sighting};
 use crate::commit::Commit;
 use crate::event::{Origin, TestsConfig};
 use crate::generation::{Deployment, Generation};
-use crate::id::{HostId, SessionId, Version};
+use crate::id::{HostId, OpId, SessionId, Version};
 use crate::operation::{Class, Operation, Operations, Standing};
 use crate::time::Timestamp;
 
@@ -57,10 +57,19 @@ pub struct Past {
     pub operations: Operations,
     /// The generations that ran before the running one, the latest last.
     pub earlier: Vec<Generation>,
-    /// Where in the log the deployment stands whose tests are due.
-    pub tests_due: Option<u64>,
+    /// The deployment whose tests are due.
+    pub tests_due: Option<TestsDue>,
     /// The highest number seen of each producer's session, the last used last.
     sessions: Vec<(SessionId, u64)>,
+}
+
+/// A deployment whose tests are to run by themselves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TestsDue {
+    /// Where in the log the result stands that made them due: the operation's id comes from it.
+    pub position: u64,
+    /// The deployment.
+    pub deployment: u32,
 }
 
 static NOTHING_PAST: Past =
@@ -136,20 +145,39 @@ impl Host {
         self.system
     }
 
-    /// Where in the log the deployment stands whose tests are due: an automatic run, unless one of that
-    /// deployment has started.
+    /// Where in the log the result stands that made tests due: nothing once a run of that deployment has
+    /// started, or something else runs.
     #[must_use]
     pub fn tests_due(&self, now: Timestamp) -> Option<u64> {
-        let due = self.past().tests_due?;
-        let deployment = self.deployment.as_ref()?.count();
+        let due = self.past().tests_due.filter(|due| self.runs(due))?;
         let started = match self.operations().last(Class::Test, now) {
-            Standing::None => false,
             Standing::Running(run) | Standing::Expired(run) => {
-                run.start.as_ref().is_none_or(|start| start.deployment == Some(deployment))
+                run.start.as_ref().is_none_or(|start| start.deployment == Some(due.deployment))
             }
-            Standing::Ended(run) => run.tested == Some(deployment),
+            Standing::None | Standing::Ended(_) => self.has_tested(&due),
         };
-        (self.tests.enabled && self.tests.auto_run && !started).then_some(due)
+        (self.tests.enabled && self.tests.auto_run && !started).then_some(due.position)
+    }
+
+    /// Drops what is due no more: a run of that deployment has ended, or something else runs. One that has
+    /// started may still be refused by its host, and is due again then.
+    pub(crate) fn drop_stale_tests(&mut self) {
+        let due = self.past().tests_due;
+        if due.is_some_and(|due| self.has_tested(&due) || !self.runs(&due)) {
+            self.past_mut().tests_due = None;
+        }
+    }
+
+    /// Whether the deployment whose tests are due is the one that runs.
+    fn runs(&self, due: &TestsDue) -> bool {
+        self.deployment.as_ref().is_some_and(|deployment| deployment.count() == due.deployment)
+    }
+
+    /// Whether a run of that deployment has ended, or one under the id that an automatic one would have.
+    fn has_tested(&self, due: &TestsDue) -> bool {
+        let id = OpId::automatic_test(due.position);
+        let mut ended = self.operations().ended().iter();
+        ended.any(|e| e.tested == Some(due.deployment) || e.operation.op.as_ref() == Some(&id))
     }
 
     pub(crate) fn past(&self) -> &Past {

@@ -83,7 +83,7 @@ names! {
     Version, "version", "1 to 100 printable ASCII characters, none a space at either end",
         |s| printable(s, 100) && s.trim() == s;
     /// Who asked: a person, or a program that speaks for one.
-    Actor, "actor", "1 to 200 printable characters",
+    Actor, "actor", "1 to 200 bytes of printable text",
         |s| !s.trim().is_empty() && s.len() <= 200 && crate::Text::new(s).as_str() == s;
 }
 

@@ -360,7 +360,7 @@ impl Fleet {
                 started_at: operation.started_at,
                 deadline: operation.deadline,
             }),
-            advice: advise(&reasons, host, now),
+            advice: advise(&reasons, &evidence),
             history: history(host).map(GenerationEntry::from).collect(),
         }
     }

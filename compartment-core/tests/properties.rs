@@ -235,6 +235,32 @@ proptest! {
         }
     }
 
+    /// Whoever does what is due ends it: automatic tests do not come back once they ran, whatever changes then.
+    #[test]
+    fn automatic_tests_run_once(records in any_history(40), after in any_history(20), span in later()) {
+        let mut fleet = fold(&records);
+        let now = end(&records) + span;
+        let due = |fleet: &Fleet, now| -> Vec<_> {
+            let tests = outstanding(fleet, now).into_iter();
+            tests.filter_map(|work| match work {
+                Work::AutomaticTest { op, host } => Some((op, host)),
+                Work::Request { .. } | Work::RecordExpiry { .. } => None,
+            }).collect()
+        };
+        let mut done = Vec::new();
+        for (op, host) in due(&fleet, now) {
+            let says = |said| Report { op: Some(op.clone()), ..Report::new(host.clone(), said) };
+            fleet.apply(&next(&fleet, now, says(Said::Started { kind: Kind::Test, timeout_s: None, to: None })));
+            fleet.apply(&next(&fleet, now, says(Said::TestPass { total: 1 })));
+            done.push(op);
+        }
+        for record in after {
+            fleet.apply(&next(&fleet, now, record.event));
+            let again: Vec<_> = due(&fleet, now).into_iter().filter(|(op, _)| done.contains(op)).collect();
+            prop_assert!(again.is_empty(), "{:?}", again);
+        }
+    }
+
     /// The same work comes out under the same ids until an event says that it is done.
     #[test]
     fn work_is_derived_and_not_remembered(records in any_history(60)) {

@@ -7,6 +7,7 @@ use crate::checkout::{Dirt, Lock, Revision};
 use crate::commit::{Commit, LockHash};
 use crate::event::{Deployer, GenerationNumber, Kind, RunningSystem, Target};
 use crate::generation::{Deployment, Generation, HISTORY, How, TestVerdict, completed, find, revision_of};
+use crate::host::TestsDue;
 use crate::id::StorePath;
 use crate::operation::{Class, Operation, Outcome};
 
@@ -53,8 +54,11 @@ impl Taking<'_> {
         } else {
             self.run(revision, (path, number), how(attempt.kind), attempt.ordinal);
         }
-        if self.host.tests.enabled && self.host.tests.auto_run {
-            self.host.past_mut().tests_due = Some(self.position);
+        if self.host.tests.enabled
+            && self.host.tests.auto_run
+            && let Some(deployment) = self.host.deployment.as_ref().map(Deployment::count)
+        {
+            self.host.past_mut().tests_due = Some(TestsDue { position: self.position, deployment });
         }
     }
 

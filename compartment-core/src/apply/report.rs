@@ -86,6 +86,7 @@ impl Taking<'_> {
         };
         if news && let Some(past) = &mut self.host.past {
             past.operations.stop_done();
+            self.host.drop_stale_tests();
         }
         news
     }

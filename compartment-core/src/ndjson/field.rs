@@ -137,7 +137,7 @@ strings! {
     OpId, "operation id", "a string", OpId::new;
     SessionId, "session", "a string", SessionId::new;
     Version, "version", "a string of 1 to 100 printable ASCII characters", Version::new;
-    Actor, "actor", "a string of 1 to 200 printable characters", Actor::new;
+    Actor, "actor", "a string of 1 to 200 bytes of printable text", Actor::new;
     StorePath, "path", "a string: an absolute path", StorePath::new;
     Commit, "commit", "a string of 7 to 64 hex digits", Commit::new;
     LockHash, "lock hash", "a string of 64 hex digits (SHA-256)", LockHash::new;
