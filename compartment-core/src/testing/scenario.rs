@@ -6,14 +6,15 @@ use std::boxed::Box;
 use std::prelude::rust_2024::*;
 
 use crate::compartment::{Cells, Compartment};
+use crate::decide::refused;
 use crate::event::{
-    Decision, Deployer, Event, GenerationNumber, Heartbeat, Kind, Observation, Origin, Reading, Report,
-    RequestKind, RunningSystem, Said, Target, TestsConfig, Via,
+    Comparison, Decision, Deployer, Event, GenerationNumber, Heartbeat, Kind, Observation, Origin,
+    PullRequest, Reading, Report, RequestKind, RunningSystem, Said, Target, TestsConfig, Via,
 };
 use crate::matrix::{ReadOptions, Row};
 use crate::{
-    Actor, Ask, Changes, ChannelName, Commit, Fleet, HostId, LockHash, OpId, PrId, Record, SessionId, Span,
-    StorePath, Text, Timestamp, Version,
+    Actor, Ask, Changes, ChannelName, Commit, Fleet, HostId, LockHash, OpId, PrId, Record, Refusal, Request,
+    SessionId, Span, StorePath, Text, Timestamp, Version, Work, decide, outstanding,
 };
 
 /// The commit whose digits are all `digit`.
@@ -158,6 +159,13 @@ impl Beat {
         self
     }
 
+    /// What the host says of its running system, exactly.
+    #[must_use]
+    pub fn system_is(mut self, system: RunningSystem) -> Self {
+        *self.system() = system;
+        self
+    }
+
     /// What runs could not be read.
     #[must_use]
     pub fn system_unreadable(mut self) -> Self {
@@ -183,6 +191,13 @@ impl Beat {
     #[must_use]
     pub fn origin(mut self, session: &str, n: u64) -> Self {
         self.0 = self.0.origin(session, n);
+        self
+    }
+
+    /// The producer's clock.
+    #[must_use]
+    pub fn occurred_at(mut self, at: Timestamp) -> Self {
+        self.0 = self.0.occurred_at(at);
         self
     }
 
@@ -279,6 +294,47 @@ impl Say {
             }
             _ => unreachable!("this report has no system"),
         }
+        self
+    }
+
+    /// What runs now, exactly as said.
+    #[must_use]
+    pub fn system_is(mut self, is: RunningSystem) -> Self {
+        match &mut self.0.said {
+            Said::DeployOk { system: runs, .. } | Said::DeployFail { system: runs, .. } => {
+                *runs = Some(Box::new(is));
+            }
+            other => unreachable!("{other:?} has no system"),
+        }
+        self
+    }
+
+    /// What the running system says it was built from.
+    #[must_use]
+    pub fn built_from(mut self, digit: char) -> Self {
+        match &mut self.0.said {
+            Said::DeployOk { system: runs, .. } | Said::DeployFail { system: runs, .. } => {
+                runs.get_or_insert_default().commit = Some(commit(digit));
+            }
+            other => unreachable!("{other:?} has no system"),
+        }
+        self
+    }
+
+    /// Who did it.
+    #[must_use]
+    pub fn by(mut self, who: &str) -> Self {
+        match &mut self.0.said {
+            Said::OpStopped { by, .. } => *by = Some(Text::new(who)),
+            other => unreachable!("{other:?} names nobody"),
+        }
+        self
+    }
+
+    /// The producer's clock.
+    #[must_use]
+    pub fn occurred_at(mut self, at: Timestamp) -> Self {
+        self.0.occurred_at = Some(at);
         self
     }
 
@@ -414,8 +470,59 @@ pub fn op_stopped(name: &str, kind: Kind) -> Say {
 }
 
 fn look(digit: char, lock_hash: Option<LockHash>, via: Via) -> Event {
-    let channel = ChannelName::main();
-    Observation::DesiredObserved { channel, commit: commit(digit), lock_hash, via, look_started: None }.into()
+    Look { lock_hash, via, ..seen(commit(digit)) }.into()
+}
+
+/// A look at a channel in the making.
+#[derive(Clone, Debug)]
+pub struct Look {
+    channel: ChannelName,
+    commit: Commit,
+    lock_hash: Option<LockHash>,
+    via: Via,
+    look_started: Option<Timestamp>,
+}
+
+/// `desired-observed` on `main` in the repository itself, without a lock.
+#[must_use]
+pub fn seen(commit: Commit) -> Look {
+    Look { channel: ChannelName::main(), commit, lock_hash: None, via: Via::Git, look_started: None }
+}
+
+impl Look {
+    /// The lock of the commit.
+    #[must_use]
+    pub fn lock(mut self, digit: char) -> Self {
+        self.lock_hash = Some(lock(digit));
+        self
+    }
+
+    /// On another channel.
+    #[must_use]
+    pub fn on(mut self, channel: &str) -> Self {
+        self.channel = ChannelName::new(channel).expect("a channel");
+        self
+    }
+
+    /// By a copy that may lag.
+    #[must_use]
+    pub fn published(mut self) -> Self {
+        self.via = Via::Published;
+        self
+    }
+
+    /// When the look began.
+    #[must_use]
+    pub fn started(mut self, at: Timestamp) -> Self {
+        self.look_started = Some(at);
+        self
+    }
+}
+
+impl From<Look> for Event {
+    fn from(Look { channel, commit, lock_hash, via, look_started }: Look) -> Self {
+        Observation::DesiredObserved { channel, commit, lock_hash, via, look_started }.into()
+    }
 }
 
 /// `desired-observed` on `main`, with the lock of the same digit.
@@ -450,6 +557,28 @@ pub fn reverted(pr: u64, digit: char, lock_hash: Option<LockHash>) -> Event {
     Observation::PrReverted { pr: PrId::from(pr), channel, commit: commit(digit), lock_hash, by: None }.into()
 }
 
+/// `pr-opened`, or seen again: mergeable, with this head.
+#[must_use]
+pub fn opened(pr: u64, head: char) -> Event {
+    let title = Text::new(&format!("Update {pr}"));
+    let (pr, head) = (PrId::from(pr), Some(commit(head)));
+    let pr = PullRequest { pr, title, url: None, head, lock_update: true, mergeable: Some(true) };
+    Observation::PrOpened(pr).into()
+}
+
+/// `pr-closed`.
+#[must_use]
+pub fn closed(pr: u64) -> Event {
+    Observation::PrClosed { pr: PrId::from(pr) }.into()
+}
+
+/// `commits-compared`.
+#[must_use]
+pub fn compared(host: char, desired: char, behind: u32, ahead: u32) -> Event {
+    let (host_commit, desired_commit) = (commit(host), commit(desired));
+    Observation::CommitsCompared(Comparison { host_commit, desired_commit, behind, ahead }).into()
+}
+
 /// `agent-released`.
 #[must_use]
 pub fn released(version: &str) -> Event {
@@ -467,6 +596,18 @@ pub fn configured(name: &str, tests: TestsConfig) -> Event {
 pub fn configured_on(name: &str, channel: &str, tests: TestsConfig) -> Event {
     let channel = ChannelName::new(channel).expect("a channel");
     Decision::HostConfigured { host: host(name), channel, tests }.into()
+}
+
+/// `host-removed`.
+#[must_use]
+pub fn removed(name: &str) -> Event {
+    Decision::HostRemoved { host: host(name) }.into()
+}
+
+/// `op-expired`, of an operation on a host.
+#[must_use]
+pub fn expired(name: &str, kind: Kind, operation: &str) -> Event {
+    Decision::OpExpired { op: op(operation), kind: kind.into(), host: Some(host(name)) }.into()
 }
 
 /// `op-requested`.
@@ -521,6 +662,27 @@ impl Scenario {
         self.records.push(record);
     }
 
+    /// Somebody asks for something: what is decided happens, a refusal too.
+    ///
+    /// # Errors
+    /// [`Refusal`], as [`decide`] gives it.
+    pub fn asked(&mut self, name: &str, ask: Ask) -> Result<(), Refusal> {
+        let by = Actor::new("mba").expect("an actor");
+        let request = Request { op: op(name), by, ask, deliver_by: None };
+        let decided = decide(&self.fleet, &request, self.now());
+        match &decided {
+            Ok(decisions) => decisions.iter().for_each(|decision| self.happens(decision.clone().into())),
+            Err(refusal) => self.happens(refused(&request, refusal).into()),
+        }
+        decided.map(|_| ())
+    }
+
+    /// What has to be done now.
+    #[must_use]
+    pub fn work(&self) -> Vec<Work> {
+        outstanding(&self.fleet, self.now())
+    }
+
     /// The present.
     #[must_use]
     pub fn now(&self) -> Timestamp {
@@ -550,6 +712,15 @@ impl Scenario {
         let colors: Vec<_> =
             self.cells(name).verdicts().map(|(_, verdict)| verdict.status.color().as_str()).collect();
         colors.join(" ")
+    }
+
+    /// The machine-readable reason of one cell of a host.
+    ///
+    /// # Panics
+    /// If the host is not known.
+    #[must_use]
+    pub fn reason(&self, name: &str, compartment: Compartment) -> &'static str {
+        self.cells(name).verdict(compartment).code
     }
 
     /// A host's row.

@@ -1,0 +1,74 @@
+//! CORE-006 as histories: given these events, when this happens, then exactly that is shown.
+//!
+//! `rules` has a test for every rule of section 4, `rulings` for every row of section 9, `field_cases` for every
+//! field case, and the other modules go through sections 2, 3 and 5 to 8. The expected answers come from the
+//! contract.
+
+mod adversarial;
+mod advice;
+mod bad_lines;
+mod channels;
+mod deciding;
+mod deployments;
+mod drift;
+mod field_cases;
+mod history;
+mod live;
+mod operations;
+mod outstanding;
+mod past;
+mod presence;
+mod rules;
+mod rulings;
+mod sentences;
+
+use compartment_core::Span;
+use compartment_core::event::{GenerationNumber, RunningSystem};
+use compartment_core::testing::{
+    Scenario, desired, heartbeat, log, path, pull_ok, pull_started, released, switch_ok, switch_started,
+    test_pass, test_started,
+};
+
+/// A host whose row is green, as first seen: commit, lock and system `a`, generation 1.
+fn green() -> Scenario {
+    Scenario::given(log![
+        desired('a'),
+        released("1.0.0"),
+        heartbeat("gpc0").agent("1.0.0").at('a').lock('a').dirty(false).runs("a", 1).built_from('a').idle(),
+        test_started("gpc0"),
+        test_pass("gpc0", 3),
+    ])
+    .then("gpc0", "A3 G6 L5 S10 T8")
+}
+
+/// The green host after the weekly update: `b` is desired, pulled and switched to as generation 2; its tests
+/// have not run yet.
+fn updated() -> Scenario {
+    green()
+        .when(log![
+            desired('b'),
+            pull_started("gpc0"),
+            pull_ok("gpc0", 'b').lock('b').dirty(false),
+            switch_started("gpc0"),
+            switch_ok("gpc0").runs("b", 2).built_from('b'),
+        ])
+        .then("gpc0", "A3 G6 L5 S10 T4")
+}
+
+/// A system at a path, with neither number nor commit.
+fn at_path(name: &str) -> RunningSystem {
+    RunningSystem { path: Some(path(name)), ..RunningSystem::default() }
+}
+
+/// A system of which only the number is known.
+fn numbered(number: u32) -> RunningSystem {
+    RunningSystem { number: GenerationNumber::new(number), ..RunningSystem::default() }
+}
+
+const fn secs(seconds: u64) -> Span {
+    Span::from_secs(seconds)
+}
+
+const fn mins(minutes: u64) -> Span {
+    Span::from_mins(minutes)
+}
