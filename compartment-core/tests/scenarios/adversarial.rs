@@ -1,12 +1,12 @@
 //! Histories that try to make a cell green without proof. Each was invented to break the fold.
 
-use compartment_core::Commit;
 use compartment_core::event::{Kind, Reading, RunningSystem, TestsConfig};
 use compartment_core::testing::{
-    Scenario, commit, configured, configured_on, desired, heartbeat, log, merged, op_stopped, path,
-    published, pull_fail, pull_ok, pull_started, removed, rollback_ok, rollback_started, seen, switch_fail,
-    switch_ok, switch_started, test_fail, test_pass, test_started, unavailable, wait,
+    Scenario, commit, configured, configured_on, desired, heartbeat, host, log, merged, op_stopped, path,
+    published, pull_fail, pull_ok, pull_started, removed, requested, rollback_ok, rollback_started, seen,
+    switch_fail, switch_ok, switch_started, test_fail, test_pass, test_started, unavailable, wait,
 };
+use compartment_core::{Ask, Commit};
 
 use crate::{at_path, green, mins, numbered, secs, updated};
 
@@ -476,5 +476,14 @@ fn a_system_of_which_nothing_is_said_does_not_make_it_readable() {
 #[test]
 fn a_failure_without_a_start_inside_a_test_run_casts_doubt_on_it() {
     let scenario = green().when(log![test_started("gpc0"), switch_fail("gpc0"), test_pass("gpc0", 3)]);
+    let _ = scenario.then("gpc0", "A3 G6 L5 S2 T4");
+}
+
+#[test]
+fn a_stop_that_changed_the_system_counts_though_its_start_was_never_heard() {
+    let scenario = green().when(log![
+        requested("s", Ask::Switch { host: host("gpc0"), force: false }),
+        op_stopped("gpc0", Kind::Switch).op("s").activated(true),
+    ]);
     let _ = scenario.then("gpc0", "A3 G6 L5 S2 T4");
 }
