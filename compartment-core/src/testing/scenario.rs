@@ -304,7 +304,7 @@ impl Say {
             Said::DeployOk { system: runs, .. } | Said::DeployFail { system: runs, .. } => {
                 *runs = Some(Box::new(is));
             }
-            other => unreachable!("{other:?} has no system"),
+            _ => unreachable!("this report has no system"),
         }
         self
     }
@@ -316,7 +316,7 @@ impl Say {
             Said::DeployOk { system: runs, .. } | Said::DeployFail { system: runs, .. } => {
                 runs.get_or_insert_default().commit = Some(commit(digit));
             }
-            other => unreachable!("{other:?} has no system"),
+            _ => unreachable!("this report has no system"),
         }
         self
     }
@@ -326,7 +326,7 @@ impl Say {
     pub fn by(mut self, who: &str) -> Self {
         match &mut self.0.said {
             Said::OpStopped { by, .. } => *by = Some(Text::new(who)),
-            other => unreachable!("{other:?} names nobody"),
+            _ => unreachable!("this report names nobody"),
         }
         self
     }

@@ -144,6 +144,12 @@ fn a_switch_or_rollback_stops_a_running_test_first() {
         let next = stopped.work();
         assert!(matches!(&next[..], [Work::Request { op, .. }] if op.as_str() == "next"), "{next:?}");
     }
+    // Also where the test has no id by which it could be stopped: what supersedes it waits for its end.
+    let mut nameless = updated().when(log![test_started("gpc0")]);
+    nameless.asked("next", switch()).unwrap();
+    assert_eq!(nameless.work(), []);
+    let ended = nameless.when(log![test_pass("gpc0", 3)]).work();
+    assert!(matches!(&ended[..], [Work::Request { op, .. }] if op.as_str() == "next"), "{ended:?}");
     // Nothing else does.
     let testing = || updated().when(log![test_started("gpc0").op("t")]);
     assert!(matches!(asked(testing(), pull()), Err(Refusal::Busy { .. })));

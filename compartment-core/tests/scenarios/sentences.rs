@@ -159,8 +159,8 @@ fn system_in_words() {
     S3 outcome-unknown: the host came back at 2026-01-05T10:00:06Z without the switch: its outcome is unknown
     S4 never-heard: nothing was ever heard of what runs on the host
     S5 cannot-verify: cannot verify: the desired state of main cannot be seen since 2026-01-05T10:00:05Z: timed out
-    S6 checkout-differs: the checkout at aaaaaaa is not proven to be the desired bbbbbbb: pull first
-    S6 checkout-unproven: the checkout at aaaaaaa is not proven to be the desired aaaaaaa: pull first
+    S6 checkout-differs: the checkout is at aaaaaaa, not at the desired bbbbbbb: pull first
+    S6 checkout-unproven: the checkout is not proven to be the desired aaaaaaa: it has changes that are in no commit
     S7 outside-change: the system was changed by something that nobody reported
     S7 unreadable: what the host says of its system could not be read
     S8 deployed-unknown: what the running system was built from is not known: switch once
