@@ -487,3 +487,31 @@ fn a_stop_that_changed_the_system_counts_though_its_start_was_never_heard() {
     ]);
     let _ = scenario.then("gpc0", "A3 G6 L5 S2 T4");
 }
+
+#[test]
+fn a_result_does_not_rename_a_generation_that_the_history_knows() {
+    // Something went back to generation 1 while the switch ran; the result knows nothing of it.
+    let scenario = updated().when(log![
+        switch_started("gpc0"),
+        heartbeat("gpc0").running(Kind::Switch).runs("a", 1),
+        switch_ok("gpc0"),
+    ]);
+    let _ = scenario.then("gpc0", "A3 G6 L5 S9 T4");
+}
+
+#[test]
+fn a_stop_without_a_start_inside_a_test_run_casts_doubt_on_it() {
+    let scenario =
+        green().when(log![test_started("gpc0"), op_stopped("gpc0", Kind::Switch), test_pass("gpc0", 3)]);
+    let _ = scenario.then("gpc0", "A3 G6 L5 S2 T4");
+}
+
+#[test]
+fn a_numbered_result_and_the_old_path_after_it_are_two_systems() {
+    let scenario = pulled().when(log![
+        switch_started("gpc0"),
+        switch_ok("gpc0").system_is(numbered(2)),
+        heartbeat("gpc0").system_is(at_path("a")),
+    ]);
+    let _ = scenario.then("gpc0", "A3 G6 L5 S9 T4");
+}
