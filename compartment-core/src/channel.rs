@@ -84,8 +84,9 @@ pub struct Channel {
     desired: Option<Desired>,
     /// Earlier commits, the latest last.
     earlier: Vec<Had>,
-    /// What the last merge or revert replaced, until any other commit has been observed.
-    replaced: Option<Commit>,
+    /// What merges and reverts replaced, until any other commit has been observed. A look that does not say when
+    /// it began may still show one of these.
+    replaced: Vec<Commit>,
 }
 
 /// What a look at a lagging copy amounts to.
@@ -111,7 +112,7 @@ pub(crate) struct Look {
 impl Channel {
     pub(crate) const fn new(name: ChannelName) -> Self {
         let availability = Availability::NeverObserved;
-        Self { name, availability, desired: None, earlier: Vec::new(), replaced: None }
+        Self { name, availability, desired: None, earlier: Vec::new(), replaced: Vec::new() }
     }
 
     /// The last tip that was seen, also while the desired state is unavailable.
@@ -138,10 +139,21 @@ impl Channel {
             },
         }
         self.available();
-        if self.replaced.is_some_and(|replaced| !replaced.same(&look.commit)) {
-            self.replaced = None;
-        }
+        self.caught_up(look);
         true
+    }
+
+    /// A commit was observed that no merge or revert replaced: looks have caught up. True where that is news.
+    fn caught_up(&mut self, look: &Look) -> bool {
+        let caught_up = !self.replaced.is_empty() && !self.was_replaced(&look.commit);
+        if caught_up {
+            self.replaced.clear();
+        }
+        caught_up
+    }
+
+    fn was_replaced(&self, commit: &Commit) -> bool {
+        self.replaced.iter().any(|replaced| replaced.same(commit))
     }
 
     /// A look failed. True where anything changed.
@@ -169,7 +181,9 @@ impl Channel {
             }
             Some(_) if self.earlier.iter().any(|had| had.commit.same(&commit)) => false,
             Some(desired) => {
-                self.replaced = Some(desired.commit);
+                self.replaced.push(desired.commit);
+                let surplus = self.replaced.len().saturating_sub(COMMITS);
+                self.replaced.drain(..surplus);
                 self.move_to(commit, lock, at);
                 self.available();
                 true
@@ -188,10 +202,7 @@ impl Channel {
         for had in &mut self.earlier {
             changed |= had.named_since.take().is_some();
         }
-        if self.replaced.is_some_and(|replaced| !replaced.same(&look.commit)) {
-            self.replaced = None;
-            changed = true;
-        }
+        changed |= self.caught_up(look);
         if let Some(desired) = &mut self.desired {
             let lock = match (look.lock_hash, desired.lock) {
                 (Some(hash), _) => DesiredLock::Known(hash),
@@ -212,7 +223,7 @@ impl Channel {
     fn is_stale(&self, look: &Look) -> bool {
         match (look.started, &self.desired) {
             (Some(started), Some(desired)) => started < desired.since,
-            (None, _) => self.replaced.is_some_and(|replaced| replaced.same(&look.commit)),
+            (None, _) => self.was_replaced(&look.commit),
             (Some(_), None) => false,
         }
     }

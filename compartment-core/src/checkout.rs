@@ -156,8 +156,11 @@ impl Checkout {
             Reading::Absent => (self.commit, false),
             Reading::Unreadable => (Sighting::Unreadable, true),
             Reading::Told(commit) => {
-                let stayed = self.commit.known().is_some_and(|before| before.same(&commit));
-                (Sighting::Known(commit), !stayed)
+                // Of the same commit the longer name is kept: what is told next is compared with it directly, and
+                // not with a short one that begins several.
+                let before = self.commit.known().filter(|before| before.same(&commit));
+                let longer = before.filter(|before| before.digits() > commit.digits());
+                (Sighting::Known(*longer.unwrap_or(&commit)), before.is_none())
             }
         };
         let dirt = match news.dirty {

@@ -186,11 +186,14 @@ pub struct Ended {
     pub settled: bool,
     /// Of a test run: the deployment that it tested, where that is known.
     pub tested: Option<u32>,
+    /// The ordinal of the last operation that had begun when this end was recorded: what began with a greater
+    /// one began after it.
+    pub after: u32,
 }
 
 impl Ended {
-    /// Of a test run: the ordinal after which an attempt casts doubt on it. Where its start was not seen, any
-    /// attempt may lie after that.
+    /// Of a test run: the ordinal from which on the end of an attempt casts doubt on it. Where its start was not
+    /// seen, any attempt may have ended after that.
     #[must_use]
     pub fn doubted_from(&self) -> u32 {
         if self.operation.start.is_some() { self.operation.ordinal } else { 0 }
@@ -267,7 +270,7 @@ pub struct Operations {
     ended: Vec<Ended>,
     /// The kind of an expired operation that the host may still claim to run.
     expired_claim: Option<Kind>,
-    /// The latest attempt that may have changed what runs, among those no longer remembered.
+    /// [`Ended::after`] of the latest attempt that may have changed what runs, among those no longer remembered.
     forgotten_doubt: u32,
     /// The operation asked for.
     pub pending: Option<Pending>,

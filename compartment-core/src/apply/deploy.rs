@@ -40,12 +40,13 @@ impl Taking<'_> {
             Deployer::Rollback => entry.map(|entry| Revision::clone(&entry.revision)),
             Deployer::Switch => attempt.start.as_ref().and_then(|start| start.checkout.as_ref()?.revision()),
         };
-        let commit = system.commit.or(said.commit).or_else(|| source.as_ref()?.commit);
-        let seen = || self.made_by(attempt).map(|running| Revision::clone(&running.generation.revision));
-        let (commit, source) = match commit {
-            None => seen().map_or((None, None), |seen| (seen.commit, Some(seen))),
-            Some(_) => (commit, source),
-        };
+        // What was seen to run while the attempt ran, the result completes: it does not rename it.
+        let seen = self.made_by(attempt).map(|running| Revision::clone(&running.generation.revision));
+        let seen = seen.filter(|seen| seen.commit.is_some());
+        let seen_commit = seen.as_ref().and_then(|seen| seen.commit);
+        let commit = system.commit.or(seen_commit).or(said.commit).or_else(|| source.as_ref()?.commit);
+        let same = |revision: &Revision| revision.commit.zip(commit).is_some_and(|(a, b)| a.same(&b));
+        let source = source.filter(same).or(seen);
         let lock = said.lock_hash.map_or(Lock::Untold, Lock::Told);
         let revision = completed(commit, said.dirty, lock, source.as_ref());
 
@@ -95,18 +96,36 @@ impl Taking<'_> {
     /// not known yet, if there is one.
     fn held_against(&mut self, system: &RunningSystem) -> bool {
         let running = self.host.deployment.as_ref().map(|running| &running.generation);
-        if running.is_some_and(|running| !running.differs_from(system)) {
+        if running.is_some_and(|running| !running.differs_from(system) && !self.ran_before(running, system)) {
             return self.fill(system);
         }
+        let mut revision = revision_of(system, self.ran_at(system.path.as_ref()));
         let operations = self.host.operations();
-        let attempt = operations.open_attempt().map(|attempt| (how(attempt.kind), attempt.ordinal));
-        let (how, stamp) = match running {
-            None => (How::Seen, 0),
-            Some(_) => attempt.unwrap_or((How::Outside, operations.now_ordinal())),
+        let (how, stamp) = match (running, operations.open_attempt()) {
+            (None, _) => (How::Seen, 0),
+            (Some(_), None) => (How::Outside, operations.now_ordinal()),
+            (Some(_), Some(attempt)) => {
+                // It may have been built from the dirt that stood at the attempt's start.
+                let start = attempt.start.as_ref().and_then(|start| start.checkout.as_ref()?.revision());
+                let same =
+                    |start: &Revision| start.commit.zip(revision.commit).is_some_and(|(a, b)| a.same(&b));
+                if let Some(start) = start.filter(same).filter(|start| !start.dirt.is_clean()) {
+                    revision.dirt = start.dirt;
+                }
+                (how(attempt.kind), attempt.ordinal)
+            }
         };
-        let revision = revision_of(system, self.ran_at(system.path.as_ref()));
         self.run(revision, (system.path.clone(), system.number), how, stamp);
         true
+    }
+
+    /// Where a result did not say which path runs: the host names one that the history knows as something else.
+    /// The running system is the evidence.
+    fn ran_before(&self, running: &Generation, system: &RunningSystem) -> bool {
+        let same = |commit: Option<&Commit>| commit.zip(running.commit()).is_some_and(|(a, b)| a.same(b));
+        let path = system.path.as_ref().filter(|_| running.path.is_none() && !same(system.commit.as_ref()));
+        let path = path.map(|path| Target { number: None, path: Some(path.clone()) });
+        path.and_then(|path| find(self.host.earlier(), &path)).is_some_and(|earlier| !same(earlier.commit()))
     }
 
     /// Another path than when a failed or unknown attempt started, from a system that says what it is, answers
@@ -134,16 +153,16 @@ impl Taking<'_> {
             generation.path.clone_from(&system.path);
             news = true;
         }
-        let known = generation.commit();
-        if let Some(commit) = system.commit
-            && known.is_none_or(|known| !known.same(&commit))
-        {
-            let before = &generation.revision;
-            let revision = match (known, before.dirt) {
-                (None, Dirt::Unknown) => Revision { lock: before.lock, ..Revision::of(Some(commit)) },
-                (None, dirt) => Revision { commit: Some(commit), dirt, lock: before.lock },
-                (Some(_), dirt) => Revision { dirt, ..Revision::of(Some(commit)) },
-            };
+        let before = &generation.revision;
+        let revision = match (system.commit, before.commit) {
+            (None, _) => None,
+            // More digits of the same commit: what is compared next is compared with them.
+            (Some(commit), Some(known)) if known.same(&commit) => (commit.digits() > known.digits())
+                .then(|| Revision { commit: Some(commit), ..Revision::clone(before) }),
+            (Some(commit), Some(_)) => Some(Revision { dirt: before.dirt, ..Revision::of(Some(commit)) }),
+            (Some(commit), None) => Some(Revision { commit: Some(commit), ..Revision::clone(before) }),
+        };
+        if let Some(revision) = revision {
             generation.revision = self.caches.revisions.intern(revision);
             news = true;
         }

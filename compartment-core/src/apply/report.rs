@@ -55,7 +55,7 @@ impl Taking<'_> {
             Said::DeployOk { kind, commit, lock_hash, dirty, system } => {
                 let ended = self.result((*kind).into(), Outcome::Ok);
                 ended.is_some_and(|ended| {
-                    self.readable(system.is_some());
+                    self.readable(system.as_deref());
                     let said = Deployed {
                         system: system.as_deref(),
                         commit: *commit,
@@ -69,7 +69,7 @@ impl Taking<'_> {
             Said::DeployFail { kind, exit_code, error, activated, system } => {
                 let ended = self.failed((*kind).into(), *exit_code, error.clone(), *activated);
                 ended.is_some_and(|ended| {
-                    self.readable(system.is_some());
+                    self.readable(system.as_deref());
                     self.ended_badly(&ended.operation, *activated, system.as_deref());
                     true
                 })
@@ -159,6 +159,8 @@ impl Taking<'_> {
     fn system(&mut self, system: &Reading<Box<RunningSystem>>) -> bool {
         let field = match system {
             Reading::Absent => return false,
+            // Nothing was read, so nothing that could not be read before is readable now.
+            Reading::Told(system) if **system == RunningSystem::default() => return false,
             Reading::Unreadable => SystemField::Unreadable,
             Reading::Told(_) => SystemField::Readable,
         };
@@ -170,8 +172,8 @@ impl Taking<'_> {
     }
 
     /// A result named the system: whatever could not be read before, this could.
-    fn readable(&mut self, named: bool) {
-        if named {
+    fn readable(&mut self, system: Option<&RunningSystem>) {
+        if system.is_some_and(|system| *system != RunningSystem::default()) {
             self.host.system = SystemField::Readable;
         }
     }
@@ -223,10 +225,11 @@ impl Taking<'_> {
         let Some(run) = self.result(Kind::Test, outcome) else { return false };
         let tested = run.tested;
         let doubtful = self.host.operations().doubt_since(run.doubted_from());
+        let current = self.host.deployment.as_ref().is_some_and(|now| Some(now.count()) == tested);
         let running = self.host.deployment.iter_mut().map(|deployment| &mut deployment.generation);
         let earlier = self.host.past.iter_mut().flat_map(|past| &mut past.earlier);
         // What may have been tested under another system is no proof that this one works.
-        let verdict = verdict.filter(|verdict| *verdict == TestVerdict::Failed || !doubtful);
+        let verdict = verdict.filter(|verdict| *verdict == TestVerdict::Failed || (current && !doubtful));
         if let Some(verdict) = verdict
             && let Some(generation) = running.chain(earlier).find(|g| Some(g.deployment) == tested)
         {
@@ -250,7 +253,10 @@ impl Taking<'_> {
         let at = self.at;
         let op = self.op;
         let operations = &mut self.host.past_mut().operations;
-        if op.is_some() && operations.delivered(kind, op).is_some() {
+        let waited = op.is_some() && operations.delivered(kind, op).is_some();
+        // What was stopped while it waited never ran, unless it may have changed what runs: then its start was
+        // lost on the way.
+        if waited && (activated == Some(false) || !kind.deploys()) {
             return true;
         }
         let Some(ended) = operations.stopped(operation, at, Outcome::Stopped { by, activated }) else {

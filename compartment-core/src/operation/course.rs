@@ -9,7 +9,8 @@ impl Operations {
     /// A start was reported. False where it changes nothing: a repeated one, or one of an operation that has
     /// already ended.
     pub(crate) fn start(&mut self, new: Operation) -> bool {
-        if new.op.is_some() && self.ended.iter().any(|e| e.operation.op == new.op) {
+        let ended = |e: &Ended| e.operation.kind == new.kind && e.operation.op == new.op;
+        if new.op.is_some() && self.ended.iter().any(ended) {
             return false;
         }
         let same = self.running.as_mut().filter(|running| running.is(new.kind, new.op.as_ref()));
@@ -122,7 +123,8 @@ impl Operations {
         }
         let tested = operation.start.as_ref().and_then(|start| start.deployment);
         let tested = tested.filter(|_| operation.kind == Kind::Test);
-        self.ended.push(Ended { operation, at, outcome, settled: false, tested });
+        let after = self.last_ordinal;
+        self.ended.push(Ended { operation, at, outcome, settled: false, tested, after });
         self.ended.last_mut().expect("one was just pushed")
     }
 
@@ -135,7 +137,7 @@ impl Operations {
             let ordinal = forgotten.operation.ordinal;
             if !forgotten.operation.kind.deploys() {
             } else if forgotten.outcome.may_have_changed_what_runs() {
-                self.forgotten_doubt = self.forgotten_doubt.max(ordinal);
+                self.forgotten_doubt = self.forgotten_doubt.max(forgotten.after);
             } else if forgotten.outcome == Outcome::Ok && self.forgotten_doubt < ordinal {
                 self.forgotten_doubt = 0;
             }

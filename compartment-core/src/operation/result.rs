@@ -48,6 +48,7 @@ impl Operations {
         let ended = self.ended.get_mut(index)?;
         ended.operation.op = ended.operation.op.take().or(new.op);
         (ended.at, ended.outcome, ended.settled) = (at, outcome, false);
+        ended.after = self.last_ordinal;
         Some(ended)
     }
 

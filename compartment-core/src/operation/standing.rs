@@ -56,16 +56,20 @@ impl Operations {
         of_class.max_by_key(|(_, e)| e.operation.ordinal).map(|(index, _)| index)
     }
 
-    /// Whether an attempt after `ordinal`, and after the last successful one, may have changed what runs
-    /// (CORE-006 T4). One that runs now counts, and so does one whose time ran out.
+    /// Whether an attempt that had not ended before the operation `since` began, and that came after the last
+    /// successful one, may have changed what runs (CORE-006 T4). One that runs now counts, and so does one whose
+    /// time ran out.
     #[must_use]
-    pub fn doubt_since(&self, ordinal: u32) -> bool {
+    pub fn doubt_since(&self, since: u32) -> bool {
         let attempts = || self.ended.iter().filter(|e| e.operation.class() == Class::Attempt);
         let succeeded = attempts().filter(|e| e.outcome == Outcome::Ok).map(|e| e.operation.ordinal).max();
-        let since = ordinal.max(succeeded.unwrap_or(0));
-        self.running.as_ref().is_some_and(|o| o.kind.deploys())
-            || self.forgotten_doubt > since
-            || attempts().any(|e| e.operation.ordinal > since && e.outcome.may_have_changed_what_runs())
+        let succeeded = succeeded.unwrap_or(0);
+        let doubtful = |e: &Ended| {
+            e.after >= since && e.operation.ordinal > succeeded && e.outcome.may_have_changed_what_runs()
+        };
+        self.running.as_ref().is_some_and(|running| running.kind.deploys())
+            || (self.forgotten_doubt >= since && self.forgotten_doubt > succeeded)
+            || attempts().any(doubtful)
     }
 
     /// The ordinal that an outside change takes: after every operation so far, before the next.
