@@ -1,13 +1,18 @@
 //! For tests of what is built on the core: histories that read as history, and generators (feature `testing`).
 
 mod generate;
+mod others;
+mod reports;
 mod scenario;
 
 pub use generate::{any_event, any_history, any_report, any_result};
-pub use scenario::{
-    Beat, Look, Say, Scenario, Step, closed, commit, compared, configured, configured_on, desired, expired,
-    heartbeat, host, lock, log, merged, op, op_rejected, op_stopped, opened, path, published, pull_fail,
-    pull_ok, pull_started, released, removed, requested, reverted, rollback_fail, rollback_ok,
-    rollback_started, seen, switch_fail, switch_ok, switch_started, test_fail, test_pass, test_started,
-    unavailable, wait,
+pub use others::{
+    Look, closed, compared, configured, configured_on, desired, expired, merged, opened, published, released,
+    removed, requested, reverted, seen, unavailable,
 };
+pub use reports::{
+    Beat, Say, heartbeat, op_rejected, op_stopped, pull_fail, pull_ok, pull_started, rollback_fail,
+    rollback_ok, rollback_started, switch_fail, switch_ok, switch_started, test_fail, test_pass,
+    test_started,
+};
+pub use scenario::{Scenario, Step, commit, host, lock, log, op, path, wait};
