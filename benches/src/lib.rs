@@ -1,0 +1,5 @@
+//! Speed and memory of the core, side by side with what one would write first. See `README.md`.
+
+pub mod baseline;
+pub mod measure;
+pub mod workload;
