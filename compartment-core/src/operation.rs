@@ -200,6 +200,17 @@ impl Ended {
     }
 }
 
+impl Ended {
+    /// Evidence may still settle it, or the log has not said yet that its time ran out.
+    fn is_unanswered(&self) -> bool {
+        let unsettled = match self.operation.class() {
+            Class::Pull | Class::Attempt => !self.settled && self.outcome != Outcome::Ok,
+            Class::Test => false,
+        };
+        unsettled || self.outcome == Outcome::Expired { recorded: false }
+    }
+}
+
 /// An operation that was asked for and has not started.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Pending {
@@ -268,6 +279,9 @@ pub struct Operations {
     running: Option<Operation>,
     /// By end, latest last.
     ended: Vec<Ended>,
+    /// Whether any of them waits for evidence or for a word of the log. Kept with every change of them, so that a
+    /// heartbeat, which may be that evidence, need not walk over them.
+    unanswered: bool,
     /// The kind of an expired operation that the host may still claim to run.
     expired_claim: Option<Kind>,
     /// [`Ended::after`] of the latest attempt that may have changed what runs, among those no longer remembered.
@@ -286,6 +300,7 @@ impl Operations {
         last_ordinal: 0,
         running: None,
         ended: Vec::new(),
+        unanswered: false,
         expired_claim: None,
         forgotten_doubt: 0,
         pending: None,

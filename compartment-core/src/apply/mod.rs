@@ -64,8 +64,9 @@ impl Changes {
     }
 }
 
-/// What may have been different before a host's facts changed: what its channel counts.
+/// What may have been different before a host's facts changed: what is counted and found by them.
 struct Before {
+    active: bool,
     commit: Option<Commit>,
     channel: u32,
 }
@@ -175,10 +176,10 @@ impl Fleet {
         let mut changes = Changes { host: Some((HostIndex(index), change)), reach: Reach::Host };
         let host = &self.facts.hosts[index as usize];
         let (commit, channel) = (host.deployed_commit(), host.channel);
-        if host.is_active() {
-            self.caches.active.insert(index);
-        } else if !self.caches.active.is_empty() {
-            self.caches.active.remove(&index);
+        match (before.active, host.is_active()) {
+            (false, true) => _ = self.caches.active.insert(index),
+            (true, false) => _ = self.caches.active.remove(&index),
+            (true, true) | (false, false) => {}
         }
         if (commit, channel) != (before.commit, before.channel) {
             let reach = self.recount(before, commit, channel);
@@ -210,7 +211,7 @@ impl Fleet {
 }
 
 fn before(host: &Host) -> Before {
-    Before { commit: host.deployed_commit(), channel: host.channel }
+    Before { active: host.is_active(), commit: host.deployed_commit(), channel: host.channel }
 }
 
 impl Host {

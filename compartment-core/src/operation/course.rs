@@ -81,6 +81,7 @@ impl Operations {
         match self.ended.iter_mut().find(unrecorded) {
             Some(ended) => {
                 ended.outcome = Outcome::Expired { recorded: true };
+                self.review();
                 true
             }
             None => false,
@@ -94,13 +95,14 @@ impl Operations {
 
     /// The last ended operation of a class, where no other of it was started since.
     pub(crate) fn settle(&mut self, class: Class, answers: impl FnOnce(&Ended) -> bool) -> bool {
-        if self.running.as_ref().is_some_and(|operation| operation.class() == class) {
+        if !self.unanswered || self.running.as_ref().is_some_and(|operation| operation.class() == class) {
             return false;
         }
         let Some(index) = self.last_ended_index(class) else { return false };
         let ended = &mut self.ended[index];
         let settled = !ended.settled && answers(ended);
         ended.settled |= settled;
+        self.review();
         settled
     }
 
@@ -110,6 +112,7 @@ impl Operations {
         let running = self.running.as_mut().filter(|running| running.kind.deploys());
         let attempt = match running {
             Some(running) => Some(running),
+            None if !self.unanswered => None,
             None => self.last_ended_index(Class::Attempt).map(|index| &mut self.ended[index].operation),
         };
         if let Some(attempt) = attempt {
@@ -125,7 +128,13 @@ impl Operations {
         let tested = tested.filter(|_| operation.kind == Kind::Test);
         let after = self.last_ordinal;
         self.ended.push(Ended { operation, at, outcome, settled: false, tested, after });
+        self.review();
         self.ended.last_mut().expect("one was just pushed")
+    }
+
+    /// Looks through what ended, after a change of it, for what is still unanswered.
+    pub(super) fn review(&mut self) {
+        self.unanswered = self.ended.iter().any(Ended::is_unanswered);
     }
 
     /// Makes room: the oldest that is not the last of its class.

@@ -49,7 +49,8 @@ impl Operations {
         ended.operation.op = ended.operation.op.take().or(new.op);
         (ended.at, ended.outcome, ended.settled) = (at, outcome, false);
         ended.after = self.last_ordinal;
-        Some(ended)
+        self.review();
+        self.ended.get_mut(index)
     }
 
     /// An operation known by its end alone: an attempt of its own.

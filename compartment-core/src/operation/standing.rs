@@ -101,7 +101,8 @@ impl Operations {
 
     /// Operations with an id whose time ran out, where the log does not say so yet.
     pub(crate) fn unrecorded_expiries(&self) -> impl Iterator<Item = &Operation> {
-        let unrecorded = self.ended.iter().filter(|e| e.outcome == Outcome::Expired { recorded: false });
+        let ended = if self.unanswered { &self.ended[..] } else { &[] };
+        let unrecorded = ended.iter().filter(|e| e.outcome == Outcome::Expired { recorded: false });
         unrecorded.map(|e| &e.operation).filter(|operation| operation.op.is_some())
     }
 }
