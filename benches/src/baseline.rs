@@ -175,6 +175,31 @@ pub struct TestsConfig {
     timeout_s: u32,
 }
 
+impl Event {
+    /// When it was recorded.
+    #[must_use]
+    pub const fn at(&self) -> Timestamp {
+        match self {
+            Self::Heartbeat { at, .. }
+            | Self::PullOk { at, .. }
+            | Self::TestPass { at, .. }
+            | Self::TestFail { at, .. }
+            | Self::DesiredObserved { at, .. }
+            | Self::DesiredUnavailable { at, .. }
+            | Self::PrMerged { at, .. }
+            | Self::HostConfigured { at, .. }
+            | Self::AgentReleased { at, .. }
+            | Self::OpRequested { at, .. } => *at,
+            Self::PullStarted(e)
+            | Self::SwitchStarted(e)
+            | Self::RollbackStarted(e)
+            | Self::TestStarted(e) => e.at,
+            Self::PullFail(e) | Self::SwitchFail(e) | Self::RollbackFail(e) => e.at,
+            Self::SwitchOk(e) | Self::RollbackOk(e) => e.at,
+        }
+    }
+}
+
 /// Absent, null and told are three things.
 fn told<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Option<Kind>>, D::Error> {
     Option::deserialize(from).map(Some)

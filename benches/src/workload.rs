@@ -137,6 +137,17 @@ impl Workload {
         }
     }
 
+    /// Where in its week a host stands.
+    #[must_use]
+    pub fn step_within_week(&self, host: u32) -> u8 {
+        self.hosts[host as usize].step
+    }
+
+    /// Somebody asks a host to pull.
+    pub fn asked(&mut self, host: u32) -> Record {
+        self.request(host, Ask::Pull { host: host_id(host) }, 20)
+    }
+
     /// The channel's tip as it is seen.
     #[must_use]
     pub fn desired(&self) -> Observation {
