@@ -121,17 +121,29 @@ impl fmt::Display for Short<'_> {
 
 fn parse_hex(hex: &str) -> Option<[u8; 32]> {
     let mut bytes = [0; 32];
-    for (i, digit) in hex.bytes().enumerate() {
-        let value = match digit {
-            b'0'..=b'9' => digit - b'0',
-            b'a'..=b'f' => digit - b'a' + 10,
-            b'A'..=b'F' => digit - b'A' + 10,
-            _ => return None,
-        };
-        bytes[i / 2] |= if i % 2 == 0 { value << 4 } else { value };
+    let mut seen = 0;
+    let digits = hex.as_bytes().chunks(2);
+    for (byte, digits) in bytes.iter_mut().zip(digits) {
+        let high = DIGITS[usize::from(digits[0])];
+        let low = digits.get(1).map_or(0, |digit| DIGITS[usize::from(*digit)]);
+        *byte = high << 4 | low;
+        seen |= high | low;
     }
-    Some(bytes)
+    (seen < 16).then_some(bytes)
 }
+
+/// What a byte stands for as a hex digit; 16 for any other.
+const DIGITS: [u8; 256] = {
+    let mut digits = [16; 256];
+    let mut n: u8 = 0;
+    while n < 16 {
+        let digit = b"0123456789abcdef"[n as usize];
+        digits[digit as usize] = n;
+        digits[digit.to_ascii_uppercase() as usize] = n;
+        n += 1;
+    }
+    digits
+};
 
 impl Ord for Commit {
     fn cmp(&self, other: &Self) -> core::cmp::Ordering {

@@ -273,7 +273,7 @@ fn need<T>(field: Field<T>, name: &'static str) -> Taken<T> {
     match field {
         Field::Good(value) => Ok(value),
         Field::Absent | Field::Null => Err(Wrong::Missing(name)),
-        Field::Bad(invalid) => Err(Wrong::Bad(name, invalid)),
+        Field::Bad(invalid) => Err(Wrong::Bad(name, *invalid)),
     }
 }
 
@@ -282,7 +282,7 @@ fn may<T>(field: Field<T>, name: &'static str) -> Taken<Option<T>> {
     match field {
         Field::Good(value) => Ok(Some(value)),
         Field::Absent | Field::Null => Ok(None),
-        Field::Bad(invalid) => Err(Wrong::Bad(name, invalid)),
+        Field::Bad(invalid) => Err(Wrong::Bad(name, *invalid)),
     }
 }
 

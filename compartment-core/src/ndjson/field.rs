@@ -24,7 +24,8 @@ pub(super) enum Field<T> {
     Absent,
     Null,
     Good(T),
-    Bad(Invalid),
+    /// Apart, because it is rare: a line has many fields, and they are moved about.
+    Bad(Box<Invalid>),
 }
 
 impl<T> Field<T> {
@@ -99,7 +100,7 @@ impl<'de, T: Parse> Visitor<'de> for FieldVisitor<T> {
         Ok(T::number(value.into()).into())
     }
     fn visit_f64<E: Error>(self, _: f64) -> Result<Field<T>, E> {
-        Ok(Field::Bad(T::EXPECTED))
+        Ok(Err(T::EXPECTED).into())
     }
     fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Field<T>, A::Error> {
         T::object(map).map(Field::from)
@@ -113,7 +114,7 @@ impl<T> From<Result<T, Invalid>> for Field<T> {
     fn from(parsed: Result<T, Invalid>) -> Self {
         match parsed {
             Ok(value) => Self::Good(value),
-            Err(invalid) => Self::Bad(invalid),
+            Err(invalid) => Self::Bad(Box::new(invalid)),
         }
     }
 }
@@ -244,7 +245,7 @@ macro_rules! objects {
                 $(let $part = match $part {
                     Field::Good(value) => Some(value),
                     Field::Absent | Field::Null => None,
-                    Field::Bad(invalid) => return Ok(Err(invalid)),
+                    Field::Bad(invalid) => return Ok(Err(*invalid)),
                 };)+
                 let whole: Option<Self> = $build;
                 Ok(whole.ok_or(Self::EXPECTED))
