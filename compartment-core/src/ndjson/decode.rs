@@ -164,10 +164,18 @@ fn object(line: &[u8]) -> serde_json::Result<Line> {
             Line::deserialize(MapAccessDeserializer::new(map))
         }
     }
-    let mut from = serde_json::Deserializer::from_slice(line);
-    let parsed = (&mut from).deserialize_map(Object)?;
-    from.end()?;
-    Ok(parsed)
+    fn read<'de, R: serde_json::de::Read<'de>>(
+        mut from: serde_json::Deserializer<R>,
+    ) -> serde_json::Result<Line> {
+        let parsed = (&mut from).deserialize_map(Object)?;
+        from.end()?;
+        Ok(parsed)
+    }
+    // Checked as a whole, a line's text need not be checked string by string.
+    match core::str::from_utf8(line) {
+        Ok(text) => read(serde_json::Deserializer::from_str(text)),
+        Err(_) => read(serde_json::Deserializer::from_slice(line)),
+    }
 }
 
 /// An object in which some values are well-formed and yet no values, such as `1e999` or half a surrogate pair:
