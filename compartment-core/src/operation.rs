@@ -6,6 +6,7 @@ mod course;
 mod result;
 mod standing;
 
+use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
@@ -287,11 +288,11 @@ pub struct Operations {
     /// [`Ended::after`] of the latest attempt that may have changed what runs, among those no longer remembered.
     forgotten_doubt: u32,
     /// The operation asked for.
-    pub pending: Option<Pending>,
+    pub pending: Option<Box<Pending>>,
     /// The stop asked for.
-    pub stop: Option<Pending>,
+    pub stop: Option<Box<Pending>>,
     /// The heartbeat asked for.
-    pub refresh: Option<Pending>,
+    pub refresh: Option<Box<Pending>>,
 }
 
 impl Operations {

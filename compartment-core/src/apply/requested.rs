@@ -30,12 +30,14 @@ impl Fleet {
                 self.facts.look = Some(pending);
                 Changes::reaching(Reach::Fleet)
             }
-            RequestKind::Stop => self.take_on_host(slot, op, |operations| operations.stop = Some(pending)),
+            RequestKind::Stop => {
+                self.take_on_host(slot, op, |operations| operations.stop = Some(pending.into()))
+            }
             RequestKind::Refresh => {
-                self.take_on_host(slot, op, |operations| operations.refresh = Some(pending))
+                self.take_on_host(slot, op, |operations| operations.refresh = Some(pending.into()))
             }
             RequestKind::Pull | RequestKind::Switch | RequestKind::Test | RequestKind::Rollback => {
-                self.take_on_host(slot, op, |operations| operations.pending = Some(pending))
+                self.take_on_host(slot, op, |operations| operations.pending = Some(pending.into()))
             }
         }
     }

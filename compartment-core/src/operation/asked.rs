@@ -1,5 +1,7 @@
 //! What was asked for, and has not begun.
 
+use alloc::boxed::Box;
+
 use super::{Operations, Pending};
 use crate::event::Kind;
 use crate::id::OpId;
@@ -9,7 +11,7 @@ impl Operations {
     /// The operation that runs at `now` or was asked for and has not lapsed: what makes a host busy.
     #[must_use]
     pub fn pending(&self, now: Timestamp) -> Option<&Pending> {
-        self.pending.as_ref().filter(|pending| now < pending.deliver_by)
+        self.pending.as_deref().filter(|pending| now < pending.deliver_by)
     }
 
     /// The kind of the operation that has started under this id: asking for it again changes nothing.
@@ -20,28 +22,29 @@ impl Operations {
 
     /// Everything that was asked for and has not begun.
     pub(crate) fn waiting(&self) -> impl Iterator<Item = &Pending> {
-        [&self.pending, &self.stop, &self.refresh].into_iter().flatten()
+        [&self.pending, &self.stop, &self.refresh].into_iter().flatten().map(|pending| &**pending)
     }
 
     /// Whether a stop of this operation was asked for.
     pub(crate) fn is_being_stopped(&self, op: &OpId) -> bool {
-        self.stop.as_ref().and_then(Pending::stops) == Some(op)
+        self.stop.as_deref().and_then(Pending::stops) == Some(op)
     }
 
     /// Takes back what was asked for. A stop that comes to nothing takes along what it was to keep from
     /// starting. True where there was any.
     pub(crate) fn withdraw(&mut self, named: impl Fn(&mut Pending) -> bool) -> bool {
         let named = |p: &mut Pending| named(p);
-        let stop = self.stop.take_if(named);
-        if let Some(target) = stop.as_ref().and_then(Pending::stops) {
+        let stop = self.stop.take_if(|p| named(p));
+        if let Some(target) = stop.as_deref().and_then(Pending::stops) {
             self.pending.take_if(|pending| pending.op == *target);
         }
-        let others = [&mut self.pending, &mut self.refresh].map(|pending| pending.take_if(named).is_some());
+        let others =
+            [&mut self.pending, &mut self.refresh].map(|pending| pending.take_if(|p| named(p)).is_some());
         stop.is_some() || others.contains(&true)
     }
 
     /// An operation of this kind was heard of: what was asked for has begun. Gives the request.
-    pub(crate) fn delivered(&mut self, kind: Kind, op: Option<&OpId>) -> Option<Pending> {
+    pub(crate) fn delivered(&mut self, kind: Kind, op: Option<&OpId>) -> Option<Box<Pending>> {
         self.pending.take_if(|p| match op {
             Some(op) => p.op == *op,
             None => p.ask.operation() == Some(kind),
@@ -50,7 +53,7 @@ impl Operations {
 
     /// Drops the stop that was asked for once its operation has ended.
     pub(crate) fn stop_done(&mut self) {
-        let Some(target) = self.stop.as_ref().and_then(Pending::stops) else { return };
+        let Some(target) = self.stop.as_deref().and_then(Pending::stops) else { return };
         let runs = self.running.as_ref().is_some_and(|running| running.op.as_ref() == Some(target));
         let waits = self.pending.as_ref().is_some_and(|pending| pending.op == *target);
         if !runs && !waits {
