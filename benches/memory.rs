@@ -16,8 +16,9 @@ use peak_alloc::PeakAlloc;
 static ALLOCATOR: PeakAlloc = PeakAlloc;
 
 /// What is known of every host when its memory is counted.
-const STORIES: [(&str, &str); 6] = [
+const STORIES: [(&str, &str); 7] = [
     ("bare", "a heartbeat without a store path"),
+    ("more", "the same of a tenth more hosts, past a power of two"),
     ("path", "a heartbeat with a store path"),
     ("origin", "the same, with an origin"),
     ("asked", "the same as with a path, and a request that waits"),
@@ -37,11 +38,18 @@ fn main() {
     println!("\nbytes a host, asked of the allocator (resident in brackets)");
     println!("{:>9}  {:<55}  {:>13}  {:>13}", "hosts", "what is known of each", "core", "baseline");
     for (story, words) in STORIES {
-        let many = if matches!(story, "operations" | "generations") { 100_000 } else { 1_000_000 };
+        let many = match story {
+            "operations" | "generations" => 100_000,
+            "more" => 1_100_000,
+            _ => 1_000_000,
+        };
         let hosts = scale.pick(many, 20_000);
         let [core, plain] = ["core", "baseline"].map(|side| child(story, hosts, side));
-        let verdict =
-            if story == "bare" { format!("  aim 160: {}", at_most(core.0, 160.0)) } else { String::new() };
+        let verdict = if matches!(story, "bare" | "more") {
+            format!("  aim 160: {}", at_most(core.0, 160.0))
+        } else {
+            String::new()
+        };
         let shown = |(asked, resident): (f64, f64)| format!("{asked:.0} ({resident:.0})");
         println!("{hosts:>9}  {words:<55}  {:>13}  {:>13}{verdict}", shown(core), shown(plain));
     }
@@ -102,7 +110,7 @@ fn measure(story: &str, hosts: u32, side: &str) {
 }
 
 fn log(story: &str, hosts: u32) -> Workload {
-    let paths = !matches!(story, "bare" | "operations");
+    let paths = !matches!(story, "bare" | "more" | "operations");
     Workload::new(Fleet { hosts, paths, origins: story == "origin" })
 }
 

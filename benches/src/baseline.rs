@@ -233,9 +233,9 @@ struct Host {
     history: VecDeque<Generation>,
     running: Option<Operation>,
     pending: Option<Pending>,
-    last_pull: Option<Ended>,
-    last_attempt: Option<Ended>,
-    last_test: Option<Ended>,
+    last_pull: Option<Last>,
+    last_attempt: Option<Last>,
+    last_test: Option<Last>,
     ended: VecDeque<Ended>,
     tests: Option<TestsConfig>,
     sessions: Vec<(String, u64)>,
@@ -283,6 +283,21 @@ struct Ended {
     operation: Operation,
     at: Timestamp,
     outcome: Outcome,
+}
+
+/// The last operation of its kind, as far as colours need it.
+#[derive(Clone, Copy, Debug)]
+struct Last {
+    verdict: Verdict,
+    deployment: Option<u32>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Verdict {
+    Good,
+    NoTests,
+    Bad,
+    Unknown,
 }
 
 #[derive(Clone, Debug)]
@@ -497,7 +512,7 @@ fn git(host: &Host, channel: Option<&Channel>, running: Option<Kind>) -> Color {
         Color::Yellow
     } else if channel.commit.as_ref().is_some_and(|desired| same(commit, desired)) {
         Color::Green
-    } else if host.last_pull.as_ref().is_some_and(|pull| !matches!(pull.outcome, Outcome::Ok)) {
+    } else if host.last_pull.is_some_and(|pull| pull.verdict != Verdict::Good) {
         Color::Red
     } else {
         Color::Yellow
@@ -519,10 +534,10 @@ fn system(host: &Host, channel: Option<&Channel>, running: Option<Kind>) -> Colo
     if matches!(running, Some(Kind::Switch | Kind::Rollback)) {
         return Color::Blue;
     }
-    match host.last_attempt.as_ref().map(|attempt| &attempt.outcome) {
-        Some(Outcome::Failed { .. }) => return Color::Red,
-        Some(Outcome::Unknown) => return Color::Yellow,
-        _ => {}
+    match host.last_attempt.map(|attempt| attempt.verdict) {
+        Some(Verdict::Bad) => return Color::Red,
+        Some(Verdict::Unknown) => return Color::Yellow,
+        Some(Verdict::Good | Verdict::NoTests) | None => {}
     }
     let Some(deployment) = &host.deployment else { return Color::Gray };
     let Some(channel) = channel.filter(|channel| channel.error.is_none()) else { return Color::Yellow };
@@ -543,16 +558,16 @@ fn tests(host: &Host, channel: Option<&Channel>, running: Option<Kind>) -> Color
         return Color::Blue;
     }
     let Some(deployment) = &host.deployment else { return Color::Gray };
-    let Some(test) = &host.last_test else { return Color::Yellow };
+    let Some(test) = host.last_test else { return Color::Yellow };
     let attempt_runs = matches!(running, Some(Kind::Switch | Kind::Rollback));
-    if test.operation.deployment != Some(deployment.count) || attempt_runs {
+    if test.deployment != Some(deployment.count) || attempt_runs {
         return Color::Yellow;
     }
-    match test.outcome {
-        Outcome::Passed { total: 0 } => Color::Gray,
-        Outcome::Passed { .. } if channel.is_some_and(|channel| channel.error.is_none()) => Color::Green,
-        Outcome::Passed { .. } | Outcome::Ok | Outcome::Unknown => Color::Yellow,
-        Outcome::TestsFailed { .. } | Outcome::Failed { .. } => Color::Red,
+    match test.verdict {
+        Verdict::NoTests => Color::Gray,
+        Verdict::Good if channel.is_some_and(|channel| channel.error.is_none()) => Color::Green,
+        Verdict::Good | Verdict::Unknown => Color::Yellow,
+        Verdict::Bad => Color::Red,
     }
 }
 
@@ -678,7 +693,13 @@ impl Host {
             Kind::Switch | Kind::Rollback => &mut self.last_attempt,
             Kind::Test => &mut self.last_test,
         };
-        *last = Some(ended.clone());
+        let verdict = match &ended.outcome {
+            Outcome::Passed { total: 0 } => Verdict::NoTests,
+            Outcome::Ok | Outcome::Passed { .. } => Verdict::Good,
+            Outcome::TestsFailed { .. } | Outcome::Failed { .. } => Verdict::Bad,
+            Outcome::Unknown => Verdict::Unknown,
+        };
+        *last = Some(Last { verdict, deployment: ended.operation.deployment });
         if self.ended.len() == REMEMBERED {
             self.ended.pop_front();
         }
