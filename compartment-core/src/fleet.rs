@@ -231,6 +231,10 @@ impl Fleet {
         }
         let channel = self.channel_index(channel);
         let index = u32::try_from(self.facts.hosts.len()).expect("a fleet has fewer than four billion hosts");
+        if self.facts.hosts.len() == self.facts.hosts.capacity() {
+            // By a sixteenth and not twofold: rows are most of what a large fleet takes.
+            self.facts.hosts.reserve_exact((self.facts.hosts.len() / 16).max(16));
+        }
         self.facts.hosts.push(Host::new(id.clone(), channel));
         self.caches.insert(&self.facts.hosts, index);
         index
