@@ -127,6 +127,10 @@ impl Operations {
         let tested = operation.start.as_ref().and_then(|start| start.deployment);
         let tested = tested.filter(|_| operation.kind == Kind::Test);
         let after = self.last_ordinal;
+        if self.ended.len() == self.ended.capacity() {
+            // Step by step up to the ten that are kept, not twofold.
+            self.ended.reserve_exact(2);
+        }
         self.ended.push(Ended { operation, at, outcome, settled: false, tested, after });
         self.review();
         self.ended.last_mut().expect("one was just pushed")
