@@ -180,11 +180,13 @@ impl Host {
         ended.any(|e| e.tested == Some(due.deployment) || e.operation.op.as_ref() == Some(&id))
     }
 
-    /// Reads a byte of each part that lies apart from the row.
+    /// Reads a little of each part that lies apart from the row.
     pub(crate) fn touch(&self) -> u8 {
         let path = self.deployment.as_ref().and_then(|deployment| deployment.generation.path.as_ref());
         let path = path.and_then(|path| path.as_str().as_bytes().last());
-        path.map_or(0, |byte| *byte).wrapping_add(self.past().operations.any_seen().into())
+        let session = self.past().sessions.last().and_then(|(session, _)| session.as_str().as_bytes().last());
+        let bytes = path.copied().unwrap_or(0).wrapping_add(session.copied().unwrap_or(0));
+        bytes.wrapping_add(self.operations().any_seen().into())
     }
 
     pub(crate) fn past(&self) -> &Past {
