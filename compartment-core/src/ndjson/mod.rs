@@ -11,6 +11,7 @@
 mod decode;
 mod encode;
 mod field;
+mod line;
 mod lines;
 
 pub use decode::{Cause, LineError, decode};
