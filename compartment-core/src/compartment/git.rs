@@ -4,9 +4,10 @@ use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
-use super::proof::{
-    cannot_see, checkout_commit, checkout_commit_proven, checkout_facts, desired_commit, desired_facts,
-    distance,
+use super::proof::checkout_commit_proven;
+use super::words::{
+    cannot_see, checkout_commit, checkout_facts, desired_commit, desired_facts, distance, how_it_ended,
+    standing_fact,
 };
 use super::{DesiredView, Evidence, Fact, reasons, view_part};
 use crate::checkout::{Dirt, Sighting};
@@ -167,7 +168,7 @@ pub(super) fn sentence(reason: Reason, evidence: &Evidence<'_>) -> String {
 fn pull_trouble(evidence: &Evidence<'_>) -> String {
     match evidence.host.operations().last(Class::Pull, evidence.now) {
         Standing::Expired(pull) => format!("the pull's time ran out at {}", pull.deadline.whole_second()),
-        Standing::Ended(pull) => super::system::how_it_ended("pull", pull),
+        Standing::Ended(pull) => how_it_ended("pull", pull),
         Standing::None | Standing::Running(_) => "no pull has ended".to_string(),
     }
 }
@@ -175,7 +176,7 @@ fn pull_trouble(evidence: &Evidence<'_>) -> String {
 pub(super) fn facts(evidence: &Evidence<'_>) -> Vec<Fact> {
     let mut facts: Vec<_> = desired_facts(evidence.channel).into();
     facts.extend(checkout_facts(evidence));
-    facts.push(super::system::standing_fact("last pull", Class::Pull, evidence));
+    facts.push(standing_fact("last pull", Class::Pull, evidence));
     let commit = evidence.host.checkout().and_then(|checkout| checkout.commit.known());
     facts.extend(distance(evidence, commit).map(|distance| Fact::new("compared", distance)));
     facts

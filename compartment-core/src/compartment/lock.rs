@@ -4,9 +4,10 @@ use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
-use super::proof::{
-    cannot_see, checkout_commit, checkout_facts, checkout_lock_fact, checkout_lock_proven, desired_commit,
-    desired_facts, desired_lock_fact, distance,
+use super::proof::checkout_lock_proven;
+use super::words::{
+    cannot_see, checkout_commit, checkout_facts, checkout_lock_fact, desired_commit, desired_facts,
+    desired_lock_fact, distance,
 };
 use super::{DesiredView, Evidence, Fact, reasons, view_part};
 use crate::channel::DesiredLock;

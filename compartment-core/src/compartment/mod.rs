@@ -10,6 +10,7 @@ pub mod lock;
 mod proof;
 pub mod system;
 pub mod tests;
+mod words;
 
 pub use proof::DesiredView;
 pub(crate) use proof::{checkout_commit_proven, checkout_lock_proven};

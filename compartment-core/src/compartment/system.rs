@@ -6,16 +6,19 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 use super::proof::{
-    available, cannot_see, checkout_commit_proven, checkout_differs, checkout_facts, checkout_lock_fact,
-    checkout_lock_proven, commit_proven, deployed_lock_proven, desired_commit, desired_facts,
-    desired_lock_fact,
+    available, checkout_commit_proven, checkout_differs, checkout_lock_proven, commit_proven,
+    deployed_lock_proven,
+};
+use super::words::{
+    cannot_see, checkout_facts, checkout_lock_fact, deployed_facts, desired_commit, desired_facts,
+    desired_lock_fact, expired, field_fact, how_it_ended, standing_fact,
 };
 use super::{DesiredView, Evidence, Fact, reasons, view_part};
-use crate::checkout::{Dirt, Lock, Sighting};
+use crate::checkout::{Dirt, Sighting};
 use crate::event::Kind;
 use crate::generation::How;
 use crate::host::SystemField;
-use crate::operation::{Class, Ended, Operation, Outcome, Standing};
+use crate::operation::{Class, Outcome, Standing};
 
 view_part! {
     /// The last deployment attempt: the last switch or rollback, by start.
@@ -316,105 +319,10 @@ fn attempt_trouble(evidence: &Evidence<'_>) -> String {
     }
 }
 
-fn expired(operation: &Operation) -> String {
-    format!(
-        "the {}'s time ran out at {}: its outcome is unknown",
-        operation.kind,
-        operation.deadline.whole_second()
-    )
-}
-
-/// How an operation ended, in words.
-pub(super) fn how_it_ended(what: &str, ended: &Ended) -> String {
-    let at = ended.at.whole_second();
-    match &ended.outcome {
-        Outcome::Ok | Outcome::Passed { .. } => format!("the {what} succeeded at {at}"),
-        Outcome::TestsFailed { passed, total, .. } => format!("{passed} of {total} tests passed at {at}"),
-        Outcome::Failed { exit_code, error, activated } => {
-            let code = exit_code.map(|code| format!(" with exit code {code}")).unwrap_or_default();
-            let why = error.as_ref().map(|error| format!(": {error}")).unwrap_or_default();
-            let changed =
-                if *activated == Some(true) { ", after it had changed the running system" } else { "" };
-            format!("the {what} failed at {at}{code}{changed}{why}")
-        }
-        Outcome::Stopped { by, .. } => {
-            let by = by.as_ref().map(|by| format!(" by {by}")).unwrap_or_default();
-            format!("the {what} was stopped at {at}{by}")
-        }
-        Outcome::Expired { .. } => expired(&ended.operation),
-        Outcome::Lost => format!("the host came back at {at} without the {what}: its outcome is unknown"),
-        Outcome::Overtaken => {
-            format!(
-                "something else started at {at} before the {what} reported its result: its outcome is unknown"
-            )
-        }
-    }
-}
-
-/// Where the last operation of a class stands, as a fact.
-pub(super) fn standing_fact(name: &'static str, class: Class, evidence: &Evidence<'_>) -> Fact {
-    let value = match evidence.host.operations().last(class, evidence.now) {
-        Standing::None => "none".to_string(),
-        Standing::Running(operation) => {
-            format!(
-                "a {} runs since {}, until {}",
-                operation.kind,
-                operation.started_at.whole_second(),
-                operation.deadline.whole_second()
-            )
-        }
-        Standing::Expired(operation) => expired(operation),
-        Standing::Ended(ended) => {
-            let settled = if ended.settled { "; later evidence answers for it" } else { "" };
-            format!("{}{settled}", how_it_ended(ended.operation.kind.as_str(), ended))
-        }
-    };
-    Fact::new(name, value)
-}
-
 /// The deployed commit, short.
 fn deployed_commit(evidence: &Evidence<'_>) -> String {
     let deployed = evidence.host.deployed_commit();
     deployed.map_or_else(|| "unknown".to_string(), |commit| commit.short().to_string())
-}
-
-/// What is deployed, as facts.
-pub(super) fn deployed_facts(evidence: &Evidence<'_>) -> Vec<Fact> {
-    let Some(deployment) = evidence.host.deployment() else {
-        return [Fact::new("deployed", "nothing known")].into();
-    };
-    let generation = &deployment.generation;
-    let revision = &*generation.revision;
-    let unknown = || "unknown".to_string();
-    let dirt = match revision.dirt {
-        Dirt::Untold => "never reported, counts as clean",
-        Dirt::Clean => "clean",
-        Dirt::Dirty => "dirty",
-        Dirt::Unknown => "not known",
-    };
-    let lock = match revision.lock {
-        Lock::Untold => "not reported of this commit".to_string(),
-        Lock::Unreadable => "unreadable".to_string(),
-        Lock::Told(hash) => hash.to_string(),
-    };
-    let how = format!("{} at {}", generation.how, generation.at.whole_second());
-    [
-        Fact::new("deployed commit", revision.commit.map_or_else(unknown, |commit| commit.to_string())),
-        Fact::new("deployed from", dirt),
-        Fact::new("deployed lock", lock),
-        Fact::new("deployed path", generation.path.as_ref().map_or_else(unknown, ToString::to_string)),
-        Fact::new("deployed number", generation.number.map_or_else(unknown, |number| number.to_string())),
-        Fact::new("deployed by", how),
-    ]
-    .into()
-}
-
-pub(super) fn field_fact(evidence: &Evidence<'_>) -> Fact {
-    let field = match evidence.host.system {
-        SystemField::Readable => "readable, or never mentioned",
-        SystemField::Unreadable => "unreadable",
-    };
-    Fact::new("system in heartbeats", field)
 }
 
 pub(super) fn facts(evidence: &Evidence<'_>) -> Vec<Fact> {

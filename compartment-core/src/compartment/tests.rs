@@ -4,8 +4,7 @@ use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
-use super::proof::{cannot_see, desired_facts};
-use super::system::{deployed_facts, field_fact, standing_fact};
+use super::words::{cannot_see, deployed_facts, desired_facts, field_fact, standing_fact};
 use super::{DesiredView, Evidence, Fact, reasons, view_part};
 use crate::host::SystemField;
 use crate::operation::{Class, Outcome, Standing};
