@@ -119,7 +119,7 @@ impl Scenario {
     /// Somebody asks for something: what is decided happens, a refusal too.
     ///
     /// # Errors
-    /// [`Refusal`], as [`decide`] gives it.
+    /// [`Refusal`], as [`decide()`] gives it.
     pub fn asked(&mut self, name: &str, ask: Ask) -> Result<(), Refusal> {
         let by = Actor::new("mba").expect("an actor");
         let request = Request { op: op(name), by, ask, deliver_by: None };
