@@ -80,11 +80,11 @@ fn tell(cli: &Cli, stop: &Stop) -> Result<(), Box<dyn std::error::Error>> {
 
 /// What to try now.
 fn next(cli: &Cli) -> String {
-    const FOLD: &str = "cargo run --release --example fold --";
+    const FOLD: &str = "cargo run --example fold --";
     match &cli.events {
         Some(path) => format!("ask the log why: {FOLD} {} --explain gpc1/system", path.display()),
         None => "keep the events with --events week.ndjson, and ask them why: \
-                 cargo run --release --example fold -- week.ndjson --explain gpc1/system"
+                 cargo run --example fold -- week.ndjson --explain gpc1/system"
             .to_owned(),
     }
 }
