@@ -41,7 +41,9 @@ impl Taking<'_> {
             Deployer::Switch => attempt.start.as_ref().and_then(|start| start.checkout.as_ref()?.revision()),
         };
         // What was seen to run while the attempt ran, the result completes: it does not rename it.
-        let seen = self.made_by(attempt).map(|running| Revision::clone(&running.generation.revision));
+        let completes = self.runs_already(attempt, path.as_ref());
+        let seen = self.made_by(attempt).filter(|_| completes);
+        let seen = seen.map(|running| Revision::clone(&running.generation.revision));
         let seen = seen.filter(|seen| seen.commit.is_some());
         let seen_commit = seen.as_ref().and_then(|seen| seen.commit);
         let commit = system.commit.or(seen_commit).or(said.commit).or_else(|| source.as_ref()?.commit);
@@ -50,7 +52,7 @@ impl Taking<'_> {
         let lock = said.lock_hash.map_or(Lock::Untold, Lock::Told);
         let revision = completed(commit, said.dirty, lock, source.as_ref());
 
-        if self.runs_already(attempt, path.as_ref()) {
+        if completes {
             self.moves_on(revision, (path, number), attempt.ordinal);
         } else {
             self.run(revision, (path, number), how(attempt.kind), attempt.ordinal);

@@ -62,6 +62,17 @@ fn a_result_says_less_than_the_system_itself() {
 }
 
 #[test]
+fn what_was_seen_to_run_meanwhile_says_nothing_of_another_system() {
+    // `x`, which ran for a moment, was built from the desired `b`; what the result names is `y`.
+    let scenario = pulled().when(log![
+        switch_started("gpc0"),
+        heartbeat("gpc0").runs("x", 2).built_from('b'),
+        switch_ok("gpc0").commit('c').dirty(false).runs("y", 3),
+    ]);
+    let _ = scenario.then("gpc0", "A3 G6 L5 S9 T4");
+}
+
+#[test]
 fn a_commit_that_fills_what_a_result_left_out_says_nothing_of_dirt() {
     // No start was seen, so what the checkout was like is not known; it may have been dirty, as it was before.
     let scenario = green().when(log![
