@@ -31,6 +31,7 @@ impl Taking<'_> {
         }
         let system = said.system.cloned().unwrap_or_default();
         let entry = if kind == Deployer::Rollback { self.rolled_to(attempt, &system) } else { None };
+        let named = system.path.is_some();
         let path = system.path.or_else(|| entry.as_ref().and_then(|entry| entry.path.clone()));
         let number = system.number.or_else(|| entry.as_ref().and_then(|entry| entry.number));
 
@@ -45,8 +46,10 @@ impl Taking<'_> {
         let seen = self.made_by(attempt).filter(|_| completes);
         let seen = seen.map(|running| Revision::clone(&running.generation.revision));
         let seen = seen.filter(|seen| seen.commit.is_some());
-        let seen_commit = seen.as_ref().and_then(|seen| seen.commit);
-        let commit = system.commit.or(seen_commit).or(said.commit).or_else(|| source.as_ref()?.commit);
+        // Nor does a rollback: what lies at a path that the history knows was built from what it was built from.
+        let known = source.as_ref().filter(|_| kind == Deployer::Rollback && named);
+        let evidence = seen.as_ref().or(known).and_then(|revision| revision.commit);
+        let commit = system.commit.or(evidence).or(said.commit).or_else(|| source.as_ref()?.commit);
         let same = |revision: &Revision| revision.commit.zip(commit).is_some_and(|(a, b)| a.same(&b));
         let source = source.filter(same).or(seen);
         let lock = said.lock_hash.map_or(Lock::Untold, Lock::Told);

@@ -73,6 +73,21 @@ fn what_was_seen_to_run_meanwhile_says_nothing_of_another_system() {
 }
 
 #[test]
+fn a_rollback_that_did_nothing_is_not_where_it_says_it_went() {
+    // `b` is desired and ran once; `a` runs again. The rollback to `b` exits well and names what it meant to
+    // deploy, and the path of what still runs.
+    let scenario = updated()
+        .when(log![
+            rollback_started("gpc0").to(1),
+            rollback_ok("gpc0").runs("a", 1),
+            rollback_started("gpc0").to(2),
+            rollback_ok("gpc0").commit('b').runs("a", 1),
+        ])
+        .then("gpc0", "A3 G6 L5 S9 T4");
+    assert_eq!(scenario.row("gpc0").generation.commit, Some(commit('a')));
+}
+
+#[test]
 fn a_commit_that_fills_what_a_result_left_out_says_nothing_of_dirt() {
     // No start was seen, so what the checkout was like is not known; it may have been dirty, as it was before.
     let scenario = green().when(log![
