@@ -22,6 +22,10 @@ use crate::time::Timestamp;
 /// How many ended operations of a host are remembered. The last of each class is kept beyond that.
 pub const ENDED: usize = 10;
 
+/// How far apart operations are ordered, so that there is room for what belongs between them: outside changes,
+/// and attempts that are known by their end alone.
+pub const ORDINAL_STEP: u32 = 64;
+
 /// What is remembered together: what the last one of a class did is a fact of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Class {
@@ -59,8 +63,8 @@ pub struct Scene {
 /// An operation on a host.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Operation {
-    /// Its place among the host's operations, by start. Even; a result that comes without a start while
-    /// another operation runs takes the odd number before that one.
+    /// Its place among the host's operations, by start: a multiple of [`ORDINAL_STEP`]. A result that comes
+    /// without a start while another operation runs takes a place of its own before that one.
     pub ordinal: u32,
     /// What it does.
     pub kind: Kind,
@@ -275,8 +279,10 @@ pub enum Standing<'a> {
 /// A host's operations.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Operations {
-    /// The ordinal before the next one: zero while no operation was ever seen.
+    /// The ordinal of the last operation that began: zero while none was ever seen.
     last_ordinal: u32,
+    /// The last ordinal given to an operation whose start was not seen, before the one that runs.
+    last_aside: u32,
     running: Option<Operation>,
     /// By end, latest last.
     ended: Vec<Ended>,
@@ -299,6 +305,7 @@ impl Operations {
     /// Nothing ever happened.
     pub const NONE: Self = Self {
         last_ordinal: 0,
+        last_aside: 0,
         running: None,
         ended: Vec::new(),
         unanswered: false,

@@ -1,6 +1,6 @@
 //! How operations begin, and how they end without a result.
 
-use super::{Class, ENDED, Ended, Operation, Operations, Outcome};
+use super::{Class, ENDED, Ended, ORDINAL_STEP, Operation, Operations, Outcome};
 use crate::event::{Kind, RequestKind};
 use crate::id::{OpId, StorePath};
 use crate::time::Timestamp;
@@ -43,9 +43,16 @@ impl Operations {
         }
     }
 
+    /// The place of an operation that begins now. Between it and the one before there is room: the lower half for
+    /// outside changes, the upper for attempts whose start was not seen.
+    pub(super) fn next_ordinal(&mut self) -> u32 {
+        self.last_aside = self.last_ordinal.saturating_add(ORDINAL_STEP / 2);
+        self.last_ordinal = self.last_ordinal.saturating_add(ORDINAL_STEP);
+        self.last_ordinal
+    }
+
     fn begin(&mut self, mut operation: Operation) {
-        self.last_ordinal = self.last_ordinal.saturating_add(2);
-        operation.ordinal = self.last_ordinal;
+        operation.ordinal = self.next_ordinal();
         self.expired_claim = None;
         self.running = Some(operation);
     }

@@ -55,11 +55,12 @@ impl Operations {
 
     /// An operation known by its end alone: an attempt of its own.
     fn unheard(&mut self, mut new: Operation, at: Timestamp, outcome: Outcome) -> &mut Ended {
-        new.ordinal = if let Some(running) = &self.running {
-            running.ordinal.saturating_sub(1)
-        } else {
-            self.last_ordinal = self.last_ordinal.saturating_add(2);
-            self.last_ordinal
+        new.ordinal = match &self.running {
+            Some(running) => {
+                self.last_aside = self.last_aside.saturating_add(1).min(running.ordinal.saturating_sub(1));
+                self.last_aside
+            }
+            None => self.next_ordinal(),
         };
         self.remember(new, at, outcome)
     }

@@ -73,6 +73,33 @@ fn what_was_seen_to_run_meanwhile_says_nothing_of_another_system() {
 }
 
 #[test]
+fn a_switch_whose_start_was_lost_is_not_taken_for_the_outside_change_before_it() {
+    let scenario = green()
+        .when(log![
+            heartbeat("gpc0").runs("x", 2).built_from('a'),
+            test_started("gpc0"),
+            test_pass("gpc0", 3),
+        ])
+        .then("gpc0", "A3 G6 L5 S10 T8");
+    // The result comes while a pull runs: it is of a switch that ended before that, and after the tests.
+    let scenario = scenario
+        .when(log![pull_started("gpc0").op("p"), switch_ok("gpc0").op("lost").commit('a').dirty(false)]);
+    let _ = scenario.then("gpc0", "A3 G1 L5 S10 T4");
+}
+
+#[test]
+fn two_switches_whose_starts_were_lost_are_two_deployments() {
+    let scenario = green().when(log![
+        pull_started("gpc0").op("p"),
+        switch_ok("gpc0").op("one").commit('a').dirty(false),
+        test_pass("gpc0", 3).op("t"),
+    ]);
+    let scenario = scenario.then("gpc0", "A3 G1 L5 S10 T8");
+    let scenario = scenario.when(log![switch_ok("gpc0").op("two").commit('a').dirty(false)]);
+    let _ = scenario.then("gpc0", "A3 G1 L5 S10 T4");
+}
+
+#[test]
 fn a_rollback_that_did_nothing_is_not_where_it_says_it_went() {
     // `b` is desired and ran once; `a` runs again. The rollback to `b` exits well and names what it meant to
     // deploy, and the path of what still runs.
