@@ -189,6 +189,8 @@ pub struct Ended {
     /// Later evidence answers for it: a pull whose commit arrived after all, an attempt after which the
     /// running system told what it is.
     pub settled: bool,
+    /// Of a pull that ended without a result: the host has told its checkout since.
+    pub told_since: bool,
     /// Of a test run: the deployment that it tested, where that is known.
     pub tested: Option<u32>,
     /// The ordinal of the last operation that had begun when this end was recorded: what began with a greater

@@ -68,19 +68,21 @@ impl Taking<'_> {
         }
     }
 
-    /// A switch or rollback failed or was stopped. Only where it says that the running system changed is that a
-    /// deployment.
+    /// A switch or rollback failed or was stopped. Only where it says that the running system changed, or names
+    /// another one, is that a deployment.
     pub(super) fn ended_badly(
         &mut self,
         attempt: &Operation,
         activated: Option<bool>,
         system: Option<&RunningSystem>,
     ) {
-        if activated != Some(true) || self.overtaken(attempt) {
+        if self.overtaken(attempt) {
             return;
         }
         let system = system.cloned().unwrap_or_default();
-        if self.made_by(attempt).is_some_and(|running| !running.generation.differs_from(&system)) {
+        let running = self.host.deployment.as_ref();
+        let another = running.is_some_and(|running| running.generation.differs_from(&system));
+        if !another && (activated != Some(true) || self.made_by(attempt).is_some()) {
             self.fill(&system);
             return;
         }

@@ -98,6 +98,11 @@ impl Taking<'_> {
             news |= self.claimed(claim);
         }
         news |= self.version(&heartbeat.agent_version);
+        if heartbeat.commit != Reading::Absent
+            && let Some(past) = &mut self.host.past
+        {
+            news |= past.operations.note_checkout();
+        }
         news |= self.checkout(&CheckoutNews {
             commit: heartbeat.commit,
             dirty: heartbeat.dirty,
@@ -193,8 +198,8 @@ impl Taking<'_> {
 
     fn pull_ok(&mut self, news: &CheckoutNews) -> bool {
         let Some(pull) = self.result(Kind::Pull, Outcome::Ok) else { return false };
-        // A late result says where the checkout was before the later pull.
-        if self.host.operations().is_last(&pull.operation) {
+        // A late result says where the checkout was before the later pull, and before the host told it itself.
+        if self.host.operations().is_last(&pull.operation) && !pull.told_since {
             self.checkout(news);
         }
         true

@@ -113,6 +113,14 @@ impl Operations {
         settled
     }
 
+    /// A host tells its checkout: that is newer than what the late result of an ended pull may say. True where
+    /// that is news.
+    pub(crate) fn note_checkout(&mut self) -> bool {
+        let open = self.unanswered.then(|| self.last_ended_index(Class::Pull)).flatten();
+        let pull = open.map(|index| &mut self.ended[index]).filter(|pull| !pull.outcome.is_result());
+        pull.is_some_and(|pull| !core::mem::replace(&mut pull.told_since, true))
+    }
+
     /// A host names its path. Where what ran was not known when the last attempt was first heard of, this is the
     /// first that is known of it: later evidence is held against it.
     pub(crate) fn note_path(&mut self, path: &StorePath) {
@@ -138,7 +146,7 @@ impl Operations {
             // Step by step up to the ten that are kept, not twofold.
             self.ended.reserve_exact(2);
         }
-        self.ended.push(Ended { operation, at, outcome, settled: false, tested, after });
+        self.ended.push(Ended { operation, at, outcome, settled: false, told_since: false, tested, after });
         self.review();
         self.ended.last_mut().expect("one was just pushed")
     }
@@ -173,8 +181,8 @@ fn adopt_start(running: &mut Operation, new: Operation) -> bool {
         running.op = new.op;
         changed = true;
     }
-    if running.start.is_none() {
-        running.start = new.start.filter(|start| running.noticed.as_ref() == Some(start));
+    if let Some(noticed) = running.noticed.take() {
+        running.start = new.start.filter(|start| noticed == *start);
         running.deadline = new.deadline;
         running.to = running.to.take().or(new.to);
         changed = true;

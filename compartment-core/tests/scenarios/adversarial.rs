@@ -100,6 +100,58 @@ fn two_switches_whose_starts_were_lost_are_two_deployments() {
 }
 
 #[test]
+fn a_late_pull_does_not_override_a_checkout_that_was_told_after_it() {
+    // The heartbeat was sampled after the pull had ended, so what it says of the checkout is newer.
+    let scenario = green().when(log![
+        desired('b'),
+        pull_started("gpc0").op("p"),
+        heartbeat("gpc0").at('a').lock('a').dirty(false).idle(),
+        pull_ok("gpc0", 'b').lock('b').dirty(false).op("p"),
+    ]);
+    let _ = scenario.then("gpc0", "A3 G8 L8 S6 T8");
+    let scenario = green().when(log![
+        pull_started("gpc0").op("p"),
+        heartbeat("gpc0").at('a').lock('a').dirty(true).idle(),
+        pull_ok("gpc0", 'a').lock('a').dirty(false).op("p"),
+    ]);
+    let _ = scenario.then("gpc0", "A3 G5 L5 S6 T8");
+    // Where nothing was told since, it is the newest word.
+    let late = log![pull_started("gpc0").op("p"), wait(mins(3)), pull_ok("gpc0", 'b').lock('b').op("p")];
+    let _ = green().when(log![desired('b')]).when(late).then("gpc0", "A3 G6 L5 S9 T8");
+}
+
+#[test]
+fn a_failure_that_names_another_system_has_changed_what_runs() {
+    let scenario = green().when(log![
+        switch_started("gpc0").op("s"),
+        switch_fail("gpc0").runs("b", 2).op("s"),
+        test_started("gpc0").op("t"),
+        test_pass("gpc0", 3).op("t"),
+        heartbeat("gpc0").runs("a", 1).built_from('a').idle(),
+    ]);
+    let _ = scenario.then("gpc0", "A3 G6 L5 S2 T4");
+    let scenario = green().when(log![
+        switch_started("gpc0").op("s"),
+        switch_fail("gpc0").runs("b", 2).activated(false).op("s"),
+        switch_started("gpc0").op("u"),
+        switch_ok("gpc0").runs("a", 3).built_from('a').op("u"),
+    ]);
+    let _ = scenario.then("gpc0", "A3 G6 L5 S10 T4");
+}
+
+#[test]
+fn a_repeated_start_does_not_put_off_the_deadline() {
+    let scenario = green().when(log![
+        heartbeat("gpc0").running(Kind::Test).dirty(true),
+        test_started("gpc0").op("t"),
+        wait(secs(55)),
+        test_started("gpc0").op("t"),
+        wait(secs(55)),
+    ]);
+    assert_ne!(scenario.cells("gpc0").tests.verdict().rule, "T2");
+}
+
+#[test]
 fn a_rollback_that_did_nothing_is_not_where_it_says_it_went() {
     // `b` is desired and ran once; `a` runs again. The rollback to `b` exits well and names what it meant to
     // deploy, and the path of what still runs.
