@@ -139,11 +139,12 @@ impl Taking<'_> {
     /// for that attempt.
     fn settle(&mut self, system: &RunningSystem) -> bool {
         let (Some(path), Some(past)) = (&system.path, &mut self.host.past) else { return false };
-        past.operations.note_path(path);
-        past.operations.settle(Class::Attempt, |attempt| {
+        let noted = past.operations.note_path(path);
+        let settled = past.operations.settle(Class::Attempt, |attempt| {
             let another = attempt.operation.path.as_ref().is_some_and(|before| before != path);
             attempt.outcome != Outcome::Ok && another && system.commit.is_some()
-        })
+        });
+        noted | settled
     }
 
     /// What a host adds about the system that it is known to run fills what is unknown. The number is the

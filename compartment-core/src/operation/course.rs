@@ -122,17 +122,17 @@ impl Operations {
     }
 
     /// A host names its path. Where what ran was not known when the last attempt was first heard of, this is the
-    /// first that is known of it: later evidence is held against it.
-    pub(crate) fn note_path(&mut self, path: &StorePath) {
+    /// first that is known of it: later evidence is held against it. True where that is news.
+    pub(crate) fn note_path(&mut self, path: &StorePath) -> bool {
         let running = self.running.as_mut().filter(|running| running.kind.deploys());
         let attempt = match running {
             Some(running) => Some(running),
             None if !self.unanswered => None,
             None => self.last_ended_index(Class::Attempt).map(|index| &mut self.ended[index].operation),
         };
-        if let Some(attempt) = attempt {
-            attempt.path.get_or_insert_with(|| path.clone());
-        }
+        let Some(attempt) = attempt.filter(|attempt| attempt.path.is_none()) else { return false };
+        attempt.path = Some(path.clone());
+        true
     }
 
     pub(super) fn remember(&mut self, operation: Operation, at: Timestamp, outcome: Outcome) -> &mut Ended {
@@ -160,15 +160,14 @@ impl Operations {
     fn forget(&mut self) {
         let kept = Class::ALL.map(|class| self.last_ended_index(class));
         let oldest = (0..=self.ended.len() - ENDED).find(|index| !kept.contains(&Some(*index)));
-        if let Some(index) = oldest {
-            let forgotten = self.ended.remove(index);
-            let ordinal = forgotten.operation.ordinal;
-            if !forgotten.operation.kind.deploys() {
-            } else if forgotten.outcome.may_have_changed_what_runs() {
-                self.forgotten_doubt = self.forgotten_doubt.max(forgotten.after);
-            } else if forgotten.outcome == Outcome::Ok && self.forgotten_doubt < ordinal {
-                self.forgotten_doubt = 0;
-            }
+        let Some(forgotten) = oldest.map(|index| self.ended.remove(index)) else { return };
+        if !forgotten.operation.kind.deploys() {
+            return;
+        }
+        if forgotten.outcome.may_have_changed_what_runs() {
+            self.forgotten_doubt = self.forgotten_doubt.max(forgotten.after);
+        } else if forgotten.outcome == Outcome::Ok && self.forgotten_doubt < forgotten.operation.ordinal {
+            self.forgotten_doubt = 0;
         }
     }
 }
