@@ -265,7 +265,7 @@ impl Taking<'_> {
             return true;
         }
         let Some(ended) = operations.stopped(operation, at, Outcome::Stopped { by, activated }) else {
-            return false;
+            return waited;
         };
         let operation = ended.operation.clone();
         if kind.deploys() {

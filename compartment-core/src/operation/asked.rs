@@ -45,10 +45,7 @@ impl Operations {
 
     /// An operation of this kind was heard of: what was asked for has begun. Gives the request.
     pub(crate) fn delivered(&mut self, kind: Kind, op: Option<&OpId>) -> Option<Box<Pending>> {
-        self.pending.take_if(|p| match op {
-            Some(op) => p.op == *op,
-            None => p.ask.operation() == Some(kind),
-        })
+        self.pending.take_if(|p| p.ask.operation() == Some(kind) && op.is_none_or(|op| p.op == *op))
     }
 
     /// Drops the stop that was asked for once its operation has ended.

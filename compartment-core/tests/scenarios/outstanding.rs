@@ -2,8 +2,9 @@
 
 use compartment_core::event::{Kind, RequestKind, TestsConfig};
 use compartment_core::testing::{
-    Scenario, configured, heartbeat, host, log, op, op_rejected, pull_ok, pull_started, rollback_ok,
-    rollback_started, switch_fail, switch_ok, switch_started, test_pass, test_started, wait,
+    Scenario, configured, heartbeat, host, log, op, op_rejected, op_stopped, pull_ok, pull_started,
+    requested, rollback_ok, rollback_started, switch_fail, switch_ok, switch_started, test_pass,
+    test_started, wait,
 };
 use compartment_core::{Ask, Fleet, Work, next_deadline, outstanding};
 
@@ -127,4 +128,15 @@ fn the_next_deadline_is_the_earliest_after_now() {
     assert_eq!(next_deadline(&started.fleet, started.now()), Some(deadline));
     assert_eq!(next_deadline(&started.fleet, deadline - secs(1)), Some(deadline));
     assert_eq!(next_deadline(&started.fleet, deadline), None);
+}
+
+#[test]
+fn a_stop_of_another_kind_leaves_what_was_asked_for_alone() {
+    let ask = Ask::Test { host: host("gpc0") };
+    let scenario = green().when(log![requested("x", ask), op_stopped("gpc0", Kind::Rollback).op("x")]);
+    let work = outstanding(&scenario.fleet, scenario.now());
+    assert!(
+        work.iter().any(|work| matches!(work, Work::Request { op, .. } if op.as_str() == "x")),
+        "{work:?}"
+    );
 }
