@@ -278,7 +278,7 @@ impl Caches {
         self.index.insert_unique(hash_at(&index), index, hash_at);
     }
 
-    /// Puts a restored host's facts back into shared storage.
+    /// Puts a restored host's facts back into shared storage, and works out what follows from them.
     fn share(&mut self, host: &mut Host) {
         if let Some(checkout) = &mut host.checkout {
             self.checkouts.share(checkout);
@@ -294,6 +294,7 @@ impl Caches {
                 self.revisions.share(&mut generation.revision);
             }
             past.operations.for_each_checkout(|checkout| self.checkouts.share(checkout));
+            past.operations.review();
         }
     }
 }

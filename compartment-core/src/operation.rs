@@ -289,7 +289,8 @@ pub struct Operations {
     /// By end, latest last.
     ended: Vec<Ended>,
     /// Whether any of them waits for evidence or for a word of the log. Kept with every change of them, so that a
-    /// heartbeat, which may be that evidence, need not walk over them.
+    /// heartbeat, which may be that evidence, need not walk over them; it follows from them, so no snapshot holds it.
+    #[serde(skip)]
     unanswered: bool,
     /// The kind of an expired operation that the host may still claim to run.
     expired_claim: Option<Kind>,

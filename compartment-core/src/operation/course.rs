@@ -152,7 +152,7 @@ impl Operations {
     }
 
     /// Looks through what ended, after a change of it, for what is still unanswered.
-    pub(super) fn review(&mut self) {
+    pub(crate) fn review(&mut self) {
         self.unanswered = self.ended.iter().any(Ended::is_unanswered);
     }
 
