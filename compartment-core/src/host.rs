@@ -213,13 +213,31 @@ impl Host {
     }
 }
 
+/// How an origin stands to what is remembered of its session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Sequence {
+    /// The session is not the one last used: taking it changes which sessions are remembered longest.
+    OtherSession,
+    /// The number is above the highest seen of the session last used.
+    Next,
+    /// It is not above the highest seen of its session: the report was taken before.
+    Duplicate,
+}
+
 impl Past {
-    /// Takes note of an origin. False for a duplicate: a number not above the highest seen of its session.
-    pub(crate) fn is_new(&mut self, origin: &Origin) -> bool {
+    /// How an origin stands to what was taken before.
+    pub(crate) fn sequence(&self, origin: &Origin) -> Sequence {
+        let last = self.sessions.len().checked_sub(1);
+        match self.sessions.iter().position(|(session, _)| *session == origin.session) {
+            Some(index) if origin.n <= self.sessions[index].1 => Sequence::Duplicate,
+            Some(index) if Some(index) == last => Sequence::Next,
+            Some(_) | None => Sequence::OtherSession,
+        }
+    }
+
+    /// Takes note of an origin that is no duplicate.
+    pub(crate) fn note_origin(&mut self, origin: &Origin) {
         if let Some(index) = self.sessions.iter().position(|(session, _)| *session == origin.session) {
-            if origin.n <= self.sessions[index].1 {
-                return false;
-            }
             self.sessions[index].1 = origin.n;
             self.sessions[index..].rotate_left(1);
         } else {
@@ -228,6 +246,5 @@ impl Past {
             }
             self.sessions.push((origin.session.clone(), origin.n));
         }
-        true
     }
 }

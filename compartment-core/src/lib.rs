@@ -90,7 +90,7 @@ mod text;
 mod time;
 
 pub use advice::{Action, Advice};
-pub use apply::{Changes, HostChange, Reach};
+pub use apply::{Changes, HostChange, Offered, Reach};
 pub use audit::AuditEntry;
 pub use commit::{Commit, LockHash, Short};
 pub use compartment::{Cells, Color, Compartment, Status};

@@ -278,6 +278,17 @@ pub enum Standing<'a> {
     Ended(&'a Ended),
 }
 
+/// Where one operation stands that has an id.
+#[derive(Clone, Copy, Debug)]
+pub enum Progress<'a> {
+    /// It was asked for and has not started.
+    Waiting(&'a Pending),
+    /// It was started and not heard of since, also where its time ran out.
+    Started(&'a Operation),
+    /// It ended.
+    Ended(&'a Ended),
+}
+
 /// A host's operations.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Operations {

@@ -1,15 +1,19 @@
 //! A fleet's state, written down: a cache of the log, never a truth of its own.
 
+use core::fmt;
+
+use alloc::borrow::Cow;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
+use serde::de::{Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
 use crate::fleet::{Facts, Fleet};
 
 /// The version of the fold. It changes whenever the same log folds into other facts, so that a snapshot of
 /// another version is passed over instead of believed.
-pub const FOLD_VERSION: u32 = 1;
+pub const FOLD_VERSION: u32 = 2;
 
 /// A fleet's facts with the version of the fold that made them. Serialises with any serde format.
 #[derive(Serialize)]
@@ -34,14 +38,50 @@ pub enum SnapshotError {
     Corrupt(String),
 }
 
-#[derive(Deserialize)]
-struct Header {
-    fold_version: u32,
+/// What a snapshot turned out to be.
+enum Read {
+    Facts(Facts),
+    OtherVersion(u32),
 }
 
-#[derive(Deserialize)]
-struct Body {
-    facts: Facts,
+/// Reads the version before anything else: the facts of another one may look like anything.
+struct Reader;
+
+impl<'de> Visitor<'de> for Reader {
+    type Value = Read;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a fold version and the facts after it")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Read, A::Error> {
+        let missing = |n| A::Error::invalid_length(n, &self);
+        let found = seq.next_element()?.ok_or_else(|| missing(0))?;
+        if found != FOLD_VERSION {
+            return Ok(Read::OtherVersion(found));
+        }
+        Ok(Read::Facts(seq.next_element()?.ok_or_else(|| missing(1))?))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Read, A::Error> {
+        expect_key(&mut map, FIELDS[0])?;
+        let found = map.next_value()?;
+        if found != FOLD_VERSION {
+            while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+            return Ok(Read::OtherVersion(found));
+        }
+        expect_key(&mut map, FIELDS[1])?;
+        Ok(Read::Facts(map.next_value()?))
+    }
+}
+
+const FIELDS: [&str; 2] = ["fold_version", "facts"];
+
+fn expect_key<'de, A: MapAccess<'de>>(map: &mut A, field: &'static str) -> Result<(), A::Error> {
+    match map.next_key::<Cow<'_, str>>()? {
+        Some(key) if key == field => Ok(()),
+        Some(_) | None => Err(A::Error::missing_field(field)),
+    }
 }
 
 impl Fleet {
@@ -62,13 +102,21 @@ impl Fleet {
     /// # Errors
     /// [`SnapshotError`] where another fold version made it, or it is damaged.
     pub fn from_snapshot_json(json: &[u8]) -> Result<Self, SnapshotError> {
-        let corrupt = |error: serde_json::Error| SnapshotError::Corrupt(alloc::format!("{error}"));
-        let Header { fold_version: found } = serde_json::from_slice(json).map_err(corrupt)?;
-        if found != FOLD_VERSION {
-            return Err(SnapshotError::OtherVersion { found });
+        let mut from = serde_json::Deserializer::from_slice(json);
+        let fleet = Self::from_snapshot(&mut from)?;
+        from.end().map_err(corrupt)?;
+        Ok(fleet)
+    }
+
+    /// The fleet that a [`Snapshot`] describes which was written in any serde format.
+    ///
+    /// # Errors
+    /// [`SnapshotError`] where another fold version made it, or it is damaged.
+    pub fn from_snapshot<'de, D: Deserializer<'de>>(from: D) -> Result<Self, SnapshotError> {
+        match from.deserialize_struct("Snapshot", &FIELDS, Reader).map_err(corrupt)? {
+            Read::Facts(facts) => Self::restored(facts),
+            Read::OtherVersion(found) => Err(SnapshotError::OtherVersion { found }),
         }
-        let Body { facts } = serde_json::from_slice(json).map_err(corrupt)?;
-        Self::restored(facts)
     }
 
     fn restored(facts: Facts) -> Result<Self, SnapshotError> {
@@ -82,4 +130,8 @@ impl Fleet {
         }
         Ok(Self::from_facts(facts))
     }
+}
+
+fn corrupt(error: impl fmt::Display) -> SnapshotError {
+    SnapshotError::Corrupt(alloc::format!("{error}"))
 }

@@ -218,6 +218,40 @@ proptest! {
         prop_assert_eq!(outstanding(&kept, now), outstanding(&fleet, now));
     }
 
+    /// A log of what is kept, numbered without holes, replays into the fleet that took everything, also where
+    /// more producers speak than are remembered; and when hosts were last heard can be restored.
+    #[test]
+    fn what_is_kept_replays_into_the_same_fleet(
+        records in any_history(80),
+        spools in prop::collection::vec(prop::option::weighted(0.7, (0..12_u8, 0..6_u64)), 80),
+        span in later(),
+    ) {
+        let (mut fleet, mut log) = (Fleet::new(), Vec::new());
+        for (mut record, spool) in records.into_iter().zip(spools) {
+            if let (Event::Report(report), Some((session, n))) = (&mut record.event, spool) {
+                let session = SessionId::new(&format!("s{session}")).expect("a session");
+                report.origin = Some(Origin { session, n });
+            }
+            record.position = fleet.position() + 1;
+            if fleet.offer(&record).kept {
+                log.push(record);
+            }
+            prop_assert_eq!(fleet.position(), log.len() as u64);
+        }
+        let now = fleet.at() + span;
+        let mut replayed = fold(&log);
+        prop_assert_eq!(difference(&unheard(matrix(&replayed, now)), &unheard(matrix(&fleet, now))), None);
+        prop_assert_eq!(outstanding(&replayed, now), outstanding(&fleet, now));
+        for index in fleet.indices() {
+            let host = fleet.at_index(index);
+            replayed.hear(host.id(), Timestamp::MIN);
+            if let Some(at) = host.last_heard() {
+                replayed.hear(host.id(), at);
+            }
+        }
+        prop_assert_eq!(difference(&matrix(&replayed, now), &matrix(&fleet, now)), None);
+    }
+
     /// Without a request nothing is ever done on a host or at the forge, but tests after a deployment.
     #[test]
     fn only_tests_start_by_themselves(records in any_history(60), span in later()) {

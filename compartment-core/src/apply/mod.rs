@@ -10,8 +10,8 @@ use alloc::vec::Vec;
 use crate::commit::Commit;
 use crate::event::{Decision, Event, Report};
 use crate::fleet::{ChannelIndex, Fleet, HostIndex};
-use crate::host::{Host, Membership};
-use crate::id::ChannelName;
+use crate::host::{Host, Membership, Sequence};
+use crate::id::{ChannelName, HostId};
 use crate::record::Record;
 use crate::time::Timestamp;
 
@@ -24,6 +24,15 @@ pub struct Changes {
     pub host: Option<(HostIndex, HostChange)>,
     /// How far the change reaches beyond that host.
     pub reach: Reach,
+}
+
+/// What became of a record that was offered to the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Offered {
+    /// What may look different.
+    pub changes: Changes,
+    /// Whether it belongs in the log: it is news, or somebody decided it.
+    pub kept: bool,
 }
 
 /// What happened to a host.
@@ -100,6 +109,31 @@ impl Fleet {
         }
     }
 
+    /// Folds what a log may take next, and says whether it belongs there. What does not leaves its position to
+    /// the next record, so that the positions of a log have no holes.
+    ///
+    /// A replay of what was kept gives the same matrix and the same work, but for when hosts were last heard;
+    /// see [`Fleet::hear`].
+    pub fn offer(&mut self, record: &Record) -> Offered {
+        let before = self.facts.position;
+        let changes = self.apply(record);
+        let kept = before < record.position && (changes.is_news() || record.event.is_kept_for_audit());
+        if !kept {
+            self.facts.position = before;
+        }
+        Offered { changes, kept }
+    }
+
+    /// Restores when a host was last heard, where the log does not tell: what is no news is not in it. Changes
+    /// nothing for a host that is not known, or of which the log has no report.
+    pub fn hear(&mut self, host: &HostId, at: Timestamp) {
+        if let Some(index) = self.caches.find(&self.facts.hosts, host)
+            && let Some(heard) = &mut self.facts.hosts[index as usize].heard
+        {
+            *heard = (*heard).max(at);
+        }
+    }
+
     fn apply_at(&mut self, record: &Record, slot: Option<u32>) -> Changes {
         if record.position <= self.facts.position {
             return Changes::NOTHING;
@@ -120,14 +154,20 @@ impl Fleet {
         if host.membership == Membership::Removed {
             return Changes::NOTHING;
         }
-        if report.origin.as_ref().is_some_and(|origin| !host.past_mut().is_new(origin)) {
+        let sequence = report.origin.as_ref().map(|origin| host.past().sequence(origin));
+        if sequence == Some(Sequence::Duplicate) {
             return Changes::NOTHING;
         }
         let at = self.facts.at;
         let first = host.heard.replace(at).is_none();
         let before = before(host);
         let expired = host.expire(at);
-        let news = self.take_report(index, report, at) | first | expired;
+        if let Some(origin) = &report.origin {
+            host.past_mut().note_origin(origin);
+        }
+        // Which sessions are remembered decides what is a duplicate: a log has to know that too.
+        let other_session = sequence == Some(Sequence::OtherSession);
+        let news = self.take_report(index, report, at) | first | expired | other_session;
         self.changed(index, &before, news)
     }
 

@@ -39,6 +39,16 @@ impl Event {
             Self::Decision(decision) => decision.host(),
         }
     }
+
+    /// Whether the log keeps it even where it changes no fact: what people and the hub decided is the audit
+    /// trail. That time ran out is only noted.
+    #[must_use]
+    pub const fn is_kept_for_audit(&self) -> bool {
+        match self {
+            Self::Decision(Decision::OpExpired { .. }) | Self::Report(_) | Self::Observation(_) => false,
+            Self::Decision(_) => true,
+        }
+    }
 }
 
 impl From<Report> for Event {

@@ -1,6 +1,7 @@
 //! Where things stand: what the cells read.
 
-use super::{Class, Ended, Operation, Operations, Outcome, Standing};
+use super::{Class, Ended, Operation, Operations, Outcome, Progress, Standing};
+use crate::id::OpId;
 use crate::time::Timestamp;
 
 impl Operations {
@@ -33,6 +34,16 @@ impl Operations {
     #[must_use]
     pub const fn open(&self) -> Option<&Operation> {
         self.running.as_ref()
+    }
+
+    /// Where an operation stands. Nothing where it was never asked for, was refused by its host, or is no longer
+    /// remembered.
+    #[must_use]
+    pub fn progress(&self, op: &OpId) -> Option<Progress<'_>> {
+        let named = |operation: &&Operation| operation.op.as_ref() == Some(op);
+        let waiting = || self.waiting().find(|pending| pending.op == *op).map(Progress::Waiting);
+        let ended = || self.ended.iter().rev().find(|e| named(&&e.operation)).map(Progress::Ended);
+        self.running.as_ref().filter(named).map(Progress::Started).or_else(waiting).or_else(ended)
     }
 
     /// The last operation of a class, by start.
