@@ -40,7 +40,7 @@ pub enum SnapshotError {
 
 /// What a snapshot turned out to be.
 enum Read {
-    Facts(Facts),
+    Facts(alloc::boxed::Box<Facts>),
     OtherVersion(u32),
 }
 
@@ -114,7 +114,7 @@ impl Fleet {
     /// [`SnapshotError`] where another fold version made it, or it is damaged.
     pub fn from_snapshot<'de, D: Deserializer<'de>>(from: D) -> Result<Self, SnapshotError> {
         match from.deserialize_struct("Snapshot", &FIELDS, Reader).map_err(corrupt)? {
-            Read::Facts(facts) => Self::restored(facts),
+            Read::Facts(facts) => Self::restored(*facts),
             Read::OtherVersion(found) => Err(SnapshotError::OtherVersion { found }),
         }
     }

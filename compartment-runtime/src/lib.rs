@@ -1,0 +1,44 @@
+//! What stands around [`compartment_core`]: ports to the outside, and the hub that drives the core through them.
+//!
+//! **The contract.** The core decides and judges; this crate moves events. By default it holds the *ports* alone:
+//! traits which a log ([`EventLog`]), a way to hosts ([`Transport`]), a home of the repository ([`Forge`]), a clock
+//! ([`Clock`]) and a store of output ([`OutputStore`]) implement, and the values that pass through them. Whoever
+//! writes a transport depends on this, and gets no async runtime with it.
+//!
+//! | feature | adds |
+//! |---|---|
+//! | `hub` | the driver (`hub::Hub`), the in-memory log and output store, the system's clock |
+//! | `testing` | the suites that every log and transport must pass; a clock, a log and hosts that tests steer |
+//!
+//! ```text
+//!  reports, observations, requests                      matrix · deltas · orders
+//!         │                                                      ▲
+//!         ▼                          ack ◄──┐                    │
+//!     take ──► decide / apply ──► append ───┴──► publish ──► execute what is outstanding
+//!              (in order)         (one durable batch)            │
+//!                                                                ▼
+//!                                              Transport · Forge, whose results come back as events
+//! ```
+//!
+//! # What this crate does not do
+//!
+//! It computes no status, stores nothing on disk, opens no socket and starts no process: that is for the crates
+//! that implement the ports.
+
+#![forbid(unsafe_code)]
+
+mod clock;
+mod forge;
+#[cfg(feature = "hub")]
+pub mod hub;
+mod log;
+mod output;
+#[cfg(feature = "testing")]
+pub mod testing;
+mod transport;
+
+pub use clock::Clock;
+pub use forge::{Forge, ForgeError, Look, MergeOrder, Moved, RevertOrder};
+pub use log::{EventLog, Head, Heard, LogError, StoredSnapshot};
+pub use output::{OutputError, OutputPage, OutputStore};
+pub use transport::{Order, Receipt, Transport, Undeliverable, Uplink, UplinkError};

@@ -1,0 +1,36 @@
+//! What operations print, as a port: for people to follow, bounded, apart from the log.
+
+use async_trait::async_trait;
+use compartment_core::{OpId, Text};
+
+/// A part of an operation's output.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct OutputPage {
+    /// The number of the first line in it, from 1. Greater than what was asked for where older lines are gone.
+    pub first: u64,
+    /// The lines.
+    pub lines: Vec<Text>,
+}
+
+/// Why output could not be kept or read.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the output of operations cannot be kept or read: {0}")]
+pub struct OutputError(pub String);
+
+/// Keeps what operations print. Bounded: the oldest lines of an operation go first, and the operations whose
+/// output was added to longest ago.
+#[async_trait]
+pub trait OutputStore: Send + Sync + 'static {
+    /// Adds lines to an operation's output.
+    ///
+    /// # Errors
+    /// [`OutputError`] where they are lost.
+    async fn append(&self, op: &OpId, lines: Vec<Text>) -> Result<(), OutputError>;
+
+    /// The lines from number `from` on that are still kept, a page of them at most. An empty page says that there
+    /// are no more yet.
+    ///
+    /// # Errors
+    /// [`OutputError`] where they cannot be read.
+    async fn read(&self, op: &OpId, from: u64) -> Result<OutputPage, OutputError>;
+}

@@ -1,0 +1,97 @@
+//! The way to hosts, as a port.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use compartment_core::event::Report;
+use compartment_core::{Actor, Ask, HostId, OpId, Text, Timestamp};
+
+/// What a host is to do.
+///
+/// The operation's id is the idempotency key: a host that gets an order again, after a crash of the hub say, does
+/// it once.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Order {
+    /// The operation's id.
+    pub op: OpId,
+    /// Where.
+    pub host: HostId,
+    /// Who asked; nobody for tests that follow a deployment by themselves.
+    pub by: Option<Actor>,
+    /// What for. Never a merge or a revert: those touch no host.
+    pub ask: Ask,
+    /// A host that gets the order at this moment or later refuses it, with `op-rejected`.
+    pub deliver_by: Timestamp,
+}
+
+/// Why an order did not reach its host. It stays outstanding, and is handed over again until it lapses.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{host} cannot be reached: {reason}")]
+pub struct Undeliverable {
+    /// Which.
+    pub host: HostId,
+    /// Why.
+    pub reason: Text,
+}
+
+/// A way to some hosts.
+///
+/// Implementations are held to this by `testing::transports` (feature `testing`).
+#[async_trait]
+pub trait Transport: Send + Sync + 'static {
+    /// What people call it: `http`, `ssh`.
+    fn name(&self) -> &str;
+
+    /// Whether it is the way to this host.
+    fn carries(&self, host: &HostId) -> bool;
+
+    /// Begins to watch its hosts and to pass on what they report. Called once, before the first order.
+    async fn start(&self, uplink: Arc<dyn Uplink>);
+
+    /// Hands an order to its host. `Ok` says that the host has it, or had it before; what comes of it, also a
+    /// refusal by the host, comes in as reports with the order's `op`.
+    ///
+    /// # Errors
+    /// [`Undeliverable`] where the host did not get it.
+    async fn deliver(&self, order: &Order) -> Result<(), Undeliverable>;
+
+    /// Stops watching. Operations that run on hosts go on.
+    async fn stop(&self);
+}
+
+/// How many events were taken.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Receipt {
+    /// How many were new: they changed a fact, and are in the log.
+    pub new: usize,
+    /// The position of the last record of the log when they had been taken.
+    pub position: u64,
+}
+
+/// Why reports were not taken. Whoever sent them keeps them and sends them again: those with an
+/// [`Origin`](compartment_core::event::Origin) count once.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum UplinkError {
+    /// The hub has stopped.
+    #[error("the hub has stopped: {0}")]
+    Stopped(String),
+}
+
+/// The way from hosts to the hub.
+#[async_trait]
+pub trait Uplink: Send + Sync + 'static {
+    /// Passes on what hosts report, in order. Answered when it is durable. Waits where the hub is busy.
+    ///
+    /// # Errors
+    /// [`UplinkError`]: none, some or all of it may have been taken.
+    async fn report(&self, reports: Vec<Report>) -> Result<Receipt, UplinkError>;
+
+    /// Passes on lines that an operation printed. They are for people to follow, bounded, and not durable.
+    async fn output(&self, op: &OpId, lines: Vec<Text>);
+
+    /// What a host is to do now: for transports whose hosts come and ask.
+    ///
+    /// # Errors
+    /// [`UplinkError`] where nobody knows any more.
+    async fn orders(&self, host: &HostId) -> Result<Vec<Order>, UplinkError>;
+}
