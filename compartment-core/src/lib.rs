@@ -99,7 +99,7 @@ pub use event::Event;
 pub use fleet::Fleet;
 pub use id::{Actor, ChannelName, HostId, Invalid, OpId, PrId, SessionId, StorePath, Version};
 pub use matrix::{Matrix, ReadOptions, Row};
-pub use outstanding::{Work, next_deadline, outstanding};
+pub use outstanding::{Work, next_deadline, outstanding, outstanding_on};
 pub use record::Record;
 pub use request::{Ask, Request};
 pub use snapshot::{FOLD_VERSION, Snapshot, SnapshotError};

@@ -57,6 +57,16 @@ pub fn outstanding(fleet: &Fleet, now: Timestamp) -> Vec<Work> {
     work
 }
 
+/// All that has to be done on one host at `now`.
+#[must_use]
+pub fn outstanding_on(fleet: &Fleet, host: &HostId, now: Timestamp) -> Vec<Work> {
+    let mut work = Vec::new();
+    if let Some(host) = fleet.host(host) {
+        of_host(host, now, &mut work);
+    }
+    work
+}
+
 fn of_host(host: &Host, now: Timestamp, work: &mut Vec<Work>) {
     let operations = host.operations();
     let open = operations.open().filter(|operation| operation.deadline <= now);

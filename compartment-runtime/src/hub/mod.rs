@@ -1,1 +1,365 @@
-//! The driver.
+//! The hub: the one driver of the core (feature `hub`).
+//!
+//! **The contract.** One writer takes what hosts report, what is seen of the repository and what people ask for,
+//! decides and applies it in order, and appends it to the log as one durable batch. Only then is anybody
+//! answered, shown anything, or sent to work. What is shown is exactly what a replay of the log gives. What has to
+//! be done follows from that state, so after a crash it comes out again under the same ids.
+//!
+//! ```text
+//!  report · observe · request ──► queue ──► writer ──► log          one task each:
+//!                               (bounded)     │ durable             writer · executor · broadcaster · upkeep
+//!                                             ▼
+//!                            shown ──► matrix, row, subscriptions
+//!                              │
+//!                              └─────► executor ──► transports, forge ──► reports and observations
+//! ```
+//!
+//! ```
+//! # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
+//! use std::sync::Arc;
+//! use compartment_core::{ReadOptions, ndjson, event::Event};
+//! use compartment_runtime::hub::{Config, Hub, MemoryLog, Ports};
+//!
+//! let hub = Hub::start(Ports::new(Arc::new(MemoryLog::default())), Config::default()).await?;
+//! let line = br#"{"host":"gpc0","type":"pull-ok","commit":"abc1234"}"#;
+//! let Event::Report(report) = ndjson::decode(line)?.event else { unreachable!() };
+//! assert_eq!(hub.report(vec![report]).await?.new, 1); // It is durable now.
+//! assert_eq!(hub.matrix(&ReadOptions::default())?.hosts.len(), 1);
+//! hub.shutdown().await;
+//! # Ok::<(), Box<dyn std::error::Error>>(()) }).unwrap();
+//! ```
+//!
+//! A hub keeps running, and so do its tasks, until [`Hub::shutdown`] or until its log fails; dropping the handles
+//! does not stop it.
+
+mod config;
+mod error;
+mod execute;
+mod live;
+mod memory;
+mod output;
+mod past;
+mod queue;
+mod read;
+mod recover;
+mod repository;
+mod requests;
+mod shown;
+mod time;
+mod upkeep;
+mod waiters;
+mod writer;
+
+use std::collections::BTreeMap;
+use std::panic::AssertUnwindSafe;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use async_trait::async_trait;
+use compartment_core::event::{Decision, Event, Observation, Report, TestsConfig};
+use compartment_core::sync::Message;
+use compartment_core::{ChannelName, HostId, OpId, Span, Text, Timestamp, Version};
+use futures::FutureExt;
+use tokio::sync::{Notify, broadcast, oneshot, watch};
+use tracing::{error, info};
+
+pub use config::{Config, Ports};
+pub use error::{Accepted, HubError, RequestError, StartError, StopCause};
+pub use live::Subscription;
+pub use memory::MemoryLog;
+pub use output::MemoryOutput;
+pub use past::AuditQuery;
+pub use read::Health;
+pub use requests::{Batch, BatchAsk, End, WhenOffline, new_op};
+pub use time::SystemClock;
+
+use queue::{Command, PART, Queue};
+use shown::Shown;
+use time::Pace;
+use upkeep::Upkeep;
+use waiters::Waiters;
+use writer::Writer;
+
+use crate::{Clock, EventLog, Forge, Order, OutputStore, Receipt, Transport, Uplink, UplinkError};
+
+/// A running hub, as a handle: cheap to clone.
+#[derive(Clone)]
+pub struct Hub {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    config: Config,
+    log: Arc<dyn EventLog>,
+    clock: Arc<dyn Clock>,
+    output: Arc<dyn OutputStore>,
+    transports: Vec<Arc<dyn Transport>>,
+    forge: Option<Arc<dyn Forge>>,
+    pace: Pace,
+    queue: Queue,
+    shown: Shown,
+    waiters: Waiters,
+    /// Something has become durable.
+    changed: Notify,
+    live: broadcast::Sender<Arc<Message>>,
+    /// Counts what operations printed.
+    printed: watch::Sender<u64>,
+    phase: watch::Sender<Phase>,
+    /// Why hosts could not be reached.
+    unreachable: Mutex<BTreeMap<HostId, Text>>,
+    /// What could not be written down beside the log.
+    upkeep: Mutex<BTreeMap<&'static str, String>>,
+}
+
+/// How far a hub is.
+#[derive(Clone, Debug)]
+enum Phase {
+    Running,
+    /// Nothing new is taken.
+    Stopping(StopCause),
+    /// Everything is put away, and the log closed.
+    Stopped(StopCause),
+}
+
+impl Hub {
+    /// Recovers from the log and starts. Needs a tokio runtime with time enabled.
+    ///
+    /// # Errors
+    /// [`StartError`] where the log cannot be read.
+    pub async fn start(ports: Ports, config: Config) -> Result<Self, StartError> {
+        let Ports { log, clock, output, transports, forge } = ports;
+        let recovered = recover::recover(&*log).await?;
+        let pace = Pace::new(recovered.fleet.at(), clock.elapsed());
+        let (queue, commands) = Queue::new(config.queue.get());
+        let now = pace.now(clock.wall(), clock.elapsed());
+        let inner = Arc::new(Inner {
+            config,
+            log,
+            clock,
+            output,
+            transports,
+            forge,
+            pace,
+            queue,
+            shown: Shown::new(recovered.fleet.clone(), now),
+            waiters: Waiters::default(),
+            changed: Notify::new(),
+            live: broadcast::Sender::new(config.subscriber_lag.get()),
+            printed: watch::Sender::new(0),
+            phase: watch::Sender::new(Phase::Running),
+            unreachable: Mutex::default(),
+            upkeep: Mutex::default(),
+        });
+        let hub = Self { inner: Arc::clone(&inner) };
+        let writer = Writer { ahead: recovered.fleet, commands, inner: Arc::clone(&inner) };
+        let upkeep = Upkeep::new(Arc::clone(&inner), recovered.snapshot);
+        tokio::spawn(supervise(hub.clone(), writer, upkeep));
+        Ok(hub)
+    }
+
+    /// Takes what hosts report, in order. Answered when it is durable, with how many were new. Waits while the
+    /// queue is full. Long lists are taken in parts.
+    ///
+    /// # Errors
+    /// [`HubError::Stopped`]: none, some or all of it may have been taken. Reports with an origin can be sent
+    /// again: each counts once.
+    pub async fn report(&self, reports: Vec<Report>) -> Result<Receipt, HubError> {
+        self.inner.submit(reports.into_iter().map(Event::from)).await
+    }
+
+    /// Takes what was seen of the repository, in order. See [`Hub::report`].
+    ///
+    /// # Errors
+    /// [`HubError::Stopped`]: none, some or all of it may have been taken.
+    pub async fn observe(&self, observations: Vec<Observation>) -> Result<Receipt, HubError> {
+        self.inner.submit(observations.into_iter().map(Event::from)).await
+    }
+
+    /// Makes a host known, or configures it otherwise.
+    ///
+    /// # Errors
+    /// [`HubError::Stopped`]: it may or may not have been taken.
+    pub async fn configure(
+        &self,
+        host: HostId,
+        channel: ChannelName,
+        tests: TestsConfig,
+    ) -> Result<Receipt, HubError> {
+        self.inner.submit([Decision::HostConfigured { host, channel, tests }.into()]).await
+    }
+
+    /// Forgets all facts of a host, and ignores its reports until it is configured again.
+    ///
+    /// # Errors
+    /// [`HubError::Stopped`]: it may or may not have been taken.
+    pub async fn remove(&self, host: HostId) -> Result<Receipt, HubError> {
+        self.inner.submit([Decision::HostRemoved { host }.into()]).await
+    }
+
+    /// Says which version agents should have.
+    ///
+    /// # Errors
+    /// [`HubError::Stopped`]: it may or may not have been taken.
+    pub async fn release_agent(&self, version: Version) -> Result<Receipt, HubError> {
+        self.inner.submit([Decision::AgentReleased { version }.into()]).await
+    }
+
+    /// Stops: takes what waits in the queue and nothing new, writes everything down, closes the log. Returns when
+    /// that is done.
+    pub async fn shutdown(&self) {
+        self.inner.stop(StopCause::ShutDown);
+        self.stopped().await;
+    }
+
+    /// Waits until the hub has stopped and its log is closed, and says why.
+    pub async fn stopped(&self) -> StopCause {
+        let mut phase = self.inner.phase.subscribe();
+        let stopped = phase.wait_for(|phase| matches!(phase, Phase::Stopped(_))).await;
+        match stopped.as_deref() {
+            Ok(Phase::Stopped(cause)) => cause.clone(),
+            Ok(Phase::Running | Phase::Stopping(_)) | Err(_) => StopCause::Broken("phase"),
+        }
+    }
+}
+
+/// Runs the hub's tasks to their end, and puts everything away.
+async fn supervise(hub: Hub, writer: Writer, upkeep: Upkeep) {
+    let inner = &hub.inner;
+    let writer = watched(inner, "writer", writer.run());
+    let broadcaster = watched(inner, "broadcaster", live::broadcast(Arc::clone(inner)));
+    let upkeep = watched(inner, "upkeep", upkeep.run());
+    for transport in &inner.transports {
+        transport.start(Arc::new(hub.clone())).await;
+    }
+    let executor = watched(inner, "executor", execute::execute(hub.clone()));
+    // A failure has set the cause already.
+    let _written = writer.await;
+    inner.stop(StopCause::ShutDown);
+    let (_, _) = tokio::join!(broadcaster, executor);
+    for transport in &inner.transports {
+        transport.stop().await;
+    }
+    let upkeep = upkeep.await.ok().flatten();
+    let cause = inner.cause().unwrap_or(StopCause::ShutDown);
+    if cause == StopCause::ShutDown
+        && let Some(upkeep) = upkeep
+    {
+        upkeep.finish().await;
+    }
+    if let Err(error) = inner.log.close().await {
+        error!(%error, "could not close the log");
+    }
+    match &cause {
+        StopCause::ShutDown => info!("the hub has stopped"),
+        StopCause::Log(_) | StopCause::Broken(_) => error!(%cause, "the hub has stopped"),
+    }
+    inner.phase.send_replace(Phase::Stopped(cause));
+    // Whoever waits for an operation is told.
+    inner.changed.notify_waiters();
+}
+
+/// A task whose panic stops the hub.
+fn watched<T: Send + 'static>(
+    inner: &Arc<Inner>,
+    name: &'static str,
+    task: impl Future<Output = T> + Send + 'static,
+) -> tokio::task::JoinHandle<Option<T>> {
+    let inner = Arc::clone(inner);
+    tokio::spawn(async move {
+        let done = AssertUnwindSafe(task).catch_unwind().await;
+        if done.is_err() {
+            inner.stop(StopCause::Broken(name));
+        }
+        done.ok()
+    })
+}
+
+impl Inner {
+    /// The hub's time.
+    fn now(&self) -> Timestamp {
+        self.pace.now(self.clock.wall(), self.clock.elapsed())
+    }
+
+    /// Sleeps until the hub's time is `at`, or a little shorter: its clock may have been set.
+    async fn sleep_until(&self, at: Timestamp) {
+        const SLICE: Span = Span::from_secs(10);
+        self.clock.sleep(at.since(self.now()).min(SLICE)).await;
+    }
+
+    /// Resolves once nothing new is taken.
+    async fn stopping(&self) {
+        let mut phase = self.phase.subscribe();
+        // The sender lives as long as this does.
+        drop(phase.wait_for(|phase| !matches!(phase, Phase::Running)).await);
+    }
+
+    /// Begins to stop, for the first cause that is given.
+    fn stop(&self, cause: StopCause) {
+        self.phase.send_if_modified(|phase| {
+            let running = matches!(phase, Phase::Running);
+            if running {
+                *phase = Phase::Stopping(cause);
+            }
+            running
+        });
+        self.queue.close();
+    }
+
+    /// Why it stops or has stopped.
+    fn cause(&self) -> Option<StopCause> {
+        match &*self.phase.borrow() {
+            Phase::Running => None,
+            Phase::Stopping(cause) | Phase::Stopped(cause) => Some(cause.clone()),
+        }
+    }
+
+    fn gone(&self) -> HubError {
+        HubError::Stopped(self.cause().unwrap_or(StopCause::ShutDown))
+    }
+
+    /// Refuses to show what may be stale: after a failure nobody knows what comes next.
+    fn readable(&self) -> Result<(), HubError> {
+        match &*self.phase.borrow() {
+            Phase::Running | Phase::Stopping(StopCause::ShutDown) => Ok(()),
+            Phase::Stopping(cause) | Phase::Stopped(cause) => Err(HubError::Stopped(cause.clone())),
+        }
+    }
+
+    /// Takes events, in parts that each become durable as one.
+    async fn submit(&self, events: impl IntoIterator<Item = Event>) -> Result<Receipt, HubError> {
+        let mut events = events.into_iter().peekable();
+        let mut receipt = Receipt::default();
+        loop {
+            let part: Vec<_> = events.by_ref().take(PART).collect();
+            let (answer, answered) = oneshot::channel();
+            self.queue.put(Command::Events(part, answer)).await.map_err(|_| self.gone())?;
+            let Receipt { new, position } = answered.await.map_err(|_| self.gone())?;
+            receipt = Receipt { new: receipt.new + new, position };
+            if events.peek().is_none() {
+                return Ok(receipt);
+            }
+        }
+    }
+
+    fn note_upkeep(&self, what: &'static str, failed: Option<String>) {
+        let mut upkeep = self.upkeep.lock().unwrap_or_else(PoisonError::into_inner);
+        match failed {
+            Some(error) => drop(upkeep.insert(what, error)),
+            None => drop(upkeep.remove(what)),
+        }
+    }
+}
+
+#[async_trait]
+impl Uplink for Hub {
+    async fn report(&self, reports: Vec<Report>) -> Result<Receipt, UplinkError> {
+        Self::report(self, reports).await.map_err(|error| UplinkError::Stopped(error.to_string()))
+    }
+
+    async fn output(&self, op: &OpId, lines: Vec<Text>) {
+        self.print(op, lines).await;
+    }
+
+    async fn orders(&self, host: &HostId) -> Result<Vec<Order>, UplinkError> {
+        Self::orders(self, host).map_err(|error| UplinkError::Stopped(error.to_string()))
+    }
+}

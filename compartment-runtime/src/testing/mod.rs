@@ -1,4 +1,9 @@
 //! For tests of what stands around the core: the suites that every port implementation must pass, and ports that
 //! tests steer (feature `testing`).
 
+pub mod clock;
+pub mod faults;
+pub mod forge;
+pub mod hosts;
 pub mod logs;
+pub mod transports;

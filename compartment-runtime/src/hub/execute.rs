@@ -1,0 +1,228 @@
+//! Executes what is outstanding: it is derived from the state again and again, never remembered across a start.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, PoisonError};
+
+use compartment_core::decide::DELIVER_WITHIN;
+use compartment_core::event::Decision;
+use compartment_core::{Ask, HostId, OpId, Span, Text, Timestamp, Work, next_deadline, outstanding};
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+use tracing::{debug, warn};
+
+use super::{Hub, Inner, repository};
+use crate::Order;
+
+/// How soon what could not be done is tried again, at first. Then twice as long each time.
+const RETRY: Span = Span::from_secs(1);
+
+/// How long at most between two tries, and after which time a host that has its order and says nothing is handed
+/// it again.
+const RETRY_AT_MOST: Span = Span::from_secs(30);
+
+/// What is being done about one piece of work.
+#[derive(Clone, Copy, Debug)]
+enum Hand {
+    /// Somebody is at it.
+    Busy { retry: Span },
+    /// It is due again at this moment, or once the host is heard after `since`.
+    Due { at: Timestamp, since: Timestamp, retry: Span },
+}
+
+/// What became of one try.
+pub(super) enum Tried {
+    /// It reached its host, or is in the log.
+    Done,
+    /// It is to be tried again.
+    Failed,
+}
+
+/// Does what is outstanding, until the hub stops. What is under way then is dropped, and comes out again after the
+/// next start.
+pub(super) async fn execute(hub: Hub) {
+    let inner = &hub.inner;
+    let mut executor = Executor {
+        hub: hub.clone(),
+        hands: BTreeMap::new(),
+        tasks: JoinSet::new(),
+        room: Arc::new(Semaphore::new(inner.config.deliveries.get())),
+    };
+    loop {
+        let changed = inner.changed.notified();
+        tokio::pin!(changed);
+        changed.as_mut().enable();
+        let begun = std::time::Instant::now();
+        let next = executor.look().await;
+        // Where much is outstanding a look takes its time: most of it belongs to others.
+        let rest = begun.elapsed() * 4;
+        if rest > std::time::Duration::from_millis(4) {
+            tokio::time::sleep(rest).await;
+        }
+        tokio::select! {
+            () = changed => {}
+            Some(tried) = executor.tasks.join_next() => executor.tried(tried.ok()),
+            () = async {
+                match next {
+                    Some(at) => inner.sleep_until(at).await,
+                    None => std::future::pending().await,
+                }
+            } => {}
+            () = inner.stopping() => return,
+        }
+    }
+}
+
+struct Executor {
+    hub: Hub,
+    hands: BTreeMap<OpId, Hand>,
+    tasks: JoinSet<(OpId, Tried)>,
+    room: Arc<Semaphore>,
+}
+
+impl Executor {
+    /// Looks at what is outstanding, and begins what is due. Gives the moment of the next look.
+    async fn look(&mut self) -> Option<Timestamp> {
+        while let Some(tried) = self.tasks.try_join_next() {
+            self.tried(tried.ok());
+        }
+        let inner = Arc::clone(&self.hub.inner);
+        let now = inner.now();
+        let (work, deadline) = {
+            let fleet = inner.shown.fleet();
+            let mut work = outstanding(&fleet, now);
+            let still: BTreeSet<&OpId> = work.iter().map(id).collect();
+            self.hands.retain(|op, hand| matches!(hand, Hand::Busy { .. }) || still.contains(op));
+            let heard = |host: &HostId| fleet.host(host).and_then(|host| host.last_heard());
+            work.retain(|work| self.is_due(work, now, heard));
+            (work, next_deadline(&fleet, now))
+        };
+        let mut expired = Vec::new();
+        for work in work {
+            match work {
+                Work::RecordExpiry { op, kind, host } => {
+                    self.hands.remove(&op);
+                    expired.push(Decision::OpExpired { op, kind, host }.into());
+                }
+                Work::Request { .. } | Work::AutomaticTest { .. } => self.begin(work, now),
+            }
+        }
+        if !expired.is_empty() && inner.submit(expired).await.is_err() {
+            return None;
+        }
+        let due = self.hands.values().filter_map(|hand| match hand {
+            Hand::Due { at, .. } => Some(*at),
+            Hand::Busy { .. } => None,
+        });
+        due.chain(deadline).min()
+    }
+
+    /// Whether work is to be begun now.
+    fn is_due(&self, work: &Work, now: Timestamp, heard: impl Fn(&HostId) -> Option<Timestamp>) -> bool {
+        let (op, host) = match work {
+            Work::RecordExpiry { .. } => return true,
+            Work::Request { op, ask, .. } => (op, ask.host()),
+            Work::AutomaticTest { op, host } => (op, Some(host)),
+        };
+        match self.hands.get(op) {
+            None => true,
+            Some(Hand::Busy { .. }) => false,
+            Some(Hand::Due { at, since, .. }) => *at <= now || host.and_then(heard) > Some(*since),
+        }
+    }
+
+    fn begin(&mut self, work: Work, now: Timestamp) {
+        let op = id(&work).clone();
+        let retry = match self.hands.get(&op) {
+            Some(Hand::Busy { retry } | Hand::Due { retry, .. }) => *retry,
+            None => RETRY,
+        };
+        self.hands.insert(op.clone(), Hand::Busy { retry });
+        let (hub, room) = (self.hub.clone(), Arc::clone(&self.room));
+        self.tasks.spawn(async move {
+            let tried = match order(work.clone(), now) {
+                Some(order) => {
+                    // Never closed; and whoever holds a place gives it back in time.
+                    let _place = room.acquire_owned().await;
+                    deliver(&hub.inner, &order).await
+                }
+                None => repository::ask(&hub, work).await,
+            };
+            (op, tried)
+        });
+    }
+
+    /// A try has ended. One that panicked has no name, and its hand is forgotten in time.
+    fn tried(&mut self, tried: Option<(OpId, Tried)>) {
+        let Some((op, tried)) = tried else {
+            warn!("a transport or forge has panicked; what it was asked for is tried again");
+            self.hands.retain(|_, hand| matches!(hand, Hand::Due { .. }));
+            return;
+        };
+        let Some(Hand::Busy { retry }) = self.hands.get(&op).copied() else { return };
+        let now = self.hub.inner.now();
+        let hand = match tried {
+            // It is outstanding until the host says that it began.
+            Tried::Done => Hand::Due { at: now + RETRY_AT_MOST, since: Timestamp::MAX, retry: RETRY },
+            Tried::Failed => {
+                let longer = Span::from_millis(retry.as_millis() * 2).min(RETRY_AT_MOST);
+                Hand::Due { at: now + retry, since: now, retry: longer }
+            }
+        };
+        self.hands.insert(op, hand);
+    }
+}
+
+const fn id(work: &Work) -> &OpId {
+    match work {
+        Work::Request { op, .. } | Work::AutomaticTest { op, .. } | Work::RecordExpiry { op, .. } => op,
+    }
+}
+
+/// What work asks of a host; nothing where it asks none.
+pub(super) fn order(work: Work, now: Timestamp) -> Option<Order> {
+    match work {
+        Work::Request { op, by, ask, deliver_by } => {
+            let host = ask.host()?.clone();
+            Some(Order { op, host, by: Some(by), ask, deliver_by })
+        }
+        Work::AutomaticTest { op, host } => {
+            let ask = Ask::Test { host: host.clone() };
+            Some(Order { op, host, by: None, ask, deliver_by: now + DELIVER_WITHIN })
+        }
+        Work::RecordExpiry { .. } => None,
+    }
+}
+
+/// Hands an order to its host.
+async fn deliver(inner: &Inner, order: &Order) -> Tried {
+    let failed = match inner.transports.iter().find(|transport| transport.carries(&order.host)) {
+        None => Some(Text::from("no transport is set up for this host")),
+        Some(transport) => tokio::select! {
+            delivered = transport.deliver(order) => delivered.err().map(|error| error.reason),
+            () = inner.clock.sleep(inner.config.patience) => {
+                let patience = inner.config.patience;
+                Some(Text::new(&format!("{} did not hand it over within {patience}", transport.name())))
+            }
+        },
+    };
+    let mut unreachable = inner.unreachable.lock().unwrap_or_else(PoisonError::into_inner);
+    match failed {
+        None => {
+            unreachable.remove(&order.host);
+            debug!(op = %order.op, host = %order.host, "delivered");
+            Tried::Done
+        }
+        Some(reason) => {
+            debug!(op = %order.op, host = %order.host, %reason, "not delivered");
+            unreachable.insert(order.host.clone(), reason);
+            Tried::Failed
+        }
+    }
+}
+
+impl Tried {
+    /// Tried with this success.
+    pub(super) const fn done(done: bool) -> Self {
+        if done { Self::Done } else { Self::Failed }
+    }
+}

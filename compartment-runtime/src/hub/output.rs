@@ -1,0 +1,177 @@
+//! What operations print: kept in memory, and followed.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use async_trait::async_trait;
+use compartment_core::operation::Progress;
+use compartment_core::{HostId, OpId, Text};
+use futures::stream::{self, Stream};
+use tracing::warn;
+
+use super::{Hub, HubError, Inner};
+use crate::{OutputError, OutputPage, OutputStore};
+
+/// How many lines a page holds at most.
+const PAGE: usize = 512;
+
+/// Output in memory, bounded by bytes an operation and by the number of operations.
+#[derive(Debug)]
+pub struct MemoryOutput {
+    bytes: usize,
+    operations: usize,
+    kept: Mutex<Kept>,
+}
+
+#[derive(Debug, Default)]
+struct Kept {
+    printed: BTreeMap<OpId, Printed>,
+    /// Grows with every addition: who was added to longest ago goes first.
+    clock: u64,
+}
+
+#[derive(Debug, Default)]
+struct Printed {
+    first: u64,
+    lines: VecDeque<Text>,
+    bytes: usize,
+    touched: u64,
+}
+
+impl MemoryOutput {
+    /// Keeps at most `bytes` of each of the last `operations` operations.
+    #[must_use]
+    pub fn new(bytes: usize, operations: usize) -> Self {
+        Self { bytes, operations: operations.max(1), kept: Mutex::default() }
+    }
+}
+
+impl Default for MemoryOutput {
+    /// One MiB of each of the last 256 operations.
+    fn default() -> Self {
+        Self::new(1 << 20, 256)
+    }
+}
+
+/// What a line takes: an empty one is not free.
+fn size(line: &Text) -> usize {
+    line.as_str().len() + size_of::<Text>()
+}
+
+#[async_trait]
+impl OutputStore for MemoryOutput {
+    async fn append(&self, op: &OpId, lines: Vec<Text>) -> Result<(), OutputError> {
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.clock += 1;
+        let touched = kept.clock;
+        if !kept.printed.contains_key(op) && kept.printed.len() >= self.operations {
+            let oldest = kept.printed.iter().min_by_key(|(_, printed)| printed.touched);
+            if let Some(oldest) = oldest.map(|(op, _)| op.clone()) {
+                kept.printed.remove(&oldest);
+            }
+        }
+        let printed =
+            kept.printed.entry(op.clone()).or_insert_with(|| Printed { first: 1, ..Printed::default() });
+        printed.touched = touched;
+        for line in lines {
+            printed.bytes += size(&line);
+            printed.lines.push_back(line);
+            while printed.bytes > self.bytes
+                && let Some(gone) = printed.lines.pop_front()
+            {
+                printed.bytes -= size(&gone);
+                printed.first += 1;
+            }
+        }
+        Ok(())
+    }
+
+    async fn read(&self, op: &OpId, from: u64) -> Result<OutputPage, OutputError> {
+        let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(printed) = kept.printed.get(op) else {
+            return Ok(OutputPage { first: from.max(1), lines: Vec::new() });
+        };
+        let first = from.max(printed.first);
+        let skip = usize::try_from(first - printed.first).unwrap_or(usize::MAX);
+        let lines = printed.lines.iter().skip(skip).take(PAGE).cloned().collect();
+        Ok(OutputPage { first, lines })
+    }
+}
+
+impl Hub {
+    /// Keeps lines that an operation printed, for people to follow. They are bounded, and not durable.
+    pub async fn print(&self, op: &OpId, lines: Vec<Text>) {
+        if let Err(error) = self.inner.output.append(op, lines).await {
+            warn!(%op, %error, "lost output of an operation");
+        }
+        self.inner.printed.send_modify(|count| *count += 1);
+    }
+
+    /// Follows what an operation of a host prints, from the first line that is kept, until it has ended and all
+    /// is told. Where older lines are gone, a page begins later than the one before ended.
+    pub fn follow(
+        &self,
+        host: HostId,
+        op: OpId,
+    ) -> impl Stream<Item = Result<OutputPage, HubError>> + Send + 'static {
+        let follower = Follower { inner: Arc::clone(&self.inner), host, op, from: 1 };
+        stream::unfold(Some(follower), |follower| async move {
+            let mut follower = follower?;
+            match follower.page().await {
+                Ok(Some(page)) => Some((Ok(page), Some(follower))),
+                Ok(None) => None,
+                Err(error) => Some((Err(error), None)),
+            }
+        })
+    }
+}
+
+struct Follower {
+    inner: Arc<Inner>,
+    host: HostId,
+    op: OpId,
+    from: u64,
+}
+
+impl Follower {
+    /// The next lines, once there are any; nothing after the last.
+    async fn page(&mut self) -> Result<Option<OutputPage>, HubError> {
+        let mut printed = self.inner.printed.subscribe();
+        loop {
+            printed.borrow_and_update();
+            let changed = self.inner.changed.notified();
+            tokio::pin!(changed);
+            changed.as_mut().enable();
+            self.inner.readable()?;
+            // Before the look at the lines: what is printed before the end is read after it.
+            let over = self.is_over();
+            // What cannot be read any more is not worth an error to who follows: it is gone.
+            let page = self.inner.output.read(&self.op, self.from).await.unwrap_or_default();
+            if !page.lines.is_empty() {
+                self.from = page.first + page.lines.len() as u64;
+                return Ok(Some(page));
+            }
+            if over {
+                return Ok(None);
+            }
+            tokio::select! {
+                _ = printed.changed() => {}
+                () = changed => {}
+                // Its time may run out without a word.
+                () = self.inner.sleep_until(self.inner.now() + compartment_core::Span::from_secs(10)) => {}
+                () = self.inner.stopping() => return Ok(None),
+            }
+        }
+    }
+
+    /// Whether nothing more is to be expected.
+    fn is_over(&self) -> bool {
+        let fleet = self.inner.shown.fleet();
+        let progress = fleet.host(&self.host).and_then(|host| host.operations().progress(&self.op));
+        match progress {
+            Some(Progress::Waiting(_)) => false,
+            Some(Progress::Started(operation)) => operation.deadline <= self.inner.now(),
+            Some(Progress::Ended(_)) | None => true,
+        }
+    }
+}

@@ -1,0 +1,96 @@
+//! What may be seen now.
+
+use std::sync::{Arc, PoisonError};
+
+use compartment_core::{Fleet, HostId, Matrix, ReadOptions, Row, Text, Timestamp, outstanding_on};
+
+use super::{Hub, HubError, Subscription, execute};
+use crate::Order;
+
+/// How a hub is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Health {
+    /// The position of the last record that is durable and shown.
+    pub position: u64,
+    /// How many events wait to be taken, or are being written.
+    pub waiting: usize,
+    /// What could not be written down beside the log, and why. It costs time or presence after a restart, and no
+    /// event.
+    pub upkeep: Vec<String>,
+}
+
+impl Hub {
+    /// The hub's time: the machine's clock, but that it never goes back.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        self.inner.now()
+    }
+
+    /// Reads the state with a function of its own. The hub shows nothing new meanwhile: be quick.
+    ///
+    /// # Errors
+    /// [`HubError::Stopped`].
+    pub fn read<T>(&self, read: impl FnOnce(&Fleet, Timestamp) -> T) -> Result<T, HubError> {
+        self.inner.readable()?;
+        let fleet = self.inner.shown.fleet();
+        // After the lock: what was shown while this waited is not in the future.
+        Ok(read(&fleet, self.inner.now()))
+    }
+
+    /// The matrix now.
+    ///
+    /// # Errors
+    /// [`HubError::Stopped`].
+    pub fn matrix(&self, options: &ReadOptions) -> Result<Matrix, HubError> {
+        self.read(|fleet, now| fleet.matrix(now, options))
+    }
+
+    /// One host's row now.
+    ///
+    /// # Errors
+    /// [`HubError::Stopped`], [`HubError::UnknownHost`].
+    pub fn row(&self, host: &HostId, options: &ReadOptions) -> Result<Row, HubError> {
+        self.read(|fleet, now| fleet.row(host, now, options))?
+            .ok_or_else(|| HubError::UnknownHost(host.clone()))
+    }
+
+    /// Subscribes to live updates: the full state first.
+    ///
+    /// # Errors
+    /// [`HubError::Stopped`].
+    pub fn subscribe(&self) -> Result<Subscription, HubError> {
+        self.inner.readable()?;
+        Ok(Subscription::new(Arc::clone(&self.inner)))
+    }
+
+    /// What a host is to do now.
+    ///
+    /// # Errors
+    /// [`HubError::Stopped`].
+    pub fn orders(&self, host: &HostId) -> Result<Vec<Order>, HubError> {
+        self.read(|fleet, now| {
+            outstanding_on(fleet, host, now)
+                .into_iter()
+                .filter_map(|work| execute::order(work, now))
+                .collect()
+        })
+    }
+
+    /// Why the last order did not reach a host; nothing where it did.
+    #[must_use]
+    pub fn unreachable(&self, host: &HostId) -> Option<Text> {
+        self.inner.unreachable.lock().unwrap_or_else(PoisonError::into_inner).get(host).cloned()
+    }
+
+    /// How the hub is.
+    ///
+    /// # Errors
+    /// [`HubError::Stopped`].
+    pub fn health(&self) -> Result<Health, HubError> {
+        let position = self.read(|fleet, _| fleet.position())?;
+        let upkeep = self.inner.upkeep.lock().unwrap_or_else(PoisonError::into_inner);
+        let upkeep =
+            upkeep.iter().map(|(what, error)| format!("could not write down {what}: {error}")).collect();
+        Ok(Health { position, waiting: self.inner.queue.waiting(), upkeep })
+    }
+}

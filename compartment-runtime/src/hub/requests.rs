@@ -1,0 +1,200 @@
+//! What people ask for, on one host or many.
+
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+
+use compartment_core::matrix::Presence;
+use compartment_core::operation::{Outcome, Progress};
+use compartment_core::{Actor, Ask, HostId, OpId, Request, Span, Text};
+use futures::stream::{self, Stream, StreamExt};
+use tokio::sync::oneshot;
+
+use super::queue::Command;
+use super::waiters::{Told, Waiter};
+use super::{Accepted, Hub, HubError, Inner, RequestError};
+
+/// A new operation id: unique, and in the order of time.
+#[must_use]
+pub fn new_op() -> OpId {
+    OpId::new(&uuid::Uuid::now_v7().to_string()).expect("a UUID is a valid operation id")
+}
+
+/// How an operation ended.
+#[derive(Clone, Debug, PartialEq)]
+pub enum End {
+    /// It began, and this came of it.
+    Ended(Outcome),
+    /// The host refused it, and nothing was tried.
+    Rejected(Text),
+    /// It did not reach the host in time.
+    Lapsed,
+    /// It has no outcome of its own, and waits no more: a refresh that was answered, a stop that was heeded.
+    Done,
+}
+
+/// The same request for many hosts.
+#[derive(Clone, Debug)]
+pub struct Batch {
+    /// Who asks.
+    pub by: Actor,
+    /// Where.
+    pub hosts: Vec<HostId>,
+    /// What for.
+    pub ask: BatchAsk,
+    /// On how many hosts at a time.
+    pub limit: NonZeroUsize,
+    /// What becomes of hosts that are offline.
+    pub when_offline: WhenOffline,
+}
+
+/// What many hosts can be asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BatchAsk {
+    /// [`Ask::Pull`].
+    Pull,
+    /// [`Ask::Switch`].
+    Switch {
+        /// Even though the checkout is not proven to be the desired one.
+        force: bool,
+    },
+    /// [`Ask::Test`].
+    Test,
+    /// [`Ask::Rollback`], each host to its own default target.
+    Rollback,
+    /// [`Ask::Refresh`].
+    Refresh,
+}
+
+/// What becomes of hosts that are offline.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum WhenOffline {
+    /// They are not asked: nothing surprises anybody when they come back.
+    #[default]
+    Skip,
+    /// They are asked, and have until the request lapses.
+    Ask,
+}
+
+impl BatchAsk {
+    fn on(self, host: HostId) -> Ask {
+        match self {
+            Self::Pull => Ask::Pull { host },
+            Self::Switch { force } => Ask::Switch { host, force },
+            Self::Test => Ask::Test { host },
+            Self::Rollback => Ask::Rollback { host, to: None },
+            Self::Refresh => Ask::Refresh { host: Some(host) },
+        }
+    }
+}
+
+impl Hub {
+    /// Asks for an operation. `Ok` says that it waits for its host, durably; nothing has begun yet.
+    ///
+    /// # Errors
+    /// [`RequestError::Refused`], which is in the log too; [`RequestError::NoForge`]; [`RequestError::Hub`].
+    pub async fn request(&self, request: Request) -> Result<Accepted, RequestError> {
+        let forge = match &request.ask {
+            Ask::MergePr { .. } | Ask::RevertPr { .. } | Ask::Refresh { host: None } => true,
+            Ask::Pull { .. }
+            | Ask::Switch { .. }
+            | Ask::Test { .. }
+            | Ask::Rollback { .. }
+            | Ask::Stop { .. }
+            | Ask::Refresh { host: Some(_) } => false,
+        };
+        if forge && self.inner.forge.is_none() {
+            return Err(RequestError::NoForge);
+        }
+        let (answer, answered) = oneshot::channel();
+        let command = Command::Request(Box::new(request), answer);
+        self.inner.queue.put(command).await.map_err(|_| self.inner.gone())?;
+        answered.await.map_err(|_| self.inner.gone())?
+    }
+
+    /// Asks for an operation on a host, and waits for its end.
+    ///
+    /// # Errors
+    /// As [`Hub::request`].
+    pub async fn run(&self, host: HostId, request: Request) -> Result<End, RequestError> {
+        // Before it is asked for: no end of it is missed.
+        let waiting = self.inner.waiters.listen(host, request.op.clone());
+        self.request(request).await?;
+        Ok(self.inner.ended(&waiting.waiter).await?)
+    }
+
+    /// Waits for the end of an operation that was asked for. One that is not known, or no longer, counts as
+    /// [`End::Done`].
+    ///
+    /// # Errors
+    /// [`HubError::Stopped`].
+    pub async fn ended(&self, host: HostId, op: OpId) -> Result<End, HubError> {
+        let waiting = self.inner.waiters.listen(host, op);
+        self.inner.ended(&waiting.waiter).await
+    }
+
+    /// Asks for the same on many hosts, and gives a result for each as it comes: its end, or why it was not asked.
+    /// Where one fails or is offline the others go on. Dropping the stream asks nobody else; what was asked for
+    /// goes on.
+    pub fn request_all(
+        &self,
+        batch: Batch,
+    ) -> impl Stream<Item = (HostId, Result<End, RequestError>)> + Send + 'static {
+        let Batch { by, hosts, ask, limit, when_offline } = batch;
+        let hub = self.clone();
+        let one = move |host: HostId| {
+            let (hub, by) = (hub.clone(), by.clone());
+            async move {
+                let end = match hub.is_offline(&host) {
+                    Err(error) => Err(error.into()),
+                    Ok(true) if when_offline == WhenOffline::Skip => Err(RequestError::Offline(host.clone())),
+                    Ok(true | false) => {
+                        let request =
+                            Request { op: new_op(), by, ask: ask.on(host.clone()), deliver_by: None };
+                        hub.run(host.clone(), request).await
+                    }
+                };
+                (host, end)
+            }
+        };
+        stream::iter(hosts).map(one).buffer_unordered(limit.get())
+    }
+
+    fn is_offline(&self, host: &HostId) -> Result<bool, HubError> {
+        let options = self.inner.config.read;
+        self.read(|fleet, now| {
+            let heard = fleet.host(host).and_then(|host| host.last_heard());
+            Presence::of(heard, now, &options) == Presence::Offline
+        })
+    }
+}
+
+impl Inner {
+    /// Waits until an operation has ended. It does, in the end: every operation has a deadline, which the hub
+    /// itself records.
+    async fn ended(self: &Arc<Self>, waiter: &Waiter) -> Result<End, HubError> {
+        const LOOK_AGAIN: Span = Span::from_secs(10);
+        loop {
+            self.readable()?;
+            if let Some(end) = self.end(waiter) {
+                return Ok(end);
+            }
+            tokio::select! {
+                () = waiter.changed() => {}
+                () = self.sleep_until(self.now() + LOOK_AGAIN) => {}
+                () = self.stopping() => return Err(self.gone()),
+            }
+        }
+    }
+
+    fn end(&self, waiter: &Waiter) -> Option<End> {
+        let fleet = self.shown.fleet();
+        let progress = fleet.host(&waiter.host).and_then(|host| host.operations().progress(&waiter.op));
+        match (progress, waiter.told()) {
+            (Some(Progress::Waiting(_) | Progress::Started(_)), _) => None,
+            (Some(Progress::Ended(ended)), _) => Some(End::Ended(ended.outcome.clone())),
+            (None, Told::Rejected(reason)) => Some(End::Rejected(reason)),
+            (None, Told::Expired) => Some(End::Lapsed),
+            (None, Told::Nothing) => Some(End::Done),
+        }
+    }
+}

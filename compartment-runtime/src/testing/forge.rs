@@ -1,0 +1,130 @@
+//! A forge that tests steer.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use async_trait::async_trait;
+use compartment_core::event::{PullRequest, Via};
+use compartment_core::{ChannelName, Commit, LockHash, OpId, PrId, Text};
+
+use crate::{Forge, ForgeError, Look, MergeOrder, Moved, RevertOrder};
+
+/// A repository in memory, with one channel. It keeps the port's promise: the same order is carried out once.
+#[derive(Debug)]
+pub struct MemoryForge {
+    state: Mutex<State>,
+}
+
+#[derive(Debug)]
+struct State {
+    tip: (Commit, LockHash),
+    open: BTreeMap<PrId, (PullRequest, (Commit, LockHash))>,
+    before: BTreeMap<PrId, (Commit, LockHash)>,
+    done: BTreeMap<OpId, Moved>,
+    carried_out: Vec<OpId>,
+    trouble: Option<ForgeError>,
+    /// The next answer is lost on its way, after the order was carried out.
+    lose_answer: bool,
+}
+
+impl MemoryForge {
+    /// A repository with this tip.
+    #[must_use]
+    pub fn new(commit: Commit, lock_hash: LockHash) -> Self {
+        let state = State {
+            tip: (commit, lock_hash),
+            open: BTreeMap::new(),
+            before: BTreeMap::new(),
+            done: BTreeMap::new(),
+            carried_out: Vec::new(),
+            trouble: None,
+            lose_answer: false,
+        };
+        Self { state: Mutex::new(state) }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Opens a pull request; merging it makes `becomes` the tip.
+    pub fn open(&self, pr: PullRequest, becomes: (Commit, LockHash)) {
+        self.state().open.insert(pr.pr.clone(), (pr, becomes));
+    }
+
+    /// Whether everything fails, and how.
+    pub fn trouble(&self, trouble: Option<ForgeError>) {
+        self.state().trouble = trouble;
+    }
+
+    /// Carries out the next order, and loses the answer.
+    pub fn lose_next_answer(&self) {
+        self.state().lose_answer = true;
+    }
+
+    /// The orders that were carried out.
+    #[must_use]
+    pub fn carried_out(&self) -> Vec<OpId> {
+        self.state().carried_out.clone()
+    }
+}
+
+impl State {
+    fn carry_out(&mut self, op: &OpId, tip: (Commit, LockHash)) -> Result<Moved, ForgeError> {
+        self.tip = tip;
+        let moved = Moved { channel: ChannelName::main(), commit: tip.0, lock_hash: Some(tip.1) };
+        self.done.insert(op.clone(), moved.clone());
+        self.carried_out.push(op.clone());
+        match core::mem::take(&mut self.lose_answer) {
+            true => Err(ForgeError::Unreachable(Text::from("the answer was lost"))),
+            false => Ok(moved),
+        }
+    }
+
+    fn in_trouble(&self) -> Result<(), ForgeError> {
+        self.trouble.clone().map_or(Ok(()), Err)
+    }
+}
+
+#[async_trait]
+impl Forge for MemoryForge {
+    async fn look(&self, _: &ChannelName) -> Result<Look, ForgeError> {
+        let state = self.state();
+        state.in_trouble()?;
+        let pull_requests = Some(state.open.values().map(|(pr, _)| pr.clone()).collect());
+        Ok(Look { commit: state.tip.0, lock_hash: Some(state.tip.1), via: Via::Git, pull_requests })
+    }
+
+    async fn merge(&self, order: &MergeOrder) -> Result<Moved, ForgeError> {
+        let mut state = self.state();
+        state.in_trouble()?;
+        if let Some(done) = state.done.get(&order.op) {
+            return Ok(done.clone());
+        }
+        let head = |open: &(PullRequest, _)| open.0.head.is_some_and(|head| head.same(&order.expected_head));
+        match state.open.remove(&order.pr) {
+            Some(open) if head(&open) => {
+                let before = state.tip;
+                state.before.insert(order.pr.clone(), before);
+                state.carry_out(&order.op, open.1)
+            }
+            Some(open) => {
+                state.open.insert(order.pr.clone(), open);
+                Err(ForgeError::Refused(Text::from("the head moved")))
+            }
+            None => Err(ForgeError::Refused(Text::from("it is not open"))),
+        }
+    }
+
+    async fn revert(&self, order: &RevertOrder) -> Result<Moved, ForgeError> {
+        let mut state = self.state();
+        state.in_trouble()?;
+        if let Some(done) = state.done.get(&order.op) {
+            return Ok(done.clone());
+        }
+        match state.before.remove(&order.merge.pr) {
+            Some(before) => state.carry_out(&order.op, before),
+            None => Err(ForgeError::Refused(Text::from("it was not merged"))),
+        }
+    }
+}

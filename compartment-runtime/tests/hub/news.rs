@@ -1,0 +1,216 @@
+//! What is not news is not appended, and what is not in the log is not lost either.
+
+use compartment_core::event::{Event, Origin, Report};
+use compartment_core::matrix::Presence;
+use compartment_core::testing::{any_event, commit};
+use compartment_core::{Ask, OpId, ReadOptions, SessionId, Span};
+use compartment_runtime::LogError;
+use compartment_runtime::hub::Config;
+use proptest::prelude::*;
+
+use super::world::{World, beat, names, request, seen, unheard};
+
+fn with_origin(report: Report, n: u64) -> Report {
+    Report { origin: Some(Origin { session: SessionId::new("spool").unwrap(), n }), ..report }
+}
+
+#[tokio::test]
+async fn what_changes_no_fact_is_not_appended_and_yet_heard() {
+    let world = World::green(1).await;
+    let host = names(1)[0].clone();
+    let end = world.records().await.len();
+    for _ in 0..10 {
+        world.pass(Span::from_secs(5)).await;
+        assert_eq!(world.hub.observe(vec![seen('a')]).await.unwrap().new, 0);
+        world.hosts.heartbeat(&host).await;
+    }
+    assert_eq!(world.records().await.len(), end);
+    let row = world.hub.row(&host, &ReadOptions::default()).unwrap();
+    assert_eq!(row.last_seen, Some(world.hub.now()));
+    world.shows_what_the_log_says().await;
+}
+
+#[tokio::test]
+async fn positions_have_no_holes() {
+    let world = World::green(2).await;
+    for digit in ['a', 'b', 'b', 'a', 'a'] {
+        world.hub.report(names(2).iter().map(|host| beat(host, digit)).collect()).await.unwrap();
+    }
+    let positions: Vec<_> = world.records().await.iter().map(|record| record.position).collect();
+    assert_eq!(positions, (1..=positions.len() as u64).collect::<Vec<_>>());
+}
+
+#[tokio::test]
+async fn a_duplicate_within_one_batch_is_answered_with_the_one_that_counts() {
+    let world = World::green(1).await;
+    let report = with_origin(beat(&names(1)[0], 'b'), 7);
+    let receipt = world.hub.report(vec![report.clone(), report.clone()]).await.unwrap();
+    assert_eq!(receipt.new, 1);
+    assert_eq!(world.hub.report(vec![report]).await.unwrap().new, 0);
+}
+
+#[tokio::test]
+async fn presence_survives_a_restart_and_a_crash() {
+    let world = World::green(2).await;
+    let hosts = names(2);
+    // One host says nothing new for hours, the other nothing at all.
+    for _ in 0..30 {
+        world.pass(Span::from_mins(4)).await;
+        world.hosts.heartbeat(&hosts[0]).await;
+    }
+    let presence =
+        |world: &World, n: usize| world.hub.row(&hosts[n], &ReadOptions::default()).unwrap().presence;
+    let is = |world: &World| [presence(world, 0), presence(world, 1)];
+    assert_eq!(is(&world), [Presence::Online, Presence::Offline]);
+    let world = world.shut_down().await;
+    assert_eq!(is(&world), [Presence::Online, Presence::Offline]);
+    // A crash loses at most what came after the last checkpoint, a minute ago at most.
+    for _ in 0..30 {
+        world.pass(Span::from_mins(4)).await;
+        world.hosts.heartbeat(&hosts[0]).await;
+    }
+    world.pass(Span::from_mins(2)).await;
+    world.log.fail_next(compartment_runtime::testing::faults::Fault::Lost(LogError::Closed));
+    world.hub.observe(vec![seen('b')]).await.unwrap_err();
+    let world = world.again().await;
+    assert_eq!(is(&world), [Presence::Online, Presence::Offline]);
+}
+
+#[tokio::test]
+async fn a_host_that_was_removed_is_not_heard_again_by_a_restart() {
+    let world = World::green(1).await;
+    let host = names(1)[0].clone();
+    world.pass(Span::from_mins(2)).await;
+    world.hub.remove(host.clone()).await.unwrap();
+    let (channel, tests) = Default::default();
+    world.hub.configure(host.clone(), channel, tests).await.unwrap();
+    let world = world.shut_down().await;
+    let row = world.hub.row(&host, &ReadOptions::default()).unwrap();
+    assert_eq!((row.presence, row.last_seen), (Presence::Never, None));
+}
+
+#[tokio::test]
+async fn refusals_and_decisions_are_always_in_the_log() {
+    let world = World::green(1).await;
+    let host = names(1)[0].clone();
+    let version = || compartment_core::Version::new("1.0.0").unwrap();
+    for _ in 0..2 {
+        world.hub.release_agent(version()).await.unwrap();
+        let stop = Ask::Stop { host: host.clone(), target_op: OpId::new("nothing").unwrap() };
+        world.hub.request(request("s", stop)).await.unwrap_err();
+    }
+    let records = world.records().await;
+    assert_eq!(records.iter().filter(|r| matches!(r.event, Event::Decision(_))).count(), 1 + 4);
+}
+
+#[tokio::test]
+async fn what_cannot_be_written_down_beside_the_log_is_told_and_stops_nobody() {
+    let config = Config { snapshot_every: 2, ..Config::default() };
+    let world = World::with(1, config).await;
+    world.log.fail_upkeep(Some(LogError::Storage("the disk is full".to_owned())));
+    for digit in ['b', 'c', 'd', 'e', 'f'] {
+        world.hub.observe(vec![seen(digit)]).await.unwrap();
+        world.pass(Span::from_mins(1)).await;
+        world.hosts.heartbeat(&names(1)[0]).await;
+    }
+    world.pass(Span::from_mins(1)).await;
+    let told = world.hub.health().unwrap().upkeep;
+    assert_eq!(told.len(), 2, "{told:?}");
+    assert!(told.iter().all(|told| told.contains("the disk is full")), "{told:?}");
+    world.log.fail_upkeep(None);
+    for digit in ['b', 'c', 'd', 'e', 'f'] {
+        world.hub.observe(vec![seen(digit)]).await.unwrap();
+        world.hosts.heartbeat(&names(1)[0]).await;
+        world.pass(Span::from_mins(1)).await;
+    }
+    assert_eq!(world.hub.health().unwrap().upkeep, [""; 0]);
+}
+
+#[tokio::test]
+async fn a_start_uses_the_snapshot_and_does_without_one() {
+    let world = World::with(2, Config { snapshot_every: 3, ..Config::default() }).await;
+    for digit in "bcdefabcdef".chars() {
+        world.hub.observe(vec![seen(digit)]).await.unwrap();
+        world.pass(Span::from_secs(1)).await;
+    }
+    let before = unheard(world.matrix());
+    let world = world.shut_down().await;
+    use compartment_runtime::{EventLog, StoredSnapshot};
+    let log = world.storage.reopen();
+    let kept = log.snapshot(compartment_core::FOLD_VERSION).await.unwrap().unwrap();
+    assert_eq!(kept.position, world.records().await.len() as u64, "a hub that goes leaves one behind");
+    let again = |world: World, state: Option<Vec<u8>>| async {
+        if let Some(state) = state {
+            let snapshot = StoredSnapshot { state, ..kept.clone() };
+            world.storage.reopen().save_snapshot(snapshot).await.unwrap();
+        }
+        soon_again(world).await
+    };
+    let mut damaged = kept.state.clone();
+    damaged.truncate(kept.state.len() / 2);
+    let mut world = world;
+    for state in [None, Some(damaged), Some(Vec::new()), Some(vec![0xff; 1000])] {
+        // Whatever a hub finds, it shows the same.
+        world = again(world, state).await;
+        let mut now = unheard(world.matrix());
+        now.as_of = before.as_of;
+        assert_eq!(now, before);
+        world.shows_what_the_log_says().await;
+    }
+    assert_eq!(world.matrix().fleet.channels.into_values().next().unwrap().desired.commit, Some(commit('f')));
+}
+
+/// The next hub after one that crashes: it has no time to write anything down.
+async fn soon_again(world: World) -> World {
+    use compartment_runtime::testing::faults::Fault;
+    world.log.fail_next(Fault::Lost(LogError::Closed));
+    world.hub.report(vec![beat(&names(1)[0], '9')]).await.unwrap_err();
+    world.again().await
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 60, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// Whatever is said, in whatever batches: what is shown is what the log says, and a restart changes nothing.
+    #[test]
+    fn any_history_is_shown_as_the_log_says_it(
+        events in prop::collection::vec((any_event(), 0..400_u64), 1..60),
+        snapshot_every in 1..20_u64,
+    ) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+        runtime.block_on(async {
+            let world = World::with(0, Config { snapshot_every, ..Config::default() }).await;
+            for (event, gap) in events {
+                world.clock.advance(Span::from_secs(gap));
+                match event {
+                    Event::Report(report) => drop(world.hub.report(vec![report]).await.unwrap()),
+                    Event::Observation(seen) => drop(world.hub.observe(vec![seen]).await.unwrap()),
+                    Event::Decision(decision) => world.decide(decision).await,
+                }
+            }
+            world.shows_what_the_log_says().await;
+            let before = world.matrix();
+            let world = world.shut_down().await;
+            let mut after = world.matrix();
+            after.as_of = before.as_of;
+            assert_eq!(after, before, "a restart in good order loses not even when hosts were last heard");
+        });
+    }
+}
+
+impl World {
+    async fn decide(&self, decision: compartment_core::event::Decision) {
+        use compartment_core::event::Decision;
+        match decision {
+            Decision::HostConfigured { host, channel, tests } => {
+                self.hub.configure(host, channel, tests).await.unwrap();
+            }
+            Decision::HostRemoved { host } => drop(self.hub.remove(host).await.unwrap()),
+            Decision::AgentReleased { version } => drop(self.hub.release_agent(version).await.unwrap()),
+            Decision::OpRequested { op, ask, .. } | Decision::OpRefused { op, ask, .. } => {
+                drop(self.hub.request(request(op.as_str(), ask)).await);
+            }
+            Decision::OpExpired { .. } | Decision::MergeFailed { .. } | Decision::RevertFailed { .. } => {}
+        }
+    }
+}
