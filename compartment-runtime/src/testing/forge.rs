@@ -123,7 +123,12 @@ impl Forge for MemoryForge {
             return Ok(done.clone());
         }
         match state.before.remove(&order.merge.pr) {
-            Some(before) => state.carry_out(&order.op, before),
+            // A commit of its own, with the lock of before.
+            Some((_, lock_hash)) => {
+                let hex = format!("{:040x}", 0x000f_0000 + state.carried_out.len());
+                let commit = Commit::new(&hex).expect("forty hex digits");
+                state.carry_out(&order.op, (commit, lock_hash))
+            }
             None => Err(ForgeError::Refused(Text::from("it was not merged"))),
         }
     }

@@ -188,6 +188,8 @@ proptest! {
                     Event::Decision(decision) => world.decide(decision).await,
                 }
             }
+            // What has run out of time is recorded.
+            world.pass(Span::from_millis(1)).await;
             world.shows_what_the_log_says().await;
             let before = world.matrix();
             let world = world.shut_down().await;
@@ -199,7 +201,7 @@ proptest! {
 }
 
 impl World {
-    async fn decide(&self, decision: compartment_core::event::Decision) {
+    pub(crate) async fn decide(&self, decision: compartment_core::event::Decision) {
         use compartment_core::event::Decision;
         match decision {
             Decision::HostConfigured { host, channel, tests } => {

@@ -1,0 +1,149 @@
+//! The same request on many hosts: a result for each, and the others go on (CORE-006, field case F24).
+
+use std::collections::BTreeMap;
+use std::num::NonZeroUsize;
+
+use compartment_core::decide::{BusyState, Refusal};
+use compartment_core::event::Kind;
+use compartment_core::operation::Outcome;
+use compartment_core::testing::{commit, lock};
+use compartment_core::{Actor, Ask, HostId, Span, Text};
+use compartment_runtime::hub::{Batch, BatchAsk, End, RequestError, WhenOffline};
+use compartment_runtime::testing::hosts::Behaviour;
+use futures::{FutureExt, StreamExt};
+
+use super::world::{World, names, request, seen, soon};
+
+fn batch(hosts: Vec<HostId>, ask: BatchAsk, limit: usize) -> Batch {
+    let (by, limit) = (Actor::new("mba").unwrap(), NonZeroUsize::new(limit).unwrap());
+    Batch { by, hosts, ask, limit, when_offline: WhenOffline::Skip }
+}
+
+fn host(n: usize) -> HostId {
+    names(n + 1).pop().unwrap()
+}
+
+/// Twenty hosts of which three are offline, one is busy, one fails and one refuses.
+async fn twenty() -> World {
+    let world = World::green(20).await;
+    for n in [3, 4, 5] {
+        world.hosts.reach(&host(n), false);
+    }
+    world.pass(Span::from_mins(6)).await;
+    for name in names(20) {
+        world.hosts.heartbeat(&name).await;
+    }
+    world.hosts.behave(&host(7), Behaviour::Hangs);
+    let busy = request("busy", Ask::Test { host: host(7) });
+    world.hub.request(busy).await.unwrap();
+    world.recorded(|event| started(event, Kind::Test)).await;
+    world.hosts.behave(&host(9), Behaviour::Fails);
+    world.hosts.behave(&host(11), Behaviour::Refuses);
+    world.hosts.publish(commit('b'), lock('b'));
+    world.hub.observe(vec![seen('b')]).await.unwrap();
+    world
+}
+
+fn started(event: &compartment_core::event::Event, of: Kind) -> bool {
+    use compartment_core::event::{Event, Said};
+    matches!(event, Event::Report(report) if matches!(report.said, Said::Started { kind, .. } if kind == of))
+}
+
+#[tokio::test]
+async fn every_host_has_a_result_and_the_others_go_on() {
+    let world = twenty().await;
+    let results: BTreeMap<HostId, _> =
+        soon(world.hub.request_all(batch(names(20), BatchAsk::Pull, 4)).collect()).await;
+    assert_eq!(results.len(), 20);
+    for (n, name) in names(20).into_iter().enumerate() {
+        let expected = match n {
+            3..=5 => Err(RequestError::Offline(name.clone())),
+            7 => Err(RequestError::Refused(Refusal::Busy { kind: Kind::Test, state: BusyState::Running })),
+            9 => Ok(End::Ended(Outcome::Failed { exit_code: Some(1), error: None, activated: None })),
+            11 => Ok(End::Rejected(Text::from("not now"))),
+            _ => Ok(End::Ended(Outcome::Ok)),
+        };
+        assert_eq!(results[&name], expected, "{name}");
+    }
+    world.shows_what_the_log_says().await;
+}
+
+#[tokio::test]
+async fn no_more_hosts_than_allowed_are_at_it() {
+    let world = World::green(12).await;
+    for name in names(12) {
+        world.hosts.behave(&name, Behaviour::Hangs);
+    }
+    let asked = batch(names(12), BatchAsk::Switch { force: true }, 4);
+    let asked = Batch { when_offline: WhenOffline::Ask, ..asked };
+    let results = tokio::spawn(world.hub.request_all(asked).collect::<Vec<_>>());
+    let mut most = 0;
+    // Each runs out of time after half an hour, and then the next is asked.
+    soon(async {
+        while !results.is_finished() {
+            world.pass(Span::from_mins(5)).await;
+            most = most.max(world.matrix().hosts.iter().filter(|row| row.running.is_some()).count());
+        }
+    })
+    .await;
+    assert_eq!(most, 4);
+    let results = results.await.unwrap();
+    assert_eq!(results.len(), 12);
+    let expired = Ok(End::Ended(Outcome::Expired { recorded: true }));
+    assert!(results.iter().all(|(_, end)| *end == expired), "{results:?}");
+}
+
+#[tokio::test]
+async fn a_batch_waits_for_each_end_so_that_the_next_step_finds_it_done() {
+    // Field case F14: a switch that is sent before the pull has ended deploys the old state.
+    let world = World::green(3).await;
+    world.hosts.publish(commit('b'), lock('b'));
+    world.hub.observe(vec![seen('b')]).await.unwrap();
+    for ask in [BatchAsk::Pull, BatchAsk::Switch { force: false }] {
+        let results: Vec<_> = soon(world.hub.request_all(batch(names(3), ask, 2)).collect()).await;
+        assert!(results.iter().all(|(_, end)| *end == Ok(End::Ended(Outcome::Ok))), "{results:?}");
+    }
+    let deployed: Vec<_> = world.matrix().hosts.iter().map(|row| row.generation.commit).collect();
+    assert_eq!(deployed, [Some(commit('b')); 3]);
+}
+
+#[tokio::test]
+async fn a_host_that_is_asked_while_offline_has_until_the_request_lapses() {
+    let world = World::green(2).await;
+    let [back, gone] = [host(0), host(1)];
+    for name in names(2) {
+        world.hosts.reach(&name, false);
+    }
+    world.pass(Span::from_mins(6)).await;
+    let asked = Batch { when_offline: WhenOffline::Ask, ..batch(names(2), BatchAsk::Pull, 2) };
+    let mut results = Box::pin(world.hub.request_all(asked));
+    assert!(results.next().now_or_never().is_none());
+    world.pass(Span::from_mins(1)).await;
+    assert_eq!(world.hub.unreachable(&gone), Some(Text::from("it does not answer")));
+    world.hosts.reach(&back, true);
+    world.hosts.heartbeat(&back).await;
+    assert_eq!(soon(results.next()).await, Some((back.clone(), Ok(End::Ended(Outcome::Ok)))));
+    assert_eq!(world.hub.unreachable(&back), None);
+    world.pass(Span::from_mins(5)).await;
+    assert_eq!(soon(results.next()).await, Some((gone, Ok(End::Lapsed))));
+}
+
+#[tokio::test]
+async fn a_batch_that_is_dropped_asks_nobody_else() {
+    let world = World::green(6).await;
+    {
+        let mut results = Box::pin(world.hub.request_all(batch(names(6), BatchAsk::Pull, 1)));
+        let (_, end) = soon(results.next()).await.unwrap();
+        assert_eq!(end, Ok(End::Ended(Outcome::Ok)));
+    }
+    world.pass(Span::from_secs(10)).await;
+    let asked: u32 = names(6).iter().flat_map(|name| world.hosts.operations(name).into_values()).sum();
+    assert!(asked <= 2, "one was asked, and one may have been asked next: {asked}");
+}
+
+#[tokio::test]
+async fn a_refresh_of_many_ends_when_they_have_answered() {
+    let world = World::green(3).await;
+    let results: Vec<_> = soon(world.hub.request_all(batch(names(3), BatchAsk::Refresh, 3)).collect()).await;
+    assert!(results.iter().all(|(_, end)| *end == Ok(End::Done)), "{results:?}");
+}

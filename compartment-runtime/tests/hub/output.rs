@@ -1,0 +1,76 @@
+//! What operations print: followed while it comes, bounded, the oldest lines go first.
+
+use std::sync::Arc;
+
+use compartment_core::event::{Event, Said};
+use compartment_core::{Ask, OpId, Text};
+use compartment_runtime::hub::MemoryOutput;
+use compartment_runtime::testing::hosts::Behaviour;
+use compartment_runtime::{OutputPage, OutputStore};
+use futures::{FutureExt, StreamExt, TryStreamExt};
+
+use super::world::{World, names, request, soon};
+
+fn lines(lines: &[&str]) -> Vec<Text> {
+    lines.iter().map(|line| Text::new(line)).collect()
+}
+
+fn op(id: &str) -> OpId {
+    OpId::new(id).unwrap()
+}
+
+#[tokio::test]
+async fn output_is_followed_until_its_operation_has_ended() {
+    let world = World::green(1).await;
+    let host = names(1)[0].clone();
+    world.hosts.behave(&host, Behaviour::Hangs);
+    world.hub.request(request("p", Ask::Pull { host: host.clone() })).await.unwrap();
+    let mut pages = Box::pin(world.hub.follow(host.clone(), op("p")));
+    assert!(pages.next().now_or_never().is_none(), "it waits");
+    world.recorded(|event| matches!(event, Event::Report(r) if matches!(r.said, Said::Started { .. }))).await;
+    world.hub.print(&op("p"), lines(&["fetching", "resetting"])).await;
+    let page = soon(pages.next()).await.unwrap().unwrap();
+    assert_eq!(page, OutputPage { first: 1, lines: lines(&["fetching", "resetting"]) });
+    world.hub.print(&op("other"), lines(&["not of this operation"])).await;
+    assert!(pages.next().now_or_never().is_none());
+    world.hub.print(&op("p"), lines(&["done"])).await;
+    let stop = Ask::Stop { host: host.clone(), target_op: op("p") };
+    soon(world.hub.run(host.clone(), request("stop", stop))).await.unwrap();
+    let rest: Vec<_> = soon(pages.try_collect()).await.unwrap();
+    assert_eq!(rest, [OutputPage { first: 3, lines: lines(&["done"]) }]);
+    // Whoever comes later reads it all, and is not kept waiting.
+    let all: Vec<_> = soon(world.hub.follow(host, op("p")).try_collect()).await.unwrap();
+    assert_eq!(all, [OutputPage { first: 1, lines: lines(&["fetching", "resetting", "done"]) }]);
+}
+
+#[tokio::test]
+async fn the_oldest_lines_go_first_and_a_reader_sees_that_they_are_gone() {
+    let store = Arc::new(MemoryOutput::new(400, 3));
+    for n in 0..100 {
+        store.append(&op("a"), lines(&[&format!("line {n:03}")])).await.unwrap();
+    }
+    let page = store.read(&op("a"), 1).await.unwrap();
+    assert!(page.first > 80 && page.lines.len() < 20, "{page:?}");
+    assert_eq!(page.lines.last(), Some(&Text::from("line 099")));
+    assert_eq!(page.first + page.lines.len() as u64, 101, "numbers are kept");
+    assert_eq!(store.read(&op("a"), 101).await.unwrap().lines, []);
+    assert_eq!(store.read(&op("unknown"), 1).await.unwrap(), OutputPage { first: 1, lines: Vec::new() });
+}
+
+#[tokio::test]
+async fn the_operations_that_were_added_to_longest_ago_go_first() {
+    let store = MemoryOutput::new(1000, 2);
+    for id in ["a", "b", "a", "c"] {
+        store.append(&op(id), lines(&[id])).await.unwrap();
+    }
+    assert_eq!(store.read(&op("a"), 1).await.unwrap().lines.len(), 2);
+    assert_eq!(store.read(&op("b"), 1).await.unwrap().lines.len(), 0);
+    assert_eq!(store.read(&op("c"), 1).await.unwrap().lines.len(), 1);
+}
+
+#[tokio::test]
+async fn one_enormous_line_is_no_reason_to_keep_more() {
+    let store = MemoryOutput::new(1000, 2);
+    store.append(&op("a"), vec![Text::new(&"x".repeat(70_000)), Text::from("last")]).await.unwrap();
+    assert_eq!(store.read(&op("a"), 1).await.unwrap(), OutputPage { first: 2, lines: lines(&["last"]) });
+}
