@@ -6,8 +6,8 @@ use alloc::vec::Vec;
 
 use super::proof::checkout_commit_proven;
 use super::words::{
-    cannot_see, checkout_commit, checkout_facts, desired_commit, desired_facts, distance, how_it_ended,
-    standing_fact,
+    cannot_see, checkout_commit, checkout_facts, desired_commit, desired_facts, distance, expired,
+    how_it_ended, standing_fact,
 };
 use super::{DesiredView, Evidence, Fact, reasons, view_part};
 use crate::checkout::{Dirt, Sighting};
@@ -167,7 +167,7 @@ pub(super) fn sentence(reason: Reason, evidence: &Evidence<'_>) -> String {
 
 fn pull_trouble(evidence: &Evidence<'_>) -> String {
     match evidence.host.operations().last(Class::Pull, evidence.now) {
-        Standing::Expired(pull) => format!("the pull's time ran out at {}", pull.deadline.whole_second()),
+        Standing::Expired(pull) => expired(pull),
         Standing::Ended(pull) => how_it_ended("pull", pull),
         Standing::None | Standing::Running(_) => "no pull has ended".to_string(),
     }

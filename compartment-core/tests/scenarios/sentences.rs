@@ -90,7 +90,7 @@ fn git_in_words() {
     G6 current: the checkout is at the desired aaaaaaa
     G7 pull-failed: the pull failed at 2026-01-05T10:00:06Z with exit code 1: could not resolve host; Host: aaaaaaa, Latest: bbbbbbb
     G7 pull-stopped: the pull was stopped at 2026-01-05T10:00:07Z by ann; Host: aaaaaaa, Latest: bbbbbbb
-    G7 pull-expired: the pull's time ran out at 2026-01-05T10:02:06Z; Host: aaaaaaa, Latest: bbbbbbb
+    G7 pull-expired: the pull's time ran out at 2026-01-05T10:02:06Z: its outcome is unknown; Host: aaaaaaa, Latest: bbbbbbb
     G8 differs: Host: aaaaaaa, Latest: bbbbbbb (1 ahead, 3 behind)
     ");
 }

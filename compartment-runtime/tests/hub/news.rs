@@ -188,8 +188,6 @@ proptest! {
                     Event::Decision(decision) => world.decide(decision).await,
                 }
             }
-            // What has run out of time is recorded.
-            world.pass(Span::from_millis(1)).await;
             world.shows_what_the_log_says().await;
             let before = world.matrix();
             let world = world.shut_down().await;
