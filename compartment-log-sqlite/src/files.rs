@@ -1,0 +1,114 @@
+//! The files around a log, and how a finished one gets its name.
+
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// What a log is called in a folder of its own.
+pub const FILE_NAME: &str = "log.sqlite";
+
+/// The name of a file that belongs to `file`.
+pub(crate) fn beside(file: &Path, ending: &str) -> PathBuf {
+    let mut name = file.as_os_str().to_owned();
+    name.push(ending);
+    name.into()
+}
+
+/// The snapshot of a log.
+pub(crate) fn snapshot(file: &Path) -> PathBuf {
+    beside(file, ".snapshot")
+}
+
+/// The write-ahead log that SQLite keeps beside a log.
+pub(crate) fn wal(file: &Path) -> PathBuf {
+    beside(file, "-wal")
+}
+
+/// How long a file is; zero where there is none.
+pub(crate) fn length(file: &Path) -> u64 {
+    fs::metadata(file).map_or(0, |metadata| metadata.len())
+}
+
+/// The one name that a file has, whatever links lead to it: of a file that is not there yet, by its folder.
+pub(crate) fn resolved(file: &Path) -> io::Result<PathBuf> {
+    match fs::canonicalize(file) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            let name = file.file_name().ok_or(error)?;
+            Ok(fs::canonicalize(folder(file))?.join(name))
+        }
+        resolved => resolved,
+    }
+}
+
+/// The folder of a file.
+fn folder(file: &Path) -> &Path {
+    file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+/// Makes the names in a file's folder durable.
+pub(crate) fn sync_folder(file: &Path) -> io::Result<()> {
+    #[cfg(unix)]
+    File::open(folder(file))?.sync_all()?;
+    Ok(())
+}
+
+/// Something that is in the way of a new log at `file`: the file, or one that belongs to a log of that name and
+/// would be taken for the new one's.
+pub(crate) fn in_the_way(file: &Path) -> Option<PathBuf> {
+    let others = ["-wal", "-shm", "-journal", ".snapshot"].map(|ending| beside(file, ending));
+    std::iter::once(file.to_owned()).chain(others).find(|file| file.symlink_metadata().is_ok())
+}
+
+/// A file in the making. It is removed where it does not get its name.
+#[derive(Debug)]
+pub(crate) struct Part {
+    path: PathBuf,
+    target: PathBuf,
+}
+
+impl Part {
+    /// A file to be called `target`.
+    pub(crate) fn new(target: &Path) -> Self {
+        static COUNT: AtomicU64 = AtomicU64::new(0);
+        let count = COUNT.fetch_add(1, Ordering::Relaxed);
+        let path = beside(target, &format!(".{}-{count}.part", std::process::id()));
+        let part = Self { path, target: target.to_owned() };
+        // Of a process that had the same number and died.
+        part.remove();
+        part
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Makes it durable and gives it its name, which nobody else may have taken.
+    pub(crate) fn publish(self) -> io::Result<()> {
+        File::open(&self.path)?.sync_all()?;
+        // Unlike a renaming, a link never takes the place of another file.
+        match fs::hard_link(&self.path, &self.target) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Err(error),
+            // Not every file system has links.
+            Err(_) if self.target.symlink_metadata().is_ok() => {
+                return Err(io::ErrorKind::AlreadyExists.into());
+            }
+            Err(_) => fs::rename(&self.path, &self.target)?,
+            Ok(()) => self.remove(),
+        }
+        sync_folder(&self.target)
+    }
+
+    fn remove(&self) {
+        for ending in ["", "-journal", "-wal", "-shm"] {
+            // It may not be there; and whatever stays has a name that says what it is.
+            drop(fs::remove_file(beside(&self.path, ending)));
+        }
+    }
+}
+
+impl Drop for Part {
+    fn drop(&mut self) {
+        self.remove();
+    }
+}

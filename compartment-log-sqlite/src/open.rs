@@ -1,0 +1,127 @@
+//! Opening a log to write it: what is checked, and what is created.
+
+use std::path::{Path, PathBuf};
+
+use compartment_core::Timestamp;
+use compartment_runtime::Head;
+use rusqlite::{Connection, OptionalExtension};
+
+use crate::chain::{Hash, Mark, genesis};
+use crate::connect::{check_format, identify, pragma, refused, writing};
+use crate::error::{self, OpenError};
+use crate::files::{self, resolved, sync_folder};
+use crate::lock::Lock;
+use crate::scan::stored;
+use crate::schema;
+
+/// A log that is ours to write.
+#[derive(Debug)]
+pub(crate) struct Opened {
+    pub(crate) path: PathBuf,
+    pub(crate) connection: Connection,
+    pub(crate) lock: Lock,
+    pub(crate) genesis: Hash,
+    pub(crate) head: Head,
+    pub(crate) hash: Hash,
+}
+
+/// Opens the log, or creates it.
+pub(crate) fn open(path: &Path) -> Result<Opened, OpenError> {
+    schema::check_library().map_err(OpenError::Storage)?;
+    let path = resolved(path).map_err(|error| OpenError::Storage(error::io(path, &error)))?;
+    if path.is_dir() {
+        let why = format!("it is a folder; the log in it would be {}", path.join(files::FILE_NAME).display());
+        return Err(OpenError::NotALog { file: path, why });
+    }
+    let lock = Lock::take(&path)?;
+    let fresh = files::length(&path) == 0;
+    if fresh {
+        check_nothing_left(&path)?;
+    }
+    let failed = |error: rusqlite::Error| refused(&path, &error);
+    let connection = writing(&path).map_err(failed)?;
+    // A process that died while it created the log has left an empty file, or one that recovers to be empty.
+    let log = if pragma(&connection, "page_count").map_err(failed)? == 0 {
+        schema::create(&connection, &path).map_err(failed)?
+    } else {
+        check_format(identify(&connection, &path)?, &path)?;
+        schema::log_name(&connection).map_err(failed)?
+    };
+    journal(&connection, &path)?;
+    if fresh {
+        sync_folder(&path).map_err(|error| OpenError::Storage(error::io(&path, &error)))?;
+    }
+    check_size(&path)?;
+    let genesis = genesis(&log);
+    let (head, hash) = check_end(&connection, &path, genesis)?;
+    Ok(Opened { path, connection, lock, genesis, head, hash })
+}
+
+/// An empty log beside what belongs to one with records: they are not lost by beginning anew.
+fn check_nothing_left(path: &Path) -> Result<(), OpenError> {
+    let left = [files::wal(path), files::snapshot(path)].into_iter().find(|left| files::length(left) > 0);
+    left.map_or(Ok(()), |left| Err(OpenError::Left { file: path.to_owned(), left }))
+}
+
+/// How SQLite writes: a write-ahead log, synced at every commit.
+///
+/// What a process that died has left in the write-ahead log goes into the file now, synced: whoever died may have
+/// been told that a sync had failed, and nobody else is to take for durable what only the system's memory holds.
+fn journal(connection: &Connection, path: &Path) -> Result<(), OpenError> {
+    let failed = |error: rusqlite::Error| refused(path, &error);
+    let mode: String =
+        connection.query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0)).map_err(failed)?;
+    if mode != "wal" {
+        let path = path.display();
+        return Err(OpenError::Storage(format!("{path}: no write-ahead log is possible here ({mode})")));
+    }
+    connection
+        .execute_batch(
+            "PRAGMA synchronous = FULL; PRAGMA fullfsync = ON; PRAGMA checkpoint_fullfsync = ON;
+             PRAGMA journal_size_limit = 67108864; PRAGMA cell_size_check = ON;",
+        )
+        .map_err(failed)?;
+    checkpoint(connection).map_err(failed)
+}
+
+/// Moves what is in the write-ahead log into the file, as far as readers allow.
+pub(crate) fn checkpoint(connection: &Connection) -> rusqlite::Result<()> {
+    connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
+}
+
+/// SQLite takes a last page that is cut off for one that ends in zeros.
+fn check_size(path: &Path) -> Result<(), OpenError> {
+    if files::length(path).is_multiple_of(schema::PAGE_SIZE) {
+        return Ok(());
+    }
+    Err(OpenError::Damaged { file: path.to_owned(), why: "its end is cut off".to_owned() })
+}
+
+/// Whether the log ends as it says, with a record that is whole.
+fn check_end(connection: &Connection, path: &Path, genesis: Hash) -> Result<(Head, Hash), OpenError> {
+    let failed = |error: rusqlite::Error| refused(path, &error);
+    let damaged = |why: String| Err(OpenError::Damaged { file: path.to_owned(), why });
+    let (head, at) = schema::head(connection).map_err(failed)?;
+    let Ok(at) = Timestamp::from_millis(at) else {
+        return damaged(format!("it says that its last record is of {at}, which is no time"));
+    };
+    // Both ends, each found by a way of its own through the file.
+    let first = "SELECT min(position) FROM record";
+    let first: Option<i64> = connection.query_row(first, [], |row| row.get(0)).map_err(failed)?;
+    let last = "SELECT position, line, previous, hash FROM record ORDER BY position DESC LIMIT 1";
+    let last = connection.query_row(last, [], stored).optional().map_err(failed)?;
+    let end = match &last {
+        None => Mark { position: 0, hash: genesis },
+        Some(row) if !row.is_whole() => {
+            return damaged(format!("record {}, its last, was changed", row.position));
+        }
+        Some(row) => Mark { position: row.position, hash: row.hash },
+    };
+    if end != head {
+        return damaged(format!("it says that it ends with {head}, and it ends with {end}"));
+    }
+    if first.is_some_and(|first| first != 1) {
+        return damaged("its first record is not at position 1".to_owned());
+    }
+    Ok((Head { position: head.position, at }, end.hash))
+}
