@@ -21,8 +21,14 @@ use crate::writer::{Answer, Batch, Command, Shared, Writer};
 /// How many calls wait for the thread; every caller may add one more.
 const QUEUE: usize = 16;
 
+/// How many records are made lines before the thread begins with them.
+const ENCODED: usize = 16;
+
 /// How long to wait, when this is dropped, for the thread to put everything in order.
 const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Where an answer comes from.
+type Answered<T> = oneshot::Receiver<Result<T, LogError>>;
 
 /// A log in one SQLite file, open for writing. There is one of these for a log at a time, anywhere.
 ///
@@ -87,11 +93,18 @@ impl SqliteLog {
 
     /// Asks the thread, and waits for its answer.
     async fn ask<T>(&self, command: impl FnOnce(Answer<T>) -> Command) -> Result<T, LogError> {
+        let answered = self.send(command).await?;
+        self.answer(answered).await
+    }
+
+    async fn send<T>(&self, command: impl FnOnce(Answer<T>) -> Command) -> Result<Answered<T>, LogError> {
         let (answer, answered) = oneshot::channel();
         let mut commands = self.commands.clone().ok_or(LogError::Closed)?;
-        if commands.send(command(answer)).await.is_err() {
-            return Err(self.gone());
-        }
+        commands.send(command(answer)).await.map_err(|_| self.gone())?;
+        Ok(answered)
+    }
+
+    async fn answer<T>(&self, answered: Answered<T>) -> Result<T, LogError> {
         answered.await.unwrap_or_else(|_| Err(self.gone()))
     }
 
@@ -125,11 +138,19 @@ impl EventLog for SqliteLog {
 
     async fn append(&self, records: &[Record]) -> Result<(), LogError> {
         let last = self.shared.open()?.head;
-        let Some(batch) = batch(records).map_err(|got| LogError::OutOfOrder { last: last.position, got })?
-        else {
-            return Ok(());
-        };
-        self.ask(|answer| Command::Append(batch, answer)).await
+        let (Some(first), Some(end)) = (records.first(), records.last()) else { return Ok(()) };
+        if let Some(got) = astray(records) {
+            return Err(LogError::OutOfOrder { last: last.position, got });
+        }
+        let (to, lines) = std_mpsc::channel();
+        let batch = Batch { first: head(first), last: head(end), lines };
+        let answered = self.send(|answer| Command::Append(batch, answer)).await?;
+        for records in records.chunks(ENCODED) {
+            // Where the thread does not take them any more, its answer says why.
+            drop(to.send(records.iter().map(Record::to_line).collect()));
+        }
+        drop(to);
+        self.answer(answered).await
     }
 
     fn read(&self, from: u64, to: u64) -> BoxStream<'static, Result<Vec<Record>, LogError>> {
@@ -174,17 +195,17 @@ impl EventLog for SqliteLog {
     }
 }
 
-/// Records as what the thread takes; nothing where there are none. `Err` is the position that does not follow.
-fn batch(records: &[Record]) -> Result<Option<Batch>, u64> {
-    let head = |record: &Record| Head { position: record.position, at: record.at };
-    let (Some(first), Some(last)) = (records.first(), records.last()) else { return Ok(None) };
-    for pair in records.windows(2) {
-        if pair[0].position.checked_add(1) != Some(pair[1].position) || pair[1].at < pair[0].at {
-            return Err(pair[1].position);
-        }
-    }
-    let lines = records.iter().map(Record::to_line).collect();
-    Ok(Some(Batch { first: head(first), last: head(last), lines }))
+const fn head(record: &Record) -> Head {
+    Head { position: record.position, at: record.at }
+}
+
+/// The position of the first record that does not follow the one before it.
+fn astray(records: &[Record]) -> Option<u64> {
+    let follows = |before: &Record, next: &Record| {
+        before.position.checked_add(1) == Some(next.position) && before.at <= next.at
+    };
+    let pair = records.windows(2).find(|pair| !follows(&pair[0], &pair[1]))?;
+    Some(pair[1].position)
 }
 
 impl Drop for SqliteLog {

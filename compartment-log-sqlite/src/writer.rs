@@ -1,7 +1,7 @@
 //! The one thread that writes a log.
 
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc as std_mpsc};
 
 use compartment_core::{HostId, Timestamp};
 use compartment_runtime::{Head, Heard, LogError};
@@ -33,7 +33,8 @@ pub(crate) enum Command {
 pub(crate) struct Batch {
     pub(crate) first: Head,
     pub(crate) last: Head,
-    pub(crate) lines: Vec<String>,
+    /// Their lines, a few at a time: the thread writes the first while whoever has asked still makes the last.
+    pub(crate) lines: std_mpsc::Receiver<Vec<String>>,
 }
 
 /// What others may know of the thread.
@@ -144,16 +145,19 @@ impl Writer {
         self.connection.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
         let mut insert = self.connection.prepare_cached(INSERT)?;
         let (mut position, mut hash) = (before.position, before.hash);
-        for line in &batch.lines {
+        for line in batch.lines.iter().flatten() {
             position += 1;
             let previous = hash;
-            hash = link(&previous, position, line);
-            let row =
-                (sql(position), line.as_str(), previous.as_bytes().as_slice(), hash.as_bytes().as_slice());
+            hash = link(&previous, position, &line);
+            let row = (sql(position), line, previous.as_bytes().as_slice(), hash.as_bytes().as_slice());
             match insert.execute(row) {
                 Err(error) if code(&error) == Some(ErrorCode::ConstraintViolation) => return Ok(None),
                 result => result?,
             };
+        }
+        if position != batch.last.position {
+            // Whoever made the lines has panicked, and so takes back what it asked for.
+            return Ok(None);
         }
         let mut head = self.connection.prepare_cached(HEAD)?;
         let (after, at) = (hash.as_bytes().as_slice(), batch.last.at.as_millis());
