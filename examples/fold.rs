@@ -1,4 +1,4 @@
-//! `fold FILE|-`: a log of events in, the matrix out.
+//! `fold FILE|DIR|-`: a log of events in, the matrix out.
 
 use std::fs::File;
 use std::io::{self, IsTerminal, Read, Write};
@@ -9,8 +9,10 @@ use anstream::AutoStream;
 use clap::Parser;
 use compartment_core::Text;
 use compartment_examples::clock::Clock;
-use compartment_examples::fold::{self, Cli, FoldError, Progress, Surroundings};
+use compartment_examples::fold::{self, Cli, FoldError, Surroundings};
+use compartment_examples::progress::{Progress, Unit};
 use compartment_examples::show;
+use compartment_log_sqlite::{Reader, is_log};
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
@@ -28,30 +30,42 @@ fn main() -> ExitCode {
 fn tell(cli: &Cli) -> Result<(), Box<dyn std::error::Error>> {
     // A file's name may hold anything, also what a terminal would obey.
     let name = Text::new(&cli.file.to_string_lossy()).to_string();
-    let (mut input, size): (Box<dyn Read>, _) = if cli.file == Path::new("-") {
+    if cli.file == Path::new("-") {
         if io::stdin().is_terminal() {
             writeln!(io::stderr(), "fold: reading events from this terminal; Ctrl-D ends them")?;
         }
-        (Box::new(io::stdin().lock()), None)
-    } else {
-        let open = |path| -> io::Result<(File, Option<u64>)> {
-            let file = File::open(path)?;
-            let about = file.metadata()?;
-            Ok((file, about.is_file().then_some(about.len())))
-        };
-        let (file, size) = open(&cli.file).map_err(|error| format!("cannot read {name}: {error}"))?;
-        (Box::new(file), size)
+        return answer(cli, &mut io::stdin().lock(), "standard input", None);
+    }
+    if is_log(&cli.file) {
+        let reader = Reader::open(&cli.file)?;
+        let size = reader.estimated_bytes();
+        return answer(cli, &mut reader.lines_as_bytes(), &name, Some(size));
+    }
+    let open = |path| -> io::Result<(File, Option<u64>)> {
+        let file = File::open(path)?;
+        let about = file.metadata()?;
+        Ok((file, about.is_file().then_some(about.len())))
     };
+    let (mut file, size) = open(&cli.file).map_err(|error| format!("cannot read {name}: {error}"))?;
+    answer(cli, &mut file, &name, size)
+}
+
+fn answer(
+    cli: &Cli,
+    input: &mut dyn Read,
+    name: &str,
+    size: Option<u64>,
+) -> Result<(), Box<dyn std::error::Error>> {
     let stdout = io::stdout();
     let colors = AutoStream::choice(&stdout);
     fold::run(
         cli,
         Surroundings {
-            input: &mut input,
-            name: if cli.file == Path::new("-") { "standard input" } else { &name },
+            input,
+            name,
             output: &mut AutoStream::new(stdout.lock(), colors),
             complaints: &mut io::stderr(),
-            progress: Progress::on_stderr(size),
+            progress: Progress::on_stderr(Unit::Bytes, size),
             width: cli.width.map(usize::from).or_else(show::terminal_width),
             clock: Clock::default().now(),
         },

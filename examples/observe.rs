@@ -115,7 +115,7 @@ fn look(cli: Cli, stop: &Stop) -> Result<(), Box<dyn std::error::Error>> {
         drop(writeln!(io::stderr(), "observe: unreadable: {doubt}"));
     }
     let source = Source { remote: cli.remote, branch: cli.branch, channel: cli.channel };
-    let desired = observe::desired(&git, &checkout, &source, &mut clock)?;
+    let desired = observe::desired(&git, &checkout, &source, clock.now())?;
     // Only words for people: where git cannot count, the cell says "differs".
     let compared = observe::compared(&git, &checkout, &heartbeat, &desired).unwrap_or_default();
     say(&mut clock, &desired.into())?;

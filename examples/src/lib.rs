@@ -7,6 +7,8 @@ pub mod clock;
 pub mod demo;
 pub mod fold;
 pub mod git;
+pub mod hub;
 pub mod observe;
+pub mod progress;
 pub mod run;
 pub mod show;

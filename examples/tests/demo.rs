@@ -9,18 +9,20 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
+use std::sync::Arc;
 
 use compartment_core::event::{
     Decision, Event, GenerationNumber, Heartbeat, Kind, Observation, Report, RunningSystem, Said,
 };
 use compartment_core::{
-    Commit, Fleet, HostId, LockHash, Record, Request, Row, Text, Timestamp, Work, ndjson,
+    Commit, Fleet, HostId, LockHash, OpId, ReadOptions, Record, Request, Row, Text, Timestamp, Work, ndjson,
 };
-use compartment_examples::demo::{Demo, DemoError, HOSTS, Hub, Step};
+use compartment_examples::demo::{Demo, DemoError, HOSTS, Hub, LiveHub, Step};
 use compartment_examples::run::Stop;
+use compartment_runtime::hub::MemoryLog;
 
 fn heartbeats(step: &Step) -> BTreeMap<&str, &Heartbeat> {
-    let said = step.records.iter().filter_map(|record| match &record.event {
+    let said = step.events.iter().filter_map(|event| match event {
         Event::Report(Report { host, said: Said::Heartbeat(heartbeat), .. }) => {
             Some((host.as_str(), heartbeat))
         }
@@ -30,7 +32,7 @@ fn heartbeats(step: &Step) -> BTreeMap<&str, &Heartbeat> {
 }
 
 fn desired(step: &Step) -> (Commit, LockHash) {
-    let seen = step.records.iter().rev().find_map(|record| match &record.event {
+    let seen = step.events.iter().rev().find_map(|event| match event {
         Event::Observation(Observation::DesiredObserved { commit, lock_hash, .. }) => {
             Some((*commit, lock_hash.unwrap()))
         }
@@ -45,7 +47,7 @@ fn running(step: &Step, host: &str) -> RunningSystem {
 
 /// The sort of every event that belongs to an operation of this host.
 fn results(step: &Step, of: &str) -> Vec<String> {
-    let said = step.records.iter().filter_map(|record| match &record.event {
+    let said = step.events.iter().filter_map(|event| match event {
         Event::Report(Report { host, said, op: Some(_), .. }) if host.as_str() == of => {
             let line = ndjson::encode(None, &Report::new(host.clone(), said.clone()).into());
             let value: serde_json::Value = serde_json::from_str(&line).unwrap();
@@ -56,14 +58,18 @@ fn results(step: &Step, of: &str) -> Vec<String> {
     said.collect()
 }
 
-fn live_through() -> (Demo, Vec<Step>) {
+fn hub(demo: &Demo) -> LiveHub {
+    LiveHub::start(Arc::new(MemoryLog::default()), demo.forge()).unwrap()
+}
+
+fn live_through() -> (Demo, LiveHub, Vec<Step>) {
     let mut demo = Demo::new(Stop::default()).unwrap();
-    let (mut steps, mut fleet) = (Vec::new(), Fleet::new());
-    while let Some(step) = demo.step(&mut fleet).unwrap() {
+    let (mut hub, mut steps) = (hub(&demo), Vec::new());
+    while let Some(step) = demo.step(&mut hub).unwrap() {
         steps.push(step);
     }
     assert_eq!(steps.len(), Demo::STEPS);
-    (demo, steps)
+    (demo, hub, steps)
 }
 
 fn link(root: &Path, link: &str) -> String {
@@ -72,7 +78,8 @@ fn link(root: &Path, link: &str) -> String {
 
 #[test]
 fn the_week_as_it_happens() {
-    let (demo, steps) = live_through();
+    let (demo, hub, steps) = live_through();
+    let log = hub.records().unwrap();
     let [begin, propose, merge, pull, switch, test, back, again] = &steps[..] else {
         unreachable!("the demo has eight steps")
     };
@@ -94,15 +101,15 @@ fn the_week_as_it_happens() {
 
     // The merge moves main to a merge commit with another lock, and nobody else.
     assert!(new != old && new_lock != old_lock);
-    let merged = merge.records.iter().find_map(|record| match &record.event {
+    let merged = log.iter().find_map(|record| match &record.event {
         Event::Observation(Observation::PrMerged { commit, lock_hash, .. }) => Some((*commit, *lock_hash)),
         _ => None,
     });
     assert_eq!(merged, Some((new, Some(new_lock))));
     let behind: Vec<_> = merge
-        .records
+        .events
         .iter()
-        .filter_map(|record| match &record.event {
+        .filter_map(|event| match event {
             Event::Observation(Observation::CommitsCompared(c)) => Some((c.host_commit, c.behind, c.ahead)),
             _ => None,
         })
@@ -142,8 +149,9 @@ fn the_week_as_it_happens() {
 
 #[test]
 fn the_log_is_in_order_and_round_trips() {
-    let (demo, steps) = live_through();
-    let records: Vec<Record> = steps.into_iter().flat_map(|step| step.records).collect();
+    let (demo, hub, _) = live_through();
+    let records = hub.records().unwrap();
+    hub.stop();
     for (index, record) in records.iter().enumerate() {
         assert_eq!(record.position, index as u64 + 1);
         assert!(index == 0 || record.at >= records[index - 1].at);
@@ -183,15 +191,23 @@ fn the_log_is_in_order_and_round_trips() {
 fn a_hub_may_refuse() {
     struct No;
     impl Hub for No {
-        fn decide(&mut self, _: &Request, _: Timestamp) -> Result<Vec<Event>, Text> {
+        fn take(&mut self, _: Event) -> Result<(), Text> {
+            Ok(())
+        }
+        fn request(&mut self, _: Request) -> Result<(), Text> {
             Err(Text::new("not today"))
         }
-        fn apply(&mut self, _: &Record) {}
-        fn outstanding(&self, _: Timestamp) -> Vec<Work> {
+        fn finish(&mut self, _: &OpId) -> Result<(), Text> {
+            Ok(())
+        }
+        fn outstanding(&self) -> Vec<Work> {
             Vec::new()
         }
-        fn row(&self, _: &HostId, _: Timestamp) -> Option<Row> {
+        fn row(&self, _: &HostId) -> Option<Row> {
             None
+        }
+        fn now(&self) -> Timestamp {
+            Timestamp::MIN
         }
     }
     let error = Demo::new(Stop::default()).unwrap().step(&mut No).unwrap_err();
@@ -203,26 +219,33 @@ fn a_hub_may_refuse() {
 struct Careless(Fleet);
 
 impl Hub for Careless {
-    fn decide(&mut self, request: &Request, _: Timestamp) -> Result<Vec<Event>, Text> {
-        let Request { op, by, ask, deliver_by } = request.clone();
-        Ok(vec![Decision::OpRequested { op, by, ask, deliver_by }.into()])
+    fn take(&mut self, event: Event) -> Result<(), Text> {
+        self.0.apply(&Record { position: self.0.position() + 1, at: self.now(), event });
+        Ok(())
     }
-    fn apply(&mut self, record: &Record) {
-        self.0.apply(record);
+    fn request(&mut self, Request { op, by, ask, deliver_by }: Request) -> Result<(), Text> {
+        self.take(Decision::OpRequested { op, by, ask, deliver_by }.into())
     }
-    fn outstanding(&self, now: Timestamp) -> Vec<Work> {
-        Hub::outstanding(&self.0, now)
+    fn finish(&mut self, _: &OpId) -> Result<(), Text> {
+        Ok(())
     }
-    fn row(&self, host: &HostId, now: Timestamp) -> Option<Row> {
-        Hub::row(&self.0, host, now)
+    fn outstanding(&self) -> Vec<Work> {
+        compartment_core::outstanding(&self.0, self.now())
+    }
+    fn row(&self, host: &HostId) -> Option<Row> {
+        self.0.row(host, self.now(), &ReadOptions::default())
+    }
+    fn now(&self) -> Timestamp {
+        Timestamp::MIN
     }
 }
 
 #[test]
 fn a_checkout_with_changes_of_its_own_is_not_switched_to() {
     let mut demo = Demo::new(Stop::default()).unwrap();
+    let mut hub = hub(&demo);
     fs::write(demo.folder().join("imac0/config/flake.nix"), "{ }").unwrap();
-    let error = demo.step(&mut Fleet::new()).unwrap_err();
+    let error = demo.step(&mut hub).unwrap_err();
     let said =
         "the hub refused to switch imac0: the checkout's commit is not proven current: pull first, or force";
     assert_eq!(error.to_string(), said);
@@ -232,11 +255,12 @@ fn a_checkout_with_changes_of_its_own_is_not_switched_to() {
 fn a_stop_ends_the_story_and_a_broken_script_fails_it() {
     let stop = Stop::default();
     let mut demo = Demo::new(stop.clone()).unwrap();
+    let mut hub = hub(&demo);
     let tests = demo.folder().join("imac0/config/tests/boot");
     fs::write(&tests, "#!/bin/sh\nprintf 'no \\033[2Jkernel\\n' >&2\nexit 1\n").unwrap();
     let error = demo.step(&mut Careless::default()).unwrap_err();
     assert!(matches!(error, DemoError::Unexpected { .. }));
     assert_eq!(error.to_string(), "imac0 should pass its tests, but: boot failed: no ␛[2Jkernel");
     stop.ask();
-    assert!(demo.step(&mut Fleet::new()).is_err());
+    assert!(demo.step(&mut hub).is_err());
 }

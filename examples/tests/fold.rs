@@ -6,7 +6,8 @@ use std::io::{self, Read, Write};
 
 use anstream::adapter::strip_str;
 use clap::Parser;
-use compartment_examples::fold::{self, Cli, FoldError, Progress, Surroundings};
+use compartment_examples::fold::{self, Cli, FoldError, Surroundings};
+use compartment_examples::progress::Progress;
 
 const WEEK: &str = include_str!("logs/week.ndjson");
 /// While gpc2 pulls.

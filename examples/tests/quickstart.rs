@@ -2,10 +2,13 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test that finds something else has failed")]
 
+use std::sync::Arc;
+
 use compartment_core::event::{Event, GenerationNumber, Report, Said};
-use compartment_core::{Action, Color, Compartment, Fleet, Matrix, ReadOptions, Row, Work, outstanding};
-use compartment_examples::demo::{Demo, HOSTS, Step};
+use compartment_core::{Action, Color, Compartment, Matrix, Row, Work};
+use compartment_examples::demo::{Demo, HOSTS, Hub, LiveHub, Step};
 use compartment_examples::run::Stop;
+use compartment_runtime::hub::MemoryLog;
 
 struct Scene {
     step: Step,
@@ -35,23 +38,25 @@ fn colors(row: &Row) -> String {
 }
 
 fn live_through() -> Vec<Scene> {
-    let (mut demo, mut fleet) = (Demo::new(Stop::default()).unwrap(), Fleet::new());
+    let mut demo = Demo::new(Stop::default()).unwrap();
+    let mut hub = LiveHub::start(Arc::new(MemoryLog::default()), demo.forge()).unwrap();
     let mut scenes = Vec::new();
-    while let Some(step) = demo.step(&mut fleet).unwrap() {
-        let now = demo.now();
-        let due = outstanding(&fleet, now).into_iter().map(|work| match work {
+    while let Some(step) = demo.step(&mut hub).unwrap() {
+        let due = hub.outstanding().into_iter().map(|work| match work {
             Work::AutomaticTest { host, .. } => host.to_string(),
             Work::Request { .. } | Work::RecordExpiry { .. } => panic!("{work:?} at: {}", step.sentence),
         });
         let due = due.collect();
-        scenes.push(Scene { due, matrix: fleet.matrix(now, &ReadOptions::default()), step });
+        let matrix = hub.matrix(hub.now()).unwrap();
+        scenes.push(Scene { due, matrix, step });
     }
+    hub.stop();
     scenes
 }
 
 /// What ran after a rollback, as its host said.
 fn rolled_back_to(step: &Step) -> Option<GenerationNumber> {
-    step.records.iter().find_map(|record| match &record.event {
+    step.events.iter().find_map(|event| match event {
         Event::Report(Report { said: Said::DeployOk { system, .. }, .. }) => system.as_ref()?.number,
         Event::Report(_) | Event::Observation(_) | Event::Decision(_) => None,
     })

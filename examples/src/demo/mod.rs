@@ -2,27 +2,29 @@
 //!
 //! In a temporary folder: a bare config repository, three hosts with a checkout and a folder laid out like
 //! a machine's root, and scripts from the config repository that really switch, test and roll back. Nothing
-//! is played: every fact in an event was read from those folders. [`Demo::step`] gives the events of one
-//! step as data; what to make of them, what is due and what to do next is up to a [`Hub`], and a [`Fleet`]
-//! is one.
+//! is played: every fact in an event was read from those folders. What to make of it, what is due and what to
+//! do next is up to a [`Hub`]: [`LiveHub`] is a real one.
 
+mod forge;
 mod host;
+mod hub;
 mod repository;
 mod story;
 
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
 
 use compartment_core::event::{Event, Observation, Report, Said};
-use compartment_core::{
-    Actor, Ask, Fleet, HostId, Invalid, OpId, ReadOptions, Record, Request, Row, Text, Timestamp, Work,
-};
+use compartment_core::{Actor, Ask, HostId, Invalid, OpId, Request, Row, Text, Timestamp, Work};
+use compartment_runtime::Forge;
 use tempfile::TempDir;
 
-use crate::clock::Clock;
 use crate::git::{Git, GitError};
 use crate::observe::{self, Checkout, Doubt, NoCheckout, Source};
 use crate::run::{RunError, Stop};
+use forge::DemoForge;
 use host::Host;
+pub use hub::LiveHub;
 use repository::Repository;
 
 /// The hosts of the fleet.
@@ -30,41 +32,32 @@ pub const HOSTS: [&str; 3] = ["gpc0", "gpc1", "imac0"];
 
 /// Who decides on requests and keeps what happened.
 pub trait Hub {
-    /// The events that answer a request.
+    /// Takes what happened, before anything else happens.
+    ///
+    /// # Errors
+    /// Why it was not taken, in words.
+    fn take(&mut self, event: Event) -> Result<(), Text>;
+
+    /// Decides a request, and keeps the answer.
     ///
     /// # Errors
     /// Why it was refused, in words.
-    fn decide(&mut self, request: &Request, now: Timestamp) -> Result<Vec<Event>, Text>;
+    fn request(&mut self, request: Request) -> Result<(), Text>;
 
-    /// Takes the next record of the log, before anything else happens.
-    fn apply(&mut self, record: &Record);
+    /// Waits for the end of what the hub does itself: a merge.
+    ///
+    /// # Errors
+    /// Why there is none, in words.
+    fn finish(&mut self, op: &OpId) -> Result<(), Text>;
 
     /// What has to be done.
-    fn outstanding(&self, now: Timestamp) -> Vec<Work>;
+    fn outstanding(&self) -> Vec<Work>;
 
     /// What is to be seen of a host.
-    fn row(&self, host: &HostId, now: Timestamp) -> Option<Row>;
-}
+    fn row(&self, host: &HostId) -> Option<Row>;
 
-impl Hub for Fleet {
-    fn decide(&mut self, request: &Request, now: Timestamp) -> Result<Vec<Event>, Text> {
-        match compartment_core::decide(self, request, now) {
-            Ok(decisions) => Ok(decisions.into_iter().map(Event::from).collect()),
-            Err(refusal) => Err(Text::new(&refusal.to_string())),
-        }
-    }
-
-    fn apply(&mut self, record: &Record) {
-        Self::apply(self, record);
-    }
-
-    fn outstanding(&self, now: Timestamp) -> Vec<Work> {
-        compartment_core::outstanding(self, now)
-    }
-
-    fn row(&self, host: &HostId, now: Timestamp) -> Option<Row> {
-        self.row(host, now, &ReadOptions::default())
-    }
+    /// The time.
+    fn now(&self) -> Timestamp;
 }
 
 /// What one step of the story left behind.
@@ -72,8 +65,8 @@ impl Hub for Fleet {
 pub struct Step {
     /// What happened, in a sentence or two.
     pub sentence: String,
-    /// What happened, as the log has it.
-    pub records: Vec<Record>,
+    /// What was said, also what was no news.
+    pub events: Vec<Event>,
 }
 
 /// Why the story could not be told to its end.
@@ -102,6 +95,9 @@ pub enum DemoError {
     /// A name that is none.
     #[error(transparent)]
     Name(#[from] Invalid),
+    /// The hub did not take what happened.
+    #[error("the hub does not take events: {0}")]
+    Hub(Text),
     /// The hub refused what the story needs.
     #[error("the hub refused to {kind} {on}: {reason}")]
     Refused {
@@ -128,7 +124,7 @@ pub enum DemoError {
 #[derive(Debug)]
 pub struct Demo {
     world: World,
-    log: Log,
+    ops: u64,
     told: usize,
 }
 
@@ -141,7 +137,7 @@ impl Demo {
     /// # Errors
     /// [`DemoError`]: no git, no writable folder, or somebody asked to `stop`.
     pub fn new(stop: Stop) -> Result<Self, DemoError> {
-        Ok(Self { world: World::new(stop)?, log: Log::default(), told: 0 })
+        Ok(Self { world: World::new(stop)?, ops: 0, told: 0 })
     }
 
     /// Lives through the next step; `None` after the last.
@@ -151,21 +147,23 @@ impl Demo {
     pub fn step(&mut self, hub: &mut dyn Hub) -> Result<Option<Step>, DemoError> {
         let Some(chapter) = story::STORY.get(self.told) else { return Ok(None) };
         self.told += 1;
-        let mut scene = Scene { world: &mut self.world, log: &mut self.log, hub, records: Vec::new() };
+        let mut scene = Scene { world: &mut self.world, ops: &mut self.ops, hub, events: Vec::new() };
         let sentence = chapter(&mut scene)?;
         scene.look_around()?;
-        Ok(Some(Step { sentence, records: scene.records }))
+        Ok(Some(Step { sentence, events: scene.events }))
+    }
+
+    /// Where the demo's pull request is merged.
+    #[must_use]
+    pub fn forge(&self) -> Arc<dyn Forge> {
+        let (git, repository) = (self.world.git.clone(), self.world.repository.clone());
+        Arc::new(DemoForge { git, repository, done: Mutex::default() })
     }
 
     /// The folder that holds everything.
     #[must_use]
     pub fn folder(&self) -> &Path {
         self.world.folder.path()
-    }
-
-    /// The time by the clock that stamps the records.
-    pub fn now(&mut self) -> Timestamp {
-        self.log.clock.now()
     }
 }
 
@@ -195,56 +193,42 @@ impl World {
     }
 }
 
-/// The log's side of things: positions, times, and the numbers of operations.
-#[derive(Debug, Default)]
-struct Log {
-    clock: Clock,
-    position: u64,
-    ops: u64,
-}
-
 /// One step while it happens.
 struct Scene<'a> {
     world: &'a mut World,
-    log: &'a mut Log,
+    ops: &'a mut u64,
     hub: &'a mut dyn Hub,
-    records: Vec<Record>,
+    events: Vec<Event>,
 }
 
 impl Scene<'_> {
-    /// Records an event, shows it to the hub, and gives its position.
-    fn record(&mut self, event: impl Into<Event>) -> u64 {
-        self.log.position += 1;
-        let record = Record { position: self.log.position, at: self.log.clock.now(), event: event.into() };
-        self.hub.apply(&record);
-        self.records.push(record);
-        self.log.position
+    /// Tells the hub what happened.
+    fn record(&mut self, event: impl Into<Event>) -> Result<(), DemoError> {
+        let event = event.into();
+        self.events.push(event.clone());
+        self.hub.take(event).map_err(DemoError::Hub)
     }
 
     /// Records what a host says, as part of an operation.
-    fn report(&mut self, host: &HostId, op: &OpId, said: Said) -> u64 {
+    fn report(&mut self, host: &HostId, op: &OpId, said: Said) -> Result<(), DemoError> {
         let mut report = Report::new(host.clone(), said);
         report.op = Some(op.clone());
         self.record(report)
     }
 
-    /// Asks the hub, and records its answer.
+    /// Asks the hub.
     fn request(&mut self, ask: Ask) -> Result<OpId, DemoError> {
-        self.log.ops += 1;
+        *self.ops += 1;
         let kind = ask.kind().as_str();
         let on = if let Ask::MergePr { pr, .. } | Ask::RevertPr { pr } = &ask {
             pr.to_string()
         } else {
             ask.host().map_or_else(|| "repository".to_owned(), HostId::to_string)
         };
-        let op = OpId::new(&format!("{kind}-{on}-{}", self.log.ops))?;
+        let op = OpId::new(&format!("{kind}-{on}-{}", self.ops))?;
         let by = Actor::new("operator")?;
         let request = Request { op: op.clone(), by, ask, deliver_by: None };
-        let now = self.log.clock.now();
-        let answer = self.hub.decide(&request, now);
-        for event in answer.map_err(|reason| DemoError::Refused { kind, on, reason })? {
-            self.record(event);
-        }
+        self.hub.request(request).map_err(|reason| DemoError::Refused { kind, on, reason })?;
         Ok(op)
     }
 
@@ -258,23 +242,23 @@ impl Scene<'_> {
             if let Some(doubt) = doubts.into_iter().next() {
                 return Err(doubt.into());
             }
-            self.record(beat.clone());
+            self.record(beat.clone())?;
             beats.push(beat);
         }
         let source = Source::origin_main();
-        let seen = observe::desired(&git, &self.world.mirror, &source, &mut self.log.clock)?;
+        let seen = observe::desired(&git, &self.world.mirror, &source, self.hub.now())?;
         if let Observation::DesiredUnavailable { error, .. } = &seen {
             let (what, got) = ("the config repository".to_owned(), error.to_string());
             return Err(DemoError::Unexpected { what, wanted: "be readable", got });
         }
-        self.record(seen.clone());
+        self.record(seen.clone())?;
         let mut counted: Vec<Event> = Vec::new();
         for beat in &beats {
             let compared = observe::compared(&git, &self.world.mirror, beat, &seen)?;
             counted.extend(compared.filter(|new| !counted.contains(new)));
         }
         for compared in counted {
-            self.record(compared);
+            self.record(compared)?;
         }
         Ok(())
     }

@@ -62,7 +62,7 @@ const THIS_WEEK: Revision = Revision {
 pub(super) const UPDATE: &str = "update/flake-lock";
 
 /// The config repository.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Repository {
     bare: PathBuf,
     desk: PathBuf,
@@ -137,6 +137,12 @@ impl Repository {
         let message = format!("Merge pull request #17 from {UPDATE}");
         git.ok(&self.desk, &["merge", "--quiet", "--no-ff", "-m", &message, &head.to_string()])?;
         git.ok(&self.desk, &["push", "--quiet", "origin", "main"])?;
+        self.look(git)
+    }
+
+    /// The tip of `main`, and its lock.
+    pub(super) fn look(&self, git: &Git) -> Result<(Commit, Option<LockHash>), DemoError> {
+        git.ok(&self.desk, &["checkout", "--quiet", "main"])?;
         let desk = Checkout::open(git, &self.desk)?;
         Ok((self.tip(git, "main")?, desk.lock_hash(git)?))
     }

@@ -17,11 +17,11 @@ pub(super) const STORY: [Chapter; 8] =
 const UNLUCKY: usize = 1;
 
 fn begin(scene: &mut Scene<'_>) -> Result<String, DemoError> {
-    scene.record(Decision::AgentReleased { version: agent_version()? });
+    scene.record(Decision::AgentReleased { version: agent_version()? })?;
     for index in 0..scene.world.hosts.len() {
         let (host, channel) = (scene.world.hosts[index].id.clone(), ChannelName::main());
         let tests = TestsConfig::default();
-        scene.record(Decision::HostConfigured { host, channel, tests });
+        scene.record(Decision::HostConfigured { host, channel, tests })?;
     }
     scene.look_around()?;
     for index in 0..scene.world.hosts.len() {
@@ -42,7 +42,7 @@ fn propose(scene: &mut Scene<'_>) -> Result<String, DemoError> {
         head: Some(head),
         lock_update: true,
         mergeable: Some(true),
-    }));
+    }))?;
     let head = head.short();
     Ok(format!(
         "Pull request 17 brings the weekly update ({UPDATE}, {head}); \
@@ -52,15 +52,13 @@ fn propose(scene: &mut Scene<'_>) -> Result<String, DemoError> {
 
 fn merge(scene: &mut Scene<'_>) -> Result<String, DemoError> {
     let expected_head = scene.world.repository.tip(&scene.world.git, UPDATE)?;
-    let pr = PrId::from(17);
-    scene.request(Ask::MergePr { pr: pr.clone(), expected_head })?;
-    let (commit, lock_hash) = scene.world.repository.merge_update(&scene.world.git, expected_head)?;
-    let (channel, by) = (ChannelName::main(), Some(Text::new("operator")));
-    scene.record(Observation::PrMerged { pr, channel, commit, lock_hash, by });
+    let op = scene.request(Ask::MergePr { pr: PrId::from(17), expected_head })?;
+    scene.hub.finish(&op).map_err(DemoError::Hub)?;
+    let main = scene.world.repository.tip(&scene.world.git, "main")?;
     Ok(format!(
         "It is merged: main is {}. No host was touched, and none is what it should be: \
          Git and Lock turn yellow, and System with them.",
-        commit.short()
+        main.short()
     ))
 }
 
@@ -101,7 +99,7 @@ fn roll_back(scene: &mut Scene<'_>) -> Result<String, DemoError> {
         return Err(unexpected(scene, UNLUCKY, "be rolled back to a generation with a number", got));
     };
     let op = scene.request(Ask::Rollback { host: host.clone(), to: Some(to.clone()) })?;
-    started(scene, UNLUCKY, &op, Kind::Rollback, Some(to));
+    started(scene, UNLUCKY, &op, Kind::Rollback, Some(to))?;
     let said = scene.world.hosts[UNLUCKY].rollback(&scene.world.git, number)?;
     let ok = matches!(said, Said::DeployOk { .. });
     finished(scene, UNLUCKY, &op, said, ok, "roll back")?;
@@ -114,8 +112,7 @@ fn roll_back(scene: &mut Scene<'_>) -> Result<String, DemoError> {
 
 /// Where the matrix suggests to roll a host back to.
 fn suggested(scene: &mut Scene<'_>, index: usize) -> Result<Target, DemoError> {
-    let now = scene.log.clock.now();
-    let row = scene.hub.row(&scene.world.hosts[index].id, now);
+    let row = scene.hub.row(&scene.world.hosts[index].id);
     let to = row.as_ref().and_then(|row| row.advice.to.as_ref());
     if let Some(to) = to {
         return Ok(Target { number: to.number, path: to.path.clone() });
@@ -135,7 +132,7 @@ fn test_again(scene: &mut Scene<'_>) -> Result<String, DemoError> {
 
 fn pull(scene: &mut Scene<'_>, index: usize) -> Result<(), DemoError> {
     let op = scene.request(Ask::Pull { host: scene.world.hosts[index].id.clone() })?;
-    started(scene, index, &op, Kind::Pull, None);
+    started(scene, index, &op, Kind::Pull, None)?;
     let said = scene.world.hosts[index].pull(&scene.world.git)?;
     let ok = matches!(said, Said::PullOk { .. });
     finished(scene, index, &op, said, ok, "pull")
@@ -144,7 +141,7 @@ fn pull(scene: &mut Scene<'_>, index: usize) -> Result<(), DemoError> {
 fn switch(scene: &mut Scene<'_>, index: usize) -> Result<(), DemoError> {
     let host = scene.world.hosts[index].id.clone();
     let op = scene.request(Ask::Switch { host, force: false })?;
-    started(scene, index, &op, Kind::Switch, None);
+    started(scene, index, &op, Kind::Switch, None)?;
     let said = scene.world.hosts[index].switch(&scene.world.git)?;
     let ok = matches!(said, Said::DeployOk { .. });
     finished(scene, index, &op, said, ok, "switch")
@@ -171,8 +168,7 @@ fn test_fails(scene: &mut Scene<'_>, index: usize) -> Result<Text, DemoError> {
 /// Runs the tests that are due: nobody asked for them, and the hub says under which id.
 fn test(scene: &mut Scene<'_>, index: usize) -> Result<Said, DemoError> {
     let host = scene.world.hosts[index].id.clone();
-    let now = scene.log.clock.now();
-    let due = scene.hub.outstanding(now).into_iter().find_map(|work| match work {
+    let due = scene.hub.outstanding().into_iter().find_map(|work| match work {
         Work::AutomaticTest { op, host: of } if of == host => Some(op),
         Work::AutomaticTest { .. } | Work::Request { .. } | Work::RecordExpiry { .. } => None,
     });
@@ -180,15 +176,21 @@ fn test(scene: &mut Scene<'_>, index: usize) -> Result<Said, DemoError> {
         let got = "the hub has nothing to do there".to_owned();
         return Err(unexpected(scene, index, "have tests that are due", got));
     };
-    started(scene, index, &op, Kind::Test, None);
+    started(scene, index, &op, Kind::Test, None)?;
     let said = scene.world.hosts[index].test(&scene.world.git)?;
-    scene.report(&host, &op, said.clone());
+    scene.report(&host, &op, said.clone())?;
     Ok(said)
 }
 
-fn started(scene: &mut Scene<'_>, index: usize, op: &OpId, kind: Kind, to: Option<Target>) {
+fn started(
+    scene: &mut Scene<'_>,
+    index: usize,
+    op: &OpId,
+    kind: Kind,
+    to: Option<Target>,
+) -> Result<(), DemoError> {
     let host = scene.world.hosts[index].id.clone();
-    scene.report(&host, op, Said::Started { kind, timeout_s: None, to });
+    scene.report(&host, op, Said::Started { kind, timeout_s: None, to })
 }
 
 /// Records a result, and insists that it is a good one.
@@ -202,7 +204,7 @@ fn finished(
 ) -> Result<(), DemoError> {
     let host = scene.world.hosts[index].id.clone();
     let got = in_words(&said);
-    scene.report(&host, op, said);
+    scene.report(&host, op, said)?;
     if ok { Ok(()) } else { Err(unexpected(scene, index, wanted, got)) }
 }
 

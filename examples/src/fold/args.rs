@@ -8,8 +8,9 @@ use compartment_core::{Compartment, HostId, Timestamp};
 
 /// Folds a log of events into the matrix: five cells a host, what runs, and what to do next.
 ///
-/// The log is NDJSON: one event a line, in the order in which it was recorded. A line that is not an event
-/// stops the program with the line, the column and the cause, and nothing is shown.
+/// The log is NDJSON, one event a line, in the order in which it was recorded; or the log of a hub, or its
+/// folder, also while the hub runs. A line that is not an event stops the program with the line, the column and
+/// the cause, and nothing is shown.
 #[derive(Debug, Parser)]
 #[command(
     name = "fold",
@@ -17,6 +18,7 @@ use compartment_core::{Compartment, HostId, Timestamp};
     after_help = "\
 Examples:
   fold log.ndjson                        the matrix now
+  fold /var/lib/fleet                    the same, of a hub's log
   observe --repo ~/config | fold -       this machine's row
   fold log.ndjson --as-of 120            as it was after line 120
   fold log.ndjson --explain gpc0/system  why a cell is as it is, and who said so
@@ -25,7 +27,7 @@ Without --color, colours are for terminals and NO_COLOR turns them off.
 Exit codes: 0 shown, 1 the log or the question is wrong, 2 the command line is."
 )]
 pub struct Cli {
-    /// The log; `-` for standard input.
+    /// The log: NDJSON, a hub's SQLite file, or a folder with one; `-` for standard input.
     #[arg(value_name = "FILE")]
     pub file: PathBuf,
 

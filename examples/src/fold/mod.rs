@@ -5,11 +5,9 @@
 //! out to be broken is never shown as if it were whole.
 
 mod args;
-mod progress;
 mod read;
 
 pub use args::{Cell, Cli, Format, Past};
-pub use progress::Progress;
 pub use read::{LogError, Skipped};
 
 use std::io::{self, Read, Write};
@@ -19,6 +17,7 @@ use compartment_core::replay::Explainer;
 use compartment_core::{AuditEntry, Fleet, HostId, Matrix, ReadOptions, Record, Timestamp};
 use serde_json::ser::{CompactFormatter, PrettyFormatter, Serializer};
 
+use crate::progress::Progress;
 use crate::show::{self, Width};
 use read::Log;
 

@@ -6,7 +6,8 @@ use std::io::{self, ErrorKind, Read, Write};
 use compartment_core::ndjson::{self, Cause, LineError, Lines};
 use compartment_core::{Record, Timestamp};
 
-use super::{Past, Progress};
+use super::Past;
+use crate::progress::Progress;
 
 /// How much is read at once: what is held of the log, whatever its length.
 const CHUNK: usize = 1 << 20;
@@ -119,7 +120,7 @@ impl Log {
                 Err(error) if error.kind() == ErrorKind::Interrupted => continue,
                 Err(source) => break Err(LogError::Read { name: self.intake.name.clone(), source }),
             };
-            self.progress.read(bytes);
+            self.progress.add(bytes);
             if bytes == 0 {
                 lines.finish(|number, line| self.intake.take(number, line));
             } else {

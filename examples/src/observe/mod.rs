@@ -12,9 +12,8 @@ pub use desired::Source;
 pub use system::Places;
 
 use compartment_core::event::{Event, Heartbeat, Observation, Reading, Report, Said};
-use compartment_core::{HostId, Text, Version};
+use compartment_core::{HostId, Text, Timestamp, Version};
 
-use crate::clock::Clock;
 use crate::git::{Git, GitError};
 
 /// The version of these programs, which stands for the agent's.
@@ -78,10 +77,10 @@ pub fn desired(
     git: &Git,
     checkout: &Checkout,
     source: &Source,
-    clock: &mut Clock,
+    look_started: Timestamp,
 ) -> Result<Observation, GitError> {
     let channel = source.channel.clone();
-    let look_started = Some(clock.now());
+    let look_started = Some(look_started);
     match source.look(git, checkout) {
         Ok((commit, lock_hash)) => Ok(Observation::DesiredObserved {
             channel,

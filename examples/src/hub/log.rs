@@ -1,0 +1,274 @@
+//! `hub log`: out of a log, into one, is it whole, and a copy of it.
+
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+
+use compartment_core::Text;
+use compartment_log_sqlite::{
+    BackupError, ExportError, ImportError, OpenError, Progress as Done, ReadError, Reader, backup, export,
+    import, salvage, verify,
+};
+
+use super::{Cli, Log, What};
+use crate::progress::{Progress, Unit};
+use crate::run::Stop;
+use crate::show::{self, Width};
+
+/// What the program talks to, so that it can be run without a terminal.
+pub struct Surroundings<'a> {
+    /// Where events come from that are read from standard input.
+    pub input: &'a mut dyn Read,
+    /// Where answers go.
+    pub output: &'a mut dyn Write,
+    /// Where what is not the answer goes.
+    pub aside: &'a mut dyn Write,
+    /// How wide the output is.
+    pub width: Width,
+    /// Whether people watch what takes long.
+    pub watched: bool,
+    /// A wish to stop.
+    pub stop: Stop,
+}
+
+/// Why something was not done.
+#[derive(Debug, thiserror::Error)]
+pub enum HubError {
+    /// The log was not opened.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// The log is not as it was written.
+    #[error("{0}\n{advice}", advice = ADVICE)]
+    Damaged(ReadError),
+    /// The log was not read to its end.
+    #[error(transparent)]
+    Read(ReadError),
+    /// The log was not written to its end.
+    #[error(transparent)]
+    Export(ExportError),
+    /// Some of a damaged log is missing.
+    #[error("{0} was left out: it cannot be read, or is not as it was written")]
+    Salvaged(String),
+    /// No log was made.
+    #[error("{name}: {source}. Nothing was made.")]
+    Import {
+        /// What was read.
+        name: String,
+        /// Why not.
+        source: ImportError,
+    },
+    /// No copy was made.
+    #[error("{0}")]
+    Backup(BackupError),
+    /// A file of events.
+    #[error("cannot {what} {}: {source}", Text::new(&path.to_string_lossy()))]
+    File {
+        /// `read` or `write`.
+        what: &'static str,
+        /// Which.
+        path: PathBuf,
+        /// The cause.
+        source: io::Error,
+    },
+    /// The output.
+    #[error("cannot write to the output: {0}")]
+    Output(#[from] io::Error),
+    /// Somebody asked to stop.
+    #[error("interrupted")]
+    Interrupted,
+}
+
+const ADVICE: &str = "Nothing was changed. Put a backup in its place; or write what can be read with \
+                      `hub log export --salvage`, and make a new log of that with `hub log import`.";
+
+impl HubError {
+    /// Whether the reader of the output has gone, as `head` does: nobody needs to be told.
+    #[must_use]
+    pub fn is_closed_pipe(&self) -> bool {
+        let closed = |error: &io::Error| error.kind() == io::ErrorKind::BrokenPipe;
+        match self {
+            Self::Output(error) | Self::Export(ExportError::Output(error)) => closed(error),
+            Self::Open(_)
+            | Self::Damaged(_)
+            | Self::Read(_)
+            | Self::Export(ExportError::Read(_))
+            | Self::Salvaged(_)
+            | Self::Import { .. }
+            | Self::Backup(_)
+            | Self::File { .. }
+            | Self::Interrupted => false,
+        }
+    }
+}
+
+/// Does what the command line says.
+///
+/// # Errors
+/// [`HubError`]: what was to be done was not done, or a log is not as it should be.
+pub fn run(cli: &Cli, mut around: Surroundings<'_>) -> Result<(), HubError> {
+    let What::Log(what) = &cli.what;
+    match what {
+        Log::Export { data, output, salvage } => around.export(&data.log(), output, *salvage),
+        Log::Import { data, input } => around.import(input, &data.log()),
+        Log::Verify { data, head } => {
+            let reader = Reader::open(data.log())?;
+            let verified = around.watching(Unit::Items, |watch| {
+                verify(&reader, head.as_slice(), watch).map_err(|error| match error {
+                    ReadError::Damaged { .. } => HubError::Damaged(error),
+                    ReadError::Interrupted => HubError::Interrupted,
+                    ReadError::Line { .. } | ReadError::Storage(_) => HubError::Read(error),
+                })
+            })?;
+            let records = counted(verified.records);
+            around.tell(
+                "Whole:",
+                &format!("{records}; each is as it was written, and follows the one before it."),
+            )?;
+            around.tell("Head:", &verified.head.to_string())?;
+            let told = "Note the head elsewhere, and hold the log against it later with --head: whoever can write \
+                        the file can write all of it anew.";
+            around.tell("Next:", told)
+        }
+        Log::Backup { data, to } => {
+            let head = around.watching(Unit::Items, |watch| {
+                backup(data.log(), to, watch).map_err(|error| match error {
+                    BackupError::Interrupted => HubError::Interrupted,
+                    BackupError::Open(_) | BackupError::Exists(_) | BackupError::Storage(_) => {
+                        HubError::Backup(error)
+                    }
+                })
+            })?;
+            around.tell("Copied:", &format!("to {}; verify the copy before you rely on it.", shown(to)))?;
+            head.map_or(Ok(()), |head| around.tell("Head:", &head.to_string()))
+        }
+    }
+}
+
+/// A name that a terminal may be shown.
+fn shown(path: &Path) -> String {
+    Text::new(&path.to_string_lossy()).to_string()
+}
+
+fn counted(records: u64) -> String {
+    if records == 1 { "1 record".to_owned() } else { format!("{records} records") }
+}
+
+impl Surroundings<'_> {
+    /// Says a line of an answer.
+    fn tell(&mut self, label: &str, what: &str) -> Result<(), HubError> {
+        Ok(write!(self.output, "{}", show::labelled(label, 8, what, self.width))?)
+    }
+
+    /// Does something that may take long, and can be stopped.
+    fn watching<T>(
+        &self,
+        unit: Unit,
+        work: impl FnOnce(&mut dyn FnMut(Done) -> ControlFlow<()>) -> Result<T, HubError>,
+    ) -> Result<T, HubError> {
+        let mut bar = if self.watched { Progress::on_stderr(unit, None) } else { Progress::none() };
+        let done = work(&mut |done: Done| {
+            bar.at(done.done, done.total);
+            if self.stop.asked() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        });
+        bar.end();
+        done
+    }
+
+    fn export(&mut self, log: &Path, to: &Path, salvaging: bool) -> Result<(), HubError> {
+        let reader = Reader::open(log)?;
+        if to == Path::new("-") {
+            let mut output = io::BufWriter::new(&mut *self.output);
+            let bar = if self.watched { Progress::on_stderr(Unit::Items, None) } else { Progress::none() };
+            return written(&reader, &mut output, salvaging, bar, &self.stop);
+        }
+        let cannot = |source| HubError::File { what: "write", path: to.to_owned(), source };
+        if to.exists() {
+            return Err(cannot(io::ErrorKind::AlreadyExists.into()));
+        }
+        let folder = to.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        // Beside it first: nobody takes half an export for a whole one.
+        let mut part = tempfile::NamedTempFile::new_in(folder).map_err(cannot)?;
+        let bar = if self.watched { Progress::on_stderr(Unit::Items, None) } else { Progress::none() };
+        let done = written(&reader, &mut io::BufWriter::new(&mut part), salvaging, bar, &self.stop);
+        match done {
+            Ok(()) | Err(HubError::Salvaged(_)) => {
+                part.as_file().sync_all().map_err(cannot)?;
+                part.persist_noclobber(to).map_err(|error| cannot(error.error))?;
+                let aside = format!("written to {}", shown(to));
+                writeln!(self.aside, "hub: {aside}")?;
+                done
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    fn import(&mut self, from: &Path, log: &Path) -> Result<(), HubError> {
+        let folder = log.parent().filter(|folder| !folder.as_os_str().is_empty());
+        if let Some(folder) = folder {
+            let cannot = |source| HubError::File { what: "make", path: folder.to_owned(), source };
+            std::fs::create_dir_all(folder).map_err(cannot)?;
+        }
+        let mut file;
+        let (input, name, size): (&mut dyn Read, _, _) = if from == Path::new("-") {
+            (&mut *self.input, "standard input".to_owned(), None)
+        } else {
+            let cannot = |source| HubError::File { what: "read", path: from.to_owned(), source };
+            file = File::open(from).map_err(cannot)?;
+            let size = file.metadata().ok().filter(|about| about.is_file()).map(|about| about.len());
+            (&mut file, shown(from), size)
+        };
+        let mut bar = if self.watched { Progress::on_stderr(Unit::Bytes, size) } else { Progress::none() };
+        let stop = &self.stop;
+        let imported = import(input, log, &mut |done: Done| {
+            bar.at(done.done, done.total.or(size));
+            if stop.asked() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        });
+        bar.end();
+        let head = imported.map_err(|source| {
+            if matches!(source, ImportError::Interrupted) {
+                return HubError::Interrupted;
+            }
+            HubError::Import { name, source }
+        })?;
+        self.tell("Made:", &format!("{} holds {}.", shown(log), counted(head.position)))?;
+        self.tell("Head:", &head.to_string())
+    }
+}
+
+/// Writes a log's events.
+fn written(
+    reader: &Reader,
+    to: &mut dyn Write,
+    salvaging: bool,
+    mut bar: Progress,
+    stop: &Stop,
+) -> Result<(), HubError> {
+    let mut watch = |done: Done| {
+        bar.at(done.done, done.total);
+        if stop.asked() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    };
+    let failed = |error| match error {
+        ExportError::Read(ReadError::Interrupted) => HubError::Interrupted,
+        ExportError::Read(damage @ ReadError::Damaged { .. }) => HubError::Damaged(damage),
+        ExportError::Read(ReadError::Line { .. } | ReadError::Storage(_)) | ExportError::Output(_) => {
+            HubError::Export(error)
+        }
+    };
+    let missing = if salvaging {
+        salvage(reader, to, &mut watch).map_err(failed)?.missing
+    } else {
+        export(reader, to, &mut watch).map(|_| Vec::new()).map_err(failed)?
+    };
+    bar.end();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let named = |range: &std::ops::RangeInclusive<u64>| match (range.start(), range.end()) {
+        (first, last) if first == last => format!("record {first}"),
+        (first, &u64::MAX) => format!("whatever comes after record {}", first - 1),
+        (first, last) => format!("records {first} to {last}"),
+    };
+    let named: Vec<String> = missing.iter().map(named).collect();
+    Err(HubError::Salvaged(named.join(", ")))
+}

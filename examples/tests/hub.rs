@@ -1,0 +1,258 @@
+//! The program `hub log`, run without a terminal: what it does to a log, and what it says.
+
+#![expect(clippy::unwrap_used, reason = "a test that finds something else has failed")]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anstream::adapter::strip_str;
+use clap::Parser;
+use compartment_examples::hub::{Cli, HubError, Surroundings, run};
+use compartment_examples::run::Stop;
+use compartment_log_sqlite::{Reader, is_log};
+use tempfile::TempDir;
+
+const WEEK: &str = include_str!("logs/week.ndjson");
+
+struct Told {
+    result: Result<(), HubError>,
+    output: String,
+    aside: String,
+}
+
+impl Told {
+    /// What was said of something that was not done.
+    fn refused(self) -> String {
+        self.result.unwrap_err().to_string()
+    }
+}
+
+fn stopped(input: &str, args: &[&str], stop: Stop) -> Told {
+    let cli = Cli::try_parse_from(["hub", "log"].iter().chain(args)).unwrap();
+    let (mut output, mut aside) = (Vec::new(), Vec::new());
+    let surroundings = Surroundings {
+        input: &mut input.as_bytes(),
+        output: &mut output,
+        aside: &mut aside,
+        width: Some(100),
+        watched: false,
+        stop,
+    };
+    let result = run(&cli, surroundings);
+    let text = |bytes| strip_str(&String::from_utf8(bytes).unwrap()).to_string();
+    Told { result, output: text(output), aside: text(aside) }
+}
+
+fn hub(input: &str, args: &[&str]) -> Told {
+    stopped(input, args, Stop::default())
+}
+
+/// A folder with a log of the week in `fleet`.
+struct Desk(TempDir);
+
+impl Desk {
+    fn new() -> Self {
+        let desk = Self(tempfile::tempdir().unwrap());
+        let made = hub(WEEK, &["import", "--data", &desk.at("fleet"), "-"]);
+        made.result.unwrap();
+        desk
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    fn at(&self, name: &str) -> String {
+        self.path(name).to_str().unwrap().to_owned()
+    }
+
+    /// What lies in the folder.
+    fn files(&self) -> Vec<String> {
+        let files = fs::read_dir(self.0.path()).unwrap();
+        let mut names: Vec<_> = files.map(|file| file.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        names
+    }
+
+    /// Changes the log as whoever can write its file can.
+    fn tamper(&self, sql: &str) {
+        let database = rusqlite::Connection::open(self.path("fleet/log.sqlite")).unwrap();
+        database.execute_batch(sql).unwrap();
+    }
+
+    fn head(&self) -> String {
+        Reader::open(self.path("fleet")).unwrap().head().unwrap().to_string()
+    }
+}
+
+#[test]
+fn an_export_is_what_was_imported() {
+    let desk = Desk::new();
+    let exported = hub("", &["export", "--data", &desk.at("fleet")]);
+    exported.result.unwrap();
+    assert_eq!(exported.output, WEEK);
+    let to = desk.at("week.ndjson");
+    let exported = hub("", &["export", "--data", &desk.at("fleet"), "--output", &to]);
+    exported.result.unwrap();
+    assert_eq!((exported.output.as_str(), exported.aside), ("", format!("hub: written to {to}\n")));
+    assert_eq!(fs::read_to_string(&to).unwrap(), WEEK);
+    // Of the file itself, not its folder, and not over anything.
+    let again = hub("", &["export", "--data", &desk.at("fleet/log.sqlite"), "--output", &to]);
+    assert!(again.refused().contains("week.ndjson"), "{to}");
+}
+
+#[test]
+fn a_whole_log_tells_its_head_to_be_noted() {
+    let desk = Desk::new();
+    let (records, head) = (WEEK.lines().count(), desk.head());
+    let verified = hub("", &["verify", "--data", &desk.at("fleet")]);
+    verified.result.unwrap();
+    let whole =
+        format!("Whole:  {records} records; each is as it was written, and follows the one before it.\n");
+    assert!(verified.output.starts_with(&format!("{whole}Head:   {head}\n")), "{}", verified.output);
+    hub("", &["verify", "--data", &desk.at("fleet"), "--head", &head]).result.unwrap();
+
+    let other = format!("{records}:{}", "0".repeat(64));
+    let told = hub("", &["verify", "--data", &desk.at("fleet"), "--head", &other]).refused();
+    assert!(told.contains(&format!("record {records}")) && told.contains("noted"), "{told}");
+    assert!(Cli::try_parse_from(["hub", "log", "verify", "--data", "x", "--head", "12"]).is_err());
+}
+
+#[test]
+fn whatever_was_done_to_it_is_named_and_what_is_left_can_be_saved() {
+    for (sql, named, missing) in [
+        ("UPDATE record SET line = line || ' ' WHERE position = 9", "record 9 ", "record 9"),
+        ("DELETE FROM record WHERE position IN (11, 12)", "records 11 to 12 ", "records 11 to 12"),
+    ] {
+        let desk = Desk::new();
+        desk.tamper(sql);
+        for args in [vec!["verify", "--data"], vec!["export", "--data"]] {
+            let fleet = desk.at("fleet");
+            let told = hub("", &[&args[..], &[fleet.as_str()]].concat()).refused();
+            assert!(told.contains(named), "{sql}: {told}");
+            assert!(told.contains("--salvage"), "{sql}: it says what to do: {told}");
+        }
+        let to = desk.at("left.ndjson");
+        let saved = hub("", &["export", "--salvage", "--data", &desk.at("fleet"), "--output", &to]);
+        assert!(saved.refused().starts_with(missing), "{sql}");
+        let left = fs::read_to_string(&to).unwrap();
+        assert!(left.lines().count() < WEEK.lines().count());
+        assert!(left.lines().all(|line| WEEK.contains(line)), "nothing comes out that was not written");
+        hub(&left, &["import", "--data", &desk.at("again"), "-"]).result.unwrap();
+        hub("", &["verify", "--data", &desk.at("again")]).result.unwrap();
+    }
+}
+
+#[test]
+fn a_line_that_is_no_event_is_named_and_nothing_is_made() {
+    let lines: Vec<&str> = WEEK.lines().take(3).collect();
+    let bad = [lines[0], lines[1], "{\"type\":\"nonsense\"}"].join("\n");
+    let blank = [lines[0], "", lines[1]].join("\n");
+    let back = [lines[0].replacen("2026-", "2027-", 1).as_str(), lines[1]].join("\n");
+    for (input, named) in [(bad, "line 3"), (blank, "line 2"), (back, "line 2")] {
+        let folder = tempfile::tempdir().unwrap();
+        let data = folder.path().join("fleet");
+        let told = hub(&input, &["import", "--data", data.to_str().unwrap(), "-"]).refused();
+        assert!(told.contains(named) && told.starts_with("standard input: "), "{told}");
+        assert!(!is_log(&data) && fs::read_dir(&data).unwrap().count() == 0, "{told}");
+    }
+}
+
+#[test]
+fn nothing_is_overwritten() {
+    let desk = Desk::new();
+    let before = desk.head();
+    let told = hub(WEEK, &["import", "--data", &desk.at("fleet"), "-"]).refused();
+    assert!(told.contains("log.sqlite") && told.contains("Nothing was made"), "{told}");
+    fs::write(desk.path("copy"), "mine").unwrap();
+    let told = hub("", &["backup", "--data", &desk.at("fleet"), &desk.at("copy")]).refused();
+    assert!(told.contains("copy"), "{told}");
+    assert_eq!((desk.head(), fs::read_to_string(desk.path("copy")).unwrap().as_str()), (before, "mine"));
+}
+
+#[test]
+fn a_backup_is_a_log_that_ends_where_the_log_ended() {
+    let desk = Desk::new();
+    let copied = hub("", &["backup", "--data", &desk.at("fleet"), &desk.at("copy.sqlite")]);
+    copied.result.unwrap();
+    assert!(copied.output.contains(&desk.head()), "{}", copied.output);
+    let copy = desk.at("copy.sqlite");
+    hub("", &["verify", "--data", &copy, "--head", &desk.head()]).result.unwrap();
+    assert_eq!(hub("", &["export", "--data", &copy]).output, WEEK);
+}
+
+#[test]
+fn an_interrupt_leaves_nothing_behind() {
+    let desk = Desk::new();
+    let before = desk.files();
+    let (to, copy, more) = (desk.at("week.ndjson"), desk.at("copy.sqlite"), desk.at("fleet2.sqlite"));
+    let fleet = desk.at("fleet");
+    for args in [
+        vec!["export", "--data", &fleet, "--output", &to],
+        vec!["export", "--salvage", "--data", &fleet, "--output", &to],
+        vec!["verify", "--data", &fleet],
+        vec!["backup", "--data", &fleet, &copy],
+    ] {
+        let stop = Stop::default();
+        stop.ask();
+        let told = stopped("", &args, stop);
+        assert!(matches!(told.result, Err(HubError::Interrupted)), "{args:?}");
+        assert_eq!(desk.files(), before, "{args:?}");
+    }
+    fs::create_dir(&more).unwrap();
+    let stop = Stop::default();
+    stop.ask();
+    let told = stopped(WEEK, &["import", "--data", &more, "-"], stop);
+    assert!(matches!(told.result, Err(HubError::Interrupted)));
+    assert_eq!(fs::read_dir(&more).unwrap().count(), 0);
+}
+
+#[test]
+fn what_is_no_log_is_told_apart() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    fs::write(folder.path().join("text"), WEEK).unwrap();
+    rusqlite::Connection::open(folder.path().join("other"))
+        .unwrap()
+        .execute_batch("CREATE TABLE t (a)")
+        .unwrap();
+    for (name, word) in [("missing", "no log"), ("text", "not a log"), ("other", "not a log")] {
+        let told = hub("", &["verify", "--data", &at(name)]).refused();
+        assert!(told.contains(word) && told.contains(name), "{name}: {told}");
+    }
+    let no_such_file = hub("", &["import", "--data", &at("new"), &at("nothing")]).refused();
+    assert!(no_such_file.contains("nothing"), "{no_such_file}");
+    assert!(!is_log(Path::new(&at("new"))));
+}
+
+#[test]
+fn fold_reads_a_log_as_it_reads_its_export() {
+    use compartment_examples::fold;
+    use compartment_examples::progress::Progress;
+
+    let desk = Desk::new();
+    let folded = |input: &mut dyn std::io::Read, args: &[&str]| {
+        let now = ["--now", "2026-01-05T09:29:30Z"];
+        let now = if args.contains(&"--audit") { &[][..] } else { &now };
+        let cli =
+            fold::Cli::try_parse_from([&["fold", "log", "--width", "120"], args, now].concat()).unwrap();
+        let (mut output, mut complaints) = (Vec::new(), Vec::new());
+        let around = fold::Surroundings {
+            input,
+            name: "log",
+            output: &mut output,
+            complaints: &mut complaints,
+            progress: Progress::none(),
+            width: Some(120),
+            clock: compartment_core::Timestamp::MIN,
+        };
+        fold::run(&cli, around).unwrap();
+        (output, complaints)
+    };
+    for args in [&[][..], &["--as-of", "20"], &["--explain", "gpc1/system"], &["--audit"]] {
+        let reader = Reader::open(desk.path("fleet")).unwrap();
+        assert!(reader.estimated_bytes() > 0);
+        let of_log = folded(&mut reader.lines_as_bytes(), args);
+        assert_eq!(of_log, folded(&mut WEEK.as_bytes(), args), "{args:?}");
+    }
+}
