@@ -1,5 +1,6 @@
-//! Speed and memory of the core, side by side with what one would write first. See `README.md`.
+//! Speed and memory, side by side with what one would write first. See `README.md`.
 
 pub mod baseline;
 pub mod measure;
+pub mod sqlite;
 pub mod workload;
