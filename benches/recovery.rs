@@ -12,6 +12,7 @@ use compartment_core::{Record, ndjson};
 use compartment_log_sqlite::SqliteLog;
 use compartment_runtime::EventLog;
 use compartment_runtime::hub::{Config, Hub, Ports};
+use compartment_runtime::testing::clock::ManualClock;
 
 fn main() {
     let scale = Scale::asked();
@@ -65,9 +66,12 @@ async fn timed_async<T>(work: impl Future<Output = T>) -> (Duration, T) {
     (begun.elapsed(), made)
 }
 
+/// A hub at the moment at which the log ends: nothing has run out of time since.
 async fn start(path: &Path) -> Hub {
-    let log = SqliteLog::open(path).expect("the log is good");
-    Hub::start(Ports::new(Arc::new(log)), Config::default()).await.expect("the log is good")
+    let log = Arc::new(SqliteLog::open(path).expect("the log is good"));
+    let end = log.head().await.expect("the log is good").at;
+    let ports = Ports { clock: Arc::new(ManualClock::new(end)), ..Ports::new(log) };
+    Hub::start(ports, Config::default()).await.expect("the log is good")
 }
 
 async fn write(path: &Path, hosts: u32, events: usize) {
