@@ -6,10 +6,12 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use compartment_core::testing::{Scenario, commit, host, lock};
 use compartment_core::{HostId, OpId, Timestamp};
+use compartment_runtime::hub::MemoryLog;
 use compartment_runtime::testing::clock::ManualClock;
 use compartment_runtime::testing::hosts::{Behaviour, MemoryHosts};
-use compartment_runtime::testing::transports::{Fixture, check_all};
-use compartment_runtime::{Clock, Transport};
+use compartment_runtime::testing::logs::{self, Storage};
+use compartment_runtime::testing::transports::{self, Fixture};
+use compartment_runtime::{Clock, EventLog, Transport};
 
 struct Hosts {
     clock: Arc<ManualClock>,
@@ -46,11 +48,24 @@ impl Fixture for Hosts {
 
 #[tokio::test]
 async fn hosts_in_memory_pass_the_suite_of_transports() {
-    check_all(|| {
+    transports::check_all(|| {
         let clock = Arc::new(ManualClock::new(Scenario::start()));
         let at: Arc<dyn Clock> = Arc::<ManualClock>::clone(&clock);
         let hosts = Arc::new(MemoryHosts::new(at, [host("gpc0")], commit('a'), lock('a')));
         Hosts { clock, hosts }
     })
     .await;
+}
+
+struct Memory(MemoryLog);
+
+impl Storage for Memory {
+    fn open(&self) -> Arc<dyn EventLog> {
+        Arc::new(self.0.reopen())
+    }
+}
+
+#[tokio::test]
+async fn the_log_in_memory_passes_the_suite_of_logs() {
+    logs::check_all(|| Memory(MemoryLog::default())).await;
 }
