@@ -329,9 +329,19 @@ impl Walk<'_> {
             Some(hash) if (Mark { position: last, hash }) != *head => {
                 Finding::Head { head: *head, last: Mark { position: last, hash } }
             }
-            Some(_) | None => return Ok(()),
+            Some(_) | None => return self.check_strays(),
         };
         Err(reader.damaged(finding))
+    }
+
+    /// Rows before the first position, which no walk comes across.
+    fn check_strays(&self) -> Result<(), ReadError> {
+        let first = "SELECT position FROM record WHERE position < 1 ORDER BY position LIMIT 1";
+        match self.reader.connection.query_row(first, [], |row| row.get(0)) {
+            Ok(position) => Err(self.reader.damaged(Finding::Stray { position })),
+            // There is none, or it cannot be read: then it is none of the log's.
+            Err(_) => Ok(()),
+        }
     }
 }
 

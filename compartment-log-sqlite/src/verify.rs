@@ -25,7 +25,6 @@ pub struct Verified {
 /// # Errors
 /// [`ReadError::Damaged`] with the [`Finding`]; others where it was not read to its end.
 pub fn verify(reader: &Reader, noted: &[Mark], watch: &mut Watch<'_>) -> Result<Verified, ReadError> {
-    no_strays(reader)?;
     let noted = noted.iter().map(|mark| (*mark, Witness::Noted));
     let snapshot = snapshot::mark(&reader.path).map(|mark| (mark, Witness::Snapshot));
     let mut known: Vec<(Mark, Witness)> = noted.chain(snapshot).collect();
@@ -66,16 +65,6 @@ fn unreachable_end(reader: &Reader) -> Result<Verified, ReadError> {
 
 fn mark(row: &Stored) -> Mark {
     Mark { position: row.position, hash: row.hash }
-}
-
-/// Rows before the first position, which no walk comes across.
-fn no_strays(reader: &Reader) -> Result<(), ReadError> {
-    let first = "SELECT position FROM record WHERE position < 1 ORDER BY position LIMIT 1";
-    // Where it cannot be read, the walk says so.
-    match reader.connection.query_row(first, [], |row| row.get(0)) {
-        Ok(position) => Err(reader.damaged(Finding::Stray { position })),
-        Err(_) => Ok(()),
-    }
 }
 
 /// Holds what is known of a place against what is there.
