@@ -252,16 +252,7 @@ impl Pending {
     /// The generation that a rollback was sent to.
     #[must_use]
     pub fn target(&self) -> Option<Target> {
-        match &self.ask {
-            Ask::Rollback { to, .. } => to.clone(),
-            Ask::Pull { .. }
-            | Ask::Switch { .. }
-            | Ask::Test { .. }
-            | Ask::Stop { .. }
-            | Ask::Refresh { .. }
-            | Ask::MergePr { .. }
-            | Ask::RevertPr { .. } => None,
-        }
+        self.ask.target().cloned()
     }
 }
 

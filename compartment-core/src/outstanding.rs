@@ -123,8 +123,8 @@ impl Work {
     #[must_use]
     pub const fn target(&self) -> Option<&Target> {
         match self {
-            Self::Request { ask: Ask::Rollback { to, .. }, .. } => to.as_ref(),
-            Self::Request { .. } | Self::AutomaticTest { .. } | Self::RecordExpiry { .. } => None,
+            Self::Request { ask, .. } => ask.target(),
+            Self::AutomaticTest { .. } | Self::RecordExpiry { .. } => None,
         }
     }
 }

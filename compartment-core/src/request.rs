@@ -132,6 +132,21 @@ impl Ask {
         }
     }
 
+    /// The generation that a rollback goes to, where one is named.
+    #[must_use]
+    pub const fn target(&self) -> Option<&Target> {
+        match self {
+            Self::Rollback { to, .. } => to.as_ref(),
+            Self::Pull { .. }
+            | Self::Switch { .. }
+            | Self::Test { .. }
+            | Self::Stop { .. }
+            | Self::Refresh { .. }
+            | Self::MergePr { .. }
+            | Self::RevertPr { .. } => None,
+        }
+    }
+
     /// Whether this, as it was taken, answers a request for `asked`: the same, but that a rollback's target may
     /// have been filled in.
     #[must_use]

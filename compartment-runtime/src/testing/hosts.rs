@@ -207,16 +207,7 @@ impl Host {
         *state.carried_out.entry(order.op.clone()).or_default() += 1;
         state.running = Some((order.op.clone(), kind));
         drop(state);
-        let to = match &order.ask {
-            Ask::Rollback { to, .. } => to.clone(),
-            Ask::Pull { .. }
-            | Ask::Switch { .. }
-            | Ask::Test { .. }
-            | Ask::Stop { .. }
-            | Ask::Refresh { .. }
-            | Ask::MergePr { .. }
-            | Ask::RevertPr { .. } => None,
-        };
+        let to = order.ask.target().cloned();
         self.say(Some(&order.op), Said::Started { kind, timeout_s: None, to: to.clone() });
         if behaviour != Behaviour::Hangs {
             let said = self.state().carry_out(kind, to.as_ref(), behaviour == Behaviour::Succeeds);
