@@ -66,6 +66,8 @@ pub(crate) fn identify(connection: &Connection, path: &Path) -> Result<u32, Open
     if id != i64::from(APPLICATION_ID) {
         return Err(match files::length(path) {
             0 => not_a_log("it is empty"),
+            // SQLite takes the shortest for empty ones.
+            1..512 => not_a_log("it is no SQLite database"),
             _ => not_a_log("it is an SQLite database of another program"),
         });
     }

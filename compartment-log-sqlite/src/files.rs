@@ -54,10 +54,20 @@ pub(crate) fn sync_folder(file: &Path) -> io::Result<()> {
 }
 
 /// Something that is in the way of a new log at `file`: the file, or one that belongs to a log of that name and
-/// would be taken for the new one's.
+/// would be taken for the new one's. What a reader may leave is empty, and is in nobody's way.
 pub(crate) fn in_the_way(file: &Path) -> Option<PathBuf> {
-    let others = ["-wal", "-shm", "-journal", ".snapshot"].map(|ending| beside(file, ending));
-    std::iter::once(file.to_owned()).chain(others).find(|file| file.symlink_metadata().is_ok())
+    if file.symlink_metadata().is_ok() {
+        return Some(file.to_owned());
+    }
+    left_of(file)
+}
+
+/// What is left of a log that is gone.
+pub(crate) fn left_of(file: &Path) -> Option<PathBuf> {
+    ["-wal", "-journal", ".snapshot"]
+        .map(|ending| beside(file, ending))
+        .into_iter()
+        .find(|left| length(left) > 0)
 }
 
 /// A file in the making. It is removed where it does not get its name.

@@ -35,13 +35,17 @@ pub(crate) fn open(path: &Path) -> Result<Opened, OpenError> {
     }
     let lock = Lock::take(&path)?;
     let fresh = files::length(&path) == 0;
-    if fresh {
-        check_nothing_left(&path)?;
+    // A journal beside an empty file is of a process that died while it created it.
+    let left =
+        files::left_of(&path).filter(|left| *left != files::beside(&path, "-journal") || !path.exists());
+    if let Some(left) = left.filter(|_| fresh) {
+        // The records of a log are not lost by beginning anew.
+        return Err(OpenError::Left { file: path, left });
     }
     let failed = |error: rusqlite::Error| refused(&path, &error);
     let connection = writing(&path).map_err(failed)?;
     // A process that died while it created the log has left an empty file, or one that recovers to be empty.
-    let log = if pragma(&connection, "page_count").map_err(failed)? == 0 {
+    let log = if pragma(&connection, "page_count").map_err(failed)? == 0 && files::length(&path) == 0 {
         schema::create(&connection, &path).map_err(failed)?
     } else {
         check_format(identify(&connection, &path)?, &path)?;
@@ -55,12 +59,6 @@ pub(crate) fn open(path: &Path) -> Result<Opened, OpenError> {
     let genesis = genesis(&log);
     let (head, hash) = check_end(&connection, &path, genesis)?;
     Ok(Opened { path, connection, lock, genesis, head, hash })
-}
-
-/// An empty log beside what belongs to one with records: they are not lost by beginning anew.
-fn check_nothing_left(path: &Path) -> Result<(), OpenError> {
-    let left = [files::wal(path), files::snapshot(path)].into_iter().find(|left| files::length(left) > 0);
-    left.map_or(Ok(()), |left| Err(OpenError::Left { file: path.to_owned(), left }))
 }
 
 /// How SQLite writes: a write-ahead log, synced at every commit.

@@ -4,9 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use compartment_core::Record;
-use compartment_log_sqlite::{
-    Finding, OpenError, ReadError, Reader, SqliteLog, is_log, salvage, unwatched, verify,
-};
+use compartment_log_sqlite::{Finding, OpenError, ReadError, Reader, SqliteLog, is_log, salvage, unwatched};
 use compartment_runtime::EventLog;
 use compartment_runtime::testing::logs::records;
 use futures::TryStreamExt;
