@@ -52,7 +52,7 @@ impl fmt::Debug for Hash {
     }
 }
 
-/// Text that is no [`Hash`] or no [`Mark`].
+/// Text that is no hash or no [`Mark`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("not {expected}")]
 pub struct InvalidMark {

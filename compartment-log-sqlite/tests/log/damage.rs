@@ -74,32 +74,44 @@ fn a_log_that_was_cut_off_is_torn_and_gives_what_is_before() {
     let ends = (whole.len() - 3 * PAGE..whole.len())
         .chain((1..whole.len() / PAGE).flat_map(|page| [page * PAGE - 1, page * PAGE, page * PAGE + 1]))
         .chain([0, 1, 15, 16, 27, 28, 31, 60, 72, 99, 100, 101, 111, 511, 512, 513, 1000]);
+    let ends: Vec<usize> = ends.collect();
+    let halves = [&ends[..ends.len() / 2], &ends[ends.len() / 2..]];
+    let (torn, most) = std::thread::scope(|scope| {
+        let threads = halves.map(|ends| scope.spawn(|| cut_at(ends, &whole, &written, &all)));
+        let seen = threads.map(|thread| thread.join().unwrap());
+        (seen[0].0 + seen[1].0, seen[0].1.max(seen[1].1))
+    });
+    assert!(torn > 3 * PAGE, "{torn}");
+    assert!(most > COUNT / 2, "all but the last pages is there: {most}");
+    fs::write(&path, &whole[..whole.len() - PAGE]).unwrap();
+    let found = verified(&path).unwrap_err().to_string();
+    assert!(found.contains("torn") && found.contains("records are whole"), "{found}");
+}
+
+/// Cuts a log at each of `ends`. Gives how often it was torn, and how many records were whole at most.
+fn cut_at(ends: &[usize], whole: &[u8], written: &[String], all: &[Record]) -> (usize, u64) {
     let (_folder, path) = place();
     let (mut torn, mut most) = (0, 0);
     for end in ends {
-        fs::write(&path, &whole[..end]).unwrap();
-        match read(&path, &written) {
-            None => assert!(end < 6 * PAGE, "only without its first pages it does not open: {end}"),
+        fs::write(&path, &whole[..*end]).unwrap();
+        match read(&path, written) {
+            None => assert!(*end < 6 * PAGE, "only without its first pages it does not open: {end}"),
             Some(Err(ReadError::Damaged { finding: Finding::Torn { whole, .. }, .. })) => {
-                assert!(whole < COUNT);
+                assert!(whole < all.len() as u64);
                 torn += 1;
                 most = most.max(whole);
             }
             Some(found) => panic!("cut at {end}: {found:?}"),
         }
         // One in a few: it takes a moment.
-        if end % 127 < 2 || end < PAGE {
-            open(&path, &all);
+        if end % 127 < 2 || *end < PAGE {
+            open(&path, all);
             for left in fs::read_dir(path.parent().unwrap()).unwrap() {
                 fs::remove_file(left.unwrap().path()).unwrap();
             }
         }
     }
-    assert!(torn > 3 * PAGE, "{torn}");
-    assert!(most > COUNT / 2, "all but the last pages is there: {most}");
-    fs::write(&path, &whole[..whole.len() - PAGE]).unwrap();
-    let found = verified(&path).unwrap_err().to_string();
-    assert!(found.contains("torn") && found.contains("records are whole"), "{found}");
+    (torn, most)
 }
 
 #[test]
