@@ -14,7 +14,7 @@ pub enum Finding {
         position: u64,
     },
     /// Records are not there any more, and what stood around them is.
-    #[error("records {first} to {last} were removed")]
+    #[error("{} removed", were(*first, *last))]
     Removed {
         /// The first that is not there.
         first: u64,
@@ -37,9 +37,7 @@ pub enum Finding {
         position: i64,
     },
     /// Records cannot be read, and later ones can.
-    #[error(
-        "records {first} to {last} cannot be read, and later ones can: the file is damaged in the middle ({cause})"
-    )]
+    #[error("{} not readable, and later ones are: the file is damaged in the middle ({cause})", were(*first, *last))]
     Unreadable {
         /// The first that cannot.
         first: u64,
@@ -97,6 +95,11 @@ pub enum Finding {
         /// By whom.
         witness: Witness,
     },
+}
+
+/// One record or several, as a sentence about them begins.
+fn were(first: u64, last: u64) -> String {
+    if first == last { format!("record {first} was") } else { format!("records {first} to {last} were") }
 }
 
 /// Who knows a log from before.

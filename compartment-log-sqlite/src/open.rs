@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use compartment_core::Timestamp;
 use compartment_runtime::Head;
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OptionalExtension};
 
 use crate::chain::{Hash, Mark, genesis};
@@ -44,6 +45,9 @@ pub(crate) fn open(path: &Path) -> Result<Opened, OpenError> {
     }
     let failed = |error: rusqlite::Error| refused(&path, &error);
     let connection = writing(&path).map_err(failed)?;
+    // Whatever is refused stays as it is, also what a process that died has left in the write-ahead log.
+    let untouched = DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE;
+    connection.set_db_config(untouched, true).map_err(failed)?;
     // A process that died while it created the log has left an empty file, or one that recovers to be empty.
     let log = if pragma(&connection, "page_count").map_err(failed)? == 0 && files::length(&path) == 0 {
         schema::create(&connection, &path).map_err(failed)?
@@ -55,16 +59,17 @@ pub(crate) fn open(path: &Path) -> Result<Opened, OpenError> {
     if fresh {
         sync_folder(&path).map_err(|error| OpenError::Storage(error::io(&path, &error)))?;
     }
-    check_size(&path)?;
     let genesis = genesis(&log);
     let (head, hash) = check_end(&connection, &path, genesis)?;
+    // What a process that died has left goes into the file now, synced: it may have been told that a sync had failed,
+    // and nobody else is to take for durable what only the system's memory holds.
+    checkpoint(&connection).map_err(failed)?;
+    check_size(&path)?;
+    connection.set_db_config(untouched, false).map_err(failed)?;
     Ok(Opened { path, connection, lock, genesis, head, hash })
 }
 
 /// How SQLite writes: a write-ahead log, synced at every commit.
-///
-/// What a process that died has left in the write-ahead log goes into the file now, synced: whoever died may have
-/// been told that a sync had failed, and nobody else is to take for durable what only the system's memory holds.
 fn journal(connection: &Connection, path: &Path) -> Result<(), OpenError> {
     let failed = |error: rusqlite::Error| refused(path, &error);
     let mode: String =
@@ -76,10 +81,9 @@ fn journal(connection: &Connection, path: &Path) -> Result<(), OpenError> {
     connection
         .execute_batch(
             "PRAGMA synchronous = FULL; PRAGMA fullfsync = ON; PRAGMA checkpoint_fullfsync = ON;
-             PRAGMA journal_size_limit = 67108864; PRAGMA cell_size_check = ON;",
+             PRAGMA journal_size_limit = 67108864;",
         )
-        .map_err(failed)?;
-    checkpoint(connection).map_err(failed)
+        .map_err(failed)
 }
 
 /// Moves what is in the write-ahead log into the file, as far as readers allow.

@@ -48,7 +48,7 @@ impl Scan {
         Self { next: from, to, before, fault: None }
     }
 
-    /// The position and the hash up to which everything was handed out.
+    /// The position after the last that was handed out.
     pub(crate) const fn next(&self) -> u64 {
         self.next
     }
