@@ -22,12 +22,7 @@ const STEP: i32 = 256;
 ///
 /// # Errors
 /// [`BackupError`]. Nothing is left behind.
-pub fn backup(
-    log: impl AsRef<Path>,
-    to: impl AsRef<Path>,
-    watch: &mut Watch<'_>,
-) -> Result<Option<Mark>, BackupError> {
-    let to = to.as_ref();
+pub fn backup(log: &Path, to: &Path, watch: &mut Watch<'_>) -> Result<Option<Mark>, BackupError> {
     let io = |error: &io::Error| BackupError::Storage(error::io(to, error));
     let to = &resolved(to).map_err(|error| io(&error))?;
     if let Some(file) = in_the_way(to) {

@@ -25,13 +25,8 @@ const CHUNK: usize = 1 << 20;
 ///
 /// # Errors
 /// [`ImportError`], which names the line. Nothing is left behind.
-pub fn import(
-    from: &mut dyn Read,
-    path: impl AsRef<Path>,
-    watch: &mut Watch<'_>,
-) -> Result<Mark, ImportError> {
+pub fn import(from: &mut dyn Read, path: &Path, watch: &mut Watch<'_>) -> Result<Mark, ImportError> {
     schema::check_library().map_err(ImportError::Storage)?;
-    let path = path.as_ref();
     let io = |error: &io::Error| ImportError::Storage(error::io(path, error));
     let path = &resolved(path).map_err(|error| io(&error))?;
     if let Some(file) = in_the_way(path) {

@@ -57,8 +57,8 @@ impl SqliteLog {
     ///
     /// # Errors
     /// [`OpenError`], which says what is wrong and what to do. The file is as it was.
-    pub fn open(path: impl AsRef<Path>) -> Result<Self, OpenError> {
-        let opened = open(path.as_ref())?;
+    pub fn open(path: &Path) -> Result<Self, OpenError> {
+        let opened = open(path)?;
         let (path, genesis) = (opened.path.clone(), opened.genesis);
         let keeper = Keeper::default();
         let (writer, shared) = Writer::new(opened, keeper.clone());

@@ -63,8 +63,8 @@ impl From<Stored> for Line {
 /// Whether there is a log at `path`: a file, or a folder with one in it. A damaged one counts, as long as its first
 /// bytes are there.
 #[must_use]
-pub fn is_log(path: impl AsRef<Path>) -> bool {
-    let Ok(path) = find(path.as_ref()) else { return false };
+pub fn is_log(path: &Path) -> bool {
+    let Ok(path) = find(path) else { return false };
     // By way of SQLite: whoever opens and closes the file by other means takes this process's locks on it away.
     let connection = immutable(&path).or_else(|_| reading(&path));
     connection.and_then(|c| widened(c, &path)).is_ok_and(|(c, _)| identify(&c, &path).is_ok())
@@ -123,9 +123,9 @@ impl Reader {
     ///
     /// # Errors
     /// [`OpenError`] where there is none, or where not even its first page can be read.
-    pub fn open(path: impl AsRef<Path>) -> Result<Self, OpenError> {
+    pub fn open(path: &Path) -> Result<Self, OpenError> {
         schema::check_library().map_err(OpenError::Storage)?;
-        let path = find(path.as_ref())?;
+        let path = find(path)?;
         let (connection, short) = connected(&path)?;
         // One transaction: everything that is read belongs together.
         connection.execute_batch("BEGIN").map_err(|error| refused(&path, &error))?;

@@ -51,7 +51,7 @@ fn a_second_writer_is_refused_and_told_who_the_first_is() {
 #[ignore = "another process of the test before"]
 fn holder() {
     let Some(path) = std::env::var_os(HOLD) else { return };
-    let log = SqliteLog::open(PathBuf::from(path)).unwrap();
+    let log = SqliteLog::open(&PathBuf::from(path)).unwrap();
     block_on(log.append(&records(1, 3))).unwrap();
     std::io::stdout().write_all(b"held\n").unwrap();
     std::io::stdin().read_line(&mut String::new()).unwrap();

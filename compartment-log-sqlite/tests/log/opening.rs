@@ -125,7 +125,7 @@ fn what_is_no_log_is_refused_and_left_alone() {
     let nowhere = folder.path().join("no/folder/log.sqlite");
     assert!(SqliteLog::open(&nowhere).unwrap_err().to_string().contains("no such file or folder"));
     fs::write(folder.path().join("empty"), "").unwrap();
-    let error = Reader::open(folder.path().join("empty")).unwrap_err().to_string();
+    let error = Reader::open(&folder.path().join("empty")).unwrap_err().to_string();
     assert!(error.contains("it is empty"), "{error}");
 }
 
