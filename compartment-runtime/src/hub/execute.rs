@@ -20,6 +20,9 @@ const RETRY: Span = Span::from_secs(1);
 /// it again.
 const RETRY_AT_MOST: Span = Span::from_secs(30);
 
+/// From how much work on a look takes so long that most of the time belongs to others.
+const MUCH: usize = 1024;
+
 /// What is being done about one piece of work.
 #[derive(Clone, Copy, Debug)]
 enum Hand {
@@ -53,10 +56,8 @@ pub(super) async fn execute(hub: Hub) {
         changed.as_mut().enable();
         let begun = std::time::Instant::now();
         let next = executor.look().await;
-        // Where much is outstanding a look takes its time: most of it belongs to others.
-        let rest = begun.elapsed() * 4;
-        if rest > std::time::Duration::from_millis(4) {
-            tokio::time::sleep(rest).await;
+        if executor.hands.len() > MUCH {
+            tokio::time::sleep(begun.elapsed() * 4).await;
         }
         tokio::select! {
             () = changed => {}

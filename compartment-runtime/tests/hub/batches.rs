@@ -120,8 +120,14 @@ async fn a_host_that_is_asked_while_offline_has_until_the_request_lapses() {
     let asked = Batch { when_offline: WhenOffline::Ask, ..batch(names(2), BatchAsk::Pull, 2) };
     let mut results = Box::pin(world.hub.request_all(asked));
     assert!(results.next().now_or_never().is_none());
-    world.pass(Span::from_mins(1)).await;
+    soon(async {
+        while world.hub.unreachable(&gone).is_none() {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
     assert_eq!(world.hub.unreachable(&gone), Some(Text::from("it does not answer")));
+    world.pass(Span::from_mins(1)).await;
     world.hosts.reach(&back, true);
     world.hosts.heartbeat(&back).await;
     assert_eq!(soon(results.next()).await, Some((back.clone(), Ok(End::Ended(Outcome::Ok)))));

@@ -8,7 +8,7 @@ use compartment_runtime::LogError;
 use compartment_runtime::hub::Config;
 use proptest::prelude::*;
 
-use super::world::{World, beat, names, request, seen, unheard};
+use super::world::{World, beat, names, request, seen, soon, unheard};
 
 fn with_origin(report: Report, n: u64) -> Report {
     Report { origin: Some(Origin { session: SessionId::new("spool").unwrap(), n }), ..report }
@@ -107,23 +107,26 @@ async fn refusals_and_decisions_are_always_in_the_log() {
 async fn what_cannot_be_written_down_beside_the_log_is_told_and_stops_nobody() {
     let config = Config { snapshot_every: 2, ..Config::default() };
     let world = World::with(1, config).await;
+    let told = |count: usize| {
+        let world = &world;
+        soon(async move {
+            for digit in "bcdef".chars().cycle() {
+                world.hub.observe(vec![seen(digit)]).await.unwrap();
+                world.hosts.heartbeat(&names(1)[0]).await;
+                world.pass(Span::from_mins(1)).await;
+                let told = world.hub.health().unwrap().upkeep;
+                if told.len() == count {
+                    return told;
+                }
+            }
+            unreachable!("an endless iterator has ended")
+        })
+    };
     world.log.fail_upkeep(Some(LogError::Storage("the disk is full".to_owned())));
-    for digit in ['b', 'c', 'd', 'e', 'f'] {
-        world.hub.observe(vec![seen(digit)]).await.unwrap();
-        world.pass(Span::from_mins(1)).await;
-        world.hosts.heartbeat(&names(1)[0]).await;
-    }
-    world.pass(Span::from_mins(1)).await;
-    let told = world.hub.health().unwrap().upkeep;
-    assert_eq!(told.len(), 2, "{told:?}");
-    assert!(told.iter().all(|told| told.contains("the disk is full")), "{told:?}");
+    let failed = told(2).await;
+    assert!(failed.iter().all(|told| told.contains("the disk is full")), "{failed:?}");
     world.log.fail_upkeep(None);
-    for digit in ['b', 'c', 'd', 'e', 'f'] {
-        world.hub.observe(vec![seen(digit)]).await.unwrap();
-        world.hosts.heartbeat(&names(1)[0]).await;
-        world.pass(Span::from_mins(1)).await;
-    }
-    assert_eq!(world.hub.health().unwrap().upkeep, [""; 0]);
+    assert_eq!(told(0).await, [""; 0]);
 }
 
 #[tokio::test]
