@@ -44,7 +44,7 @@ fn moved(host: u32, n: u32) -> Report {
 }
 
 async fn start(folder: &Path, ports: impl FnOnce(Ports) -> Ports) -> Hub {
-    let log = SqliteLog::open(folder.join("log.sqlite")).expect("a new log can be created");
+    let log = SqliteLog::open(&folder.join("log.sqlite")).expect("a new log can be created");
     Hub::start(ports(Ports::new(Arc::new(log))), Config::default()).await.expect("an empty log")
 }
 

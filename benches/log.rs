@@ -44,7 +44,7 @@ fn main() {
 
 fn log(runtime: &tokio::runtime::Runtime, records: &[Record], batch: usize) -> Duration {
     let folder = tempfile::tempdir().expect("there is a folder for temporary files");
-    let log = SqliteLog::open(folder.path().join("log.sqlite")).expect("a new log can be created");
+    let log = SqliteLog::open(&folder.path().join("log.sqlite")).expect("a new log can be created");
     timed(|| {
         runtime.block_on(async {
             for records in records.chunks(batch) {

@@ -81,7 +81,7 @@ impl Desk {
     }
 
     fn head(&self) -> String {
-        Reader::open(self.path("fleet")).unwrap().head().unwrap().to_string()
+        Reader::open(&self.path("fleet")).unwrap().head().unwrap().to_string()
     }
 }
 
@@ -250,7 +250,7 @@ fn fold_reads_a_log_as_it_reads_its_export() {
         (output, complaints)
     };
     for args in [&[][..], &["--as-of", "20"], &["--explain", "gpc1/system"], &["--audit"]] {
-        let reader = Reader::open(desk.path("fleet")).unwrap();
+        let reader = Reader::open(&desk.path("fleet")).unwrap();
         assert!(reader.estimated_bytes() > 0);
         let of_log = folded(&mut reader.lines_as_bytes(), args);
         assert_eq!(of_log, folded(&mut WEEK.as_bytes(), args), "{args:?}");

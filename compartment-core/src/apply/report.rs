@@ -78,7 +78,7 @@ impl Taking<'_> {
             Said::TestFail { passed, total, failed, error } => self.tested(Outcome::TestsFailed {
                 passed: *passed,
                 total: *total,
-                failed: failed.clone(),
+                failed: Said::kept_names(failed),
                 error: error.clone(),
             }),
             Said::OpRejected { kind, .. } => self.rejected(*kind),

@@ -138,6 +138,15 @@ pub enum Said {
 impl Said {
     /// How many names of failed tests one report keeps.
     pub const FAILED_NAMES: usize = 64;
+
+    /// How many bytes of a failed test's name are kept.
+    pub const FAILED_NAME_BYTES: usize = 200;
+
+    /// The names of failed tests that are kept.
+    pub(crate) fn kept_names(names: &[Text]) -> Vec<Text> {
+        let kept = names.iter().take(Self::FAILED_NAMES);
+        kept.map(|name| Text::cut(name.as_str(), Self::FAILED_NAME_BYTES)).collect()
+    }
 }
 
 /// The two operations that change what runs.

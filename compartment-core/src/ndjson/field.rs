@@ -219,7 +219,7 @@ impl Parse for Names {
         while let Some(name) = list.next_element::<Field<Text>>()? {
             match name {
                 Field::Good(name) if names.len() < Said::FAILED_NAMES => {
-                    names.push(Text::cut(name.as_str(), 200))
+                    names.push(Text::cut(name.as_str(), Said::FAILED_NAME_BYTES))
                 }
                 Field::Good(_) => {}
                 Field::Absent | Field::Null | Field::Bad(_) => good = false,

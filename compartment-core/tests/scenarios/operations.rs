@@ -1,12 +1,13 @@
 //! CORE-006 section 3: operations, how they end, and to which of them a result belongs.
 
-use compartment_core::event::{Kind, RequestKind};
+use compartment_core::event::{Kind, Report, RequestKind, Said};
+use compartment_core::ndjson::decode;
 use compartment_core::testing::{
     Scenario, desired, expired, heartbeat, host, log, op, op_rejected, op_stopped, pull_fail, pull_ok,
     pull_started, requested, rollback_started, switch_fail, switch_ok, switch_started, test_fail, test_pass,
     test_started, wait,
 };
-use compartment_core::{Ask, Timestamp, Work};
+use compartment_core::{Ask, Fleet, Record, Text, Timestamp, Work};
 
 use crate::{green, mins, secs};
 
@@ -359,4 +360,18 @@ fn a_request_alone_turns_nothing_blue() {
     assert!(matches!(waiting.work()[..], [Work::Request { .. }]));
     let lapsed = scenario.when(log![wait(secs(300))]);
     assert!(matches!(lapsed.work()[..], [Work::RecordExpiry { .. }]));
+}
+
+#[test]
+fn a_long_list_of_failed_tests_folds_as_its_line_does() {
+    let failed = (0..100).map(|n| Text::new(&format!("{n}{}", "x".repeat(300)))).collect();
+    let said = Said::TestFail { passed: 0, total: 100, failed, error: None };
+    let spoken = Record { position: 1, at: Scenario::start(), event: Report::new(host("gpc0"), said).into() };
+    let written = decode(spoken.to_line().as_bytes()).unwrap().record(1).unwrap();
+    let fold = |record| {
+        let mut fleet = Fleet::new();
+        fleet.apply(record);
+        fleet
+    };
+    assert_eq!(fold(&spoken), fold(&written), "what is shown is what a replay of the log gives");
 }

@@ -65,7 +65,7 @@ pub(crate) fn report(producer: usize, n: u64) -> Report {
 }
 
 /// Says something to whoever started this, in one write: also a victim that dies next has said it.
-fn say(line: String) {
+fn say(line: &str) {
     std::io::stdout().write_all(format!("{line}\n").as_bytes()).unwrap();
 }
 
@@ -79,16 +79,16 @@ fn victim() {
     let (count, heard_every) = (number(COUNT), Span::from_millis(number(HEARD)));
     let runtime =
         tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_time().build().unwrap();
-    say(format!("pid {}", std::process::id()));
+    say(&format!("pid {}", std::process::id()));
     runtime.block_on(async {
         let log = match SqliteLog::open(&log(Path::new(&folder))) {
             Ok(log) => log,
-            Err(error) => return say(format!("refused {error}")),
+            Err(error) => return say(&format!("refused {error}")),
         };
         let config = Config { snapshot_every: 50, heard_every, ..Config::default() };
         let hub = match Hub::start(Ports::new(Arc::new(log)), config).await {
             Ok(hub) => hub,
-            Err(error) => return say(format!("refused {error}")),
+            Err(error) => return say(&format!("refused {error}")),
         };
         let producers: Vec<_> = next
             .into_iter()
@@ -98,8 +98,8 @@ fn victim() {
                 tokio::spawn(async move {
                     for n in first..first + count {
                         match hub.report(vec![report(producer, n)]).await {
-                            Ok(_) => say(format!("ack {producer} {n}")),
-                            Err(error) => return say(format!("stopped {error}")),
+                            Ok(_) => say(&format!("ack {producer} {n}")),
+                            Err(error) => return say(&format!("stopped {error}")),
                         }
                     }
                 })
@@ -108,7 +108,7 @@ fn victim() {
         for producer in producers {
             producer.await.unwrap();
         }
-        say("done".to_owned());
+        say("done");
         // Gone without a word, as if it had been killed: nothing is put in order.
         std::process::exit(0);
     });

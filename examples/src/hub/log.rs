@@ -112,7 +112,7 @@ pub fn run(cli: &Cli, mut around: Surroundings<'_>) -> Result<(), HubError> {
         Log::Export { data, output, salvage } => around.export(&data.log(), output, *salvage),
         Log::Import { data, input } => around.import(input, &data.log()),
         Log::Verify { data, head } => {
-            let reader = Reader::open(data.log())?;
+            let reader = Reader::open(&data.log())?;
             let verified = around.watching(Unit::Items, |watch| {
                 verify(&reader, head.as_slice(), watch).map_err(|error| match error {
                     ReadError::Damaged { .. } => HubError::Damaged(error),
@@ -132,7 +132,7 @@ pub fn run(cli: &Cli, mut around: Surroundings<'_>) -> Result<(), HubError> {
         }
         Log::Backup { data, to } => {
             let head = around.watching(Unit::Items, |watch| {
-                backup(data.log(), to, watch).map_err(|error| match error {
+                backup(&data.log(), to, watch).map_err(|error| match error {
                     BackupError::Interrupted => HubError::Interrupted,
                     BackupError::Open(_) | BackupError::Exists(_) | BackupError::Storage(_) => {
                         HubError::Backup(error)
