@@ -40,13 +40,13 @@ pub enum HubError {
     Open(#[from] OpenError),
     /// The log is not as it was written.
     #[error("{0}\n{advice}", advice = ADVICE)]
-    Damaged(ReadError),
+    Damaged(Box<ReadError>),
     /// The log was not read to its end.
     #[error(transparent)]
-    Read(ReadError),
+    Read(Box<ReadError>),
     /// The log was not written to its end.
     #[error(transparent)]
-    Export(ExportError),
+    Export(Box<ExportError>),
     /// Some of a damaged log is missing.
     #[error("{0} was left out: it cannot be read, or is not as it was written")]
     Salvaged(String),
@@ -56,7 +56,7 @@ pub enum HubError {
         /// What was read.
         name: String,
         /// Why not.
-        source: ImportError,
+        source: Box<ImportError>,
     },
     /// No copy was made.
     #[error("{0}")]
@@ -88,11 +88,11 @@ impl HubError {
     pub fn is_closed_pipe(&self) -> bool {
         let closed = |error: &io::Error| error.kind() == io::ErrorKind::BrokenPipe;
         match self {
-            Self::Output(error) | Self::Export(ExportError::Output(error)) => closed(error),
+            Self::Output(error) => closed(error),
+            Self::Export(error) => matches!(&**error, ExportError::Output(error) if closed(error)),
             Self::Open(_)
             | Self::Damaged(_)
             | Self::Read(_)
-            | Self::Export(ExportError::Read(_))
             | Self::Salvaged(_)
             | Self::Import { .. }
             | Self::Backup(_)
@@ -115,9 +115,9 @@ pub fn run(cli: &Cli, mut around: Surroundings<'_>) -> Result<(), HubError> {
             let reader = Reader::open(&data.log())?;
             let verified = around.watching(Unit::Items, |watch| {
                 verify(&reader, head.as_slice(), watch).map_err(|error| match error {
-                    ReadError::Damaged { .. } => HubError::Damaged(error),
+                    ReadError::Damaged { .. } => HubError::Damaged(error.into()),
                     ReadError::Interrupted => HubError::Interrupted,
-                    ReadError::Line { .. } | ReadError::Storage(_) => HubError::Read(error),
+                    ReadError::Line { .. } | ReadError::Storage(_) => HubError::Read(error.into()),
                 })
             })?;
             let records = counted(verified.records);
@@ -229,7 +229,7 @@ impl Surroundings<'_> {
             if matches!(source, ImportError::Interrupted) {
                 return HubError::Interrupted;
             }
-            HubError::Import { name, source }
+            HubError::Import { name, source: source.into() }
         })?;
         self.tell("Made:", &format!("{} holds {}.", shown(log), counted(head.position)))?;
         self.tell("Head:", &head.to_string())
@@ -250,9 +250,9 @@ fn written(
     };
     let failed = |error| match error {
         ExportError::Read(ReadError::Interrupted) => HubError::Interrupted,
-        ExportError::Read(damage @ ReadError::Damaged { .. }) => HubError::Damaged(damage),
+        ExportError::Read(damage @ ReadError::Damaged { .. }) => HubError::Damaged(damage.into()),
         ExportError::Read(ReadError::Line { .. } | ReadError::Storage(_)) | ExportError::Output(_) => {
-            HubError::Export(error)
+            HubError::Export(error.into())
         }
     };
     let missing = if salvaging {
