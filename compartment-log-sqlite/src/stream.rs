@@ -1,6 +1,7 @@
-//! Reading a log that is open, a thread a stream.
+//! Reading a log that is open, two threads a stream.
 
 use std::path::{Path, PathBuf};
+use std::sync::mpsc as std_mpsc;
 
 use compartment_core::{Record, ndjson};
 use compartment_runtime::LogError;
@@ -30,13 +31,13 @@ pub(crate) struct Wanted {
 
 type Chunk = Result<Vec<Record>, LogError>;
 
-/// Reads on a thread of its own, which ends when nobody takes what it reads. It begins when it is first asked.
+/// Reads on threads of its own, which end when nobody takes what they read. They begin when they are first asked.
 pub(crate) fn read(wanted: Wanted) -> BoxStream<'static, Chunk> {
     stream::once(async move { begin(wanted) }).flatten().boxed()
 }
 
 fn begin(wanted: Wanted) -> BoxStream<'static, Chunk> {
-    // One chunk waits here, one more in the hands of the thread.
+    // One chunk waits here, and one or two more in the hands of the threads.
     let (mut to, chunks) = mpsc::channel(0);
     let path = wanted.path.clone();
     let thread = std::thread::Builder::new().name("compartment-log-read".to_owned());
@@ -55,7 +56,33 @@ fn begin(wanted: Wanted) -> BoxStream<'static, Chunk> {
     }
 }
 
+/// Reads and checks rows on one thread, and makes records of them on this one: both take about as long.
 fn run(wanted: Wanted, to: &mut mpsc::Sender<Chunk>) -> Result<(), LogError> {
+    let path = wanted.path.clone();
+    let (rows_to, rows) = std_mpsc::sync_channel(1);
+    std::thread::scope(|scope| {
+        let thread = std::thread::Builder::new().name("compartment-log-scan".to_owned());
+        let begun = thread.spawn_scoped(scope, move || {
+            if let Err(error) = scan(wanted, |chunk| rows_to.send(Ok(chunk)).is_ok()) {
+                // Nobody may be there to hear it.
+                drop(rows_to.send(Err(error)));
+            }
+        });
+        begun.map_err(|error| {
+            LogError::Storage(format!("{}: no thread to read it: {error}", path.display()))
+        })?;
+        for chunk in rows {
+            let records = chunk?.iter().map(|row| record(&path, row)).collect::<Result<Vec<_>, _>>()?;
+            if block_on(to.send(Ok(records))).is_err() {
+                break;
+            }
+        }
+        Ok(())
+    })
+}
+
+/// Hands out rows, a chunk at a time, as long as they are wanted.
+fn scan(wanted: Wanted, mut each: impl FnMut(Vec<Stored>) -> bool) -> Result<(), LogError> {
     let Wanted { path, from, to: last, genesis, end } = wanted;
     let connection = reading(&path).map_err(|error| failed(&path, &error))?;
     let from = from.max(1);
@@ -69,8 +96,7 @@ fn run(wanted: Wanted, to: &mut mpsc::Sender<Chunk>) -> Result<(), LogError> {
         if rows.is_empty() {
             break;
         }
-        let records = rows.iter().map(|row| record(&path, row)).collect::<Result<Vec<_>, _>>()?;
-        if block_on(to.send(Ok(records))).is_err() {
+        if !each(rows) {
             return Ok(());
         }
     }
