@@ -1,14 +1,16 @@
 //! Executes what is outstanding: it is derived from the state again and again, never remembered across a start.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, PoisonError};
 
 use compartment_core::decide::DELIVER_WITHIN;
 use compartment_core::event::Decision;
 use compartment_core::{Ask, HostId, OpId, Span, Text, Timestamp, Work, next_deadline, outstanding};
+use futures::FutureExt;
 use tokio::sync::Semaphore;
-use tokio::task::JoinSet;
-use tracing::{debug, warn};
+use tokio::task::{JoinError, JoinSet};
+use tracing::{debug, error};
 
 use super::{Hub, Inner, repository};
 use crate::Order;
@@ -33,6 +35,7 @@ enum Hand {
 }
 
 /// What became of one try.
+#[derive(Clone, Copy)]
 pub(super) enum Tried {
     /// It reached its host, or is in the log.
     Done,
@@ -61,7 +64,7 @@ pub(super) async fn execute(hub: Hub) {
         }
         tokio::select! {
             () = changed => {}
-            Some(tried) = executor.tasks.join_next() => executor.tried(tried.ok()),
+            Some(tried) = executor.tasks.join_next() => executor.ended(tried),
             () = async {
                 match next {
                     Some(at) => inner.sleep_until(at).await,
@@ -84,7 +87,7 @@ impl Executor {
     /// Looks at what is outstanding, and begins what is due. Gives the moment of the next look.
     async fn look(&mut self) -> Option<Timestamp> {
         while let Some(tried) = self.tasks.try_join_next() {
-            self.tried(tried.ok());
+            self.ended(tried);
         }
         let inner = Arc::clone(&self.hub.inner);
         let now = inner.now();
@@ -140,25 +143,33 @@ impl Executor {
         self.hands.insert(op.clone(), Hand::Busy { retry });
         let (hub, room) = (self.hub.clone(), Arc::clone(&self.room));
         self.tasks.spawn(async move {
-            let tried = match order(work.clone(), now) {
-                Some(order) => {
-                    // Never closed; and whoever holds a place gives it back in time.
-                    let _place = room.acquire_owned().await;
-                    deliver(&hub.inner, &order).await
+            let tries = async {
+                match order(work.clone(), now) {
+                    Some(order) => {
+                        // Never closed; and whoever holds a place gives it back in time.
+                        let _place = room.acquire_owned().await;
+                        deliver(&hub.inner, &order).await
+                    }
+                    None => repository::ask(&hub, work).await,
                 }
-                None => repository::ask(&hub, work).await,
             };
+            let tried = AssertUnwindSafe(tries).catch_unwind().await.unwrap_or_else(|_| {
+                error!(%op, "a transport or forge has panicked; what it was asked for is tried again");
+                Tried::Failed
+            });
             (op, tried)
         });
     }
 
-    /// A try has ended. One that panicked has no name, and its hand is forgotten in time.
-    fn tried(&mut self, tried: Option<(OpId, Tried)>) {
-        let Some((op, tried)) = tried else {
-            warn!("a transport or forge has panicked; what it was asked for is tried again");
-            self.hands.retain(|_, hand| matches!(hand, Hand::Due { .. }));
-            return;
-        };
+    /// A task has ended. None panics: that is caught within.
+    fn ended(&mut self, task: Result<(OpId, Tried), JoinError>) {
+        if let Ok((op, tried)) = task {
+            self.tried(op, tried);
+        }
+    }
+
+    /// A try has ended.
+    fn tried(&mut self, op: OpId, tried: Tried) {
         let Some(Hand::Busy { retry }) = self.hands.get(&op).copied() else { return };
         let now = self.hub.inner.now();
         let hand = match tried {

@@ -228,7 +228,7 @@ async fn supervise(hub: Hub, writer: Writer, upkeep: Upkeep) {
     let broadcaster = watched(inner, "broadcaster", live::broadcast(Arc::clone(inner)));
     let upkeep = watched(inner, "upkeep", upkeep.run());
     for transport in &inner.transports {
-        transport.start(Arc::new(hub.clone())).await;
+        within(inner, "start", transport.name(), transport.start(Arc::new(hub.clone()))).await;
     }
     let executor = watched(inner, "executor", execute::execute(hub.clone()));
     // A failure has set the cause already.
@@ -236,7 +236,7 @@ async fn supervise(hub: Hub, writer: Writer, upkeep: Upkeep) {
     inner.stop(StopCause::ShutDown);
     let (_, _) = tokio::join!(broadcaster, executor);
     for transport in &inner.transports {
-        transport.stop().await;
+        within(inner, "stop", transport.name(), transport.stop()).await;
     }
     let upkeep = upkeep.await.ok().flatten();
     let cause = inner.cause().unwrap_or(StopCause::ShutDown);
@@ -255,6 +255,18 @@ async fn supervise(hub: Hub, writer: Writer, upkeep: Upkeep) {
     inner.phase.send_replace(Phase::Stopped(cause));
     // Whoever waits for an operation is told.
     inner.changed.notify_waiters();
+}
+
+/// Waits for a transport, which may be broken: a hub starts and stops all the same.
+async fn within(inner: &Inner, what: &str, transport: &str, work: impl Future<Output = ()>) {
+    tokio::select! {
+        done = AssertUnwindSafe(work).catch_unwind() => if done.is_err() {
+            error!(transport, "the transport panicked when it was to {what}");
+        },
+        () = inner.clock.sleep(inner.config.patience) => {
+            error!(transport, "the transport did not {what} in time");
+        }
+    }
 }
 
 /// A task whose panic stops the hub.

@@ -1,13 +1,17 @@
 //! What is outstanding is executed once, whatever crashes in between.
 
+use std::sync::Arc;
+
+use async_trait::async_trait;
 use compartment_core::event::{Decision, Event, Kind, RequestKind, Said};
 use compartment_core::operation::Outcome;
 use compartment_core::testing::{commit, lock};
 use compartment_core::{Ask, HostId, OpId, Request, Span, outstanding};
-use compartment_runtime::LogError;
-use compartment_runtime::hub::{End, HubError, RequestError};
+use compartment_runtime::hub::{End, Hub, HubError, Ports, RequestError};
+use compartment_runtime::testing::clock::ManualClock;
 use compartment_runtime::testing::faults::Fault;
-use compartment_runtime::testing::hosts::Behaviour;
+use compartment_runtime::testing::hosts::{Behaviour, MemoryHosts};
+use compartment_runtime::{LogError, Order, Transport, Undeliverable, Uplink};
 
 use super::world::{World, names, request, seen, soon};
 
@@ -200,4 +204,66 @@ async fn the_orders_of_a_host_are_what_is_outstanding_there() {
     assert_eq!(orders[0].by, Some(asked.by));
     assert_eq!(world.hub.orders(&names(2)[1]).unwrap(), []);
     assert_eq!(world.hub.orders(&names(9)[8]).unwrap(), []);
+}
+
+/// A transport with every fault that there is.
+struct Broken;
+
+#[async_trait]
+impl Transport for Broken {
+    fn name(&self) -> &str {
+        "broken"
+    }
+
+    fn carries(&self, host: &HostId) -> bool {
+        host.as_str().starts_with("broken")
+    }
+
+    async fn start(&self, _: Arc<dyn Uplink>) {
+        panic!("it cannot even start");
+    }
+
+    async fn deliver(&self, order: &Order) -> Result<(), Undeliverable> {
+        if order.host.as_str() == "broken-hangs" {
+            std::future::pending::<()>().await;
+        }
+        panic!("it cannot deliver");
+    }
+
+    async fn stop(&self) {
+        panic!("it cannot even stop");
+    }
+}
+
+#[tokio::test]
+async fn a_broken_transport_holds_up_nobody_else() {
+    let world = World::green(1).await;
+    world.hub.shutdown().await;
+    let ports = Ports {
+        clock: Arc::<ManualClock>::clone(&world.clock),
+        transports: vec![Arc::new(Broken), Arc::<MemoryHosts>::clone(&world.hosts)],
+        ..Ports::new(Arc::new(world.storage.reopen()))
+    };
+    let world = World { hub: Hub::start(ports, world.config).await.unwrap(), ..world };
+    let broken = ["broken-panics", "broken-hangs", "carried-by-nobody"].map(compartment_core::testing::host);
+    for host in &broken {
+        let (channel, tests) = Default::default();
+        world.hub.configure(host.clone(), channel, tests).await.unwrap();
+        world.hub.request(request(&format!("{host}-1"), ask(host, Kind::Pull))).await.unwrap();
+    }
+    let host = &names(1)[0];
+    let pull = request("p", ask(host, Kind::Pull));
+    assert_eq!(soon(world.hub.run(host.clone(), pull)).await, Ok(End::Ended(Outcome::Ok)));
+    world.pass(Span::from_mins(6)).await;
+    let lapsed = |event: &Event| matches!(event, Event::Decision(Decision::OpExpired { .. }));
+    soon(async {
+        while world.records().await.iter().filter(|record| lapsed(&record.event)).count() < 3 {
+            world.pass(Span::from_secs(10)).await;
+        }
+    })
+    .await;
+    let why = |n: usize| world.hub.unreachable(&broken[n]).map(|why| why.to_string());
+    assert_eq!(why(1).as_deref(), Some("broken did not hand it over within 30 s"));
+    assert_eq!(why(2).as_deref(), Some("no transport is set up for this host"));
+    soon(world.hub.shutdown()).await;
 }
