@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 
 use compartment_core::Text;
 use compartment_log_sqlite::{
-    BackupError, ExportError, ImportError, OpenError, Progress as Done, ReadError, Reader, backup, export,
-    import, salvage, verify,
+    BackupError, ExportError, ImportError, Mark, OpenError, Progress as Done, ReadError, Reader, backup,
+    export, import, salvage, verify,
 };
 
 use super::{Cli, Log, What};
@@ -125,7 +125,7 @@ pub fn run(cli: &Cli, mut around: Surroundings<'_>) -> Result<(), HubError> {
                 "Whole:",
                 &format!("{records}; each is as it was written, and follows the one before it."),
             )?;
-            around.tell("Head:", &verified.head.to_string())?;
+            around.tell_head(verified.head)?;
             let told = "Note the head elsewhere, and hold the log against it later with --head: whoever can write \
                         the file can write all of it anew.";
             around.tell("Next:", told)
@@ -140,7 +140,7 @@ pub fn run(cli: &Cli, mut around: Surroundings<'_>) -> Result<(), HubError> {
                 })
             })?;
             around.tell("Copied:", &format!("to {}; verify the copy before you rely on it.", shown(to)))?;
-            head.map_or(Ok(()), |head| around.tell("Head:", &head.to_string()))
+            head.map_or(Ok(()), |head| around.tell_head(head))
         }
     }
 }
@@ -158,6 +158,11 @@ impl Surroundings<'_> {
     /// Says a line of an answer.
     fn tell(&mut self, label: &str, what: &str) -> Result<(), HubError> {
         Ok(write!(self.output, "{}", show::labelled(label, 8, what, self.width))?)
+    }
+
+    /// Says where a log ends, on one line however narrow the terminal is: it is to be copied.
+    fn tell_head(&mut self, head: Mark) -> Result<(), HubError> {
+        Ok(write!(self.output, "{}", show::labelled("Head:", 8, &head.to_string(), None))?)
     }
 
     /// Does something that may take long, and can be stopped.
@@ -232,7 +237,7 @@ impl Surroundings<'_> {
             HubError::Import { name, source: source.into() }
         })?;
         self.tell("Made:", &format!("{} holds {}.", shown(log), counted(head.position)))?;
-        self.tell("Head:", &head.to_string())
+        self.tell_head(head)
     }
 }
 
