@@ -113,6 +113,28 @@ async fn a_slow_subscriber_starts_again_and_holds_up_nobody() {
     }
 }
 
+#[tokio::test]
+async fn whoever_subscribes_takes_nothing_away_from_the_others() {
+    let world = World::green(2).await;
+    let (mut subscription, mut replica) = (world.hub.subscribe().unwrap(), Replica::new());
+    for digit in "bcdefabcdef".chars() {
+        let hub = world.hub.clone();
+        let other = tokio::spawn(async move {
+            hub.observe(vec![seen(digit)]).await.unwrap();
+            // Whoever is answered goes on before the broadcaster has its turn.
+            drop(hub.subscribe().unwrap());
+        });
+        other.await.unwrap();
+        for _ in 0..20 {
+            tokio::task::yield_now().await;
+            while let Some(message) = subscription.next().now_or_never() {
+                replica.take((*message.unwrap()).clone()).expect("nothing is missing");
+            }
+        }
+        assert_eq!(unheard(shown(&replica, &world)), unheard(world.matrix()));
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 80, failure_persistence: None, ..ProptestConfig::default() })]
 
