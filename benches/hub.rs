@@ -80,14 +80,21 @@ fn throughput(runtime: &tokio::runtime::Runtime, scale: Scale) -> f64 {
 async fn through_the_hub(each: u32) -> Duration {
     let folder = folder();
     let hub = start(folder.path(), |ports| ports).await;
+    let took = all_report(&hub, each, |host, n| (moved(host, n), 1)).await;
+    hub.shutdown().await;
+    took
+}
+
+/// Has every producer report so often, one report after the other; each says how many of it must be new.
+async fn all_report(hub: &Hub, each: u32, report: fn(u32, u32) -> (Report, usize)) -> Duration {
     let begun = Instant::now();
     let producers: Vec<_> = (0..PRODUCERS)
         .map(|host| {
             let hub = hub.clone();
             tokio::spawn(async move {
                 for n in 0..each {
-                    let receipt = hub.report(vec![moved(host, n)]).await.expect("the hub runs");
-                    assert_eq!(receipt.new, 1);
+                    let (report, new) = report(host, n);
+                    assert_eq!(hub.report(vec![report]).await.expect("the hub runs").new, new);
                 }
             })
         })
@@ -95,9 +102,7 @@ async fn through_the_hub(each: u32) -> Duration {
     for producer in producers {
         producer.await.expect("a producer does not panic");
     }
-    let took = begun.elapsed();
-    hub.shutdown().await;
-    took
+    begun.elapsed()
 }
 
 fn bare(each: u32) -> Duration {
@@ -124,21 +129,7 @@ fn nothing_new(runtime: &tokio::runtime::Runtime, scale: Scale) {
         let folder = folder();
         let hub = start(folder.path(), |ports| ports).await;
         hub.report((0..PRODUCERS).map(|host| moved(host, 1)).collect()).await.expect("the hub runs");
-        let begun = Instant::now();
-        let producers: Vec<_> = (0..PRODUCERS)
-            .map(|host| {
-                let hub = hub.clone();
-                tokio::spawn(async move {
-                    for _ in 0..each {
-                        assert_eq!(hub.report(vec![moved(host, 1)]).await.expect("the hub runs").new, 0);
-                    }
-                })
-            })
-            .collect();
-        for producer in producers {
-            producer.await.expect("a producer does not panic");
-        }
-        let took = begun.elapsed();
+        let took = all_report(&hub, each, |host, _| (moved(host, 1), 0)).await;
         hub.shutdown().await;
         took
     });

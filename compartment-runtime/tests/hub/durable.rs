@@ -3,12 +3,13 @@
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 
-use compartment_core::{Ask, Span};
-use compartment_runtime::LogError;
+use compartment_core::{Ask, HostId, Span};
 use compartment_runtime::hub::{Config, HubError, RequestError, StopCause};
 use compartment_runtime::testing::faults::Fault;
+use compartment_runtime::{LogError, Receipt};
 use futures::FutureExt;
 use futures::future::join_all;
+use tokio::task::JoinHandle;
 
 use super::world::{World, beat, names, request, seen, soon};
 
@@ -85,19 +86,22 @@ async fn when_an_append_fails_nobody_is_acknowledged_and_the_hub_recovers_from_i
     }
 }
 
+/// A producer for every host, which reports its first heartbeat.
+fn heard_of_all(world: &World, hosts: &[HostId]) -> Vec<JoinHandle<Receipt>> {
+    let report = |host| {
+        let (hub, report) = (world.hub.clone(), beat(host, 'a'));
+        tokio::spawn(async move { hub.report(vec![report]).await.unwrap() })
+    };
+    hosts.iter().map(report).collect()
+}
+
 #[tokio::test]
 async fn producers_share_an_append() {
     let world = World::green(0).await;
     let before = world.log.appends();
     let hosts = names(64);
     world.log.close_gate();
-    let producers: Vec<_> = hosts
-        .iter()
-        .map(|host| {
-            let (hub, report) = (world.hub.clone(), beat(host, 'a'));
-            tokio::spawn(async move { hub.report(vec![report]).await.unwrap() })
-        })
-        .collect();
+    let producers = heard_of_all(&world, &hosts);
     settle().await;
     world.log.open_gate();
     for receipt in soon(join_all(producers)).await {
@@ -113,13 +117,7 @@ async fn a_full_queue_makes_producers_wait_and_loses_nothing() {
     let world = World::with(0, Config { queue, ..Config::default() }).await;
     world.log.close_gate();
     let hosts = names(9);
-    let producers: Vec<_> = hosts
-        .iter()
-        .map(|host| {
-            let (hub, report) = (world.hub.clone(), beat(host, 'a'));
-            tokio::spawn(async move { hub.report(vec![report]).await.unwrap() })
-        })
-        .collect();
+    let producers = heard_of_all(&world, &hosts);
     settle().await;
     assert_eq!(world.hub.health().unwrap().waiting, 4, "four are in, the others wait outside");
     world.log.open_gate();
