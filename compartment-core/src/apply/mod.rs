@@ -126,12 +126,11 @@ impl Fleet {
 
     /// Restores when a host was last heard, where the log does not tell: what is no news is not in it. Changes
     /// nothing for a host that is not known, or of which the log has no report.
-    pub fn hear(&mut self, host: &HostId, at: Timestamp) {
-        if let Some(index) = self.caches.find(&self.facts.hosts, host)
-            && let Some(heard) = &mut self.facts.hosts[index as usize].heard
-        {
-            *heard = (*heard).max(at);
-        }
+    pub fn hear(&mut self, host: &HostId, at: Timestamp) -> Changes {
+        let Some(index) = self.caches.find(&self.facts.hosts, host) else { return Changes::NOTHING };
+        let Some(heard) = &mut self.facts.hosts[index as usize].heard else { return Changes::NOTHING };
+        *heard = (*heard).max(at);
+        Changes { host: Some((HostIndex(index), HostChange::Heard)), reach: Reach::Host }
     }
 
     fn apply_at(&mut self, record: &Record, slot: Option<u32>) -> Changes {

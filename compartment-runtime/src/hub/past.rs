@@ -6,7 +6,7 @@ use compartment_core::replay::{Explainer, Explanation, Until};
 use compartment_core::{AuditEntry, Compartment, Fleet, HostId, Record};
 use futures::stream::{self, BoxStream, Stream, StreamExt, TryStreamExt};
 
-use super::{Hub, HubError, recover};
+use super::{Hub, HubError};
 use crate::{EventLog, LogError};
 
 /// How many records are looked through at a time, from the newest back.
@@ -117,16 +117,6 @@ impl Hub {
             Until::Position(_) => explainer.fleet().at(),
         };
         explainer.explain(now).ok_or_else(|| HubError::UnknownHost(host.clone()))
-    }
-
-    /// Folds the whole log again: what is shown must be the same, but for when hosts were last heard.
-    ///
-    /// # Errors
-    /// [`HubError::Log`], [`HubError::Stopped`].
-    pub async fn replayed(&self) -> Result<Fleet, HubError> {
-        let mut fleet = Fleet::new();
-        recover::fold(&*self.inner.log, &mut fleet, self.last()?).await.map_err(HubError::Log)?;
-        Ok(fleet)
     }
 
     fn last(&self) -> Result<u64, HubError> {

@@ -30,7 +30,7 @@ pub(super) async fn recover(log: &dyn EventLog) -> Result<Recovered, LogError> {
 }
 
 /// Folds the records up to a position that the log is known to have.
-pub(super) async fn fold(log: &dyn EventLog, fleet: &mut Fleet, to: u64) -> Result<(), LogError> {
+async fn fold(log: &dyn EventLog, fleet: &mut Fleet, to: u64) -> Result<(), LogError> {
     let mut chunks = log.read(fleet.position() + 1, to);
     while let Some(chunk) = chunks.next().await {
         let chunk = chunk?;

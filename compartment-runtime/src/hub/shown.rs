@@ -3,7 +3,7 @@
 use std::sync::{Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
 
 use compartment_core::sync::{Message, Publisher};
-use compartment_core::{Changes, Fleet, HostChange, HostId, Reach, ReadOptions, Record, Timestamp};
+use compartment_core::{Fleet, HostId, ReadOptions, Record, Timestamp};
 
 /// The durable state. Locks are taken in the order of the fields, and never while anything is awaited.
 pub(super) struct Shown {
@@ -32,9 +32,7 @@ impl Shown {
         let mut publisher = self.publisher();
         fleet.apply_all(kept, |_, changes| publisher.note(changes));
         for (host, at) in heard {
-            fleet.hear(host, *at);
-            let host = fleet.index_of(host).map(|index| (index, HostChange::Heard));
-            publisher.note(Changes { host, reach: Reach::Host });
+            publisher.note(fleet.hear(host, *at));
         }
     }
 

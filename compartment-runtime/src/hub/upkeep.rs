@@ -18,8 +18,7 @@ pub(super) struct Upkeep {
 impl Upkeep {
     /// `snapshot` is the position of the snapshot that the hub began with.
     pub(super) fn new(inner: Arc<Inner>, snapshot: u64) -> Self {
-        let heard = inner.now();
-        Self { inner, snapshot, heard }
+        Self { inner, snapshot, heard: Timestamp::MIN }
     }
 
     /// Writes down what is due, until the hub stops; then, where the log is sound, once more.
@@ -57,7 +56,7 @@ impl Upkeep {
 
     /// Failures cost presence or time after a restart, and no truth: they are told, and tried again.
     async fn save_heard(&mut self) {
-        let (now, since) = (self.inner.now(), self.heard);
+        let since = self.heard;
         let heard: Vec<Heard> = {
             let fleet = self.inner.shown.fleet();
             let lately = |host: &compartment_core::host::Host| host.last_heard().filter(|at| *at >= since);
@@ -69,7 +68,9 @@ impl Upkeep {
         };
         let saved = if heard.is_empty() { Ok(()) } else { self.inner.log.save_heard(&heard).await };
         match &saved {
-            Ok(()) => self.heard = now,
+            // Not the time of this look: what waits for the disk now was heard before it, and is shown later. But
+            // nothing is shown later that was heard before what is shown now.
+            Ok(()) => self.heard = heard.iter().map(|(_, at)| *at).max().unwrap_or(since),
             Err(error) => warn!(%error, "could not write down when hosts were last heard"),
         }
         self.inner.note_upkeep("when hosts were last heard", saved.err().map(|error| error.to_string()));

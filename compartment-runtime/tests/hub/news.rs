@@ -77,6 +77,35 @@ async fn presence_survives_a_restart_and_a_crash() {
 }
 
 #[tokio::test]
+async fn who_was_heard_while_the_disk_was_slow_is_written_down_too() {
+    let world = World::green(1).await;
+    let [host, other] = [0, 1].map(|n| names(2)[n].clone());
+    world.pass(Span::from_mins(3)).await;
+    let heard_at = world.hub.now();
+    world.log.close_gate();
+    let reported = tokio::spawn({
+        let (hub, reports) = (world.hub.clone(), vec![beat(&host, 'a'), beat(&other, 'a')]);
+        async move { hub.report(reports).await.unwrap() }
+    });
+    soon(async {
+        while world.hub.health().unwrap().waiting == 0 {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    // It is written down who was heard, and this batch is not shown yet.
+    world.pass(Span::from_mins(2)).await;
+    assert!(!reported.is_finished());
+    world.log.open_gate();
+    assert_eq!(soon(reported).await.unwrap().new, 1, "only the other host is news");
+    world.pass(Span::from_mins(2)).await;
+    let seen = |world: &World| world.hub.row(&host, &ReadOptions::default()).unwrap().last_seen;
+    assert_eq!(seen(&world), Some(heard_at));
+    let world = soon_again(world).await;
+    assert_eq!(seen(&world), Some(heard_at));
+}
+
+#[tokio::test]
 async fn a_host_that_was_removed_is_not_heard_again_by_a_restart() {
     let world = World::green(1).await;
     let host = names(1)[0].clone();
