@@ -6,6 +6,8 @@
 
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
+use core::fmt;
+use core::str::FromStr;
 
 use serde::Serialize;
 
@@ -21,21 +23,56 @@ use crate::time::{Span, Timestamp};
 /// How often a subscriber is told the version, so that it notices a gap.
 pub const BEACON_EVERY: Span = Span::from_secs(30);
 
+/// A place in the stream of messages: each delta has the next version, and each beacon the next number, so that a
+/// subscriber notices that it missed either.
+///
+/// Written as `version.beacon`. A publisher that starts anew starts at zero: a cursor is of one publisher only.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct Cursor {
+    /// How many deltas there were.
+    pub version: u64,
+    /// How many beacons there were.
+    pub beacon: u64,
+}
+
+impl fmt::Display for Cursor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}", self.version, self.beacon)
+    }
+}
+
+impl FromStr for Cursor {
+    type Err = BadCursor;
+
+    fn from_str(text: &str) -> Result<Self, BadCursor> {
+        let (version, beacon) = text.split_once('.').ok_or(BadCursor)?;
+        let number = |digits: &str| digits.parse().map_err(|_| BadCursor);
+        Ok(Self { version: number(version)?, beacon: number(beacon)? })
+    }
+}
+
+/// A text is no [`Cursor`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a place in the live updates is two numbers: version.beacon")]
+pub struct BadCursor;
+
 /// What a subscriber is sent.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(tag = "type", rename_all = "kebab-case")]
 pub enum Message {
     /// The full state.
     Init {
-        /// Its version.
-        version: u64,
+        /// The place that it leads to.
+        #[serde(flatten)]
+        cursor: Cursor,
         /// The state.
         matrix: Matrix,
     },
     /// What may look different since the version before.
     Delta {
-        /// The version that it leads to: one more than the version that it starts from.
-        version: u64,
+        /// The place that it leads to: the next version.
+        #[serde(flatten)]
+        cursor: Cursor,
         /// When it was read.
         as_of: Timestamp,
         /// Rows that are new or may look different.
@@ -49,17 +86,28 @@ pub enum Message {
     },
     /// The version, every [`BEACON_EVERY`]; and who was heard since the last one, which is no change.
     Sync {
-        /// The version.
-        version: u64,
+        /// The place that it leads to: the next beacon.
+        #[serde(flatten)]
+        cursor: Cursor,
         /// When hosts were last heard.
         heard: Vec<(HostId, Timestamp)>,
     },
 }
 
+impl Message {
+    /// The place that a subscriber is at once it has taken this.
+    #[must_use]
+    pub const fn cursor(&self) -> Cursor {
+        match self {
+            Self::Init { cursor, .. } | Self::Delta { cursor, .. } | Self::Sync { cursor, .. } => *cursor,
+        }
+    }
+}
+
 /// Gathers what changes, and turns it into messages.
 #[derive(Clone, Debug)]
 pub struct Publisher {
-    version: u64,
+    cursor: Cursor,
     read_at: Timestamp,
     rows: BTreeSet<HostIndex>,
     reach: BTreeSet<Reach>,
@@ -67,11 +115,11 @@ pub struct Publisher {
 }
 
 impl Publisher {
-    /// Starts at version 0 with the state of a fleet read at `now`.
+    /// Starts at 0.0 with the state of a fleet read at `now`.
     #[must_use]
     pub const fn new(now: Timestamp) -> Self {
         Self {
-            version: 0,
+            cursor: Cursor { version: 0, beacon: 0 },
             read_at: now,
             rows: BTreeSet::new(),
             reach: BTreeSet::new(),
@@ -79,10 +127,10 @@ impl Publisher {
         }
     }
 
-    /// The version of the last message that changed anything.
+    /// The place of the last message.
     #[must_use]
-    pub const fn version(&self) -> u64 {
-        self.version
+    pub const fn cursor(&self) -> Cursor {
+        self.cursor
     }
 
     /// Takes note of what a record changed. Costs the same however many hosts it reaches.
@@ -106,7 +154,7 @@ impl Publisher {
     /// so take a [`Publisher::delta`] for the others first.
     #[must_use]
     pub fn init(&self, fleet: &Fleet, now: Timestamp, options: &ReadOptions) -> Message {
-        Message::Init { version: self.version, matrix: fleet.matrix(now, options) }
+        Message::Init { cursor: self.cursor, matrix: fleet.matrix(now, options) }
     }
 
     /// What may look different since the last delta: by what was noted, and by deadlines that have passed.
@@ -129,11 +177,11 @@ impl Publisher {
             places.extend(fleet.indices().filter(of_channel));
         }
         self.reach.clear();
-        self.version += 1;
+        self.cursor.version += 1;
         let (known, gone): (Vec<_>, Vec<_>) =
             places.into_iter().partition(|index| fleet.at_index(*index).membership == Membership::Known);
         Some(Message::Delta {
-            version: self.version,
+            cursor: self.cursor,
             as_of: now,
             rows: known.into_iter().map(|index| fleet.row_at(index, now, options)).collect(),
             removed: gone.into_iter().map(|index| fleet.at_index(index).id.clone()).collect(),
@@ -148,14 +196,15 @@ impl Publisher {
             let host = fleet.at_index(index);
             host.last_heard().map(|at| (host.id.clone(), at))
         });
-        Message::Sync { version: self.version, heard: heard.collect() }
+        self.cursor.beacon += 1;
+        Message::Sync { cursor: self.cursor, heard: heard.collect() }
     }
 }
 
 /// A subscriber's copy of the matrix.
 #[derive(Clone, Debug, Default)]
 pub struct Replica {
-    version: Option<u64>,
+    cursor: Option<Cursor>,
     rows: BTreeMap<HostId, Row>,
     channels: BTreeMap<ChannelName, ChannelView>,
     pull_requests: Vec<PullRequest>,
@@ -163,12 +212,12 @@ pub struct Replica {
 
 /// A subscriber missed something, and needs the full state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the update to version {got} does not follow version {have:?}: the full state is needed")]
+#[error("the update to {got} does not follow {have:?}: the full state is needed")]
 pub struct Gap {
-    /// The version that the copy has.
-    pub have: Option<u64>,
-    /// The version that was sent.
-    pub got: u64,
+    /// The place that the copy is at.
+    pub have: Option<Cursor>,
+    /// The place that the message leads to.
+    pub got: Cursor,
 }
 
 impl Replica {
@@ -178,33 +227,34 @@ impl Replica {
         Self::default()
     }
 
-    /// Takes a message. A delta that is already known changes nothing.
+    /// The place of the last message that it has taken.
+    #[must_use]
+    pub const fn cursor(&self) -> Option<Cursor> {
+        self.cursor
+    }
+
+    /// Takes a message. One that is already known changes nothing.
     ///
     /// # Errors
     /// [`Gap`] where something is missing: the copy stays as it was until the full state comes.
     pub fn take(&mut self, message: Message) -> Result<(), Gap> {
+        let got = message.cursor();
         match message {
-            Message::Init { version, matrix } => {
-                self.version = Some(version);
+            Message::Init { matrix, .. } => {
                 self.rows = matrix.hosts.into_iter().map(|row| (row.host.clone(), row)).collect();
                 (self.channels, self.pull_requests) = (matrix.fleet.channels, matrix.fleet.pull_requests);
             }
-            Message::Delta { version, rows, removed, channels, pull_requests, .. } => {
-                let have = self.version.ok_or(Gap { have: None, got: version })?;
-                if version <= have {
+            Message::Delta { rows, removed, channels, pull_requests, .. } => {
+                if !self.follows(got, |have| Cursor { version: have.version + 1, ..have })? {
                     return Ok(());
                 }
-                if version != have + 1 {
-                    return Err(Gap { have: Some(have), got: version });
-                }
-                self.version = Some(version);
                 self.rows.extend(rows.into_iter().map(|row| (row.host.clone(), row)));
                 self.rows.retain(|host, _| !removed.contains(host));
                 (self.channels, self.pull_requests) = (channels, pull_requests);
             }
-            Message::Sync { version, heard } => {
-                if self.version.is_none_or(|have| have < version) {
-                    return Err(Gap { have: self.version, got: version });
+            Message::Sync { heard, .. } => {
+                if !self.follows(got, |have| Cursor { beacon: have.beacon + 1, ..have })? {
+                    return Ok(());
                 }
                 for (host, at) in heard {
                     if let Some(row) = self.rows.get_mut(&host) {
@@ -213,14 +263,26 @@ impl Replica {
                 }
             }
         }
+        self.cursor = Some(got);
         Ok(())
+    }
+
+    /// Whether a message is the next one; false where it is known already.
+    fn follows(&self, got: Cursor, next: impl FnOnce(Cursor) -> Cursor) -> Result<bool, Gap> {
+        let gap = Gap { have: self.cursor, got };
+        let have = self.cursor.ok_or(gap)?;
+        // Both numbers only grow, so places are in the order of the messages.
+        if got <= have {
+            return Ok(false);
+        }
+        if got == next(have) { Ok(true) } else { Err(gap) }
     }
 
     /// The matrix by this copy: presence by the reader's clock, counts by its own rows. Nothing before the
     /// first full state.
     #[must_use]
     pub fn matrix(&self, now: Timestamp, options: &ReadOptions) -> Option<Matrix> {
-        self.version?;
+        self.cursor?;
         let mut hosts: Vec<_> = self.rows.values().cloned().collect();
         for row in &mut hosts {
             row.presence = Presence::of(row.last_seen, now, options);

@@ -1,7 +1,7 @@
 //! CORE-006 section 8: what a subscriber is sent, and what it does about a gap.
 
 use compartment_core::matrix::Presence;
-use compartment_core::sync::{Message, Publisher, Replica};
+use compartment_core::sync::{Cursor, Message, Publisher, Replica};
 use compartment_core::testing::{
     Scenario, Step, desired, heartbeat, log, opened, pull_started, removed, wait,
 };
@@ -62,7 +62,7 @@ fn a_subscriber_gets_the_full_state_and_then_what_changes() {
     ];
     for (version, steps) in (1..).zip(changes) {
         let delta = live.happens(steps).unwrap();
-        assert_eq!(live.publisher.version(), version);
+        assert_eq!(live.publisher.cursor(), Cursor { version, beacon: 0 });
         replica.take(delta).unwrap();
         live.agrees(&replica);
     }
@@ -116,16 +116,40 @@ fn a_gap_is_noticed_by_a_delta_and_by_the_beacon_and_closed_by_the_full_state() 
     let before = replica.matrix(live.scenario.now(), &ReadOptions::default());
     live.happens(log![desired('b')]).unwrap();
     let beacon = live.publisher.sync(&live.scenario.fleet);
-    assert_eq!(replica.take(beacon).unwrap_err().have, Some(0));
+    assert_eq!(replica.take(beacon).unwrap_err().have, Some(Cursor::default()));
     let second = live.happens(log![desired('c')]).unwrap();
     let gap = replica.take(second).unwrap_err();
-    assert_eq!((gap.have, gap.got), (Some(0), 2));
+    assert_eq!((gap.have, gap.got), (Some(Cursor::default()), "2.1".parse().unwrap()));
     // Until then the copy stays as it was.
     let shown = replica.matrix(live.scenario.now(), &ReadOptions::default()).unwrap();
     assert_eq!(shown.hosts[0].cells, before.unwrap().hosts[0].cells);
     replica.take(live.init()).unwrap();
     live.agrees(&replica);
     assert!(replica.take(live.publisher.sync(&live.scenario.fleet)).is_ok());
+}
+
+#[test]
+fn a_beacon_that_was_lost_is_a_gap_too_for_it_told_who_was_heard() {
+    let mut live = Live::of(green());
+    let (mut by_beacon, mut by_delta) = (live.subscribed(), live.subscribed());
+    assert_eq!(live.happens(log![wait(mins(4)), heartbeat("gpc0")]), None);
+    live.publisher.sync(&live.scenario.fleet);
+    let delta = live.happens(log![desired('b')]).unwrap();
+    assert!(by_delta.take(delta).is_err(), "the beacon before it is missing");
+    assert!(by_beacon.take(live.publisher.sync(&live.scenario.fleet)).is_err());
+    for mut replica in [by_beacon, by_delta] {
+        replica.take(live.init()).unwrap();
+        live.agrees(&replica);
+    }
+}
+
+#[test]
+fn a_place_reads_back_as_it_was_written() {
+    let cursor = Cursor { version: 7, beacon: 40 };
+    assert_eq!(cursor.to_string().parse(), Ok(cursor));
+    for bad in ["", "7", "7.", ".40", "7.40.1", "-7.40", "7.x", "99999999999999999999.1"] {
+        assert!(bad.parse::<Cursor>().is_err(), "{bad}");
+    }
 }
 
 #[test]
