@@ -56,15 +56,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use compartment_core::event::{Decision, Event, Observation, Report, TestsConfig};
-use compartment_core::sync::Message;
 use compartment_core::{ChannelName, HostId, OpId, Span, Text, Timestamp, Version};
 use futures::FutureExt;
-use tokio::sync::{Notify, broadcast, oneshot, watch};
+use tokio::sync::{Notify, oneshot, watch};
 use tracing::{error, info};
 
 pub use config::{Config, Ports};
 pub use error::{Accepted, HubError, RequestError, StartError, StopCause};
-pub use live::Subscription;
+pub use live::{BadLiveId, LiveId, Subscription};
 pub use memory::MemoryLog;
 pub use output::MemoryOutput;
 pub use past::AuditQuery;
@@ -72,6 +71,7 @@ pub use read::Health;
 pub use requests::{Batch, BatchAsk, End, WhenOffline, new_op};
 pub use time::SystemClock;
 
+use live::Live;
 use queue::{Command, PART, Queue};
 use shown::Shown;
 use time::Pace;
@@ -100,7 +100,7 @@ struct Inner {
     waiters: Waiters,
     /// Something has become durable.
     changed: Notify,
-    live: broadcast::Sender<Arc<Message>>,
+    live: Live,
     /// Counts what operations printed.
     printed: watch::Sender<u64>,
     phase: watch::Sender<Phase>,
@@ -143,7 +143,7 @@ impl Hub {
             shown: Shown::new(recovered.fleet.clone(), now),
             waiters: Waiters::default(),
             changed: Notify::new(),
-            live: broadcast::Sender::new(config.subscriber_lag.get()),
+            live: Live::new(config.subscriber_lag),
             printed: watch::Sender::new(0),
             phase: watch::Sender::new(Phase::Running),
             unreachable: Mutex::default(),

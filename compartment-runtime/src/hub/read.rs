@@ -4,7 +4,7 @@ use std::sync::{Arc, PoisonError};
 
 use compartment_core::{Fleet, HostId, Matrix, ReadOptions, Row, Text, Timestamp, outstanding_on};
 
-use super::{Hub, HubError, Subscription, execute};
+use super::{Hub, HubError, LiveId, Subscription, execute};
 use crate::Order;
 
 /// How a hub is.
@@ -61,6 +61,16 @@ impl Hub {
     pub fn subscribe(&self) -> Result<Subscription, HubError> {
         self.inner.readable()?;
         Ok(Subscription::new(Arc::clone(&self.inner)))
+    }
+
+    /// Goes on after a message that was taken, where what followed it is still kept; else begins with the full
+    /// state, as it does after a restart of the hub.
+    ///
+    /// # Errors
+    /// As [`Hub::subscribe`].
+    pub fn subscribe_after(&self, id: LiveId) -> Result<Subscription, HubError> {
+        self.inner.readable()?;
+        Ok(Subscription::after(Arc::clone(&self.inner), id))
     }
 
     /// What a host is to do now.

@@ -36,20 +36,24 @@ impl Shown {
         }
     }
 
-    /// What may look different since the last delta.
-    pub(super) fn delta(&self, now: Timestamp, options: &ReadOptions) -> Option<Message> {
+    /// Makes a delta of what may look different since the last one. Like the other two, hands over what it makes
+    /// before anything else can be made.
+    pub(super) fn delta(&self, now: Timestamp, options: &ReadOptions, send: impl FnOnce(Message)) {
         let fleet = self.fleet();
-        self.publisher().delta(&fleet, now, options)
+        let mut publisher = self.publisher();
+        if let Some(delta) = publisher.delta(&fleet, now, options) {
+            send(delta);
+        }
     }
 
-    /// The beacon.
-    pub(super) fn sync(&self) -> Message {
+    /// Makes a beacon.
+    pub(super) fn sync(&self, send: impl FnOnce(Message)) {
         let fleet = self.fleet();
-        self.publisher().sync(&fleet)
+        let mut publisher = self.publisher();
+        send(publisher.sync(&fleet));
     }
 
-    /// The full state; `first` is given what the others have not been sent yet, and no later change can come
-    /// between.
+    /// Makes the full state; `first` is given what the others have not been sent yet.
     pub(super) fn init<T>(
         &self,
         now: Timestamp,

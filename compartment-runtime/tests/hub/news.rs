@@ -8,7 +8,7 @@ use compartment_runtime::LogError;
 use compartment_runtime::hub::Config;
 use proptest::prelude::*;
 
-use super::world::{World, beat, names, request, seen, soon, unheard};
+use super::world::{World, beat, cases, names, request, seen, soon, unheard};
 
 fn with_origin(report: Report, n: u64) -> Report {
     Report { origin: Some(Origin { session: SessionId::new("spool").unwrap(), n }), ..report }
@@ -201,7 +201,7 @@ async fn soon_again(world: World) -> World {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 60, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(cases(60))]
 
     /// Whatever is said, in whatever batches: what is shown is what the log says, and a restart changes nothing.
     #[test]

@@ -17,6 +17,7 @@ use compartment_runtime::testing::faults::FaultyLog;
 use compartment_runtime::testing::hosts::MemoryHosts;
 use compartment_runtime::{Clock, EventLog};
 use futures::{StreamExt, TryStreamExt};
+use proptest::prelude::ProptestConfig;
 
 pub(crate) struct World {
     pub(crate) hub: Hub,
@@ -127,6 +128,11 @@ impl World {
             }
         }
     }
+}
+
+/// So many cases. A failure is told after a minute at the latest, in as small a form as was found by then.
+pub(crate) fn cases(cases: u32) -> ProptestConfig {
+    ProptestConfig { cases, failure_persistence: None, max_shrink_time: 60_000, ..ProptestConfig::default() }
 }
 
 /// Nothing here takes long: what takes longer hangs.
