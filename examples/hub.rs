@@ -6,8 +6,8 @@ use std::process::ExitCode;
 use anstream::AutoStream;
 use clap::Parser;
 use compartment_examples::hub::{Cli, HubError, Surroundings, run};
-use compartment_examples::run::Stop;
 use compartment_examples::show;
+use compartment_local::run::Stop;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();

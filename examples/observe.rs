@@ -9,9 +9,9 @@ use clap::Parser;
 use compartment_core::event::{Decision, Event, TestsConfig};
 use compartment_core::{ChannelName, HostId, ndjson};
 use compartment_examples::clock::Clock;
-use compartment_examples::git::Git;
-use compartment_examples::observe::{self, Checkout, Places, Source};
-use compartment_examples::run::Stop;
+use compartment_local::git::Git;
+use compartment_local::observe::{self, Checkout, Places, Source};
+use compartment_local::run::Stop;
 
 /// Looks at this machine and at the repository that it follows, and prints events, one JSON object a
 /// line.

@@ -10,8 +10,8 @@ use anstream::AutoStream;
 use clap::Parser;
 use compartment_core::Record;
 use compartment_examples::demo::{Demo, Hub, LiveHub, Step};
-use compartment_examples::run::Stop;
 use compartment_examples::show;
+use compartment_local::run::Stop;
 use compartment_log_sqlite::SqliteLog;
 
 /// Lives through a weekly update: a pull request is merged, three hosts pull, switch and run their

@@ -1,14 +1,10 @@
-//! What the example programs share: looking at a real machine and a real repository, a small fleet made
-//! of real git repositories to live through a weekly update with, and showing a matrix in a terminal.
+//! What the example programs share: a small fleet made of real git repositories to live through a weekly update with, and showing a matrix in a terminal.
 //!
 //! Nothing here is needed to use the library; all of it may be copied.
 
 pub mod clock;
 pub mod demo;
 pub mod fold;
-pub mod git;
 pub mod hub;
-pub mod observe;
 pub mod progress;
-pub mod run;
 pub mod show;

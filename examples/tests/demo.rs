@@ -18,7 +18,7 @@ use compartment_core::{
     Commit, Fleet, HostId, LockHash, OpId, ReadOptions, Record, Request, Row, Text, Timestamp, Work, ndjson,
 };
 use compartment_examples::demo::{Demo, DemoError, HOSTS, Hub, LiveHub, Step};
-use compartment_examples::run::Stop;
+use compartment_local::run::Stop;
 use compartment_runtime::hub::MemoryLog;
 
 fn heartbeats(step: &Step) -> BTreeMap<&str, &Heartbeat> {

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use anstream::adapter::strip_str;
 use clap::Parser;
 use compartment_examples::hub::{Cli, HubError, Surroundings, run};
-use compartment_examples::run::Stop;
+use compartment_local::run::Stop;
 use compartment_log_sqlite::{Reader, is_log};
 use tempfile::TempDir;
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use compartment_core::event::{Event, GenerationNumber, Report, Said};
 use compartment_core::{Action, Color, Compartment, Matrix, Row, Work};
 use compartment_examples::demo::{Demo, HOSTS, Hub, LiveHub, Step};
-use compartment_examples::run::Stop;
+use compartment_local::run::Stop;
 use compartment_runtime::hub::MemoryLog;
 
 struct Scene {

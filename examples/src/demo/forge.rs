@@ -10,7 +10,7 @@ use compartment_runtime::{Forge, ForgeError, Look, MergeOrder, Moved, RevertOrde
 
 use super::DemoError;
 use super::repository::Repository;
-use crate::git::Git;
+use compartment_local::git::Git;
 
 /// Merges the weekly update, for real.
 pub(super) struct DemoForge {

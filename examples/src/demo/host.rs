@@ -10,9 +10,9 @@ use subprocess::Exec;
 
 use super::DemoError;
 use super::repository::Repository;
-use crate::git::{Git, GitError};
-use crate::observe::{Checkout, Places};
-use crate::run::{Output, RunError, run};
+use compartment_local::git::{Git, GitError};
+use compartment_local::observe::{Checkout, Places};
+use compartment_local::run::{Output, RunError, run};
 
 /// How long a script may take; each needs a moment.
 const LIMIT: Duration = Duration::from_secs(60);

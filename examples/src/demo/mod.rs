@@ -19,9 +19,9 @@ use compartment_core::{Actor, Ask, HostId, Invalid, OpId, Request, Row, Text, Ti
 use compartment_runtime::Forge;
 use tempfile::TempDir;
 
-use crate::git::{Git, GitError};
-use crate::observe::{self, Checkout, Doubt, NoCheckout, Source};
-use crate::run::{RunError, Stop};
+use compartment_local::git::{Git, GitError};
+use compartment_local::observe::{self, Checkout, Doubt, NoCheckout, Source};
+use compartment_local::run::{RunError, Stop};
 use forge::DemoForge;
 use host::Host;
 pub use hub::LiveHub;

@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use compartment_core::{Commit, LockHash, Text};
 
 use super::DemoError;
-use crate::git::{Git, GitError};
-use crate::observe::Checkout;
+use compartment_local::git::{Git, GitError};
+use compartment_local::observe::Checkout;
 
 /// A file of the config repository: path, text, and whether it is a program.
 type ConfigFile = (&'static str, &'static str, bool);

@@ -5,7 +5,7 @@ use compartment_core::{Ask, ChannelName, OpId, PrId, Text, Work};
 
 use super::repository::UPDATE;
 use super::{DemoError, Scene};
-use crate::observe::agent_version;
+use compartment_local::observe::agent_version;
 
 type Chapter = fn(&mut Scene<'_>) -> Result<String, DemoError>;
 

@@ -13,8 +13,8 @@ use compartment_log_sqlite::{
 
 use super::{Cli, Log, What};
 use crate::progress::{Progress, Unit};
-use crate::run::Stop;
 use crate::show::{self, Width};
+use compartment_local::run::Stop;
 
 /// What the program talks to, so that it can be run without a terminal.
 pub struct Surroundings<'a> {
