@@ -34,9 +34,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let now = "2026-01-05T09:06:00Z".parse()?;
     for row in fleet.matrix(now, &ReadOptions::default()).hosts {
         println!("\n{}, next: {}", row.host, row.advice.action);
-        for (cell, verdict) in row.cells.reasons.verdicts() {
-            let why = row.cells.message(cell).unwrap_or_default();
-            println!("  {cell:<6}  {:<8}  {why}", verdict.status);
+        for (compartment, cell) in row.cells.iter() {
+            let why = cell.message.as_deref().unwrap_or_default();
+            println!("  {compartment:<6}  {:<8}  {why}", cell.status);
         }
     }
     Ok(())

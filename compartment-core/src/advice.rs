@@ -1,6 +1,6 @@
 //! One next action per host, from its cells (CORE-006, section 7).
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::channel::Availability;
 use crate::compartment::{Cells, Evidence, Status, system};
@@ -30,7 +30,7 @@ words! {
 }
 
 /// What to do next on a host.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Advice {
     /// The action.
     pub action: Action,

@@ -19,7 +19,7 @@
 //! # The cycle
 //!
 //! ```
-//! use compartment_core::{Fleet, ReadOptions, Record, ndjson, outstanding};
+//! use compartment_core::{Compartment, Fleet, ReadOptions, Record, ndjson, outstanding};
 //!
 //! let log = r#"
 //! {"at":"2026-01-05T10:00:00Z","type":"desired-observed","commit":"abc1234"}
@@ -39,9 +39,9 @@
 //!
 //! let now = fleet.at();
 //! let matrix = fleet.matrix(now, &ReadOptions::default());
-//! let cells = &matrix.hosts[0].cells.reasons;
-//! assert_eq!(cells.system.verdict().rule, "S10"); // what runs was built from the desired state …
-//! assert_eq!(cells.tests.verdict().code, "never-ran"); // … and nobody has tested it yet,
+//! let cells = &matrix.hosts[0].cells;
+//! assert_eq!(cells.get(Compartment::System).rule, "S10"); // what runs was built from the desired state …
+//! assert_eq!(cells.get(Compartment::Tests).reason, "never-ran"); // … and nobody has tested it yet,
 //! assert_eq!(outstanding(&fleet, now).len(), 1); // so that is what there is to do.
 //! ```
 //!

@@ -3,12 +3,14 @@
 //! Nothing here judges: colours come from [`crate::compartment`]. The JSON form of [`Matrix`] is a contract,
 //! described field by field in `docs/JSON.md`.
 
+use alloc::borrow::Cow;
 use alloc::collections::BTreeMap;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
-use serde::Serialize;
+use serde::de::{Deserializer, Error as _};
 use serde::ser::{SerializeMap, Serializer};
+use serde::{Deserialize, Serialize};
 
 use crate::advice::{Advice, advise};
 use crate::channel::{Availability, Channel};
@@ -80,7 +82,7 @@ impl Presence {
 }
 
 /// The matrix at a moment.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Matrix {
     /// The moment.
     pub as_of: Timestamp,
@@ -91,7 +93,7 @@ pub struct Matrix {
 }
 
 /// One host.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Row {
     /// Its name.
     pub host: HostId,
@@ -115,15 +117,23 @@ pub struct Row {
 
 /// The five cells of a row.
 #[derive(Clone, Debug, PartialEq)]
-pub struct RowCells {
-    /// Their reasons.
-    pub reasons: Cells,
-    /// Their sentences, where the read asked for them.
-    pub messages: Option<[String; 5]>,
+pub struct RowCells([Cell; 5]);
+
+/// One cell as it is shown.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct Cell {
+    /// Its status, and so its colour.
+    pub status: Status,
+    /// The reason's code. One that comes from a newer hub may be unknown here: fall back on the status.
+    pub reason: Cow<'static, str>,
+    /// Why, in words, where the read asked for them.
+    pub message: Option<String>,
+    /// The rule that decided: `S5`.
+    pub rule: Cow<'static, str>,
 }
 
 /// What the column `Gen` shows.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct GenerationView {
     /// The commit.
     pub commit: Option<Commit>,
@@ -138,7 +148,7 @@ pub struct GenerationView {
 }
 
 /// The operation that runs on a host.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RunningView {
     /// What it does.
     pub kind: Kind,
@@ -151,7 +161,7 @@ pub struct RunningView {
 }
 
 /// One generation of a host's history.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct GenerationEntry {
     /// Its number.
     pub number: Option<GenerationNumber>,
@@ -184,7 +194,7 @@ impl From<&Generation> for GenerationEntry {
 }
 
 /// The fleet as a whole.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct FleetView {
     /// How many cells show each colour.
     pub counts: Counts,
@@ -199,7 +209,7 @@ pub struct FleetView {
 pub struct Counts([[u32; 5]; 5]);
 
 /// One channel.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ChannelView {
     /// Its desired state.
     pub desired: DesiredState,
@@ -210,7 +220,7 @@ pub struct ChannelView {
 }
 
 /// The desired state of a channel.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct DesiredState {
     /// Whether it can be seen.
     pub state: DesiredAvailability,
@@ -238,18 +248,17 @@ words! {
 
 impl Counts {
     /// Counts the cells of some rows.
-    pub fn of<'a>(rows: impl IntoIterator<Item = &'a Cells>) -> Self {
+    pub fn of<'a>(rows: impl IntoIterator<Item = &'a Row>) -> Self {
         let mut counts = Self::default();
-        for cells in rows {
-            counts.add(cells);
+        for row in rows {
+            counts.add(row.cells.iter().map(|(compartment, cell)| (compartment, cell.status)));
         }
         counts
     }
 
-    /// Adds the cells of one row.
-    pub fn add(&mut self, cells: &Cells) {
-        for (compartment, verdict) in cells.verdicts() {
-            self.0[compartment as usize][verdict.status.color() as usize] += 1;
+    fn add(&mut self, cells: impl Iterator<Item = (Compartment, Status)>) {
+        for (compartment, status) in cells {
+            self.0[compartment as usize][status.color() as usize] += 1;
         }
     }
 
@@ -269,37 +278,84 @@ impl Serialize for Counts {
     }
 }
 
-#[derive(Serialize)]
-struct CellView<'a> {
-    status: Status,
-    color: Color,
-    reason: &'static str,
-    message: Option<&'a str>,
-    rule: &'static str,
+impl<'de> Deserialize<'de> for Counts {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let told = BTreeMap::<Compartment, BTreeMap<Color, u32>>::deserialize(from)?;
+        let mut counts = Self::default();
+        for (compartment, colors) in told {
+            for (color, count) in colors {
+                counts.0[compartment as usize][color as usize] = count;
+            }
+        }
+        Ok(counts)
+    }
+}
+
+impl Serialize for Cell {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        let mut map = to.serialize_map(Some(5))?;
+        map.serialize_entry("status", &self.status)?;
+        map.serialize_entry("color", &self.status.color())?;
+        map.serialize_entry("reason", &self.reason)?;
+        map.serialize_entry("message", &self.message)?;
+        map.serialize_entry("rule", &self.rule)?;
+        map.end()
+    }
 }
 
 impl RowCells {
+    fn new(reasons: &Cells, evidence: &Evidence<'_>, sentences: Sentences) -> Self {
+        Self(core::array::from_fn(|n| {
+            let compartment = Compartment::ALL[n];
+            let verdict = reasons.verdict(compartment);
+            Cell {
+                status: verdict.status,
+                reason: Cow::Borrowed(verdict.code),
+                message: match sentences {
+                    Sentences::Written => Some(reasons.sentence(compartment, evidence)),
+                    Sentences::Omitted => None,
+                },
+                rule: Cow::Borrowed(verdict.rule),
+            }
+        }))
+    }
+
+    /// One cell.
+    #[must_use]
+    pub const fn get(&self, compartment: Compartment) -> &Cell {
+        &self.0[compartment as usize]
+    }
+
     /// The sentence of one cell, where the read asked for it.
     #[must_use]
     pub fn message(&self, compartment: Compartment) -> Option<&str> {
-        self.messages.as_ref().map(|messages| messages[compartment as usize].as_str())
+        self.get(compartment).message.as_deref()
+    }
+
+    /// All of them, left to right.
+    pub fn iter(&self) -> impl Iterator<Item = (Compartment, &Cell)> {
+        Compartment::ALL.iter().copied().zip(&self.0)
     }
 }
 
 impl Serialize for RowCells {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
-        let mut map = to.serialize_map(Some(5))?;
-        for (compartment, verdict) in self.reasons.verdicts() {
-            let cell = CellView {
-                status: verdict.status,
-                color: verdict.status.color(),
-                reason: verdict.code,
-                message: self.message(compartment),
-                rule: verdict.rule,
-            };
-            map.serialize_entry(&compartment, &cell)?;
+        to.collect_map(self.iter())
+    }
+}
+
+impl<'de> Deserialize<'de> for RowCells {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let mut told = BTreeMap::<Compartment, Cell>::deserialize(from)?;
+        let mut cells = Vec::with_capacity(Compartment::ALL.len());
+        for compartment in Compartment::ALL {
+            let cell = told.remove(compartment);
+            cells.push(
+                cell.ok_or_else(|| D::Error::custom(format_args!("the cell {compartment} is missing")))?,
+            );
         }
-        map.end()
+        let cells = cells.try_into().map_err(|_| D::Error::custom("there are five cells"))?;
+        Ok(Self(cells))
     }
 }
 
@@ -308,7 +364,7 @@ impl Fleet {
     #[must_use]
     pub fn matrix(&self, now: Timestamp, options: &ReadOptions) -> Matrix {
         let hosts: Vec<_> = self.sorted().into_iter().map(|index| self.row_at(index, now, options)).collect();
-        let counts = Counts::of(hosts.iter().map(|row| &row.cells.reasons));
+        let counts = Counts::of(&hosts);
         let (channels, pull_requests) = (self.channel_views(), self.pull_requests().cloned().collect());
         Matrix { as_of: now, hosts, fleet: FleetView { counts, channels, pull_requests } }
     }
@@ -330,7 +386,8 @@ impl Fleet {
     pub fn counts(&self, now: Timestamp) -> Counts {
         let mut counts = Counts::default();
         for index in self.indices() {
-            counts.add(&self.cells(index, now));
+            let verdicts = self.cells(index, now);
+            counts.add(verdicts.verdicts().map(|(compartment, verdict)| (compartment, verdict.status)));
         }
         counts
     }
@@ -341,18 +398,12 @@ impl Fleet {
         let host = self.at_index(index);
         let evidence = Evidence::new(self, host, now);
         let reasons = Cells::judge(&evidence);
-        let messages = match options.sentences {
-            Sentences::Omitted => None,
-            Sentences::Written => {
-                Some(core::array::from_fn(|n| reasons.sentence(Compartment::ALL[n], &evidence)))
-            }
-        };
         Row {
             host: host.id.clone(),
             channel: evidence.channel.name.clone(),
             presence: Presence::of(host.heard, now, options),
             last_seen: host.heard,
-            cells: RowCells { reasons, messages },
+            cells: RowCells::new(&reasons, &evidence, options.sentences),
             generation: self.generation(host),
             running: host.running(now).map(|operation| RunningView {
                 kind: operation.kind,

@@ -9,7 +9,7 @@ use alloc::vec::Vec;
 use core::fmt;
 use core::str::FromStr;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::apply::{Changes, HostChange, Reach};
 use crate::event::PullRequest;
@@ -27,7 +27,7 @@ pub const BEACON_EVERY: Span = Span::from_secs(30);
 /// subscriber notices that it missed either.
 ///
 /// Written as `version.beacon`. A publisher that starts anew starts at zero: a cursor is of one publisher only.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Cursor {
     /// How many deltas there were.
     pub version: u64,
@@ -57,7 +57,7 @@ impl FromStr for Cursor {
 pub struct BadCursor;
 
 /// What a subscriber is sent.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "kebab-case")]
 pub enum Message {
     /// The full state.
@@ -287,7 +287,7 @@ impl Replica {
         for row in &mut hosts {
             row.presence = Presence::of(row.last_seen, now, options);
         }
-        let counts = Counts::of(hosts.iter().map(|row| &row.cells.reasons));
+        let counts = Counts::of(&hosts);
         let (channels, pull_requests) = (self.channels.clone(), self.pull_requests.clone());
         Some(Matrix { as_of: now, hosts, fleet: FleetView { counts, channels, pull_requests } })
     }

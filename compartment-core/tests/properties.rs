@@ -6,7 +6,7 @@ use compartment_core::decide::refused;
 use compartment_core::event::{Decision, Event, Kind, Observation, Origin, Report, Said, Via};
 use compartment_core::matrix::{Matrix, Presence, ReadOptions};
 use compartment_core::ndjson::{decode, encode};
-use compartment_core::sync::{Publisher, Replica};
+use compartment_core::sync::{Message, Publisher, Replica};
 use compartment_core::testing::{
     Scenario, Step, any_event, any_history, any_report, any_result, commit, configured, heartbeat, host,
     lock, log, op, pull_ok, pull_started, released, switch_ok, switch_started, test_pass, test_started,
@@ -69,6 +69,14 @@ fn next(fleet: &Fleet, at: Timestamp, event: impl Into<Event>) -> Record {
 
 fn later() -> impl Strategy<Value = Span> {
     prop::sample::select(vec![0_u64, 1, 60, 299, 300, 1800, 90_000]).prop_map(Span::from_secs)
+}
+
+/// A message as it comes over a wire.
+fn wired(message: Message) -> Message {
+    let json = serde_json::to_string(&message).expect("a message is JSON");
+    let read = serde_json::from_str(&json).expect("what is written is read");
+    assert_eq!(message, read);
+    read
 }
 
 proptest! {
@@ -177,14 +185,14 @@ proptest! {
         let options = ReadOptions::default();
         let (mut fleet, mut publisher, mut replica) =
             (Fleet::new(), Publisher::new(Timestamp::MIN), Replica::new());
-        replica.take(publisher.init(&fleet, Timestamp::MIN, &options)).expect("a full state");
+        replica.take(wired(publisher.init(&fleet, Timestamp::MIN, &options))).expect("a full state");
         for (record, (read, lost)) in records.iter().zip(read) {
             publisher.note(fleet.apply(record));
             if !read {
                 continue;
             }
             let Some(delta) = publisher.delta(&fleet, record.at, &options) else { continue };
-            if !lost && replica.take(delta.clone()).is_err() {
+            if !lost && replica.take(wired(delta.clone())).is_err() {
                 replica.take(publisher.init(&fleet, record.at, &options)).expect("a full state");
             }
             if !lost {
@@ -194,12 +202,12 @@ proptest! {
         }
         let now = end(&records) + span;
         if let Some(delta) = publisher.delta(&fleet, now, &options)
-            && replica.take(delta).is_err()
+            && replica.take(wired(delta)).is_err()
         {
             replica.take(publisher.init(&fleet, now, &options)).expect("a full state");
         }
         let beacon = publisher.sync(&fleet);
-        if replica.take(beacon.clone()).is_err() {
+        if replica.take(wired(beacon.clone())).is_err() {
             replica.take(publisher.init(&fleet, now, &options)).expect("a full state");
             replica.take(beacon).expect("nothing is missing now");
         }

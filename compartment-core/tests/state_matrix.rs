@@ -276,8 +276,7 @@ fn document(combinations: &[Combination]) -> String {
     for (index, combination) in combinations.iter().enumerate() {
         let scenario = Scenario::given(combination.history.iter().cloned());
         let row = scenario.row(HOST);
-        let colors: Vec<_> =
-            row.cells.reasons.verdicts().map(|(_, verdict)| verdict.status.color()).collect();
+        let colors: Vec<_> = row.cells.iter().map(|(_, cell)| cell.status.color()).collect();
         assert!(seen.insert(colors.clone()), "{} looks like one before it: {colors:?}", combination.name);
         let number = index + 1;
         let anchor = anchor(number, combination.name);
@@ -287,12 +286,11 @@ fn document(combinations: &[Combination]) -> String {
             .expect("a string takes everything");
         let rules: Vec<_> = row
             .cells
-            .reasons
-            .verdicts()
-            .map(|(compartment, verdict)| {
-                let message = row.cells.message(compartment).expect("sentences were asked for");
-                let shown = circle(verdict.status.color());
-                format!("- {shown} **{}** ({}): {message}", title(compartment), verdict.rule)
+            .iter()
+            .map(|(compartment, cell)| {
+                let message = cell.message.as_deref().expect("sentences were asked for");
+                let shown = circle(cell.status.color());
+                format!("- {shown} **{}** ({}): {message}", title(compartment), cell.rule)
             })
             .collect();
         write!(

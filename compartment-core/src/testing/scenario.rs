@@ -202,7 +202,7 @@ impl Scenario {
     #[must_use]
     #[track_caller]
     pub fn then(self, name: &str, rules: &str) -> Self {
-        assert_eq!(self.rules(name), rules, "{name}: {:#?}", self.row(name).cells.messages);
+        assert_eq!(self.rules(name), rules, "{name}: {:#?}", self.row(name).cells);
         self
     }
 }

@@ -18,11 +18,11 @@ const WORDS: usize = 11;
 pub fn reasons(rows: &[Row], width: Width) -> String {
     let mut text = String::new();
     for row in rows {
-        for (cell, verdict) in row.cells.reasons.verdicts() {
-            if verdict.status != Status::Ok
-                && let Some(sentence) = row.cells.message(cell)
+        for (compartment, cell) in row.cells.iter() {
+            if cell.status != Status::Ok
+                && let Some(sentence) = &cell.message
             {
-                let label = format!("{} {}: {}:", mark(verdict.status), row.host, title(cell.as_str()));
+                let label = format!("{} {}: {}:", mark(cell.status), row.host, title(compartment.as_str()));
                 text.push_str(&labelled(&label, 4, sentence, width));
             }
         }

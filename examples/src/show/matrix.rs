@@ -45,9 +45,9 @@ pub fn matrix(rows: &[Row], now: Timestamp, width: Width) -> String {
 fn cells(row: &Row, now: Timestamp, layout: Layout) -> Vec<String> {
     let full = matches!(layout, Layout::Full);
     let mut cells = vec![painted(shade(row, BOLD), &row.host)];
-    cells.extend(row.cells.reasons.verdicts().map(|(_, verdict)| {
-        let words = if full { worded(verdict.status) } else { verdict.status.to_string() };
-        painted(shade(row, style(verdict.status)), words)
+    cells.extend(row.cells.iter().map(|(_, cell)| {
+        let words = if full { worded(cell.status) } else { cell.status.to_string() };
+        painted(shade(row, style(cell.status)), words)
     }));
     let (generation, seen, next) = (generation(row, full), seen(row, now), next(row));
     match layout {
@@ -85,11 +85,11 @@ fn block(row: &Row, now: Timestamp, width: Width) -> String {
         Presence::Never | Presence::Offline => seen(row, now),
     };
     let head = [painted(shade(row, BOLD), &row.host), seen];
-    let cells = row.cells.reasons.verdicts().map(|(cell, verdict)| {
+    let cells = row.cells.iter().map(|(compartment, cell)| {
         format!(
             "{} {}",
-            title(cell.as_str()),
-            painted(shade(row, style(verdict.status)), worded(verdict.status))
+            title(compartment.as_str()),
+            painted(shade(row, style(cell.status)), worded(cell.status))
         )
     });
     let mut items: Vec<String> = cells.collect();
