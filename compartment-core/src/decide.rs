@@ -92,6 +92,32 @@ pub enum Refusal {
     AlreadyReverted(PrId),
 }
 
+impl Refusal {
+    /// The stable name of the reason, for programs.
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::UnknownHost(_) => "unknown-host",
+            Self::Lapsed(_) => "lapsed",
+            Self::IdTaken(_) => "id-taken",
+            Self::Busy { .. } => "busy",
+            Self::NotCurrent(_) => "not-current",
+            Self::TestsDisabled => "tests-disabled",
+            Self::NoTarget => "no-target",
+            Self::UnknownGeneration => "unknown-generation",
+            Self::AlreadyRunning => "already-running",
+            Self::NothingToStop(_) => "nothing-to-stop",
+            Self::NotOpen(_) => "not-open",
+            Self::HeadUnknown(_) => "head-unknown",
+            Self::HeadMoved { .. } => "head-moved",
+            Self::NotMergeable { .. } => "not-mergeable",
+            Self::ForgeBusy(_) => "forge-busy",
+            Self::NotMerged(_) => "not-merged",
+            Self::AlreadyReverted(_) => "already-reverted",
+        }
+    }
+}
+
 crate::event::words! {
     /// Whether what keeps a host busy has started.
     BusyState {

@@ -22,6 +22,9 @@ pub struct Order {
     pub ask: Ask,
     /// A host that gets the order at this moment or later refuses it, with `op-rejected`.
     pub deliver_by: Timestamp,
+    /// How long each test may take, in seconds, as the host is configured. Nothing for other operations: how long
+    /// those may take, the host's side knows.
+    pub test_limit_s: Option<u32>,
 }
 
 /// Why an order did not reach its host. It stays outstanding, and is handed over again until it lapses.

@@ -5,8 +5,8 @@ use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, PoisonError};
 
 use compartment_core::decide::DELIVER_WITHIN;
-use compartment_core::event::Decision;
-use compartment_core::{Ask, HostId, OpId, Span, Text, Timestamp, Work, next_deadline, outstanding};
+use compartment_core::event::{Decision, RequestKind};
+use compartment_core::{Ask, Fleet, HostId, OpId, Span, Text, Timestamp, Work, next_deadline, outstanding};
 use futures::FutureExt;
 use tokio::sync::Semaphore;
 use tokio::task::{JoinError, JoinSet};
@@ -98,16 +98,17 @@ impl Executor {
             self.hands.retain(|op, hand| matches!(hand, Hand::Busy { .. }) || still.contains(op));
             let heard = |host: &HostId| fleet.host(host).and_then(|host| host.last_heard());
             work.retain(|work| self.is_due(work, now, heard));
-            (work, next_deadline(&fleet, now))
+            let ordered = |work: Work| (order(&fleet, work.clone(), now), work);
+            (work.into_iter().map(ordered).collect::<Vec<_>>(), next_deadline(&fleet, now))
         };
         let mut expired = Vec::new();
-        for work in work {
+        for (order, work) in work {
             match work {
                 Work::RecordExpiry { op, kind, host } => {
                     self.hands.remove(&op);
                     expired.push(Decision::OpExpired { op, kind, host }.into());
                 }
-                Work::Request { .. } | Work::AutomaticTest { .. } => self.begin(work, now),
+                Work::Request { .. } | Work::AutomaticTest { .. } => self.begin(work, order),
             }
         }
         if !expired.is_empty() && inner.submit(expired).await.is_err() {
@@ -134,7 +135,7 @@ impl Executor {
         }
     }
 
-    fn begin(&mut self, work: Work, now: Timestamp) {
+    fn begin(&mut self, work: Work, order: Option<Order>) {
         let op = id(&work).clone();
         let retry = match self.hands.get(&op) {
             Some(Hand::Busy { retry } | Hand::Due { retry, .. }) => *retry,
@@ -144,7 +145,7 @@ impl Executor {
         let (hub, room) = (self.hub.clone(), Arc::clone(&self.room));
         self.tasks.spawn(async move {
             let tries = async {
-                match order(work.clone(), now) {
+                match order {
                     Some(order) => {
                         // Never closed; and whoever holds a place gives it back in time.
                         let _place = room.acquire_owned().await;
@@ -191,18 +192,24 @@ const fn id(work: &Work) -> &OpId {
 }
 
 /// What work asks of a host; nothing where it asks none.
-pub(super) fn order(work: Work, now: Timestamp) -> Option<Order> {
-    match work {
-        Work::Request { op, by, ask, deliver_by } => {
-            let host = ask.host()?.clone();
-            Some(Order { op, host, by: Some(by), ask, deliver_by })
-        }
-        Work::AutomaticTest { op, host } => {
-            let ask = Ask::Test { host: host.clone() };
-            Some(Order { op, host, by: None, ask, deliver_by: now + DELIVER_WITHIN })
-        }
-        Work::RecordExpiry { .. } => None,
-    }
+pub(super) fn order(fleet: &Fleet, work: Work, now: Timestamp) -> Option<Order> {
+    let (op, by, ask, deliver_by) = match work {
+        Work::Request { op, by, ask, deliver_by } => (op, Some(by), ask, deliver_by),
+        Work::AutomaticTest { op, host } => (op, None, Ask::Test { host }, now + DELIVER_WITHIN),
+        Work::RecordExpiry { .. } => return None,
+    };
+    let host = ask.host()?.clone();
+    let test_limit_s = match ask.kind() {
+        RequestKind::Test => fleet.host(&host).map(|host| host.tests().timeout_s),
+        RequestKind::Pull
+        | RequestKind::Switch
+        | RequestKind::Rollback
+        | RequestKind::Stop
+        | RequestKind::Refresh
+        | RequestKind::MergePr
+        | RequestKind::RevertPr => None,
+    };
+    Some(Order { op, host, by, ask, deliver_by, test_limit_s })
 }
 
 /// Hands an order to its host.

@@ -81,7 +81,7 @@ impl Hub {
         self.read(|fleet, now| {
             outstanding_on(fleet, host, now)
                 .into_iter()
-                .filter_map(|work| execute::order(work, now))
+                .filter_map(|work| execute::order(fleet, work, now))
                 .collect()
         })
     }

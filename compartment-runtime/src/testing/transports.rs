@@ -201,7 +201,7 @@ fn op(id: &str) -> OpId {
 fn order(fixture: &impl Fixture, id: &str, ask: Ask) -> Order {
     let by = Some(Actor::new("suite").expect("an actor"));
     let deliver_by = fixture.now() + Span::from_mins(5);
-    Order { op: op(id), host: fixture.host(), by, ask, deliver_by }
+    Order { op: op(id), host: fixture.host(), by, ask, deliver_by, test_limit_s: None }
 }
 
 fn of(report: &Report, id: &str) -> bool {

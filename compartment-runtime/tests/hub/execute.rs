@@ -201,8 +201,12 @@ async fn the_orders_of_a_host_are_what_is_outstanding_there() {
     let orders = world.hub.orders(host).unwrap();
     let ids: Vec<_> = orders.iter().map(|order| &order.op).collect();
     assert_eq!(ids, [&asked.op]);
-    assert_eq!(orders[0].by, Some(asked.by));
-    assert_eq!(world.hub.orders(&names(2)[1]).unwrap(), []);
+    assert_eq!((&orders[0].by, orders[0].test_limit_s), (&Some(asked.by), None));
+    let other = &names(2)[1];
+    assert_eq!(world.hub.orders(other).unwrap(), []);
+    world.hosts.reach(other, false);
+    world.hub.request(request("t", ask(other, Kind::Test))).await.unwrap();
+    assert_eq!(world.hub.orders(other).unwrap()[0].test_limit_s, Some(60), "as the host is configured");
     assert_eq!(world.hub.orders(&names(9)[8]).unwrap(), []);
 }
 
