@@ -44,6 +44,16 @@ pub enum Work {
     },
 }
 
+impl Work {
+    /// The operation's id.
+    #[must_use]
+    pub const fn op(&self) -> &OpId {
+        match self {
+            Self::Request { op, .. } | Self::AutomaticTest { op, .. } | Self::RecordExpiry { op, .. } => op,
+        }
+    }
+}
+
 /// All that has to be done at `now`, stops before what they make room for.
 #[must_use]
 pub fn outstanding(fleet: &Fleet, now: Timestamp) -> Vec<Work> {

@@ -89,8 +89,9 @@ pub trait Uplink: Send + Sync + 'static {
     /// [`UplinkError`]: none, some or all of it may have been taken.
     async fn report(&self, reports: Vec<Report>) -> Result<Receipt, UplinkError>;
 
-    /// Passes on lines that an operation printed. They are for people to follow, bounded, and not durable.
-    async fn output(&self, op: &OpId, lines: Vec<Text>);
+    /// Passes on lines that an operation of a host printed. They are for people to follow, bounded, and not durable.
+    /// What is said of an operation that the host does not have is dropped.
+    async fn output(&self, host: &HostId, op: &OpId, lines: Vec<Text>);
 
     /// What a host is to do now: for transports whose hosts come and ask.
     ///

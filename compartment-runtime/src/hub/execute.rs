@@ -94,7 +94,7 @@ impl Executor {
         let (work, deadline) = {
             let fleet = inner.shown.fleet();
             let mut work = outstanding(&fleet, now);
-            let still: BTreeSet<&OpId> = work.iter().map(id).collect();
+            let still: BTreeSet<&OpId> = work.iter().map(Work::op).collect();
             self.hands.retain(|op, hand| matches!(hand, Hand::Busy { .. }) || still.contains(op));
             let heard = |host: &HostId| fleet.host(host).and_then(|host| host.last_heard());
             work.retain(|work| self.is_due(work, now, heard));
@@ -136,7 +136,7 @@ impl Executor {
     }
 
     fn begin(&mut self, work: Work, order: Option<Order>) {
-        let op = id(&work).clone();
+        let op = work.op().clone();
         let retry = match self.hands.get(&op) {
             Some(Hand::Busy { retry } | Hand::Due { retry, .. }) => *retry,
             None => RETRY,
@@ -182,12 +182,6 @@ impl Executor {
             }
         };
         self.hands.insert(op, hand);
-    }
-}
-
-const fn id(work: &Work) -> &OpId {
-    match work {
-        Work::Request { op, .. } | Work::AutomaticTest { op, .. } | Work::RecordExpiry { op, .. } => op,
     }
 }
 

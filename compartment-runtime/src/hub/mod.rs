@@ -367,8 +367,8 @@ impl Uplink for Hub {
         Self::report(self, reports).await.map_err(|error| UplinkError::Stopped(error.to_string()))
     }
 
-    async fn output(&self, op: &OpId, lines: Vec<Text>) {
-        self.print(op, lines).await;
+    async fn output(&self, host: &HostId, op: &OpId, lines: Vec<Text>) {
+        self.print(host, op, lines).await;
     }
 
     async fn orders(&self, host: &HostId) -> Result<Vec<Order>, UplinkError> {

@@ -4,8 +4,9 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
+use compartment_core::host::Host;
 use compartment_core::operation::Progress;
-use compartment_core::{HostId, OpId, Text};
+use compartment_core::{Fleet, HostId, OpId, Text, Timestamp, outstanding_on};
 use futures::stream::{self, Stream};
 use tracing::warn;
 
@@ -98,9 +99,32 @@ impl OutputStore for MemoryOutput {
     }
 }
 
+/// Whether a host has an operation, or had it and remembers.
+fn has(fleet: &Fleet, host: &Host, op: &OpId, now: Timestamp) -> bool {
+    // Tests that follow a deployment by themselves are nobody's request: before they begin they are merely due.
+    let due = || outstanding_on(fleet, host.id(), now).iter().any(|work| work.op() == op);
+    host.operations().progress(op).is_some() || due()
+}
+
 impl Hub {
-    /// Keeps lines that an operation printed, for people to follow. They are bounded, and not durable.
-    pub async fn print(&self, op: &OpId, lines: Vec<Text>) {
+    /// The host that an operation is or was on, as long as it is remembered there.
+    ///
+    /// # Errors
+    /// [`HubError::Stopped`].
+    pub fn host_of(&self, op: &OpId) -> Result<Option<HostId>, HubError> {
+        self.read(|fleet, now| {
+            let mut hosts = fleet.indices().map(|index| fleet.at_index(index));
+            hosts.find(|host| has(fleet, host, op, now)).map(|host| host.id().clone())
+        })
+    }
+
+    /// Keeps lines that an operation of a host printed, for people to follow. They are bounded, and not durable.
+    /// Lines of an operation that the host does not have are dropped: no host writes into another's output.
+    pub async fn print(&self, host: &HostId, op: &OpId, lines: Vec<Text>) {
+        let known = self.read(|fleet, now| fleet.host(host).is_some_and(|host| has(fleet, host, op, now)));
+        if !matches!(known, Ok(true)) {
+            return;
+        }
         if let Err(error) = self.inner.output.append(op, lines).await {
             warn!(%op, %error, "lost output of an operation");
         }

@@ -279,7 +279,7 @@ impl Uplink for Recorder {
         Ok(Receipt { new: count, position: 0 })
     }
 
-    async fn output(&self, _: &OpId, _: Vec<Text>) {}
+    async fn output(&self, _: &HostId, _: &OpId, _: Vec<Text>) {}
 
     async fn orders(&self, _: &HostId) -> Result<Vec<Order>, UplinkError> {
         Ok(Vec::new())

@@ -28,16 +28,19 @@ async fn output_is_followed_until_its_operation_has_ended() {
     let mut pages = Box::pin(world.hub.follow(host.clone(), op("p")));
     assert!(pages.next().now_or_never().is_none(), "it waits");
     world.recorded(|event| matches!(event, Event::Report(r) if matches!(r.said, Said::Started { .. }))).await;
-    world.hub.print(&op("p"), lines(&["fetching", "resetting"])).await;
+    world.hub.print(&host, &op("p"), lines(&["fetching", "resetting"])).await;
     let page = soon(pages.next()).await.unwrap().unwrap();
     assert_eq!(page, OutputPage { first: 1, lines: lines(&["fetching", "resetting"]) });
-    world.hub.print(&op("other"), lines(&["not of this operation"])).await;
+    world.hub.print(&host, &op("other"), lines(&["not of this operation"])).await;
+    world.hub.print(&names(2)[1], &op("p"), lines(&["not of this host"])).await;
     assert!(pages.next().now_or_never().is_none());
-    world.hub.print(&op("p"), lines(&["done"])).await;
+    world.hub.print(&host, &op("p"), lines(&["done"])).await;
     let stop = Ask::Stop { host: host.clone(), target_op: op("p") };
     soon(world.hub.run(host.clone(), request("stop", stop))).await.unwrap();
     let rest: Vec<_> = soon(pages.try_collect()).await.unwrap();
     assert_eq!(rest, [OutputPage { first: 3, lines: lines(&["done"]) }]);
+    assert_eq!(world.hub.host_of(&op("p")).unwrap(), Some(host.clone()));
+    assert_eq!(world.hub.host_of(&op("other")).unwrap(), None);
     // Whoever comes later reads it all, and is not kept waiting.
     let all: Vec<_> = soon(world.hub.follow(host, op("p")).try_collect()).await.unwrap();
     assert_eq!(all, [OutputPage { first: 1, lines: lines(&["fetching", "resetting", "done"]) }]);
