@@ -7,6 +7,8 @@
 //! It knows no hub and no network: what it sees and what came of an operation are reports of the core, which an
 //! agent passes on.
 
+mod attend;
+
 pub mod git;
 pub mod observe;
 pub mod run;

@@ -1,26 +1,20 @@
 //! Runs another program with a time limit: an operation that hangs is worse than one that fails.
 
-use std::io::{self, ErrorKind, Write};
+use std::io::{self, Write};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use compartment_core::Text;
-use subprocess::ExecExt;
-use subprocess::unix::JobExt;
-use subprocess::{Exec, Job, Redirection};
+use subprocess::Exec;
+
+use crate::attend::{self, Fate};
 
 /// The most that is kept of a program's output, in bytes; the rest is read and dropped.
 pub const OUTPUT_LIMIT: usize = 16 << 20;
 
 /// The most that is kept of its error messages, in bytes.
 const MESSAGE_LIMIT: usize = 64 << 10;
-
-/// How often a wait looks whether the program has ended or somebody asked to stop.
-const SLICE: Duration = Duration::from_millis(50);
-
-/// How long a program has between the polite signal and the other one.
-const GRACE: Duration = Duration::from_secs(3);
 
 /// A wish to stop, shared between a signal handler and whoever waits.
 #[derive(Clone, Debug, Default)]
@@ -134,45 +128,14 @@ pub fn run(program: &str, exec: Exec, limit: Duration, stop: &Stop) -> Result<Ou
         return Err(RunError::Interrupted);
     }
     let name = || program.to_owned();
-    let io = |source| RunError::Io { program: name(), source };
-    let mut job = exec
-        .setpgid()
-        .stdin(Redirection::Null)
-        .stdout(Redirection::Pipe)
-        .stderr(Redirection::Pipe)
-        .start()
-        .map_err(|source| RunError::Start { program: name(), source })?;
-    let mut pipes = job.communicate().map_err(io)?.limit_time(SLICE);
+    let mut job = attend::start(exec).map_err(|source| RunError::Start { program: name(), source })?;
     let (mut stdout, mut stderr) = (Kept::new(OUTPUT_LIMIT), Kept::new(MESSAGE_LIMIT));
-    let deadline = Instant::now() + limit;
-    let status = loop {
-        let before = stdout.seen + stderr.seen;
-        match pipes.read_to(&mut stdout, &mut stderr) {
-            // Both pipes are closed; the program may still run.
-            Ok(()) => {
-                if let Some(status) = job.wait_timeout(SLICE).map_err(io)? {
-                    break status;
-                }
-            }
-            Err(error) if error.kind() == ErrorKind::TimedOut => {
-                // A helper that outlives the program may hold the pipes open: do not wait for it.
-                if let Some(status) = job.poll().filter(|_| before == stdout.seen + stderr.seen) {
-                    break status;
-                }
-            }
-            Err(error) => {
-                end(&job);
-                return Err(io(error));
-            }
-        }
-        if stop.asked() {
-            end(&job);
-            return Err(RunError::Interrupted);
-        }
-        if Instant::now() >= deadline {
-            end(&job);
-            return Err(RunError::TimedOut { program: name(), limit });
-        }
+    let fate = attend::attend(&mut job, limit, || stop.asked(), &mut stdout, &mut stderr)
+        .map_err(|source| RunError::Io { program: name(), source })?;
+    let status = match fate {
+        Fate::Exited(status) => status,
+        Fate::TimedOut => return Err(RunError::TimedOut { program: name(), limit }),
+        Fate::Stopped => return Err(RunError::Interrupted),
     };
     if stop.asked() {
         return Err(RunError::Interrupted);
@@ -185,16 +148,6 @@ pub fn run(program: &str, exec: Exec, limit: Duration, stop: &Stop) -> Result<Ou
         stdout: stdout.bytes,
         stderr: String::from_utf8_lossy(&stderr.bytes).into_owned(),
     })
-}
-
-/// TERM first: git then removes its lock files. KILL for whoever does not listen.
-fn end(job: &Job) {
-    const TERM: i32 = 15;
-    const KILL: i32 = 9;
-    let _gone = job.send_signal_group(TERM);
-    if !matches!(job.wait_timeout(GRACE), Ok(Some(_))) {
-        let _gone = job.send_signal_group(KILL);
-    }
 }
 
 /// Keeps the first bytes and counts all: a program that floods is read on, so that it can end.
@@ -225,6 +178,8 @@ impl Write for Kept {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Instant;
+
     use super::*;
 
     fn sh(script: &str, limit: Duration) -> Result<Output, RunError> {
@@ -246,6 +201,14 @@ mod tests {
         let error = sh("exec sleep 30", Duration::from_millis(100)).unwrap_err();
         assert!(matches!(error, RunError::TimedOut { .. }), "{error}");
         assert!(start.elapsed() < Duration::from_secs(10));
+    }
+
+    #[test]
+    fn a_program_that_floods_for_ever_is_ended() {
+        let start = Instant::now();
+        let error = sh("trap '' TERM; while :; do echo flood; done", Duration::from_millis(100)).unwrap_err();
+        assert!(matches!(error, RunError::TimedOut { .. }), "{error}");
+        assert!(start.elapsed() < Duration::from_secs(15));
     }
 
     #[test]
