@@ -1,17 +1,15 @@
 //! A checkout of the config repository: commit, dirt, and the lock file's bytes.
 
-use std::fs::File;
-use std::io::{ErrorKind, Read};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use compartment_core::{Commit, LockHash, Text};
 use sha2::{Digest, Sha256};
 
 use super::Doubt;
+use super::lock::LockCache;
 use crate::git::{Git, GitError};
-
-/// The largest lock file that is hashed, in bytes; real ones have a few thousand.
-const LOCK_LIMIT: u64 = 16 << 20;
 
 /// Why a folder is no checkout to observe.
 #[derive(Debug, thiserror::Error)]
@@ -42,10 +40,11 @@ pub enum NoCheckout {
     },
 }
 
-/// A checkout, by its top folder.
+/// A checkout, by its top folder. Clones share what they remember of its lock file.
 #[derive(Clone, Debug)]
 pub struct Checkout {
     top: PathBuf,
+    lock: Arc<LockCache>,
 }
 
 /// What a checkout is at, all parts of the same moment.
@@ -70,7 +69,11 @@ impl Checkout {
             .line(&here, &["rev-parse", "--show-toplevel"])
             .map_err(|source| NoCheckout::Git { path: path.to_owned(), source })?;
         let top = real(Path::new(&top))?;
-        if top == here { Ok(Self { top }) } else { Err(NoCheckout::Inside { path: path.to_owned(), top }) }
+        if top == here {
+            Ok(Self { top, lock: Arc::default() })
+        } else {
+            Err(NoCheckout::Inside { path: path.to_owned(), top })
+        }
     }
 
     /// Its top folder.
@@ -98,16 +101,7 @@ impl Checkout {
         let doubt = |why: &str| Doubt::new(&format!("cannot read {}: {why}", path.display()));
         match path.metadata() {
             Ok(found) if !found.is_file() => Err(doubt("it is no file")),
-            Ok(_) => {
-                let mut bytes = Vec::new();
-                let read =
-                    File::open(&path).and_then(|file| file.take(LOCK_LIMIT + 1).read_to_end(&mut bytes));
-                match read {
-                    Err(error) => Err(doubt(&error.to_string())),
-                    Ok(_) if bytes.len() as u64 > LOCK_LIMIT => Err(doubt("it has more than 16 MiB")),
-                    Ok(_) => Ok(Some(lock_hash_of(&bytes))),
-                }
-            }
+            Ok(_) => self.lock.hash(&path).map(Some).map_err(|error| doubt(&error.to_string())),
             // Gone, or never there: a file that was deleted must not leave its hash standing.
             Err(error) if error.kind() == ErrorKind::NotFound => {
                 match git.call(&self.top, &["cat-file", "-e", "HEAD:flake.lock"]) {
@@ -120,39 +114,79 @@ impl Checkout {
         }
     }
 
-    /// True where tracked files differ from the commit. Untracked ones do not count: Nix does not see them.
-    fn dirty(&self, git: &Git) -> Result<bool, GitError> {
-        let args = ["status", "--porcelain", "--untracked-files=no", "--ignore-submodules=none"];
-        Ok(!git.ok(&self.top, &args)?.is_empty())
+    /// The commit, and true where tracked files differ from it, in one call. Untracked ones do not count: Nix does
+    /// not see them.
+    fn status(&self, git: &Git) -> Result<(Result<Commit, Doubt>, bool), GitError> {
+        let args = ["status", "--porcelain=v2", "--branch", "--no-ahead-behind"];
+        let rest = ["--untracked-files=no", "--ignore-submodules=none"];
+        let told = git.ok(&self.top, &[&args[..], &rest[..]].concat())?;
+        let (commit, dirty) = status_in(&told);
+        let commit = commit.and_then(|hex| Commit::new(hex).ok());
+        Ok((commit.ok_or_else(|| Doubt::new(&format!("{} is at no commit", self.top.display()))), dirty))
     }
 
-    /// Reads all parts, again while the checkout moves under the reader.
+    /// Reads all parts, again while the lock file moves under the reader.
+    ///
+    /// git calls clean only what agrees in commit, index and files: a checkout that moves during its call looks
+    /// dirty, never clean at another commit.
     pub(super) fn sample(&self, git: &Git) -> Result<Sample, GitError> {
         for _ in 0..3 {
-            let commit = self.commit(git);
             let lock_hash = self.lock_hash(git);
-            let dirty = self.dirty(git);
-            let still = self.commit(git);
+            let status = self.status(git);
             if git.stop().asked() {
-                still?;
-            } else if commit.as_ref().ok() == still.as_ref().ok() {
-                let doubt = |what: &str, error: &GitError| {
-                    Doubt::new(&format!("cannot read {what} of {}: {error}", self.top.display()))
-                };
-                return Ok(Sample {
-                    commit: commit.map_err(|error| doubt("the commit", &error)),
-                    dirty: dirty.map_err(|error| doubt("the state", &error)),
-                    lock_hash,
-                });
+                drop(status?);
+            } else if lock_hash == self.lock_hash(git) {
+                return Ok(self.told(git, status, lock_hash));
             }
         }
         let moving = Doubt::new(&format!("{} moved while it was read", self.top.display()));
-        let (commit, dirty) = (Err(moving.clone()), Err(moving.clone()));
-        Ok(Sample { commit, dirty, lock_hash: Err(moving) })
+        Ok(Sample { commit: Err(moving.clone()), dirty: Err(moving.clone()), lock_hash: Err(moving) })
     }
+
+    fn told(
+        &self,
+        git: &Git,
+        status: Result<(Result<Commit, Doubt>, bool), GitError>,
+        lock_hash: Result<Option<LockHash>, Doubt>,
+    ) -> Sample {
+        match status {
+            Ok((commit, dirty)) => Sample { commit, dirty: Ok(dirty), lock_hash },
+            // A file that git stumbles over must not hide the commit.
+            Err(error) => {
+                let doubt = Doubt::new(&format!("cannot read the state of {}: {error}", self.top.display()));
+                let commit = self.commit(git).map_err(|error| {
+                    Doubt::new(&format!("cannot read the commit of {}: {error}", self.top.display()))
+                });
+                Sample { commit, dirty: Err(doubt), lock_hash }
+            }
+        }
+    }
+}
+
+/// The commit and the dirt in what `git status` told: whatever is no header is a file that differs.
+fn status_in(told: &[u8]) -> (Option<&str>, bool) {
+    let lines = || told.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
+    let commit = lines().find_map(|line| line.strip_prefix(b"# branch.oid "));
+    (commit.and_then(|hex| str::from_utf8(hex).ok()), lines().any(|line| !line.starts_with(b"# ")))
 }
 
 /// The hash that names a lock file's content.
 pub(super) fn lock_hash_of(bytes: &[u8]) -> LockHash {
     LockHash::from_bytes(Sha256::digest(bytes).into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn commit_and_dirt_are_found_in_a_status() {
+        let clean = b"# branch.oid abcdef0\n# branch.head main\n";
+        assert_eq!(status_in(clean), (Some("abcdef0"), false));
+        let dirty = b"# branch.oid abcdef0\n1 .M N... 100644 100644 100644 a a # branch.oid b\n";
+        assert_eq!(status_in(dirty), (Some("abcdef0"), true));
+        assert_eq!(status_in(b"# branch.oid (initial)\n"), (Some("(initial)"), false));
+        assert_eq!(status_in(b""), (None, false));
+        assert_eq!(status_in(b"# branch.oid \xff\n"), (None, false));
+    }
 }

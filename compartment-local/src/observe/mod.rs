@@ -5,11 +5,12 @@
 
 mod checkout;
 mod desired;
+mod lock;
 mod system;
 
 pub use checkout::{Checkout, NoCheckout};
 pub use desired::Source;
-pub use system::Places;
+pub use system::{Managed, Places};
 
 use compartment_core::event::{Event, Heartbeat, Observation, Reading, Report, Said};
 use compartment_core::{HostId, Text, Timestamp, Version};
@@ -56,17 +57,31 @@ pub fn machine(
     checkout: &Checkout,
     places: &Places,
 ) -> Result<(Event, Vec<Doubt>), GitError> {
+    let (heartbeat, doubts) = look(git, Some(checkout), places)?;
+    Ok((Report::new(host.clone(), Said::Heartbeat(heartbeat)).into(), doubts))
+}
+
+/// One look at a machine, with or without a checkout.
+pub(crate) fn look(
+    git: &Git,
+    checkout: Option<&Checkout>,
+    places: &Places,
+) -> Result<(Heartbeat, Vec<Doubt>), GitError> {
     let mut doubts = Vec::new();
-    let sample = checkout.sample(git)?;
+    let sample = checkout.map(|checkout| checkout.sample(git)).transpose()?;
+    let (commit, dirty, lock_hash) = match sample {
+        Some(sample) => (sample.commit.map(Some), sample.dirty.map(Some), sample.lock_hash),
+        None => (Ok(None), Ok(None), Ok(None)),
+    };
     let heartbeat = Heartbeat {
         agent_version: agent_version().ok().into(),
-        commit: reading(sample.commit.map(Some), &mut doubts),
-        dirty: reading(sample.dirty.map(Some), &mut doubts),
-        lock_hash: reading(sample.lock_hash, &mut doubts),
+        commit: reading(commit, &mut doubts),
+        dirty: reading(dirty, &mut doubts),
+        lock_hash: reading(lock_hash, &mut doubts),
         system: reading(places.running_system().map(|system| system.map(Box::new)), &mut doubts),
         running: None,
     };
-    Ok((Report::new(host.clone(), Said::Heartbeat(heartbeat)).into(), doubts))
+    Ok((heartbeat, doubts))
 }
 
 /// One look at the remote: `desired-observed`, or `desired-unavailable` with the cause.

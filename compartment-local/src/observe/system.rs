@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use compartment_core::event::{GenerationNumber, RunningSystem};
 use compartment_core::{Commit, StorePath};
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::Doubt;
@@ -15,28 +16,83 @@ use super::Doubt;
 const NOTE_LIMIT: u64 = 64 << 10;
 
 /// Where to look: this machine, or a folder laid out like one.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Places {
+    /// The folder that stands for `/`.
+    #[serde(default = "slash")]
     root: PathBuf,
     home: Option<PathBuf>,
     user: Option<String>,
+    /// Whose generations count.
+    #[serde(default)]
+    managed: Managed,
+    /// The link to what runs, under the root.
+    #[serde(default = "system_link")]
+    system_link: PathBuf,
+    /// The profile of the system's generations, under the root.
+    #[serde(default = "system_profile")]
+    system_profile: PathBuf,
+}
+
+/// What of a machine its operations change: that is what is said to run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Managed {
+    /// The system where there is one, else the user's home.
+    #[default]
+    Either,
+    /// The system of NixOS or nix-darwin.
+    System,
+    /// The user's home-manager generation, whatever the system is.
+    Home,
+}
+
+fn slash() -> PathBuf {
+    PathBuf::from("/")
+}
+
+fn system_link() -> PathBuf {
+    PathBuf::from("run/current-system")
+}
+
+fn system_profile() -> PathBuf {
+    PathBuf::from("nix/var/nix/profiles/system")
 }
 
 impl Places {
     /// This machine, for the user who asks.
     #[must_use]
     pub fn of_this_machine() -> Self {
-        Self {
-            root: PathBuf::from("/"),
-            home: env::var_os("HOME").filter(|home| !home.is_empty()).map(PathBuf::from),
-            user: env::var("USER").ok().filter(|user| !user.is_empty() && !user.contains('/')),
-        }
+        let home = env::var_os("HOME").filter(|home| !home.is_empty()).map(PathBuf::from);
+        let user = env::var("USER").ok().filter(|user| !user.is_empty() && !user.contains('/'));
+        Self::under(&slash(), home, user)
     }
 
     /// A folder that holds `run/current-system` and `nix/var/nix/profiles`, and perhaps a user's home.
     #[must_use]
     pub fn under(root: &Path, home: Option<PathBuf>, user: Option<String>) -> Self {
-        Self { root: root.to_owned(), home, user }
+        Self {
+            root: root.to_owned(),
+            home,
+            user,
+            managed: Managed::default(),
+            system_link: system_link(),
+            system_profile: system_profile(),
+        }
+    }
+
+    /// The same, where only this is managed. Whoever manages homes on NixOS has to say so.
+    #[must_use]
+    pub fn managing(self, managed: Managed) -> Self {
+        Self { managed, ..self }
+    }
+
+    /// The same, with another link to what runs and another profile, both under the root.
+    #[must_use]
+    pub fn with_system(self, link: &Path, profile: &Path) -> Self {
+        let inside = |path: &Path| path.strip_prefix("/").unwrap_or(path).to_owned();
+        Self { system_link: inside(link), system_profile: inside(profile), ..self }
     }
 
     /// What runs. `None` on a machine without any of it.
@@ -44,15 +100,22 @@ impl Places {
     /// # Errors
     /// [`Doubt`] when a part is there and cannot be read: then nothing is known for sure.
     pub fn running_system(&self) -> Result<Option<RunningSystem>, Doubt> {
-        let current = self.root.join("run/current-system");
-        let profiles = self.root.join("nix/var/nix/profiles");
-        let generation = Generation::current(&profiles, "system")?;
+        match self.managed {
+            Managed::Home => return self.home_manager(),
+            Managed::Either | Managed::System => {}
+        }
+        // Whatever a file says of places: they are under the root.
+        let under = |path: &Path| self.root.join(path.strip_prefix("/").unwrap_or(path));
+        let (current, profile) = (under(&self.system_link), under(&self.system_profile));
+        let profiles = profile.parent().unwrap_or(&self.root);
+        let name = profile.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        let generation = Generation::current(profiles, name)?;
         match (resolve(&current)?, generation) {
             (Some(real), generation) => {
                 let number = match generation {
                     Some(newest) if newest.real == real => Some(newest.number),
                     // Booted without a switch, or switched without a boot: the number is another link's.
-                    Some(_) => Generation::number_of(&profiles, "system", &real),
+                    Some(_) => Generation::number_of(profiles, name, &real),
                     None => None,
                 };
                 let commit = revision(&real)?;
@@ -61,7 +124,8 @@ impl Places {
             (None, Some(_)) => {
                 Err(Doubt::new(&format!("there is a system profile, but no {}", current.display())))
             }
-            (None, None) => self.home_manager(),
+            (None, None) if self.managed == Managed::Either => self.home_manager(),
+            (None, None) => Ok(None),
         }
     }
 
