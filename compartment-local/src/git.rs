@@ -13,7 +13,7 @@ use crate::run::{Output, RunError, Stop, run};
 const LIMIT: Duration = Duration::from_secs(60);
 
 /// Variables that would point git at another repository than the one it was given.
-const MISLEADING: [&str; 9] = [
+pub(crate) const MISLEADING: [&str; 9] = [
     "GIT_DIR",
     "GIT_WORK_TREE",
     "GIT_INDEX_FILE",
@@ -24,6 +24,18 @@ const MISLEADING: [&str; 9] = [
     "GIT_PREFIX",
     "GIT_SHALLOW_FILE",
 ];
+
+/// No question on the terminal, from git or ssh, and no window that pops up.
+pub(crate) const NO_QUESTIONS: [(&str, &str); 4] = [
+    ("GIT_TERMINAL_PROMPT", "0"),
+    ("GIT_ASKPASS", ""),
+    ("SSH_ASKPASS", "false"),
+    ("SSH_ASKPASS_REQUIRE", "force"),
+];
+
+/// git without whatever it likes to do besides: nothing goes on in the background after a call.
+pub(crate) const QUIETLY: [&str; 6] =
+    ["-c", "gc.auto=0", "-c", "maintenance.auto=false", "-c", "core.fsmonitor=false"];
 
 /// Why a call of git gave no answer.
 #[derive(Debug, thiserror::Error)]
@@ -65,16 +77,9 @@ impl Git {
     /// git as its user configured it: their remotes, credentials and ssh; but it asks nobody anything.
     #[must_use]
     pub fn of_the_user(stop: Stop) -> Self {
-        let set = pairs(&[
-            // No question on the terminal, from git or ssh, and no window that pops up.
-            ("GIT_TERMINAL_PROMPT", "0"),
-            ("GIT_ASKPASS", ""),
-            ("SSH_ASKPASS", "false"),
-            ("SSH_ASKPASS_REQUIRE", "force"),
-            // A look refreshes no index.
-            ("GIT_OPTIONAL_LOCKS", "0"),
-            ("LC_ALL", "C"),
-        ]);
+        let mut set = pairs(&NO_QUESTIONS);
+        // A look refreshes no index.
+        set.extend(pairs(&[("GIT_OPTIONAL_LOCKS", "0"), ("LC_ALL", "C")]));
         Self { only: false, set, limit: LIMIT, stop }
     }
 
@@ -122,11 +127,7 @@ impl Git {
     /// # Errors
     /// [`GitError::Run`] when it did not run to its end.
     pub fn call(&self, dir: &Path, args: &[&str]) -> Result<Output, GitError> {
-        let exec = Exec::cmd("git")
-            .args(["-c", "gc.auto=0", "-c", "maintenance.auto=false", "-c", "core.fsmonitor=false"])
-            .args(["-C"])
-            .arg(dir)
-            .args(args.iter().copied());
+        let exec = Exec::cmd("git").args(QUIETLY).args(["-C"]).arg(dir).args(args.iter().copied());
         let command = args.first().copied().unwrap_or_default();
         match run(&format!("git {command}"), self.surround(exec), self.limit, &self.stop) {
             Err(RunError::Start { source, .. }) => {
@@ -178,7 +179,7 @@ fn complaint(stderr: &str) -> &str {
 }
 
 /// A remote's address may hold a token; a message that is stored and shown may not.
-fn without_credentials(words: &str) -> String {
+pub(crate) fn without_credentials(words: &str) -> String {
     let mut out = String::new();
     let mut rest = words;
     while let Some(at) = rest.find("://") {

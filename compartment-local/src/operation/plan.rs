@@ -1,0 +1,80 @@
+//! What one operation does.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use compartment_core::event::{Kind, Target};
+use serde::{Deserialize, Serialize};
+
+use crate::git::{Git, GitError};
+use crate::observe::{self, Checkout, Places};
+use crate::operation::Facts;
+
+/// What one operation does: its steps in their order, and where the evidence is read.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Plan {
+    /// What kind of operation it is.
+    pub kind: Kind,
+    /// The generation that a rollback goes to.
+    pub to: Option<Target>,
+    /// What is done, one after another.
+    pub steps: Vec<Step>,
+    /// What happens when a step fails.
+    pub on_failure: OnFailure,
+    /// How long all of it may take. A step that is running then is ended, the steps after it are skipped.
+    pub limit: Duration,
+    /// Where the facts are read.
+    pub machine: Machine,
+}
+
+/// One program that runs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Step {
+    /// What people call it.
+    pub name: String,
+    /// The program and its arguments; never a shell's.
+    pub argv: Vec<String>,
+    /// How long it may take.
+    pub limit: Duration,
+    /// Where it runs; `/` unless said.
+    pub dir: Option<PathBuf>,
+    /// Variables besides those of the supervisor.
+    pub env: Vec<(String, String)>,
+}
+
+/// What happens when a step fails.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum OnFailure {
+    /// The steps after it are skipped: they build on it.
+    Stop,
+    /// The steps after it run: each is for itself.
+    GoOn,
+}
+
+/// Where the facts of a machine are read.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Machine {
+    /// The top folder of the config repository's checkout, where it has one.
+    pub checkout: Option<PathBuf>,
+    /// Where its running system is found.
+    pub places: Places,
+}
+
+impl Machine {
+    /// Looks at all of it; what cannot be read is a fact, too.
+    ///
+    /// Opens the checkout anew: whoever looks every few seconds keeps a [`Checkout`] and calls
+    /// [`observe::machine`].
+    ///
+    /// # Errors
+    /// [`GitError::Run`] when somebody asked to stop.
+    pub fn facts(&self, git: &Git) -> Result<Facts, GitError> {
+        let opened = self.checkout.as_ref().map(|path| Checkout::open(git, path)).transpose();
+        match opened {
+            Ok(checkout) => Ok(Facts::seen(observe::look(git, checkout.as_ref(), &self.places)?)),
+            Err(none) => Ok(Facts::without_checkout(&none, observe::look(git, None, &self.places)?)),
+        }
+    }
+}

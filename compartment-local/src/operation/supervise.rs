@@ -1,0 +1,163 @@
+//! The process that runs an operation.
+
+mod adopted;
+
+use std::cell::RefCell;
+use std::env;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf, absolute};
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use compartment_core::Text;
+use subprocess::Exec;
+
+use super::files::{self, LockFile};
+use super::output::{Log, Stream};
+use super::{Ending, Exit, Facts, Machine, OnFailure, Plan, Step, StepEnd};
+use crate::attend::{self, Fate};
+use crate::git::{Git, MISLEADING};
+use crate::run::Stop;
+
+/// How long one question to git may take when facts are read.
+const LOOK: Duration = Duration::from_secs(20);
+
+/// Carries out the plan in `folder`: the body of a process that [`Work::begin`](super::Work::begin) starts.
+///
+/// A program calls it for a subcommand that it does not show to people, such as `agent supervise DIR`, before it
+/// starts threads or handles signals. It does not return before the operation has ended.
+///
+/// - It leaves the session of whoever started it, and neither a terminal's Ctrl-C nor SIGTERM, SIGINT or SIGHUP end
+///   it: an operation is stopped by [`Work::stop`](super::Work::stop), never half by accident. What kills a whole
+///   control group kills it, too.
+/// - Each program has a process group of its own, no input, and no variable that would point git elsewhere. What it
+///   prints goes to a file of bounded size, in lines of bounded length. Where a program is ended (TERM, and KILL
+///   after three seconds), its group is, and on Linux whatever else it started. Where it ends by itself, what it
+///   started goes on: a switch starts services.
+/// - A plan is carried out once, whoever else is asked to.
+///
+/// The exit code is 0 when the ending is written; anything else is said on standard error.
+#[must_use]
+pub fn supervise(folder: &Path) -> ExitCode {
+    match absolute(folder).and_then(|folder| carry_out(&folder)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("cannot supervise the operation in {}: {error}", folder.display());
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn carry_out(folder: &Path) -> io::Result<()> {
+    // A handler, not `ignore`: programs would inherit that. Whoever has a handler already does not die either.
+    let _handled = ctrlc::set_handler(|| {});
+    // Fails for a leader of a group, such as a process that a shell started: then it stays where it is.
+    let _already = rustix::process::setsid();
+    adopted::adopt();
+    env::set_current_dir("/")?;
+
+    let mut lock = LockFile::open(folder)?;
+    lock.wait()?;
+    if lock.is_taken()? {
+        return Err(io::Error::other("somebody else has taken it; an operation runs once"));
+    }
+    lock.take(&format!("process {}\n", std::process::id()))?;
+    let plan: Plan = files::read(folder, files::PLAN)?;
+
+    let before = facts(&plan.machine);
+    let run = Run { folder, plan: &plan, started: Instant::now() };
+    let (steps, stopped) = run.steps();
+    let after = facts(&plan.machine);
+    let ending = Ending { steps, stopped, before, after };
+    files::write(folder, files::ENDING, &ending).or_else(|_| {
+        // A switch may well fill a disk. What came of it is worth more than what was printed.
+        fs::remove_file(folder.join(files::OUTPUT))?;
+        files::write(folder, files::ENDING, &ending)
+    })
+}
+
+fn facts(machine: &Machine) -> Facts {
+    let git = Git::of_the_user(Stop::default()).within(LOOK);
+    machine.facts(&git).unwrap_or_else(|error| Facts::unreadable(&error.to_string()))
+}
+
+/// A plan that is being carried out.
+struct Run<'a> {
+    folder: &'a Path,
+    plan: &'a Plan,
+    started: Instant,
+}
+
+impl Run<'_> {
+    /// Runs the steps; true when it was cut short because somebody asked.
+    fn steps(&self) -> (Vec<StepEnd>, bool) {
+        let log = RefCell::new(Log::create(self.folder));
+        let mut ends: Vec<StepEnd> = Vec::new();
+        let mut stopped = false;
+        let mut out_of_time = false;
+        for step in &self.plan.steps {
+            let failed = ends.last().is_some_and(|end| !end.exit.success());
+            let left = self.plan.limit.saturating_sub(self.started.elapsed());
+            stopped |= self.stop_asked();
+            out_of_time |= left.is_zero();
+            let skip = stopped || out_of_time || (failed && self.plan.on_failure == OnFailure::Stop);
+            let exit = if skip { Exit::Skipped } else { run(step, left, &log, || self.stop_asked()) };
+            stopped |= exit == Exit::Stopped;
+            let last_words = if skip { Text::default() } else { log.borrow().last_words() };
+            ends.push(StepEnd { name: Text::new(&step.name), exit, last_words });
+        }
+        log.borrow_mut().end();
+        (ends, stopped)
+    }
+
+    fn stop_asked(&self) -> bool {
+        self.folder.join(files::STOP).exists()
+    }
+}
+
+/// Runs one step to its end.
+fn run(step: &Step, left: Duration, log: &RefCell<Log>, asked: impl FnMut() -> bool) -> Exit {
+    log.borrow_mut().begin(&step.argv);
+    let limit = step.limit.min(left);
+    let exec = match prepare(step) {
+        Ok(exec) => exec,
+        Err(why) => return Exit::NotStarted(Text::new(&why)),
+    };
+    // What earlier steps started and left goes on.
+    let earlier = adopted::children();
+    let mut job = match attend::start(exec) {
+        Ok(job) => job,
+        Err(error) => {
+            return Exit::NotStarted(Text::new(&format!("cannot start `{}`: {error}", step.argv[0])));
+        }
+    };
+    let (mut stdout, mut stderr) = (Stream::new(log), Stream::new(log));
+    let fate = attend::attend(&mut job, limit, asked, &mut stdout, &mut stderr);
+    stdout.end();
+    stderr.end();
+    if !matches!(fate, Ok(Fate::Exited(_))) {
+        adopted::end(&earlier);
+    }
+    match fate {
+        Ok(Fate::Exited(status)) => match (status.code(), status.signal()) {
+            (Some(code), _) => Exit::Code(i32::try_from(code).unwrap_or(i32::MAX)),
+            (None, Some(signal)) => Exit::Signal(signal),
+            (None, None) => Exit::NotStarted(Text::new("how it ended cannot be told")),
+        },
+        Ok(Fate::TimedOut) => Exit::TimedOut(limit),
+        Ok(Fate::Stopped) => Exit::Stopped,
+        Err(error) => Exit::NotStarted(Text::new(&format!("cannot watch `{}`: {error}", step.argv[0]))),
+    }
+}
+
+fn prepare(step: &Step) -> Result<Exec, String> {
+    let [program, arguments @ ..] = &step.argv[..] else { return Err("it names no program".into()) };
+    let dir = step.dir.clone().unwrap_or_else(|| PathBuf::from("/"));
+    // Else it would be said of the program that it is not there.
+    if !dir.is_dir() {
+        return Err(format!("there is no folder {}", dir.display()));
+    }
+    let exec = MISLEADING.into_iter().fold(Exec::cmd(program).args(arguments).cwd(dir), Exec::env_remove);
+    Ok(step.env.iter().fold(exec, |exec, (key, value)| exec.env(key, value)))
+}

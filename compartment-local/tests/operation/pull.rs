@@ -1,0 +1,166 @@
+//! Pulls of real repositories.
+
+use std::fs;
+use std::path::PathBuf;
+
+use compartment_core::event::{Kind, Said};
+use compartment_core::{Ask, HostId};
+use compartment_local::git::Git;
+use compartment_local::observe::Places;
+use compartment_local::operation::{Commands, Machine, result};
+use compartment_local::run::Stop;
+
+use crate::common::Place;
+
+/// A bare repository, a desk that pushes to it, and a host that pulls from it.
+struct Repo {
+    place: Place,
+    git: Git,
+}
+
+impl Repo {
+    fn new() -> Self {
+        let place = Place::new();
+        let git = Git::isolated(&place.path(""), Stop::default());
+        let repo = Self { place, git };
+        repo.run(".", &["init", "--quiet", "--bare", "origin"]);
+        repo.run("origin", &["symbolic-ref", "HEAD", "refs/heads/main"]);
+        repo.run(".", &["clone", "--quiet", "origin", "desk"]);
+        repo.run("desk", &["checkout", "--quiet", "-b", "main"]);
+        repo.push("one");
+        repo.run(".", &["clone", "--quiet", "origin", "host"]);
+        repo
+    }
+
+    fn dir(&self, name: &str) -> PathBuf {
+        self.place.path(name)
+    }
+
+    fn run(&self, dir: &str, args: &[&str]) -> String {
+        self.git.line(&self.dir(dir), args).unwrap()
+    }
+
+    fn push(&self, lock: &str) -> String {
+        fs::write(self.dir("desk/flake.lock"), lock).unwrap();
+        self.run("desk", &["add", "flake.lock"]);
+        self.run("desk", &["commit", "--quiet", "-m", lock]);
+        self.run("desk", &["push", "--quiet", "--force", "origin", "HEAD:main"]);
+        self.run("desk", &["rev-parse", "HEAD"])
+    }
+
+    fn pull(&self, commands: &str) -> Said {
+        let commands: Commands = toml::from_str(commands).unwrap();
+        let host = HostId::new("host").unwrap();
+        let places = Places::under(&self.dir("root"), None, None);
+        let machine = Machine { checkout: Some(self.dir("host")), places };
+        let plan = commands.plan(&Ask::Pull { host: host.clone() }, &host, &machine).unwrap();
+        result(Kind::Pull, None, &self.place.run(&plan))
+    }
+
+    /// A pull that succeeds, cleanly: where it ends.
+    fn pulled(&self, commands: &str) -> String {
+        let said = self.pull(commands);
+        let Said::PullOk { commit, lock_hash: Some(_), dirty: Some(false) } = said else {
+            panic!("{said:?}")
+        };
+        commit.to_string()
+    }
+
+    /// Why a pull failed.
+    fn failed(&self, commands: &str) -> (Option<i32>, String) {
+        let said = self.pull(commands);
+        let Said::PullFail { exit_code, error } = said else { panic!("{said:?}") };
+        (exit_code, error.unwrap().to_string())
+    }
+}
+
+#[test]
+fn a_pull_brings_the_branch_also_when_it_was_moved_by_force() {
+    let repo = Repo::new();
+    let two = repo.push("two");
+    assert_eq!(repo.pulled(""), two);
+    assert_eq!(repo.pulled(""), two, "nothing new");
+    assert_eq!(repo.run("host", &["rev-parse", "origin/main"]), two, "people see where it is, too");
+    repo.run("desk", &["reset", "--quiet", "--hard", "HEAD~1"]);
+    let other = repo.push("other");
+    assert_eq!(repo.pulled(""), other);
+    assert_eq!(fs::read_to_string(repo.dir("host/flake.lock")).unwrap(), "other");
+}
+
+#[test]
+fn what_was_done_by_hand_in_the_agents_clone_is_undone() {
+    let repo = Repo::new();
+    fs::write(repo.dir("host/flake.lock"), "by hand").unwrap();
+    repo.run("host", &["commit", "--quiet", "-a", "-m", "by hand"]);
+    fs::write(repo.dir("host/flake.lock"), "dirty").unwrap();
+    fs::write(repo.dir("host/new"), "in the way").unwrap();
+    fs::write(repo.dir("desk/new"), "of the remote").unwrap();
+    repo.run("desk", &["add", "new"]);
+    let two = repo.push("two");
+    assert_eq!(repo.pulled(""), two);
+    repo.run("host", &["checkout", "--quiet", "--detach"]);
+    let three = repo.push("three");
+    assert_eq!(repo.pulled(""), three, "whatever is checked out");
+    assert_eq!(fs::read_to_string(repo.dir("host/new")).unwrap(), "of the remote");
+}
+
+#[test]
+fn a_shallow_clone_is_pulled_too() {
+    let repo = Repo::new();
+    repo.push("two");
+    fs::remove_dir_all(repo.dir("host")).unwrap();
+    let origin = format!("file://{}", repo.dir("origin").display());
+    repo.run(".", &["clone", "--quiet", "--depth", "1", &origin, "host"]);
+    let three = repo.push("three");
+    assert_eq!(repo.pulled(""), three);
+    repo.run("desk", &["reset", "--quiet", "--hard", "HEAD~2"]);
+    let other = repo.push("other");
+    assert_eq!(repo.pulled(""), other);
+}
+
+#[test]
+fn another_branch_and_another_remote() {
+    let repo = Repo::new();
+    repo.run("desk", &["push", "--quiet", "origin", "HEAD:fleet/eu"]);
+    let eu = repo.run("desk", &["rev-parse", "HEAD"]);
+    repo.push("two");
+    assert_eq!(repo.pulled("branch = 'fleet/eu'"), eu);
+    let address = repo.dir("origin").display().to_string();
+    let main = repo.pulled(&format!("remote = '{address}'"));
+    assert_ne!(main, eu);
+}
+
+#[test]
+fn why_a_pull_failed_is_said() {
+    let repo = Repo::new();
+    let (code, error) = repo.failed("remote = 'nowhere'");
+    assert_eq!(code, Some(128));
+    assert!(
+        error.starts_with("git fetch: fatal: 'nowhere' does not appear to be a git repository"),
+        "{error}"
+    );
+    let (_, error) = repo.failed("branch = 'missing'");
+    assert_eq!(error, "git fetch: fatal: couldn't find remote ref refs/heads/missing");
+    repo.push("two");
+    fs::write(repo.dir("host/.git/index.lock"), "").unwrap();
+    let (_, error) = repo.failed("");
+    assert!(error.starts_with("git reset: fatal: Unable to create"), "{error}");
+    assert!(error.contains("index.lock': File exists") && error.ends_with("then delete it"), "{error}");
+    fs::remove_file(repo.dir("host/.git/index.lock")).unwrap();
+    fs::remove_dir_all(repo.dir("host")).unwrap();
+    let (code, error) = repo.failed("");
+    assert_eq!(code, None);
+    assert!(error.starts_with("git fetch: there is no folder"), "{error}");
+}
+
+#[test]
+fn a_pull_that_exits_0_is_not_believed() {
+    let repo = Repo::new();
+    let one = repo.run("host", &["rev-parse", "HEAD"]);
+    repo.push("two");
+    assert_eq!(repo.pulled("pull = [['true']]"), one, "it says what is there");
+    let (code, error) = repo.failed("pull = [['rm', '-rf', '{checkout}/.git']]");
+    assert_eq!(code, Some(0));
+    assert!(error.contains("the checkout's commit cannot be read: "), "{error}");
+    assert!(error.contains("is no git checkout"), "{error}");
+}
