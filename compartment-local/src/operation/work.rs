@@ -172,7 +172,10 @@ impl Work {
     /// # Errors
     /// Of the system.
     pub fn output(&mut self, at_most: usize) -> io::Result<Vec<Text>> {
-        let new = files::read_from(&self.folder.join(files::OUTPUT), self.offset, PORTION)?;
+        // Not more than so many lines can be, and always one of the longest.
+        let longest = Text::LIMIT as u64 + 1;
+        let portion = longest.saturating_mul(at_most as u64).min(PORTION);
+        let new = files::read_from(&self.folder.join(files::OUTPUT), self.offset, portion)?;
         let mut lines = Vec::new();
         for line in new.split_inclusive(|byte| *byte == b'\n').take(at_most) {
             // The rest of a line that is just being written comes with the next call.

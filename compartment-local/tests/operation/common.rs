@@ -131,11 +131,11 @@ pub(crate) fn gone(process: Pid) {
 pub(crate) fn printed(work: &mut Work) -> Vec<String> {
     let mut lines = vec![];
     loop {
-        let new = work.output(7).unwrap();
+        let new = work.output(500).unwrap();
         if new.is_empty() {
             return lines;
         }
-        assert!(new.len() <= 7);
+        assert!(new.len() <= 500);
         lines.extend(new.iter().map(ToString::to_string));
     }
 }

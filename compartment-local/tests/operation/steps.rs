@@ -23,6 +23,11 @@ fn output_and_exit_codes() {
     let ending = ended(&mut work);
     assert_eq!(exits(&ending), [&Exit::Code(0), &Exit::Code(3), &Exit::Skipped]);
     assert!(!ending.stopped);
+    let mut few = Work::resume(work.folder());
+    assert_eq!(
+        (few.output(0).unwrap().len(), few.output(2).unwrap().len(), printed(&mut few).len()),
+        (0, 2, 4)
+    );
     let mut lines = printed(&mut work);
     lines.retain(|line| !line.starts_with("$ sh"));
     lines.sort();
