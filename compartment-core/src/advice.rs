@@ -31,6 +31,7 @@ words! {
 
 /// What to do next on a host.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Advice {
     /// The action.
     pub action: Action,

@@ -3,7 +3,7 @@
 use alloc::format;
 use alloc::string::{String, ToString};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::event::{Decision, Event, EventType, Observation, Report, Said};
 use crate::id::{HostId, OpId, PrId};
@@ -12,7 +12,8 @@ use crate::request::Ask;
 use crate::time::Timestamp;
 
 /// One line of the audit trail.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct AuditEntry {
     /// The position in the log.
     pub position: u64,

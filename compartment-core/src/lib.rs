@@ -82,6 +82,8 @@ mod outstanding;
 mod record;
 pub mod replay;
 mod request;
+#[cfg(feature = "schema")]
+mod schema;
 mod snapshot;
 pub mod sync;
 #[cfg(feature = "testing")]

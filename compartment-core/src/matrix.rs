@@ -83,6 +83,7 @@ impl Presence {
 
 /// The matrix at a moment.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Matrix {
     /// The moment.
     pub as_of: Timestamp,
@@ -94,6 +95,7 @@ pub struct Matrix {
 
 /// One host.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Row {
     /// Its name.
     pub host: HostId,
@@ -134,6 +136,7 @@ pub struct Cell {
 
 /// What the column `Gen` shows.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct GenerationView {
     /// The commit.
     pub commit: Option<Commit>,
@@ -149,6 +152,7 @@ pub struct GenerationView {
 
 /// The operation that runs on a host.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct RunningView {
     /// What it does.
     pub kind: Kind,
@@ -162,6 +166,7 @@ pub struct RunningView {
 
 /// One generation of a host's history.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct GenerationEntry {
     /// Its number.
     pub number: Option<GenerationNumber>,
@@ -195,6 +200,7 @@ impl From<&Generation> for GenerationEntry {
 
 /// The fleet as a whole.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct FleetView {
     /// How many cells show each colour.
     pub counts: Counts,
@@ -210,6 +216,7 @@ pub struct Counts([[u32; 5]; 5]);
 
 /// One channel.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ChannelView {
     /// Its desired state.
     pub desired: DesiredState,
@@ -221,6 +228,7 @@ pub struct ChannelView {
 
 /// The desired state of a channel.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct DesiredState {
     /// Whether it can be seen.
     pub state: DesiredAvailability,

@@ -52,6 +52,7 @@ impl Fleet {
 
 /// Which event said something.
 #[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct EventRef {
     /// Its position in the log.
     pub position: u64,
@@ -63,6 +64,7 @@ pub struct EventRef {
 
 /// Why a cell is as it is: the rule, the facts that it used, and who said them.
 #[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Explanation {
     /// The host.
     pub host: HostId,
@@ -84,6 +86,7 @@ pub struct Explanation {
 
 /// A fact, and the event that made it so.
 #[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ExplainedFact {
     /// What it is.
     pub name: &'static str,

@@ -28,6 +28,7 @@ pub const BEACON_EVERY: Span = Span::from_secs(30);
 ///
 /// Written as `version.beacon`. A publisher that starts anew starts at zero: a cursor is of one publisher only.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Cursor {
     /// How many deltas there were.
     pub version: u64,
@@ -58,6 +59,7 @@ pub struct BadCursor;
 
 /// What a subscriber is sent.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "Update"))]
 #[serde(tag = "type", rename_all = "kebab-case")]
 pub enum Message {
     /// The full state.

@@ -80,6 +80,7 @@ pub enum Observation {
 
 /// An open pull request.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct PullRequest {
     /// Its id.
     pub pr: PrId,

@@ -38,6 +38,7 @@ impl Report {
 
 /// A random session that lives with the producer's spool, and the running number in it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Origin {
     /// The session.
     pub session: SessionId,
@@ -228,6 +229,7 @@ pub struct RunningSystem {
 
 /// The generation that a rollback goes to.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Target {
     /// Its number.
     pub number: Option<GenerationNumber>,
