@@ -137,7 +137,7 @@ impl Hub {
         &self,
         host: HostId,
         op: OpId,
-    ) -> impl Stream<Item = Result<OutputPage, HubError>> + Send + 'static {
+    ) -> impl Stream<Item = Result<OutputPage, HubError>> + Send + use<> {
         let follower = Follower { inner: Arc::clone(&self.inner), host, op, from: 1 };
         stream::unfold(Some(follower), |follower| async move {
             let mut follower = follower?;

@@ -34,7 +34,7 @@ impl Hub {
         &self,
         from: u64,
         to: Option<u64>,
-    ) -> Result<impl Stream<Item = Result<Record, HubError>> + Send + 'static, HubError> {
+    ) -> Result<impl Stream<Item = Result<Record, HubError>> + Send + use<>, HubError> {
         let last = self.last()?;
         let to = to.map_or(last, |to| to.min(last));
         Ok(records(&*self.inner.log, from, to).map_err(HubError::Log))
@@ -47,7 +47,7 @@ impl Hub {
     pub fn audit(
         &self,
         query: AuditQuery,
-    ) -> Result<impl Stream<Item = Result<AuditEntry, HubError>> + Send + 'static, HubError> {
+    ) -> Result<impl Stream<Item = Result<AuditEntry, HubError>> + Send + use<>, HubError> {
         let last = self.last()?;
         let AuditQuery { host, from, to, newest_first } = query;
         let (from, to) = (from.max(1), to.map_or(last, |to| to.min(last)));
@@ -143,7 +143,7 @@ fn backwards(
     log: Arc<dyn EventLog>,
     from: u64,
     to: u64,
-) -> impl Stream<Item = Result<Record, LogError>> + Send + 'static {
+) -> impl Stream<Item = Result<Record, LogError>> + Send + use<> {
     let window = move |to: u64| {
         let log = Arc::clone(&log);
         async move {

@@ -138,7 +138,7 @@ impl Hub {
     pub fn request_all(
         &self,
         batch: Batch,
-    ) -> impl Stream<Item = (HostId, Result<End, RequestError>)> + Send + 'static {
+    ) -> impl Stream<Item = (HostId, Result<End, RequestError>)> + Send + use<> {
         let Batch { by, hosts, ask, limit, when_offline } = batch;
         let hub = self.clone();
         let one = move |host: HostId| {
@@ -159,7 +159,11 @@ impl Hub {
         stream::iter(hosts).map(one).buffer_unordered(limit.get())
     }
 
-    fn is_offline(&self, host: &HostId) -> Result<bool, HubError> {
+    /// Whether a host was heard once, and not lately.
+    ///
+    /// # Errors
+    /// [`HubError::Stopped`].
+    pub fn is_offline(&self, host: &HostId) -> Result<bool, HubError> {
         let options = self.inner.config.read;
         self.read(|fleet, now| {
             let heard = fleet.host(host).and_then(|host| host.last_heard());
