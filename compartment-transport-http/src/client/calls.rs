@@ -1,0 +1,275 @@
+//! What a hub can be asked: requests and answers, without a socket.
+
+use std::time::Duration;
+
+use compartment_core::matrix::GenerationEntry;
+use compartment_core::sync::Message;
+use compartment_core::{HostId, Matrix, OpId, PrId, Row, SessionId, Timestamp};
+use futures::stream::{BoxStream, StreamExt};
+use reqwest::Method;
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+
+use super::socket::Ask;
+use super::sse::Limits;
+use super::{ClientError, Connection};
+use crate::wire::events::Taken;
+use crate::wire::orders::{self, OrderLine};
+use crate::wire::output::{self, Ended, Page, Printed};
+use crate::wire::reading::{Health, History};
+use crate::wire::requests::{Answers, Body};
+use crate::wire::{NDJSON, SESSION_HEADER};
+
+const JSON: &str = "application/json";
+
+/// Orders: a hub gives a sign of life every ten seconds.
+const ORDERS: Limits = Limits { idle: Duration::from_secs(30), event: 64 << 10 };
+
+/// Live updates: one of them may be the state of the whole fleet.
+const LIVE: Limits = Limits { idle: Duration::from_secs(75), event: 256 << 20 };
+
+/// Output: a page of lines.
+const OUTPUT: Limits = Limits { idle: Duration::from_secs(75), event: 16 << 20 };
+
+/// Which part of the audit trail is asked for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct AuditQuery {
+    /// Of this host alone.
+    pub host: Option<HostId>,
+    /// From this position of the log on.
+    pub from: Option<u64>,
+    /// Up to this position, and with it.
+    pub to: Option<u64>,
+    /// The newest first.
+    pub newest_first: bool,
+    /// At most so many; as many as the hub gives at once unless said.
+    pub limit: Option<usize>,
+}
+
+/// A line of the audit trail, as it is read back.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct AuditLine {
+    /// The position in the log.
+    pub position: u64,
+    /// When it was recorded, by the hub's clock.
+    pub at: Timestamp,
+    /// What it was; a newer hub may know more kinds.
+    pub r#type: String,
+    /// Who did it, where somebody is named.
+    pub by: Option<String>,
+    /// The host that it was about.
+    pub host: Option<HostId>,
+    /// The pull request that it was about.
+    pub pr: Option<PrId>,
+    /// The operation that it belongs to.
+    pub op: Option<OpId>,
+    /// In words.
+    pub what: String,
+}
+
+/// What an agent receives.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Received {
+    /// An order.
+    Order(OrderLine),
+    /// Something that is none here: its sender is newer than this, or mistaken. As it came.
+    Unknown(String),
+}
+
+/// What somebody who follows an operation receives.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Followed {
+    /// Lines that it printed.
+    Lines(Page),
+    /// How it ended. Nothing comes after it.
+    Ended(Ended),
+}
+
+impl Connection {
+    /// The matrix, now or as it was at a moment.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn matrix(&self, at: Option<Timestamp>) -> Result<Matrix, ClientError> {
+        let query = at.map(|at| ("at", at.to_string())).into_iter().collect();
+        self.get(Ask { query, ..Ask::get(&["v1", "matrix"]) }).await
+    }
+
+    /// One host.
+    ///
+    /// # Errors
+    /// [`ClientError`]; a problem `not-found` where nobody knows it.
+    pub async fn host(&self, host: &HostId) -> Result<Row, ClientError> {
+        self.get(Ask::get(&["v1", "hosts", host.as_str()])).await
+    }
+
+    /// The generations that ran on a host, the running one last.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn history(&self, host: &HostId) -> Result<Vec<GenerationEntry>, ClientError> {
+        let history: History = self.get(Ask::get(&["v1", "hosts", host.as_str(), "history"])).await?;
+        Ok(history.generations)
+    }
+
+    /// Who did what.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn audit(&self, which: &AuditQuery) -> Result<Vec<AuditLine>, ClientError> {
+        let mut query: Vec<_> = which.host.iter().map(|host| ("host", host.to_string())).collect();
+        query.extend(which.from.map(|from| ("from", from.to_string())));
+        query.extend(which.to.map(|to| ("to", to.to_string())));
+        query.extend(which.newest_first.then(|| ("newest_first", "true".to_owned())));
+        query.extend(which.limit.map(|limit| ("limit", limit.to_string())));
+        self.get(Ask { query, ..Ask::get(&["v1", "audit"]) }).await
+    }
+
+    /// How the hub is.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn health(&self) -> Result<Health, ClientError> {
+        self.get(Ask { within: Duration::from_secs(10), ..Ask::get(&["healthz"]) }).await
+    }
+
+    /// Live updates, each with its id: from the one after `last` on where the hub still has them, else the full state
+    /// first. [`Live`](super::Live) is what most want.
+    ///
+    /// # Errors
+    /// [`ClientError`], at once or in the stream, which then ends.
+    pub async fn live(
+        &self,
+        last: Option<&str>,
+    ) -> Result<BoxStream<'static, Result<(String, Message), ClientError>>, ClientError> {
+        let header = last.map(|last| ("last-event-id", last.to_owned()));
+        let events = self.listen(Ask { header, ..Ask::get(&["v1", "live"]) }, LIVE).await?;
+        let messages = events.filter_map(|event| async {
+            let event = match event {
+                Ok(event) => event,
+                Err(error) => return Some(Err(error)),
+            };
+            // What a newer hub says besides is nothing to an older reader.
+            let known = ["init", "delta", "sync"].contains(&event.event.as_str());
+            known.then(|| Ok((event.id, from_json(event.data.as_bytes())?)))
+        });
+        Ok(messages.boxed())
+    }
+
+    /// Asks for an operation, on one host or many. What was refused says why, host by host.
+    ///
+    /// # Errors
+    /// [`ClientError`] where the request as a whole was not taken.
+    pub async fn request(&self, body: &Body) -> Result<Answers, ClientError> {
+        let ask = Ask { limit: 256 << 20, ..Ask::post(&["v1", "requests"], JSON, to_json(body)?) };
+        // All of it refused is an answer, too.
+        let (_, answer) = self.call(ask, &[409]).await?;
+        from_json(&answer)
+    }
+
+    /// What an operation prints, from the first line that is kept, until it ends. Where an id was given to operations
+    /// of several hosts, say which.
+    ///
+    /// # Errors
+    /// [`ClientError`], at once or in the stream, which then ends.
+    pub async fn output(
+        &self,
+        op: &OpId,
+        host: Option<&HostId>,
+    ) -> Result<BoxStream<'static, Result<Followed, ClientError>>, ClientError> {
+        let query = host.map(|host| ("host", host.to_string())).into_iter().collect();
+        let path = ["v1", "operations", op.as_str(), "output"];
+        let events = self.listen(Ask { query, ..Ask::get(&path) }, OUTPUT).await?;
+        let followed = events.filter_map(|event| async {
+            let event = match event {
+                Ok(event) => event,
+                Err(error) => return Some(Err(error)),
+            };
+            match event.event.as_str() {
+                output::LINES => Some(from_json(event.data.as_bytes()).map(Followed::Lines)),
+                output::END => Some(from_json(event.data.as_bytes()).map(Followed::Ended)),
+                _ => None,
+            }
+        });
+        Ok(followed.boxed())
+    }
+
+    /// For an agent: passes on what a host reports, lines of NDJSON. Answered when it is durable.
+    ///
+    /// # Errors
+    /// [`ClientError`]: none, some or all of it may have been taken.
+    pub async fn report(
+        &self,
+        host: &HostId,
+        session: &SessionId,
+        lines: Vec<u8>,
+    ) -> Result<Taken, ClientError> {
+        let path = ["v1", "hosts", host.as_str(), "events"];
+        let header = Some((SESSION_HEADER, session.to_string()));
+        let (_, answer) = self.call(Ask { header, ..Ask::post(&path, NDJSON, lines) }, &[]).await?;
+        from_json(&answer)
+    }
+
+    /// For an agent: what the host shall do. Everything outstanding first, so an order may come again.
+    ///
+    /// # Errors
+    /// [`ClientError`], at once or in the stream, which then ends.
+    pub async fn orders(
+        &self,
+        host: &HostId,
+        session: &SessionId,
+    ) -> Result<BoxStream<'static, Result<Received, ClientError>>, ClientError> {
+        let query = vec![("session", session.to_string())];
+        let path = ["v1", "hosts", host.as_str(), "operations"];
+        let events = self.listen(Ask { query, ..Ask::get(&path) }, ORDERS).await?;
+        let received = events.filter_map(|event| async {
+            match event {
+                Ok(event) if event.event == orders::EVENT => {
+                    let order = serde_json::from_str(&event.data);
+                    Some(Ok(order.map(Received::Order).unwrap_or(Received::Unknown(event.data))))
+                }
+                Ok(_) => None,
+                Err(error) => Some(Err(error)),
+            }
+        });
+        Ok(received.boxed())
+    }
+
+    /// For an agent: it has an order, durably.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn acknowledge(
+        &self,
+        host: &HostId,
+        session: &SessionId,
+        op: &OpId,
+    ) -> Result<(), ClientError> {
+        let path = ["v1", "hosts", host.as_str(), "operations", op.as_str(), "ack"];
+        let query = vec![("session", session.to_string())];
+        let within = Duration::from_secs(10);
+        self.call(Ask { method: Method::POST, query, within, ..Ask::get(&path) }, &[]).await.map(drop)
+    }
+
+    /// For an agent: passes on what an operation printed.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn print(&self, host: &HostId, op: &OpId, printed: &Printed) -> Result<(), ClientError> {
+        let path = ["v1", "hosts", host.as_str(), "operations", op.as_str(), "output"];
+        self.call(Ask::post(&path, JSON, to_json(printed)?), &[]).await.map(drop)
+    }
+
+    async fn get<T: DeserializeOwned>(&self, ask: Ask<'_>) -> Result<T, ClientError> {
+        let (_, answer) = self.call(ask, &[]).await?;
+        from_json(&answer)
+    }
+}
+
+fn to_json(value: &impl serde::Serialize) -> Result<Vec<u8>, ClientError> {
+    serde_json::to_vec(value).map_err(|error| ClientError::answer(&error.to_string()))
+}
+
+fn from_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ClientError> {
+    serde_json::from_slice(bytes).map_err(|error| ClientError::answer(&error.to_string()))
+}

@@ -1,0 +1,257 @@
+//! The only file here that touches the network.
+
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+use futures::stream::{BoxStream, StreamExt};
+use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
+use reqwest::{Client, Method, Response, StatusCode, redirect};
+use rustls::{ClientConfig, RootCertStore};
+use rustls_platform_verifier::Verifier;
+use url::Url;
+
+use super::sse::{self, Limits};
+use super::{ClientError, Endpoint, EndpointError, Token, TokenSource};
+use crate::wire::Problem;
+
+/// How long a connection may take to be there, TLS included.
+const CONNECT: Duration = Duration::from_secs(10);
+
+/// How long the head of an answer that never ends may take.
+const HEAD: Duration = Duration::from_secs(30);
+
+/// The largest error that is read, in bytes.
+const PROBLEM_LIMIT: usize = 64 << 10;
+
+/// The longest wait that a hub may ask for.
+const LONGEST_WAIT: Duration = Duration::from_secs(600);
+
+/// A way to a hub. Cheap to clone; clones share connections.
+#[derive(Clone)]
+pub struct Connection {
+    http: Client,
+    base: Url,
+    token: Arc<Held>,
+}
+
+/// The token, and where to look for the next one.
+struct Held {
+    source: TokenSource,
+    header: RwLock<HeaderValue>,
+}
+
+/// What is asked.
+pub(super) struct Ask<'a> {
+    pub(super) method: Method,
+    /// The parts of the path, unescaped.
+    pub(super) path: &'a [&'a str],
+    pub(super) query: Vec<(&'static str, String)>,
+    pub(super) header: Option<(&'static str, String)>,
+    /// Its media type, and the bytes.
+    pub(super) body: Option<(&'static str, Vec<u8>)>,
+    /// How long all of it may take.
+    pub(super) within: Duration,
+    /// How large the answer may be, in bytes.
+    pub(super) limit: usize,
+}
+
+impl<'a> Ask<'a> {
+    pub(super) const fn get(path: &'a [&'a str]) -> Self {
+        let (within, limit) = (Duration::from_secs(60), 256 << 20);
+        Self { method: Method::GET, path, query: Vec::new(), header: None, body: None, within, limit }
+    }
+
+    pub(super) fn post(path: &'a [&'a str], media_type: &'static str, body: Vec<u8>) -> Self {
+        let (within, limit) = (Duration::from_secs(30), 4 << 20);
+        Self { method: Method::POST, body: Some((media_type, body)), within, limit, ..Self::get(path) }
+    }
+}
+
+impl std::fmt::Debug for Connection {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Connection").field("hub", &self.base.as_str()).finish_non_exhaustive()
+    }
+}
+
+impl Connection {
+    /// Prepares the way to a hub. Nothing is sent yet, and the hub need not be there.
+    ///
+    /// # Errors
+    /// [`EndpointError`]: an address that is none or may not be used, no token, or certificates that cannot be read.
+    pub fn new(endpoint: Endpoint) -> Result<Self, EndpointError> {
+        endpoint.check()?;
+        let tls = tls(&endpoint)?;
+        let header = RwLock::new(bearer(&endpoint.token.read()?)?);
+        let mut http = Client::builder()
+            .tls_backend_preconfigured(tls)
+            .redirect(redirect::Policy::none())
+            .connect_timeout(CONNECT)
+            .pool_max_idle_per_host(4)
+            .pool_idle_timeout(Duration::from_secs(60))
+            .tcp_keepalive(Duration::from_secs(15))
+            // What was a connection and is none any more is noticed, also where many requests share it.
+            .http2_keep_alive_interval(Duration::from_secs(10))
+            .http2_keep_alive_timeout(Duration::from_secs(10))
+            .user_agent(concat!("compartment/", env!("CARGO_PKG_VERSION")));
+        if endpoint.is_local() {
+            http = http.no_proxy();
+        }
+        let http = http.build().map_err(|error| EndpointError::Tls(super::error::chain(&error)))?;
+        Ok(Self { http, base: endpoint.url, token: Arc::new(Held { source: endpoint.token, header }) })
+    }
+
+    /// The address of the hub.
+    #[must_use]
+    pub fn hub(&self) -> &Url {
+        &self.base
+    }
+
+    /// Asks, and reads the whole answer. Answers with these other statuses are answers, too.
+    pub(super) async fn call(&self, ask: Ask<'_>, also: &[u16]) -> Result<(u16, Vec<u8>), ClientError> {
+        let (within, limit) = (ask.within, ask.limit);
+        let whole = async {
+            let response = self.send(ask).await?;
+            let status = response.status();
+            // An answer and a problem may share a status; they differ by what they are.
+            let fine = status.is_success() || also.contains(&status.as_u16()) && !is_problem(&response);
+            if !fine {
+                return Err(refused(response).await);
+            }
+            Ok((status.as_u16(), read(response, limit).await?))
+        };
+        tokio::time::timeout(within, whole).await.unwrap_or_else(|_| Err(late(within)))
+    }
+
+    /// Asks for events, and gives them as they come.
+    pub(super) async fn listen(
+        &self,
+        ask: Ask<'_>,
+        limits: Limits,
+    ) -> Result<BoxStream<'static, Result<eventsource_stream::Event, ClientError>>, ClientError> {
+        let head = async {
+            let response = self.send(ask).await?;
+            if response.status().is_success() { Ok(response) } else { Err(refused(response).await) }
+        };
+        let response = tokio::time::timeout(HEAD, head).await.unwrap_or_else(|_| Err(late(HEAD)))?;
+        let media_type = response.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+        if !media_type.is_some_and(|value| value.starts_with("text/event-stream")) {
+            return Err(ClientError::answer("it is no stream of events"));
+        }
+        let bytes = response.bytes_stream();
+        let bytes = bytes.map(|part| part.map_err(|error| ClientError::unreachable(&error.without_url())));
+        Ok(sse::events(bytes, limits))
+    }
+
+    async fn send(&self, ask: Ask<'_>) -> Result<Response, ClientError> {
+        let mut url = self.base.clone();
+        if let Ok(mut segments) = url.path_segments_mut() {
+            segments.pop_if_empty().extend(ask.path);
+        }
+        if !ask.query.is_empty() {
+            url.query_pairs_mut().extend_pairs(ask.query);
+        }
+        let shown = self.token.header.read().unwrap_or_else(PoisonError::into_inner).clone();
+        let mut request = self.http.request(ask.method, url).header(AUTHORIZATION, &shown);
+        if let Some((name, value)) = ask.header {
+            request = request.header(name, value);
+        }
+        if let Some((media_type, bytes)) = ask.body {
+            request = request.header(CONTENT_TYPE, media_type).body(bytes);
+        }
+        let response = request.send().await.map_err(|error| ClientError::unreachable(&error.without_url()))?;
+        if response.status() == StatusCode::UNAUTHORIZED {
+            self.token.look_again(&shown);
+        }
+        Ok(response)
+    }
+}
+
+impl Held {
+    /// A token that was refused may have been replaced in its file: the next request uses what is there then.
+    fn look_again(&self, refused: &HeaderValue) {
+        match &self.source {
+            TokenSource::Given(_) => {}
+            TokenSource::File(path) => {
+                let read = Token::read(path).map_err(EndpointError::from).and_then(|token| bearer(&token));
+                match read {
+                    Ok(header) if header != *refused => {
+                        *self.header.write().unwrap_or_else(PoisonError::into_inner) = header;
+                        tracing::info!(file = %path.display(), "the token was replaced");
+                    }
+                    Ok(_) => {}
+                    Err(error) => tracing::debug!(%error, "no other token"),
+                }
+            }
+        }
+    }
+}
+
+fn bearer(token: &Token) -> Result<HeaderValue, EndpointError> {
+    let mut header = HeaderValue::from_str(&token.bearer()).map_err(|_| super::TokenError::NoToken)?;
+    header.set_sensitive(true);
+    Ok(header)
+}
+
+/// TLS with a provider of our own, whatever the process has installed.
+fn tls(endpoint: &Endpoint) -> Result<ClientConfig, EndpointError> {
+    let failed = |error: rustls::Error| EndpointError::Tls(error.to_string());
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = ClientConfig::builder_with_provider(Arc::clone(&provider));
+    let config = config.with_safe_default_protocol_versions().map_err(failed)?;
+    let extra = endpoint.certificates()?;
+    let mut config = if endpoint.url.scheme() == "https" {
+        let verifier = Verifier::new_with_extra_roots(extra, provider).map_err(failed)?;
+        config.dangerous().with_custom_certificate_verifier(Arc::new(verifier)).with_no_client_auth()
+    } else {
+        // Nobody is trusted where nobody is asked: a machine without any roots can speak plainly.
+        config.with_root_certificates(RootCertStore::empty()).with_no_client_auth()
+    };
+    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    Ok(config)
+}
+
+fn late(within: Duration) -> ClientError {
+    ClientError::Unreachable(compartment_core::Text::new(&format!("no answer within {} s", within.as_secs())))
+}
+
+fn is_problem(response: &Response) -> bool {
+    let media_type = response.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    media_type.is_some_and(|value| value.starts_with(crate::wire::problem::MEDIA_TYPE))
+}
+
+/// What an answer that is none says.
+async fn refused(response: Response) -> ClientError {
+    let status = response.status();
+    let after = response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.trim().parse().ok());
+    let after = after.map(|seconds| Duration::from_secs(seconds).min(LONGEST_WAIT));
+    let problem = match read(response, PROBLEM_LIMIT).await {
+        Ok(body) => serde_json::from_slice::<Problem>(&body).ok(),
+        Err(_) => None,
+    };
+    match problem {
+        Some(problem) => ClientError::Problem(Problem { status: status.as_u16(), ..problem }, after),
+        // A proxy on the way has its own words.
+        None if status.is_server_error() => {
+            ClientError::Unreachable(compartment_core::Text::new(&format!("the answer is {status}")))
+        }
+        None if status.is_client_error() => {
+            let detail = format!("the answer is {status}: is that the address of a hub?");
+            let (r#type, title) = ("about:blank".to_owned(), status.to_string());
+            ClientError::Problem(Problem { r#type, title, status: status.as_u16(), detail }, after)
+        }
+        None => ClientError::answer(&format!("its status is {status}")),
+    }
+}
+
+async fn read(mut response: Response, limit: usize) -> Result<Vec<u8>, ClientError> {
+    let mut body = Vec::new();
+    while let Some(part) =
+        response.chunk().await.map_err(|error| ClientError::unreachable(&error.without_url()))?
+    {
+        if body.len() + part.len() > limit {
+            return Err(ClientError::answer(&format!("it has more than {limit} bytes")));
+        }
+        body.extend_from_slice(&part);
+    }
+    Ok(body)
+}

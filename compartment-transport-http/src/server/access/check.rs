@@ -1,0 +1,191 @@
+//! What the running server asks with each request.
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use compartment_core::{HostId, Timestamp};
+use subtle::ConstantTimeEq;
+
+use super::file::{Loaded, TokenFile, TokenFileError};
+use super::grant::{Grant, Role};
+use super::identity::Identity;
+use super::stored::Entry;
+use super::token::{SecretHash, Token, TokenId};
+
+/// Tells whom a token belongs to, and whether it still counts.
+///
+/// With a [`TokenFile`] each call looks at the file (one `stat`, microseconds) and reads it again when it
+/// has changed: what was revoked is refused by the very next request. While the file cannot be read
+/// nobody is let in, on whatever it said before, and the log says why.
+#[derive(Debug)]
+pub struct Access {
+    source: Source,
+}
+
+/// Why a token does not count. None of these tells whether another token exists.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Denied {
+    /// The text is no token.
+    #[error(
+        "this is no token: expected `cmp_`, 16 hex digits, `_` and 64 hex digits, as it was shown when it was issued"
+    )]
+    Malformed,
+    /// Nobody has this token: it never was one, or it was revoked.
+    #[error("this token is not known: it may have been revoked; ask for a new one (`hub token add`)")]
+    Unknown,
+    /// Its time is over.
+    #[error("this token expired at {at}: ask for a new one (`hub token add`)")]
+    Expired {
+        /// When it did.
+        at: Timestamp,
+    },
+    /// The hub cannot tell, which is no fault of the token: its file of tokens is unreadable.
+    #[error("the hub cannot read its tokens, and lets nobody in until it can: its log says what to do")]
+    Unavailable,
+}
+
+#[derive(Debug)]
+enum Source {
+    Memory(Arc<Table>),
+    File(Watched),
+}
+
+#[derive(Debug)]
+struct Watched {
+    file: TokenFile,
+    seen: RwLock<Seen>,
+}
+
+/// What was found when the file was last read.
+#[derive(Debug, Default)]
+struct Seen {
+    /// Of the file that was judged; none, and it is read with each call, where it could not be.
+    identity: Option<Identity>,
+    table: Option<Arc<Table>>,
+    /// What the log was last told is wrong.
+    trouble: Option<String>,
+    /// Kept open for [`Loaded::open`]'s sake.
+    _open: Option<File>,
+}
+
+#[derive(Default)]
+struct Table(HashMap<TokenId, Entry>);
+
+impl Access {
+    /// For a hub with its tokens in a file.
+    ///
+    /// # Errors
+    /// [`TokenFileError`] when the file is refused: a server had better not start then.
+    pub fn from_file(file: TokenFile) -> Result<Self, TokenFileError> {
+        let seen = Seen::good(file.load()?);
+        Ok(Self { source: Source::File(Watched { file, seen: RwLock::new(seen) }) })
+    }
+
+    /// For programs that bring their own tokens, and for tests. A grant counts for the token beside it.
+    #[must_use]
+    pub fn in_memory(tokens: Vec<(Token, Grant)>) -> Self {
+        let entries = tokens.into_iter().map(|(token, grant)| {
+            let grant = Grant { id: token.id(), ..grant };
+            Entry { grant, sha256: token.hash() }
+        });
+        Self { source: Source::Memory(Arc::new(Table::new(entries))) }
+    }
+
+    /// What the bearer of a token may do.
+    ///
+    /// # Errors
+    /// [`Denied`]: 503 for [`Denied::Unavailable`], 401 for the others.
+    pub fn authenticate(&self, presented: &str, now: Timestamp) -> Result<Grant, Denied> {
+        let token: Token = presented.parse().map_err(|_| Denied::Malformed)?;
+        let table = self.table()?;
+        let entry = table.0.get(&token.id());
+        // The same work for a token that there is not, so that time tells nothing of which there are.
+        let expected = entry.map_or(&SecretHash::OF_NOBODY, |entry| &entry.sha256);
+        let right = token.hash().ct_eq(expected);
+        let grant = entry.map(|entry| &entry.grant).filter(|_| right.into()).ok_or(Denied::Unknown)?;
+        match grant.expires_at {
+            Some(at) if grant.has_expired(now) => Err(Denied::Expired { at }),
+            Some(_) | None => Ok(grant.clone()),
+        }
+    }
+
+    /// Whether a token that was let in before still counts: to be asked now and then by what outlives its
+    /// request, such as a stream of events.
+    #[must_use]
+    pub fn still_valid(&self, id: &TokenId, now: Timestamp) -> bool {
+        self.table().is_ok_and(|table| table.0.get(id).is_some_and(|entry| !entry.grant.has_expired(now)))
+    }
+
+    /// Whether there is a token that speaks for a host.
+    #[must_use]
+    pub fn speaks_for(&self, host: &HostId) -> bool {
+        let speaks = |entry: &Entry| entry.grant.role == Role::Host(host.clone());
+        self.table().is_ok_and(|table| table.0.values().any(speaks))
+    }
+
+    fn table(&self) -> Result<Arc<Table>, Denied> {
+        match &self.source {
+            Source::Memory(table) => Some(Arc::clone(table)),
+            Source::File(watched) => watched.table(),
+        }
+        .ok_or(Denied::Unavailable)
+    }
+}
+
+impl Watched {
+    fn table(&self) -> Option<Arc<Table>> {
+        let found = self.file.identity().ok();
+        let seen = self.seen.read().unwrap_or_else(PoisonError::into_inner);
+        if found.is_some() && found == seen.identity {
+            return seen.table.clone();
+        }
+        drop(seen);
+
+        let mut seen = self.seen.write().unwrap_or_else(PoisonError::into_inner);
+        // Whoever had the lock before may have read it already.
+        let found = self.file.identity().ok();
+        if found.is_none() || found != seen.identity {
+            seen.look_again(&self.file, found);
+        }
+        seen.table.clone()
+    }
+}
+
+impl Seen {
+    fn good(Loaded { tokens, identity, open }: Loaded) -> Self {
+        let table = Some(Arc::new(Table::new(tokens)));
+        Self { identity: Some(identity), table, trouble: None, _open: Some(open) }
+    }
+
+    fn look_again(&mut self, file: &TokenFile, found: Option<Identity>) {
+        let error = match file.load() {
+            Ok(loaded) => {
+                let path = file.path().display();
+                tracing::info!(file = %path, tokens = loaded.tokens.len(), "the tokens have changed");
+                *self = Self::good(loaded);
+                return;
+            }
+            Err(error) => error,
+        };
+        let trouble = error.to_string();
+        // With each request it would drown the log.
+        if self.trouble.as_ref() != Some(&trouble) {
+            tracing::error!("nobody is let in until the tokens can be read: {trouble}");
+        }
+        let identity = if error.may_pass() { None } else { found };
+        *self = Self { identity, table: None, trouble: Some(trouble), _open: None };
+    }
+}
+
+impl Table {
+    fn new(entries: impl IntoIterator<Item = Entry>) -> Self {
+        Self(entries.into_iter().map(|entry| (entry.grant.id, entry)).collect())
+    }
+}
+
+impl std::fmt::Debug for Table {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_set().entries(self.0.keys()).finish()
+    }
+}

@@ -1,0 +1,316 @@
+//! The file of tokens: read by the hub that runs, written by `hub token …` meanwhile.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, fchown};
+use std::path::{Path, PathBuf};
+
+use compartment_core::{Actor, Span, Timestamp};
+
+use super::grant::{Grant, Role};
+use super::identity::Identity;
+use super::stored::{self, Entry, MOST_BYTES, Unreadable};
+use super::token::{Token, TokenId};
+
+/// The tokens of a hub, in its data folder: `tokens.json`, readable by its owner alone.
+///
+/// Any number of processes may use one file: writers take turns by a lock file beside it, and each
+/// puts a complete new file in the place of the old one, so that a reader sees one or the other. All
+/// calls block while the disk works, and those that write also while another writer has its turn.
+#[derive(Clone, Debug)]
+pub struct TokenFile {
+    folder: PathBuf,
+    file: PathBuf,
+}
+
+/// Why the tokens cannot be read or changed. The file is as it was.
+#[derive(Debug, thiserror::Error)]
+pub enum TokenFileError {
+    /// The storage does not allow it.
+    #[error("cannot {doing} {}: {source}", .file.display())]
+    Io {
+        /// What was tried.
+        doing: &'static str,
+        /// With which file or folder.
+        file: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// Others may read or write the file.
+    #[error(
+        "{} has the mode {mode:03o}, which lets others at it: run `chmod 600` on it, and make sure that each of its \
+             tokens is one of yours (`hub token list`)",
+        .file.display()
+    )]
+    Exposed {
+        /// The file.
+        file: PathBuf,
+        /// Its permissions.
+        mode: u32,
+    },
+    /// A newer version of this program wrote it.
+    #[error(
+        "{} is written in format {version}, which is newer than this program: update the program. Nothing was changed",
+        .file.display()
+    )]
+    Newer {
+        /// The file.
+        file: PathBuf,
+        /// The version of its format.
+        version: u32,
+    },
+    /// What is in it is not what was written.
+    #[error(
+        "{} is broken: {why}. Nothing was changed. Put a backup in its place, or move it away and issue new tokens \
+             (`hub token add`)",
+        .file.display()
+    )]
+    Broken {
+        /// The file.
+        file: PathBuf,
+        /// What is wrong, and where.
+        why: String,
+    },
+    /// There is no room for another token.
+    #[error("{} is full: revoke tokens that nobody uses (`hub token list`)", .file.display())]
+    Full {
+        /// The file.
+        file: PathBuf,
+    },
+    /// No token has this id.
+    #[error("there is no token {0}: see `hub token list`")]
+    Missing(TokenId),
+    /// The token was rotated before.
+    #[error("the token {id} was replaced by {by}: rotate that one")]
+    Replaced {
+        /// The token that was to be rotated.
+        id: TokenId,
+        /// The one that took its place.
+        by: TokenId,
+    },
+    /// There are no random numbers to make a token of.
+    #[error("the system gives no random numbers: {0}")]
+    Random(getrandom::Error),
+}
+
+/// A file that was read.
+pub(super) struct Loaded {
+    pub(super) tokens: Vec<Entry>,
+    pub(super) identity: Identity,
+    /// While it is open, no new file gets its inode, and with it perhaps its identity.
+    pub(super) open: File,
+}
+
+impl TokenFile {
+    /// How long a rotated token goes on to be valid, unless told otherwise.
+    pub const GRACE: Span = Span::from_mins(10);
+
+    const NAME: &str = "tokens.json";
+
+    /// Opens the file in the hub's data `folder`, and begins an empty one where there is none.
+    ///
+    /// # Errors
+    /// [`TokenFileError`] when there is no such folder, or what is in the file is refused.
+    pub fn open(folder: &Path) -> Result<Self, TokenFileError> {
+        let this = Self { folder: folder.to_owned(), file: folder.join(Self::NAME) };
+        if !this.file.exists() {
+            let _turn = this.take_turn()?;
+            if !this.file.exists() {
+                this.write(&[])?;
+            }
+        }
+        this.load()?;
+        Ok(this)
+    }
+
+    /// Where it is.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.file
+    }
+
+    /// Issues a token. What is returned is the only copy of its secret.
+    ///
+    /// # Errors
+    /// [`TokenFileError`]; no token was issued then.
+    pub fn add(
+        &self,
+        role: Role,
+        name: Actor,
+        expires_at: Option<Timestamp>,
+        now: Timestamp,
+    ) -> Result<Token, TokenFileError> {
+        self.change(now, |tokens| {
+            let token = unused(tokens)?;
+            let grant = Grant { expires_at, ..Grant::new(&token, role, name, now) };
+            tokens.push(Entry { grant, sha256: token.hash() });
+            Ok(token)
+        })
+    }
+
+    /// All tokens, in the order in which they were issued, with those that have expired.
+    ///
+    /// # Errors
+    /// [`TokenFileError`] when the file is refused.
+    pub fn list(&self) -> Result<Vec<Grant>, TokenFileError> {
+        Ok(self.load()?.tokens.into_iter().map(|entry| entry.grant).collect())
+    }
+
+    /// Ends a token at once, and forgets it.
+    ///
+    /// # Errors
+    /// [`TokenFileError::Missing`], or another; nothing was revoked then.
+    pub fn revoke(&self, id: TokenId, now: Timestamp) -> Result<Grant, TokenFileError> {
+        self.change(now, |tokens| {
+            let at = tokens.iter().position(|entry| entry.grant.id == id);
+            Ok(tokens.remove(at.ok_or(TokenFileError::Missing(id))?).grant)
+        })
+    }
+
+    /// Issues a token for the same role and name, to last as long as the old one was meant to. The old
+    /// one stays valid for `grace`, or ends at once where that is zero.
+    ///
+    /// # Errors
+    /// [`TokenFileError::Missing`], [`TokenFileError::Replaced`] or another; both tokens are as they were then.
+    pub fn rotate(&self, id: TokenId, grace: Span, now: Timestamp) -> Result<Token, TokenFileError> {
+        self.change(now, |tokens| {
+            let token = unused(tokens)?;
+            let old = tokens.iter_mut().map(|entry| &mut entry.grant).find(|grant| grant.id == id);
+            let old = old.ok_or(TokenFileError::Missing(id))?;
+            if let Some(by) = old.replaced_by {
+                return Err(TokenFileError::Replaced { id, by });
+            }
+            let expires_at = old.expires_at.map(|end| now + end.since(old.created_at));
+            let (role, name) = (old.role.clone(), old.name.clone());
+            old.replaced_by = Some(token.id());
+            old.expires_at = Some(old.expires_at.map_or(now + grace, |end| end.min(now + grace)));
+            let grant = Grant { expires_at, ..Grant::new(&token, role, name, now) };
+            tokens.push(Entry { grant, sha256: token.hash() });
+            Ok(token)
+        })
+    }
+
+    pub(super) fn identity(&self) -> io::Result<Identity> {
+        Identity::of_path(&self.file)
+    }
+
+    pub(super) fn load(&self) -> Result<Loaded, TokenFileError> {
+        let file = || self.file.clone();
+        let open = File::open(&self.file).map_err(self.failed("open"))?;
+        let metadata = open.metadata().map_err(self.failed("look at"))?;
+        let mode = metadata.mode() & 0o777;
+        if mode & 0o077 != 0 {
+            return Err(TokenFileError::Exposed { file: file(), mode });
+        }
+        let mut json = Vec::new();
+        (&open).take(MOST_BYTES + 1).read_to_end(&mut json).map_err(self.failed("read"))?;
+        if json.len() as u64 > MOST_BYTES {
+            return Err(TokenFileError::Broken {
+                file: file(),
+                why: "it is larger than any file of tokens".into(),
+            });
+        }
+        let tokens = stored::decode(&json).map_err(|why| match why {
+            Unreadable::Newer(version) => TokenFileError::Newer { file: file(), version },
+            Unreadable::Broken(why) => TokenFileError::Broken { file: file(), why },
+        })?;
+        Ok(Loaded { tokens, identity: Identity::of(&metadata), open })
+    }
+
+    fn change<R>(
+        &self,
+        now: Timestamp,
+        change: impl FnOnce(&mut Vec<Entry>) -> Result<R, TokenFileError>,
+    ) -> Result<R, TokenFileError> {
+        let _turn = self.take_turn()?;
+        let mut tokens = self.load()?.tokens;
+        let result = change(&mut tokens)?;
+        // Whoever rotates for years is not to keep all that ever were.
+        tokens.retain(|Entry { grant, .. }| grant.replaced_by.is_none() || !grant.has_expired(now));
+        self.write(&tokens)?;
+        Ok(result)
+    }
+
+    /// Waits for the turn to write. It ends when the file that is returned is dropped, or its process ends.
+    fn take_turn(&self) -> Result<File, TokenFileError> {
+        let path = self.beside("lock");
+        let failed = |source| TokenFileError::Io { doing: "lock", file: path.clone(), source };
+        let lock = match private(OpenOptions::new().create_new(true)).open(&path) {
+            Ok(new) => {
+                self.give_to_owner(&new, &path)?;
+                new
+            }
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                OpenOptions::new().write(true).open(&path).map_err(failed)?
+            }
+            Err(error) => return Err(failed(error)),
+        };
+        lock.lock().map_err(failed)?;
+        Ok(lock)
+    }
+
+    /// Puts a new file in the place of the old one, or fails and leaves the old one.
+    fn write(&self, tokens: &[Entry]) -> Result<(), TokenFileError> {
+        let new = self.beside("new");
+        let failed = |source| TokenFileError::Io { doing: "write", file: new.clone(), source };
+        let json = stored::encode(tokens).map_err(|error| failed(error.into()))?;
+        if json.len() as u64 > MOST_BYTES {
+            return Err(TokenFileError::Full { file: self.file.clone() });
+        }
+        // What a writer left that was killed: it is this one's turn, so it is nobody's.
+        match fs::remove_file(&new) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed(error)),
+            Ok(()) | Err(_) => {}
+        }
+        let mut file = private(OpenOptions::new().create_new(true)).open(&new).map_err(failed)?;
+        self.give_to_owner(&file, &new)?;
+        file.write_all(&json).and_then(|()| file.sync_all()).map_err(failed)?;
+        fs::rename(&new, &self.file).map_err(self.failed("replace"))?;
+        let folder = |source| TokenFileError::Io { doing: "sync", file: self.folder.clone(), source };
+        File::open(&self.folder).and_then(|folder| folder.sync_all()).map_err(folder)
+    }
+
+    /// Where root runs `hub token add`, the hub's own user must still be able to read the file.
+    fn give_to_owner(&self, file: &File, path: &Path) -> Result<(), TokenFileError> {
+        let failed = |source| TokenFileError::Io { doing: "give its owner", file: path.to_owned(), source };
+        let model = fs::metadata(&self.file).or_else(|_| fs::metadata(&self.folder)).map_err(failed)?;
+        if file.metadata().map_err(failed)?.uid() == model.uid() {
+            return Ok(());
+        }
+        fchown(file, Some(model.uid()), Some(model.gid())).map_err(failed)
+    }
+
+    fn beside(&self, extension: &str) -> PathBuf {
+        self.folder.join(format!("{}.{extension}", Self::NAME))
+    }
+
+    fn failed(&self, doing: &'static str) -> impl Fn(io::Error) -> TokenFileError + '_ {
+        move |source| TokenFileError::Io { doing, file: self.file.clone(), source }
+    }
+}
+
+impl TokenFileError {
+    /// Whether it may be over by itself, with the very same file: a disk that is busy, no descriptor left.
+    pub(super) const fn may_pass(&self) -> bool {
+        match self {
+            Self::Io { .. } | Self::Random(_) => true,
+            Self::Exposed { .. } | Self::Newer { .. } | Self::Broken { .. } | Self::Full { .. } => false,
+            Self::Missing(_) | Self::Replaced { .. } => false,
+        }
+    }
+}
+
+/// A new file that is its owner's alone from its first moment.
+fn private(options: &mut OpenOptions) -> &mut OpenOptions {
+    options.write(true).mode(0o600)
+}
+
+/// A token whose id no other has.
+fn unused(tokens: &[Entry]) -> Result<Token, TokenFileError> {
+    loop {
+        let token = Token::generate().map_err(TokenFileError::Random)?;
+        if tokens.iter().all(|entry| entry.grant.id != token.id()) {
+            return Ok(token);
+        }
+    }
+}

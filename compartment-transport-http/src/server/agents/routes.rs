@@ -1,0 +1,231 @@
+//! What agents ask and say.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use axum::extract::{DefaultBodyLimit, FromRef, State};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::sse::{Event, KeepAlive, Sse};
+use axum::{Json, Router};
+use compartment_core::{HostId, OpId, SessionId};
+use compartment_runtime::Order;
+use futures::stream::{self, Stream};
+use serde::Deserialize;
+use tracing::{info, warn};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes as documented;
+
+use super::lease::Taken as LeaseTaken;
+use super::{Agents, Line};
+use crate::server::access::TokenId;
+use crate::server::error::{method_not_allowed, not_found};
+use crate::server::gate::{Gate, Path, Query, Speaking, Whole, header};
+use crate::server::openapi::{Common, Conflict, TooLarge};
+use crate::wire::events::{self, Taken};
+use crate::wire::orders::{EVENT, OrderLine};
+use crate::wire::output::{LINES_LIMIT, Printed};
+use crate::wire::{Code, Problem, SESSION_HEADER};
+
+/// How often a stream looks whether its token still counts.
+const STILL_VALID_EVERY: Duration = Duration::from_secs(2);
+
+impl FromRef<Agents> for Arc<Gate> {
+    fn from_ref(agents: &Agents) -> Self {
+        Self::clone(agents.gate())
+    }
+}
+
+/// Everything below `/v1/hosts/{host}` that is for its agent.
+pub(in crate::server) fn documented_routes() -> OpenApiRouter<Agents> {
+    OpenApiRouter::new()
+        .routes(documented!(take_events))
+        .routes(documented!(give_orders))
+        .routes(documented!(acknowledge))
+        .routes(documented!(take_output))
+}
+
+/// The routes of agents alone.
+pub(in crate::server) fn routes(agents: Agents) -> Router {
+    let limit = DefaultBodyLimit::max(agents.gate().limits.body);
+    let (router, _) = documented_routes().split_for_parts();
+    router.fallback(not_found).method_not_allowed_fallback(method_not_allowed).layer(limit).with_state(agents)
+}
+
+impl From<LeaseTaken> for Problem {
+    fn from(taken: LeaseTaken) -> Self {
+        Self::new(Code::AgentLive, taken.to_string())
+    }
+}
+
+/// Reports of the host, in order; answered after they are durable.
+#[utoipa::path(
+    post,
+    path = "/v1/hosts/{host}/events",
+    tag = "agents",
+    params(
+        ("host" = String, Path, description = "The host that the token speaks for"),
+        ("compartment-session" = Option<String>, Header, description = "The session of the agent's spool: one agent \
+            a host")
+    ),
+    request_body(content = String, content_type = "application/x-ndjson", description = "One report a line"),
+    responses(
+        (status = 200, body = ref("#/components/schemas/Taken"), description = "They are durable"),
+        Common, Conflict, TooLarge
+    ),
+    security(("token" = []))
+)]
+async fn take_events(
+    State(agents): State<Agents>,
+    Speaking { host, .. }: Speaking,
+    headers: HeaderMap,
+    Whole(body): Whole,
+) -> Result<Json<Taken>, Problem> {
+    if let Some(session) = header::<SessionId>(&headers, SESSION_HEADER)? {
+        agents.leases().heard(&host, &session, Instant::now())?;
+    }
+    let limit = agents.inner.config.limits.lines;
+    let batch = events::decode(&body, &host, limit)
+        .map_err(|error| Problem::new(Code::TooLarge, error.to_string()))?;
+    for refused in &batch.refused {
+        warn!(%host, line = refused.line, error = %refused.error, "a report was not taken");
+    }
+    let receipt = agents.uplink()?.report(batch.reports).await?;
+    Ok(Json(Taken { new: receipt.new, position: receipt.position, last: batch.last, refused: batch.refused }))
+}
+
+#[derive(Deserialize)]
+struct WithSession {
+    session: SessionId,
+}
+
+/// What the host is to do, as server-sent events: what is outstanding first, then what comes.
+#[utoipa::path(
+    get,
+    path = "/v1/hosts/{host}/operations",
+    tag = "agents",
+    params(
+        ("host" = String, Path, description = "The host that the token speaks for"),
+        ("session" = String, Query, description = "The session of the agent's spool: one agent a host")
+    ),
+    responses(
+        (status = 200, content_type = "text/event-stream", body = String,
+            description = "Events `order`, each with an `Order` as its data"),
+        Common, Conflict
+    ),
+    security(("token" = []))
+)]
+async fn give_orders(
+    State(agents): State<Agents>,
+    Speaking { host, token }: Speaking,
+    Query(WithSession { session }): Query<WithSession>,
+) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, Problem> {
+    let uplink = agents.uplink()?;
+    let line = agents.leases().listen(&host, &session, Instant::now())?;
+    let outstanding = uplink.orders(&host).await?;
+    info!(%host, "an agent has connected");
+    let keep_alive = KeepAlive::new().interval(agents.inner.config.keep_alive);
+    let listening = Listening { agents, host, token, line, outstanding: outstanding.into_iter() };
+    Ok(Sse::new(listening.events()).keep_alive(keep_alive))
+}
+
+/// An agent on the line.
+struct Listening {
+    agents: Agents,
+    host: HostId,
+    token: TokenId,
+    line: Line,
+    outstanding: std::vec::IntoIter<Order>,
+}
+
+impl Listening {
+    fn events(self) -> impl Stream<Item = Result<Event, Infallible>> {
+        let look = tokio::time::interval(STILL_VALID_EVERY);
+        stream::unfold((self, look), |(mut this, mut look)| async move {
+            let order = match this.outstanding.next() {
+                Some(order) => order,
+                None => loop {
+                    tokio::select! {
+                        order = this.line.orders.recv() => break order?,
+                        _ = look.tick() => {
+                            let gate = this.agents.gate();
+                            if !gate.access.still_valid(&this.token, gate.now()) {
+                                return None;
+                            }
+                        }
+                    }
+                },
+            };
+            let line = OrderLine::new(&order, this.agents.gate().now());
+            let event = Event::default().event(EVENT).json_data(line).expect("an order is JSON");
+            Some((Ok(event), (this, look)))
+        })
+    }
+}
+
+impl Drop for Listening {
+    fn drop(&mut self) {
+        info!(host = %self.host, "an agent has disconnected");
+        self.agents.leases().hung_up(&self.host, self.line.number);
+    }
+}
+
+#[derive(Deserialize)]
+struct OfOperation {
+    #[expect(dead_code, reason = "the token says which host it is")]
+    host: String,
+    op: OpId,
+}
+
+/// The agent has an order, durably.
+#[utoipa::path(
+    post,
+    path = "/v1/hosts/{host}/operations/{op}/ack",
+    tag = "agents",
+    params(
+        ("host" = String, Path, description = "The host that the token speaks for"),
+        ("op" = String, Path, description = "The order's operation"),
+        ("session" = String, Query, description = "The session of the agent's spool")
+    ),
+    responses((status = 204, description = "Noted"), Common, Conflict),
+    security(("token" = []))
+)]
+async fn acknowledge(
+    State(agents): State<Agents>,
+    Speaking { host, .. }: Speaking,
+    Path(OfOperation { op, .. }): Path<OfOperation>,
+    Query(WithSession { session }): Query<WithSession>,
+) -> Result<StatusCode, Problem> {
+    agents.leases().heard(&host, &session, Instant::now())?;
+    agents.acknowledge(&host, &op);
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Lines that an operation of the host printed.
+#[utoipa::path(
+    post,
+    path = "/v1/hosts/{host}/operations/{op}/output",
+    tag = "agents",
+    params(
+        ("host" = String, Path, description = "The host that the token speaks for"),
+        ("op" = String, Path, description = "The operation")
+    ),
+    request_body(content = ref("#/components/schemas/Printed"), content_type = "application/json"),
+    responses((status = 204, description = "Kept for a while, if the host has such an operation"), Common, TooLarge),
+    security(("token" = []))
+)]
+async fn take_output(
+    State(agents): State<Agents>,
+    Speaking { host, .. }: Speaking,
+    Path(OfOperation { op, .. }): Path<OfOperation>,
+    Whole(body): Whole,
+) -> Result<StatusCode, Problem> {
+    let printed: Printed = serde_json::from_slice(&body)
+        .map_err(|error| Problem::new(Code::BadRequest, format!("the body is not `lines`: {error}")))?;
+    if printed.lines.len() > LINES_LIMIT {
+        let detail = format!("more than {LINES_LIMIT} lines at once: send them in parts");
+        return Err(Problem::new(Code::TooLarge, detail));
+    }
+    agents.uplink()?.output(&host, &op, printed.lines).await;
+    Ok(StatusCode::NO_CONTENT)
+}

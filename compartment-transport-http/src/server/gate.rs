@@ -1,0 +1,221 @@
+//! Who is let in: tokens, limits, and parameters that make sense.
+
+use std::num::NonZeroU32;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::{FromRef, FromRequest, FromRequestParts, RawPathParams, Request};
+use axum::http::header::{AUTHORIZATION, RETRY_AFTER};
+use axum::http::request::Parts;
+use axum::response::{IntoResponse, Response};
+use compartment_core::{HostId, Timestamp};
+use compartment_runtime::Clock;
+use governor::clock::{Clock as _, DefaultClock};
+use governor::{Quota, RateLimiter};
+
+use super::access::{Access, Grant, Permission, TokenId};
+use crate::wire::{BATCH_LIMIT, BODY_LIMIT, Code, Problem};
+
+/// The limits of what is let in.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// The largest body, in bytes.
+    pub body: usize,
+    /// The most lines of a batch.
+    pub lines: usize,
+    /// How long a body may take to arrive.
+    pub body_within: Duration,
+    /// How many requests a second each token may make over time.
+    pub rate: NonZeroU32,
+    /// How many at once before that counts.
+    pub burst: NonZeroU32,
+    /// The most records or audit lines of one answer.
+    pub page: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            body: BODY_LIMIT,
+            lines: BATCH_LIMIT,
+            body_within: Duration::from_secs(30),
+            rate: NonZeroU32::new(200).expect("not zero"),
+            burst: NonZeroU32::new(1000).expect("not zero"),
+            page: 10_000,
+        }
+    }
+}
+
+type Rates = RateLimiter<TokenId, governor::state::keyed::DashMapStateStore<TokenId>, DefaultClock>;
+
+/// Lets in or not.
+pub(super) struct Gate {
+    pub(super) access: Arc<Access>,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) limits: Limits,
+    rates: Rates,
+}
+
+/// Who is not let in gets this answer.
+pub(super) enum Turned {
+    Away(Problem),
+    /// After so many seconds it may work.
+    Later(Problem, u64),
+}
+
+impl IntoResponse for Turned {
+    fn into_response(self) -> Response {
+        match self {
+            Self::Away(problem) => problem.into_response(),
+            Self::Later(problem, seconds) => ([(RETRY_AFTER, seconds.to_string())], problem).into_response(),
+        }
+    }
+}
+
+impl<P: Into<Problem>> From<P> for Turned {
+    fn from(problem: P) -> Self {
+        Self::Away(problem.into())
+    }
+}
+
+impl Gate {
+    pub(super) fn new(access: Arc<Access>, clock: Arc<dyn Clock>, limits: Limits) -> Self {
+        let quota = Quota::per_second(limits.rate).allow_burst(limits.burst);
+        Self { access, clock, limits, rates: RateLimiter::dashmap(quota) }
+    }
+
+    pub(super) fn now(&self) -> Timestamp {
+        self.clock.wall()
+    }
+
+    /// Lets in whoever has a token that allows this, within the limits.
+    fn admit(&self, parts: &Parts, permission: Permission<'_>) -> Result<Grant, Turned> {
+        let missing = || Problem::new(Code::Unauthorized, "send `Authorization: Bearer TOKEN`");
+        let header = parts.headers.get(AUTHORIZATION).ok_or_else(missing)?;
+        let (scheme, token) = header.to_str().ok().and_then(|h| h.split_once(' ')).ok_or_else(missing)?;
+        if !scheme.eq_ignore_ascii_case("bearer") {
+            return Err(missing().into());
+        }
+        let grant = self.access.authenticate(token.trim(), self.now())?;
+        // Only valid tokens are counted, so the table of rates is no larger than that of tokens.
+        if let Err(until) = self.rates.check_key(&grant.id) {
+            let wait = until.wait_time_from(DefaultClock::default().now());
+            let problem =
+                Problem::new(Code::TooManyRequests, "this token makes too many requests: wait a moment");
+            return Err(Turned::Later(problem, wait.as_secs() + 1));
+        }
+        grant.may(permission)?;
+        Ok(grant)
+    }
+}
+
+/// A request of whoever may read.
+pub(super) struct Reading;
+
+impl<S: Send + Sync> FromRequestParts<S> for Reading
+where
+    Arc<Gate>: FromRef<S>,
+{
+    type Rejection = Turned;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Turned> {
+        Arc::<Gate>::from_ref(state).admit(parts, Permission::Read).map(|_| Self)
+    }
+}
+
+/// A request of whoever may read, for as long as the token counts: for streams.
+pub(super) struct ReadingOn(pub(super) TokenId);
+
+impl<S: Send + Sync> FromRequestParts<S> for ReadingOn
+where
+    Arc<Gate>: FromRef<S>,
+{
+    type Rejection = Turned;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Turned> {
+        Arc::<Gate>::from_ref(state).admit(parts, Permission::Read).map(|grant| Self(grant.id))
+    }
+}
+
+/// A request of an operator.
+pub(super) struct Requesting(pub(super) Grant);
+
+impl<S: Send + Sync> FromRequestParts<S> for Requesting
+where
+    Arc<Gate>: FromRef<S>,
+{
+    type Rejection = Turned;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Turned> {
+        Arc::<Gate>::from_ref(state).admit(parts, Permission::Request).map(Self)
+    }
+}
+
+/// A request of the host that its path names.
+pub(super) struct Speaking {
+    pub(super) host: HostId,
+    pub(super) token: TokenId,
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Speaking
+where
+    Arc<Gate>: FromRef<S>,
+{
+    type Rejection = Turned;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Turned> {
+        let gate = Arc::<Gate>::from_ref(state);
+        let params = RawPathParams::from_request_parts(parts, state).await;
+        let name = params.ok().and_then(|params| {
+            params.iter().find(|(key, _)| *key == "host").map(|(_, value)| value.to_owned())
+        });
+        // Whoever has no token at all learns nothing about names.
+        let host = name.as_deref().unwrap_or_default().parse::<HostId>();
+        let Ok(host) = host else {
+            gate.admit(parts, Permission::Read)?;
+            return Err(Problem::new(Code::BadRequest, "the path names no valid host").into());
+        };
+        let grant = gate.admit(parts, Permission::Speak(&host))?;
+        Ok(Self { host, token: grant.id })
+    }
+}
+
+/// A whole body, within its limits of size and time.
+pub(super) struct Whole(pub(super) axum::body::Bytes);
+
+impl<S: Send + Sync> FromRequest<S> for Whole
+where
+    Arc<Gate>: FromRef<S>,
+{
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
+        let within = Arc::<Gate>::from_ref(state).limits.body_within;
+        let late =
+            || Problem::new(Code::Timeout, format!("the body did not arrive within {} s", within.as_secs()));
+        let body = axum::body::Bytes::from_request(request, state);
+        Ok(Self(tokio::time::timeout(within, body).await.map_err(|_| late())??))
+    }
+}
+
+/// Parameters in the path.
+#[derive(FromRequestParts)]
+#[from_request(via(axum::extract::Path), rejection(Problem))]
+pub(super) struct Path<T>(pub(super) T);
+
+/// Parameters behind the question mark.
+#[derive(FromRequestParts)]
+#[from_request(via(axum::extract::Query), rejection(Problem))]
+pub(super) struct Query<T>(pub(super) T);
+
+/// A parsed header that may be missing.
+pub(super) fn header<T: std::str::FromStr>(
+    parts: &axum::http::HeaderMap,
+    name: &str,
+) -> Result<Option<T>, Problem> {
+    let Some(value) = parts.get(name) else { return Ok(None) };
+    let parsed = value.to_str().ok().and_then(|text| text.parse().ok());
+    parsed
+        .map(Some)
+        .ok_or_else(|| Problem::new(Code::BadRequest, format!("the header `{name}` makes no sense")))
+}

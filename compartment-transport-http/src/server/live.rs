@@ -1,0 +1,98 @@
+//! Live updates over server-sent events.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::State;
+use axum::http::HeaderMap;
+use axum::response::sse::{Event, KeepAlive, Sse};
+use compartment_core::sync::Message;
+use compartment_runtime::hub::{LiveId, Subscription};
+use futures::stream::{self, Stream};
+
+use super::Server;
+use super::access::TokenId;
+use super::gate::{Gate, ReadingOn};
+use super::openapi::Common;
+use crate::wire::Problem;
+
+/// How often a stream looks whether its token still counts.
+const STILL_VALID_EVERY: Duration = Duration::from_secs(2);
+
+/// Live updates: the full state first, then what changes. With the id of the last update that was taken in
+/// `Last-Event-ID` it goes on from there, where what followed is still kept.
+#[utoipa::path(
+    get,
+    path = "/v1/live",
+    tag = "reading",
+    params(("last-event-id" = Option<String>, Header, description = "The id of the last update that was taken")),
+    responses(
+        (status = 200, content_type = "text/event-stream", body = String,
+            description = "Events `init`, `delta` and `sync`, each with an `Update` as its data"),
+        Common
+    ),
+    security(("token" = []))
+)]
+pub(super) async fn live(
+    State(server): State<Server>,
+    ReadingOn(token): ReadingOn,
+    headers: HeaderMap,
+) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, Problem> {
+    // An id that makes no sense is of another hub: then everything is sent.
+    let after = headers.get("last-event-id").and_then(|id| id.to_str().ok()?.parse::<LiveId>().ok());
+    let subscription = match after {
+        Some(after) => server.hub.subscribe_after(after)?,
+        None => server.hub.subscribe()?,
+    };
+    let watching = server.metrics.subscribers.clone();
+    watching.inc();
+    let listener = Listener { subscription, gate: server.gate, token, watching };
+    let keep_alive = KeepAlive::new().interval(Duration::from_secs(10));
+    Ok(Sse::new(listener.events()).keep_alive(keep_alive))
+}
+
+struct Listener {
+    subscription: Subscription,
+    gate: Arc<Gate>,
+    token: TokenId,
+    watching: prometheus_client::metrics::gauge::Gauge,
+}
+
+impl Listener {
+    fn events(self) -> impl Stream<Item = Result<Event, Infallible>> {
+        let look = tokio::time::interval(STILL_VALID_EVERY);
+        stream::unfold((self, look), |(mut this, mut look)| async move {
+            loop {
+                tokio::select! {
+                    message = this.subscription.next() => {
+                        let message = message?;
+                        let event = this.event(&message);
+                        return Some((Ok(event), (this, look)));
+                    }
+                    _ = look.tick() => {
+                        if !this.gate.access.still_valid(&this.token, this.gate.now()) {
+                            return None;
+                        }
+                    }
+                }
+            }
+        })
+    }
+
+    fn event(&self, message: &Message) -> Event {
+        let name = match message {
+            Message::Init { .. } => "init",
+            Message::Delta { .. } => "delta",
+            Message::Sync { .. } => "sync",
+        };
+        let event = Event::default().id(self.subscription.id(message).to_string()).event(name);
+        event.json_data(message).expect("an update is JSON")
+    }
+}
+
+impl Drop for Listener {
+    fn drop(&mut self) {
+        self.watching.dec();
+    }
+}

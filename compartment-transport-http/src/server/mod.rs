@@ -1,0 +1,100 @@
+//! The hub's side: a router to mount in any program, and what it takes to run it alone.
+//!
+//! ```text
+//!                         ┌ agents   reports up, orders down, output up      (a host's token)
+//!   listen ─► router ─────┤ people   matrix, history, audit, live, output    (a reader's token)
+//!  (TLS, limits)          │          requests                                (an operator's token)
+//!                         └ probes   /healthz, /metrics, /openapi.json
+//! ```
+//!
+//! [`Agents`] is the hub's [`Transport`](compartment_runtime::Transport): give it to the hub first, then both to
+//! [`router`].
+
+pub mod access;
+mod agents;
+mod error;
+mod gate;
+pub mod listen;
+mod live;
+mod metrics;
+mod openapi;
+mod output;
+mod past;
+mod probes;
+mod read;
+mod requests;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::{DefaultBodyLimit, MatchedPath, Request, State};
+use axum::http::header;
+use axum::middleware::{self, Next};
+use axum::response::Response;
+use axum::routing::get;
+use compartment_runtime::hub::Hub;
+use tower_http::catch_panic::CatchPanicLayer;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+pub use agents::{Agents, AgentsConfig};
+pub use gate::Limits;
+
+use gate::Gate;
+use metrics::Metrics;
+
+/// What the handlers share.
+#[derive(Clone)]
+struct Server {
+    hub: Hub,
+    agents: Agents,
+    gate: Arc<Gate>,
+    metrics: Arc<Metrics>,
+}
+
+impl axum::extract::FromRef<Server> for Arc<Gate> {
+    fn from_ref(server: &Server) -> Self {
+        Arc::clone(&server.gate)
+    }
+}
+
+/// The router: everything but the listening. `agents` is a transport of the hub, and brings the tokens and limits.
+pub fn router(hub: Hub, agents: Agents) -> Router {
+    let gate = Arc::clone(agents.gate());
+    let body_limit = DefaultBodyLimit::max(gate.limits.body);
+    let server = Server { hub, agents: agents.clone(), gate, metrics: Arc::new(Metrics::new()) };
+    let (people, pages) = OpenApiRouter::with_openapi(openapi::frame())
+        .routes(routes!(read::matrix))
+        .routes(routes!(read::row))
+        .routes(routes!(read::history))
+        .routes(routes!(read::rollback))
+        .routes(routes!(read::explain))
+        .routes(routes!(past::audit))
+        .routes(routes!(past::events))
+        .routes(routes!(live::live))
+        .routes(routes!(output::output))
+        .routes(routes!(requests::request))
+        .routes(routes!(probes::healthz))
+        .routes(routes!(probes::metrics))
+        .with_state(server.clone())
+        .merge(agents::documented_routes().with_state(agents))
+        .split_for_parts();
+    let document = Bytes::from(error::json(&openapi::document(&pages)));
+    let document = move || async move { ([(header::CONTENT_TYPE, "application/json")], document.clone()) };
+    people
+        .route("/openapi.json", get(document))
+        .fallback(error::not_found)
+        .method_not_allowed_fallback(error::method_not_allowed)
+        .layer(middleware::from_fn_with_state(server, count))
+        .layer(CatchPanicLayer::custom(error::panicked))
+        .layer(body_limit)
+}
+
+/// Counts answers by their route.
+async fn count(State(server): State<Server>, request: Request, next: Next) -> Response {
+    let route = request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_owned());
+    let response = next.run(request).await;
+    server.metrics.answered(route.as_deref().unwrap_or("none"), response.status().as_u16());
+    response
+}

@@ -1,0 +1,34 @@
+//! What the two sides say to each other: pure codecs, without a socket.
+//!
+//! | Who | Says | In |
+//! |---|---|---|
+//! | an agent | reports, a batch at a time | [`events`] |
+//! | the hub to an agent | orders | [`orders`] |
+//! | an agent | what an operation prints | [`output`] |
+//! | an operator | requests | [`requests`] |
+//! | the hub to readers | the types of the core, and a few more | [`reading`] |
+//! | the hub, where something is wrong | [`Problem`] | [`problem`] |
+//!
+//! Everything is decoded with limits, in full, and never with a panic; unknown fields are passed over, so that an
+//! older side understands a newer one.
+
+pub mod events;
+pub mod orders;
+pub mod output;
+pub mod problem;
+pub mod reading;
+pub mod requests;
+
+pub use problem::{Code, Problem};
+
+/// The media type of a batch of reports.
+pub const NDJSON: &str = "application/x-ndjson";
+
+/// The largest body that a hub takes, in bytes, unless it is configured otherwise.
+pub const BODY_LIMIT: usize = 4 << 20;
+
+/// The most lines of a batch that a hub takes, unless it is configured otherwise.
+pub const BATCH_LIMIT: usize = 1000;
+
+/// The header in which an agent names the session of its spool.
+pub const SESSION_HEADER: &str = "compartment-session";

@@ -1,0 +1,162 @@
+//! Whoever has no business here, and whoever sends nonsense.
+
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+use compartment_transport_http::server::{AgentsConfig, Limits};
+use compartment_transport_http::wire::Problem;
+use reqwest::{Method, StatusCode};
+use serde_json::Value;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+use super::world::{World, soon};
+
+/// Every page that the description lists, with a host and an operation filled in.
+async fn pages(world: &World) -> Vec<(Method, String, bool)> {
+    let document: Value =
+        soon(world.client.get(world.url("/openapi.json")).send()).await.unwrap().json().await.unwrap();
+    let mut pages = Vec::new();
+    for (path, methods) in document["paths"].as_object().unwrap() {
+        for (method, page) in methods.as_object().unwrap() {
+            let path = path.replace("{host}", "gpc0").replace("{op}", "o").replace("{cell}", "git");
+            let closed = page["security"].as_array().is_some_and(|needs| !needs.is_empty());
+            pages.push((method.to_uppercase().parse().unwrap(), path, closed));
+        }
+    }
+    pages
+}
+
+#[tokio::test]
+async fn nobody_gets_in_without_the_right_token() {
+    let world = World::new().await;
+    let pages = pages(&world).await;
+    assert_eq!(pages.len(), 16, "{pages:?}");
+    let open: Vec<_> =
+        pages.iter().filter(|(_, _, closed)| !closed).map(|(_, path, _)| path.as_str()).collect();
+    assert_eq!(open, ["/healthz"]);
+    let forged = format!("{}0", &world.operator[..world.operator.len() - 1]);
+    for (method, path, _) in pages.iter().filter(|(_, _, closed)| *closed) {
+        let of_agents =
+            path.contains("/events") && method == Method::POST || path.contains("/gpc0/operations");
+        let for_operators = path == "/v1/requests";
+        let (host, other, operator, reader) = (
+            world.token("gpc0").to_owned(),
+            world.token("gpc1").to_owned(),
+            world.operator.clone(),
+            world.reader.clone(),
+        );
+        let mut wrong = vec![
+            (None, 401),
+            (Some("nonsense".to_owned()), 401),
+            (Some(forged.clone()), 401),
+            (Some(other), 403),
+        ];
+        match (of_agents, for_operators) {
+            (true, _) => wrong.extend([(Some(operator), 403), (Some(reader), 403)]),
+            (false, true) => wrong.extend([(Some(host), 403), (Some(reader), 403)]),
+            (false, false) => wrong.push((Some(host), 403)),
+        }
+        for (token, status) in wrong {
+            let mut request = world.client.request(method.clone(), world.url(path));
+            if let Some(token) = &token {
+                request = request.bearer_auth(token);
+            }
+            let answer = soon(request.send()).await.unwrap();
+            assert_eq!(answer.status(), status, "{method} {path} with {token:?}");
+            assert_eq!(answer.headers().contains_key("www-authenticate"), status == 401);
+            let problem: Problem = answer.json().await.unwrap();
+            assert_eq!(problem.status, status);
+        }
+    }
+}
+
+fn small() -> AgentsConfig {
+    let limits =
+        Limits { body: 1000, lines: 3, body_within: Duration::from_millis(300), ..Limits::default() };
+    AgentsConfig { limits, ..AgentsConfig::default() }
+}
+
+#[tokio::test]
+async fn bodies_have_limits_of_size_lines_and_time() {
+    let world = World::with(small(), &["gpc0"]).await;
+    assert_eq!(world.says("gpc0", &"x".repeat(1001)).await.status(), StatusCode::PAYLOAD_TOO_LARGE);
+    assert_eq!(world.says("gpc0", &"x\n".repeat(4)).await.status(), StatusCode::PAYLOAD_TOO_LARGE);
+    assert_eq!(
+        world.says("gpc0", "{\"\u{0}").await.status(),
+        StatusCode::OK,
+        "a bad line is refused, not the batch"
+    );
+    let head = format!(
+        "POST /v1/hosts/gpc0/events HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {}\r\n",
+        world.token("gpc0")
+    );
+    // One who promises more than it sends, and one who never ends.
+    for (framing, piece, status) in [
+        ("content-length: 900\r\n\r\nx", "", "408"),
+        (
+            "transfer-encoding: chunked\r\n\r\n",
+            "64\r\nxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx\r\n",
+            "413",
+        ),
+    ] {
+        let mut socket = TcpStream::connect(world.address).await.unwrap();
+        socket.write_all(format!("{head}{framing}").as_bytes()).await.unwrap();
+        let answer = soon(async {
+            let (mut read, mut write) = socket.split();
+            let endless = async {
+                if piece.is_empty() {
+                    return std::future::pending::<()>().await;
+                }
+                // Once it is refused, the server no longer reads.
+                while write.write_all(piece.as_bytes()).await.is_ok() {}
+                std::future::pending().await
+            };
+            let mut answer = [0; 12];
+            tokio::select! {
+                read = read.read_exact(&mut answer) => drop(read.unwrap()),
+                () = endless => {}
+            }
+            String::from_utf8_lossy(&answer).into_owned()
+        });
+        assert_eq!(answer.await, format!("HTTP/1.1 {status}"));
+    }
+}
+
+#[tokio::test]
+async fn malformed_requests_are_refused_in_words() {
+    let world = World::new().await;
+    for body in [
+        "",
+        "{}",
+        "[]",
+        "null",
+        "{\"kind\":\"pull\"}",
+        "\u{0}",
+        "{\"kind\":\"pull\",\"hosts\":[\"-\"]}",
+        "{\"kind\":1e999}",
+    ] {
+        let answer = soon(world.post("/v1/requests").body(body).send()).await.unwrap();
+        assert_eq!(answer.status(), 400, "{body}");
+        assert!(!answer.json::<Problem>().await.unwrap().detail.is_empty());
+    }
+    let deep = "[".repeat(100_000);
+    assert_eq!(soon(world.post("/v1/requests").body(deep).send()).await.unwrap().status(), 400);
+}
+
+#[tokio::test]
+async fn too_many_requests_are_told_to_wait() {
+    let one = NonZeroU32::new(1).unwrap();
+    let limits = Limits { rate: one, burst: NonZeroU32::new(5).unwrap(), ..Limits::default() };
+    let world = World::with(AgentsConfig { limits, ..AgentsConfig::default() }, &["gpc0"]).await;
+    let mut told = None;
+    for _ in 0..6 {
+        let answer = soon(world.get("/v1/matrix").send()).await.unwrap();
+        if answer.status() == 429 {
+            told = Some(answer.headers()["retry-after"].to_str().unwrap().parse::<u64>().unwrap());
+        }
+    }
+    assert!(told.is_some_and(|seconds| (1..=5).contains(&seconds)), "{told:?}");
+    // Each token for itself.
+    assert_eq!(world.says("gpc0", "").await.status(), 200);
+}

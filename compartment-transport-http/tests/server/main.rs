@@ -1,0 +1,9 @@
+//! The hub's side over real sockets.
+
+#![expect(clippy::unwrap_used, reason = "a test that finds something else has failed")]
+
+mod abuse;
+mod agents;
+mod live;
+mod people;
+mod world;
