@@ -1,17 +1,25 @@
 //! What `hub` can be asked for.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
+use compartment_core::{Actor, HostId, Version};
 use compartment_log_sqlite::Mark;
+use compartment_transport_http::server::access::TokenId;
 
-/// Looks after a hub's log.
+/// Runs a hub, and looks after what it keeps: who may do what, and the log.
 #[derive(Debug, Parser)]
 #[command(
     name = "hub",
     version,
+    args_conflicts_with_subcommands = true,
+    subcommand_negates_reqs = true,
     after_help = "\
 Examples:
+  hub token add --data /var/lib/fleet --operator mba      a token for a person, shown once
+  hub token add --data /var/lib/fleet --host gpc0         a token for a host's agent
+  hub --data /var/lib/fleet --listen 127.0.0.1:7070 --repo https://git.example/fleet.git
   hub log verify --data /var/lib/fleet                    has anybody touched it?
   hub log backup --data /var/lib/fleet /mnt/log.sqlite    while the hub runs
   hub log export --data /var/lib/fleet | fold -           as events, one a line
@@ -21,9 +29,13 @@ Exit codes: 0 done, 1 the log is not as it should be, or something failed, 2 the
 130 interrupted."
 )]
 pub struct Cli {
-    /// What to look after.
+    /// What to look after instead of running.
     #[command(subcommand)]
-    pub what: What,
+    pub what: Option<What>,
+
+    /// How to run.
+    #[command(flatten)]
+    pub serve: Serve,
 
     /// When to use colours.
     #[command(flatten)]
@@ -36,6 +48,116 @@ pub enum What {
     /// The log: what happened, and who did it.
     #[command(subcommand)]
     Log(Log),
+    /// Who may do what. A hub that runs notices a change with the next request.
+    #[command(subcommand)]
+    Token(TokenCommand),
+}
+
+/// How a hub runs.
+#[derive(Debug, Args)]
+pub struct Serve {
+    /// Where it keeps its log and its tokens; made where it is missing.
+    #[arg(long, value_name = "DIR", required = true)]
+    pub data: Option<PathBuf>,
+
+    /// Where it listens.
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:7070")]
+    pub listen: SocketAddr,
+
+    /// Its certificate and those that lead to the root, as PEM.
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    pub tls_cert: Option<PathBuf>,
+
+    /// The certificate's private key, as PEM.
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    pub tls_key: Option<PathBuf>,
+
+    /// Listen beyond loopback without TLS: tokens travel in the clear. For a trusted network, or behind a proxy
+    /// that has TLS.
+    #[arg(long)]
+    pub allow_plain: bool,
+
+    /// The config repository: its address, or a path. Without, nobody knows what is desired.
+    #[arg(long, value_name = "URL")]
+    pub repo: Option<String>,
+
+    /// The branch that hosts follow.
+    #[arg(long, value_name = "NAME", default_value = "main")]
+    pub branch: String,
+
+    /// How many seconds between two looks at the repository.
+    #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..))]
+    pub look_every: u64,
+
+    /// The version that agents should have; this program's own unless said.
+    #[arg(long, value_name = "VERSION")]
+    pub agent_version: Option<Version>,
+}
+
+/// What to do with tokens.
+#[derive(Debug, Subcommand)]
+pub enum TokenCommand {
+    /// Issues a token, and shows it: this once, and never again.
+    Add {
+        /// Where the hub keeps its data.
+        #[arg(long, value_name = "DIR")]
+        data: PathBuf,
+
+        /// For whom.
+        #[command(flatten)]
+        role: RoleArgs,
+
+        /// How many days it is valid; for ever unless said.
+        #[arg(long, value_name = "DAYS", value_parser = clap::value_parser!(u64).range(1..=36500))]
+        days: Option<u64>,
+    },
+    /// Lists the tokens, without their secrets.
+    List {
+        /// Where the hub keeps its data.
+        #[arg(long, value_name = "DIR")]
+        data: PathBuf,
+    },
+    /// Ends a token at once.
+    Revoke {
+        /// Where the hub keeps its data.
+        #[arg(long, value_name = "DIR")]
+        data: PathBuf,
+
+        /// Which: the first column of `hub token list`.
+        #[arg(value_name = "ID")]
+        id: TokenId,
+    },
+    /// Issues a token in the place of another, which ends a little later.
+    Rotate {
+        /// Where the hub keeps its data.
+        #[arg(long, value_name = "DIR")]
+        data: PathBuf,
+
+        /// Which: the first column of `hub token list`.
+        #[arg(value_name = "ID")]
+        id: TokenId,
+
+        /// How many minutes the old one stays valid.
+        #[arg(long, value_name = "MINUTES", default_value_t = 10)]
+        grace: u64,
+    },
+}
+
+/// For whom a token is.
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+pub struct RoleArgs {
+    /// For the agent of this host, which it alone speaks for.
+    #[arg(long, value_name = "NAME")]
+    pub host: Option<HostId>,
+
+    /// For a person who may request operations; the log knows them by this name.
+    #[arg(long, value_name = "NAME")]
+    pub operator: Option<Actor>,
+
+    /// For whoever may only read.
+    #[arg(long, value_name = "NAME")]
+    pub reader: Option<Actor>,
 }
 
 /// What to do with the log.

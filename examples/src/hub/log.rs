@@ -11,7 +11,9 @@ use compartment_log_sqlite::{
     export, import, salvage, verify,
 };
 
-use super::{Cli, Log, What};
+use super::{Log, ServeError};
+use compartment_transport_http::server::access::TokenFileError;
+
 use crate::progress::{Progress, Unit};
 use crate::show::{self, Width};
 use compartment_local::run::Stop;
@@ -74,6 +76,12 @@ pub enum HubError {
     /// The output.
     #[error("cannot write to the output: {0}")]
     Output(#[from] io::Error),
+    /// The tokens.
+    #[error(transparent)]
+    Tokens(#[from] TokenFileError),
+    /// The hub does not run.
+    #[error(transparent)]
+    Serve(#[from] ServeError),
     /// Somebody asked to stop.
     #[error("interrupted")]
     Interrupted,
@@ -97,6 +105,8 @@ impl HubError {
             | Self::Import { .. }
             | Self::Backup(_)
             | Self::File { .. }
+            | Self::Tokens(_)
+            | Self::Serve(_)
             | Self::Interrupted => false,
         }
     }
@@ -106,8 +116,7 @@ impl HubError {
 ///
 /// # Errors
 /// [`HubError`]: what was to be done was not done, or a log is not as it should be.
-pub fn run(cli: &Cli, mut around: Surroundings<'_>) -> Result<(), HubError> {
-    let What::Log(what) = &cli.what;
+pub(super) fn run(what: &Log, mut around: Surroundings<'_>) -> Result<(), HubError> {
     match what {
         Log::Export { data, output, salvage } => around.export(&data.log(), output, *salvage),
         Log::Import { data, input } => around.import(input, &data.log()),
@@ -156,7 +165,7 @@ fn counted(records: u64) -> String {
 
 impl Surroundings<'_> {
     /// Says a line of an answer.
-    fn tell(&mut self, label: &str, what: &str) -> Result<(), HubError> {
+    pub(super) fn tell(&mut self, label: &str, what: &str) -> Result<(), HubError> {
         Ok(write!(self.output, "{}", show::labelled(label, 8, what, self.width))?)
     }
 

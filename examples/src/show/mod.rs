@@ -11,7 +11,7 @@ mod records;
 pub use fleet::{reasons, summary};
 pub use layout::labelled;
 pub use matrix::matrix;
-pub use records::{audit, explanation};
+pub use records::{audit, columns, explanation};
 
 use std::fmt::Display;
 
@@ -74,6 +74,7 @@ fn named(generation: &GenerationEntry) -> String {
 }
 
 /// A moment as people read it: to the second.
-fn second(time: Timestamp) -> Timestamp {
+#[must_use]
+pub fn second(time: Timestamp) -> Timestamp {
     Timestamp::from_millis(time.as_millis() / 1000 * 1000).unwrap_or(time)
 }

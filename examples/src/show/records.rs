@@ -54,7 +54,7 @@ pub fn audit(entries: &[AuditEntry], width: Width) -> String {
 
 /// A table; where it does not fit, its columns wrap from the given one on; where that would be too narrow to
 /// read, a list.
-fn columns(header: &[&str], wrapping: usize, rows: &[Vec<String>], width: Width) -> String {
+pub fn columns(header: &[&str], wrapping: usize, rows: &[Vec<String>], width: Width) -> String {
     let mut table = table(header, rows.iter().cloned());
     match width {
         Some(width) if !fits(natural_width(&table), Some(width)) => {

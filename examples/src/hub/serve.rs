@@ -1,0 +1,177 @@
+//! The hub itself: a log, tokens, a repository, agents, and a socket.
+
+use std::io;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use compartment_core::{Text, Version};
+use compartment_local::observe::agent_version;
+use compartment_local::run::Stop;
+use compartment_log_sqlite::{FILE_NAME, OpenError, SqliteLog};
+use compartment_runtime::Forge;
+use compartment_runtime::hub::{Config, Hub, HubError as Stopped, Ports, StartError, StopCause, SystemClock};
+use compartment_transport_http::server::access::{Access, TokenFile, TokenFileError};
+use compartment_transport_http::server::listen::{Bound, Listen, ListenError, TlsFiles};
+use compartment_transport_http::server::{Agents, AgentsConfig, router};
+
+use super::{GitRepository, HubError, Serve, Surroundings};
+
+/// Why a hub does not run.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// Its folder.
+    #[error("cannot make {}: {source}", path.display())]
+    Folder {
+        /// Which.
+        path: PathBuf,
+        /// The cause.
+        source: io::Error,
+    },
+    /// Its tokens.
+    #[error(transparent)]
+    Tokens(#[from] TokenFileError),
+    /// Its log.
+    #[error(transparent)]
+    Log(#[from] OpenError),
+    /// It did not start.
+    #[error(transparent)]
+    Start(#[from] StartError),
+    /// Its repository.
+    #[error("cannot look at the repository: {0}")]
+    Repository(Text),
+    /// Its address.
+    #[error(transparent)]
+    Listen(#[from] ListenError),
+    /// No thread.
+    #[error("cannot start the program's runtime: {0}")]
+    Runtime(io::Error),
+    /// It has stopped by itself.
+    #[error("the hub has stopped: {0}")]
+    Stopped(StopCause),
+}
+
+/// A hub that is about to serve.
+pub struct Served {
+    /// The hub.
+    pub hub: Hub,
+    router: axum::Router,
+    bound: Bound,
+}
+
+/// What a hub keeps, and where.
+pub struct Keep<'a> {
+    /// The folder of its log and its tokens.
+    pub data: &'a Path,
+    /// Where it listens.
+    pub listen: Listen,
+    /// Where it looks for what is desired, and merges.
+    pub forge: Option<Arc<dyn Forge>>,
+}
+
+impl Served {
+    /// Opens everything that a hub stands on, and takes its address: what is wrong is told before anything runs.
+    ///
+    /// # Errors
+    /// [`ServeError`].
+    pub async fn start(keep: Keep<'_>) -> Result<Self, ServeError> {
+        let Keep { data, listen, forge } = keep;
+        std::fs::create_dir_all(data)
+            .map_err(|source| ServeError::Folder { path: data.to_owned(), source })?;
+        let access = Arc::new(Access::from_file(TokenFile::open(data)?)?);
+        let bound = listen.bind()?;
+        let agents = Agents::new(access, Arc::new(SystemClock::default()), AgentsConfig::default());
+        let log = Arc::new(SqliteLog::open(&data.join(FILE_NAME))?);
+        let ports = Ports { forge, transports: vec![Arc::new(agents.clone())], ..Ports::new(log) };
+        let hub = Hub::start(ports, Config::default()).await?;
+        let router = router(hub.clone(), agents);
+        Ok(Self { hub, router, bound })
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.bound.address()
+    }
+
+    /// Says which version agents should have, where that is news.
+    ///
+    /// # Errors
+    /// [`Stopped`].
+    pub async fn release(&self, version: Version) -> Result<(), Stopped> {
+        let known = self.hub.read(|fleet, _| fleet.released() == Some(&version))?;
+        if !known {
+            self.hub.release_agent(version).await?;
+        }
+        Ok(())
+    }
+
+    /// Answers until `shutdown`, or until the hub stops by itself; then puts everything away.
+    ///
+    /// # Errors
+    /// [`ServeError::Listen`], [`ServeError::Stopped`].
+    pub async fn run(self, shutdown: impl Future<Output = ()>) -> Result<(), ServeError> {
+        let hub = self.hub.clone();
+        let ending = async {
+            tokio::select! {
+                () = shutdown => {}
+                _cause = hub.stopped() => {}
+            }
+        };
+        self.bound.serve(self.router, ending).await?;
+        self.hub.shutdown().await;
+        match self.hub.stopped().await {
+            StopCause::ShutDown => Ok(()),
+            cause @ (StopCause::Log(_) | StopCause::Broken(_)) => Err(ServeError::Stopped(cause)),
+        }
+    }
+}
+
+/// Runs a hub as the command line says.
+pub(super) fn run(args: &Serve, mut around: Surroundings<'_>) -> Result<(), HubError> {
+    let data = args.data.clone().expect("clap asks for it");
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(ServeError::Runtime)?;
+    let stop = around.stop.clone();
+    runtime.block_on(async {
+        let repository = args.repo.clone().map(|remote| {
+            GitRepository::open(&data.join("repository"), remote, args.branch.clone(), stop.clone())
+        });
+        let repository = repository.transpose()?;
+        let forge = repository.clone().map(|repository| -> Arc<dyn Forge> { Arc::new(repository) });
+        let served = Served::start(Keep { data: &data, listen: listen(args), forge }).await?;
+        let version = args.agent_version.clone().or_else(|| agent_version().ok());
+        if let Some(version) = version {
+            served.release(version).await.map_err(|error| ServeError::Stopped(cause(&error)))?;
+        }
+        if let Some(repository) = repository {
+            tokio::spawn(repository.watch(served.hub.clone(), Duration::from_secs(args.look_every)));
+        }
+        let scheme = if args.tls_cert.is_some() { "https" } else { "http" };
+        around.tell("Hub:", &format!("{scheme}://{}, its data in {}", served.address(), data.display()))?;
+        around.output.flush()?;
+        served.run(asked(stop)).await?;
+        Ok(())
+    })
+}
+
+fn cause(error: &Stopped) -> StopCause {
+    match error {
+        Stopped::Stopped(cause) => cause.clone(),
+        Stopped::Log(_) | Stopped::NoPosition { .. } | Stopped::UnknownHost(_) => StopCause::ShutDown,
+    }
+}
+
+fn listen(args: &Serve) -> Listen {
+    let tls = args.tls_cert.clone().zip(args.tls_key.clone()).map(|(cert, key)| TlsFiles::new(cert, key));
+    Listen { tls, plain_beyond_loopback: args.allow_plain, ..Listen::on(args.listen) }
+}
+
+/// Waits until somebody asks to stop.
+async fn asked(stop: Stop) {
+    let mut look = tokio::time::interval(Duration::from_millis(50));
+    while !stop.asked() {
+        look.tick().await;
+    }
+}
