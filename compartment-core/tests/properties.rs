@@ -72,10 +72,10 @@ fn later() -> impl Strategy<Value = Span> {
 }
 
 /// A message as it comes over a wire.
-fn wired(message: Message) -> Message {
-    let json = serde_json::to_string(&message).expect("a message is JSON");
-    let read = serde_json::from_str(&json).expect("what is written is read");
-    assert_eq!(message, read);
+fn wired(message: &Message) -> Message {
+    let json = serde_json::to_string(message).expect("a message is JSON");
+    let read: Message = serde_json::from_str(&json).expect("what is written is read");
+    assert_eq!(*message, read);
     read
 }
 
@@ -185,14 +185,14 @@ proptest! {
         let options = ReadOptions::default();
         let (mut fleet, mut publisher, mut replica) =
             (Fleet::new(), Publisher::new(Timestamp::MIN), Replica::new());
-        replica.take(wired(publisher.init(&fleet, Timestamp::MIN, &options))).expect("a full state");
+        replica.take(wired(&publisher.init(&fleet, Timestamp::MIN, &options))).expect("a full state");
         for (record, (read, lost)) in records.iter().zip(read) {
             publisher.note(fleet.apply(record));
             if !read {
                 continue;
             }
             let Some(delta) = publisher.delta(&fleet, record.at, &options) else { continue };
-            if !lost && replica.take(wired(delta.clone())).is_err() {
+            if !lost && replica.take(wired(&delta)).is_err() {
                 replica.take(publisher.init(&fleet, record.at, &options)).expect("a full state");
             }
             if !lost {
@@ -202,12 +202,12 @@ proptest! {
         }
         let now = end(&records) + span;
         if let Some(delta) = publisher.delta(&fleet, now, &options)
-            && replica.take(wired(delta)).is_err()
+            && replica.take(wired(&delta)).is_err()
         {
             replica.take(publisher.init(&fleet, now, &options)).expect("a full state");
         }
         let beacon = publisher.sync(&fleet);
-        if replica.take(wired(beacon.clone())).is_err() {
+        if replica.take(wired(&beacon)).is_err() {
             replica.take(publisher.init(&fleet, now, &options)).expect("a full state");
             replica.take(beacon).expect("nothing is missing now");
         }

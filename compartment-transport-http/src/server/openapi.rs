@@ -80,10 +80,25 @@ pub(super) fn frame() -> OpenApi {
 /// The whole document.
 pub(super) fn document(pages: &OpenApi) -> Value {
     let mut document = serde_json::to_value(pages).expect("a description is JSON");
+    forget_streams(&mut document);
     if let Some(components) = document.get_mut("components").and_then(Value::as_object_mut) {
         components.insert("schemas".to_owned(), Value::Object(schemas()));
     }
     document
+}
+
+/// A stream is no string, though its media type has to have some schema until here.
+fn forget_streams(part: &mut Value) {
+    match part {
+        Value::Object(fields) => {
+            if let Some(Value::Object(stream)) = fields.get_mut("text/event-stream") {
+                stream.remove("schema");
+            }
+            fields.values_mut().for_each(forget_streams);
+        }
+        Value::Array(items) => items.iter_mut().for_each(forget_streams),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
 }
 
 fn schemas() -> serde_json::Map<String, Value> {

@@ -20,7 +20,7 @@ use crate::wire::{Code, Problem};
     get,
     path = "/v1/operations/{op}/output",
     tag = "reading",
-    params(("op" = String, Path, description = "The operation")),
+    params(("op" = String, Path, pattern = "^[A-Za-z0-9][A-Za-z0-9._:-]{0,99}$", description = "The operation")),
     responses(
         (status = 200, content_type = "text/event-stream", body = String,
             description = "Events `lines`, each with a `Page` as its data, and at last one `end` with an `Ended`"),

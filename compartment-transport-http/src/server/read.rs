@@ -82,7 +82,7 @@ pub(super) async fn matrix(
     path = "/v1/hosts/{host}",
     tag = "reading",
     params(
-        ("host" = String, Path, description = "The host"),
+        ("host" = String, Path, pattern = "^[A-Za-z0-9][A-Za-z0-9._-]{0,252}$", description = "The host"),
         ("at" = Option<String>, Query, description = "As of a time, or a position of the log")
     ),
     responses((status = 200, body = ref("#/components/schemas/Row")), Common, NotFound),
@@ -104,7 +104,7 @@ pub(super) async fn row(
     path = "/v1/hosts/{host}/history",
     tag = "reading",
     params(
-        ("host" = String, Path, description = "The host"),
+        ("host" = String, Path, pattern = "^[A-Za-z0-9][A-Za-z0-9._-]{0,252}$", description = "The host"),
         ("at" = Option<String>, Query, description = "As of a time, or a position of the log")
     ),
     responses((status = 200, body = ref("#/components/schemas/History")), Common, NotFound),
@@ -131,7 +131,7 @@ fn generations(host: &compartment_core::host::Host) -> Vec<GenerationEntry> {
     path = "/v1/hosts/{host}/rollback",
     tag = "reading",
     params(
-        ("host" = String, Path, description = "The host"),
+        ("host" = String, Path, pattern = "^[A-Za-z0-9][A-Za-z0-9._-]{0,252}$", description = "The host"),
         ("number" = Option<u32>, Query, description = "To the generation with this number"),
         ("path" = Option<String>, Query, description = "To the generation with this path")
     ),
@@ -161,8 +161,8 @@ pub(super) async fn rollback(
     path = "/v1/hosts/{host}/explain/{cell}",
     tag = "reading",
     params(
-        ("host" = String, Path, description = "The host"),
-        ("cell" = String, Path, description = "`agent`, `git`, `lock`, `system` or `tests`"),
+        ("host" = String, Path, pattern = "^[A-Za-z0-9][A-Za-z0-9._-]{0,252}$", description = "The host"),
+        ("cell" = String, Path, pattern = "^(agent|git|lock|system|tests)$", description = "`agent`, `git`, `lock`, `system` or `tests`"),
         ("at" = Option<String>, Query, description = "As of a time, or a position of the log")
     ),
     responses((status = 200, body = ref("#/components/schemas/Explanation")), Common, NotFound),

@@ -64,7 +64,7 @@ impl From<LeaseTaken> for Problem {
     path = "/v1/hosts/{host}/events",
     tag = "agents",
     params(
-        ("host" = String, Path, description = "The host that the token speaks for"),
+        ("host" = String, Path, pattern = "^[A-Za-z0-9][A-Za-z0-9._-]{0,252}$", description = "The host that the token speaks for"),
         ("compartment-session" = Option<String>, Header, description = "The session of the agent's spool: one agent \
             a host")
     ),
@@ -105,7 +105,7 @@ struct WithSession {
     path = "/v1/hosts/{host}/operations",
     tag = "agents",
     params(
-        ("host" = String, Path, description = "The host that the token speaks for"),
+        ("host" = String, Path, pattern = "^[A-Za-z0-9][A-Za-z0-9._-]{0,252}$", description = "The host that the token speaks for"),
         ("session" = String, Query, description = "The session of the agent's spool: one agent a host")
     ),
     responses(
@@ -183,8 +183,8 @@ struct OfOperation {
     path = "/v1/hosts/{host}/operations/{op}/ack",
     tag = "agents",
     params(
-        ("host" = String, Path, description = "The host that the token speaks for"),
-        ("op" = String, Path, description = "The order's operation"),
+        ("host" = String, Path, pattern = "^[A-Za-z0-9][A-Za-z0-9._-]{0,252}$", description = "The host that the token speaks for"),
+        ("op" = String, Path, pattern = "^[A-Za-z0-9][A-Za-z0-9._:-]{0,99}$", description = "The order's operation"),
         ("session" = String, Query, description = "The session of the agent's spool")
     ),
     responses((status = 204, description = "Noted"), Common, Conflict),
@@ -207,8 +207,8 @@ async fn acknowledge(
     path = "/v1/hosts/{host}/operations/{op}/output",
     tag = "agents",
     params(
-        ("host" = String, Path, description = "The host that the token speaks for"),
-        ("op" = String, Path, description = "The operation")
+        ("host" = String, Path, pattern = "^[A-Za-z0-9][A-Za-z0-9._-]{0,252}$", description = "The host that the token speaks for"),
+        ("op" = String, Path, pattern = "^[A-Za-z0-9][A-Za-z0-9._:-]{0,99}$", description = "The operation")
     ),
     request_body(content = ref("#/components/schemas/Printed"), content_type = "application/json"),
     responses((status = 204, description = "Kept for a while, if the host has such an operation"), Common, TooLarge),
