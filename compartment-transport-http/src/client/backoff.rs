@@ -31,7 +31,8 @@ impl Backoff {
 
     /// How long to wait where another attempt is hardly worth it: people have to do something first.
     pub(crate) fn slow(&mut self) -> Duration {
-        let mut slowly = ExponentialBuilder::new().with_min_delay(LAST).with_max_delay(LAST).with_jitter().build();
+        let mut slowly =
+            ExponentialBuilder::new().with_min_delay(LAST).with_max_delay(LAST).with_jitter().build();
         slowly.next().unwrap_or(LAST)
     }
 }

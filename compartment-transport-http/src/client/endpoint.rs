@@ -114,7 +114,9 @@ pub enum TokenError {
 #[derive(Debug, thiserror::Error)]
 pub enum EndpointError {
     /// It is no address of a hub.
-    #[error("{url} is no address of a hub: give one such as https://hub.example.org, without user, query or fragment")]
+    #[error(
+        "{url} is no address of a hub: give one such as https://hub.example.org, without user, query or fragment"
+    )]
     Address {
         /// What was given.
         url: String,
@@ -226,12 +228,16 @@ mod tests {
         ] {
             assert!(check(good, false).is_ok(), "{good}");
         }
-        for plain in ["http://hub.example.org", "http://10.0.0.1", "http://localhost.example.org", "http://0.0.0.0"] {
+        for plain in
+            ["http://hub.example.org", "http://10.0.0.1", "http://localhost.example.org", "http://0.0.0.0"]
+        {
             let refused = check(plain, false);
             assert!(matches!(refused, Err(EndpointError::Plain { .. })), "{plain}");
             assert!(check(plain, true).is_ok(), "{plain}");
         }
-        for bad in ["hub", "ftp://hub", "https://user:pw@hub", "https://hub?x=1", "https://hub#x", "unix:/x", ""] {
+        for bad in
+            ["hub", "ftp://hub", "https://user:pw@hub", "https://hub?x=1", "https://hub#x", "unix:/x", ""]
+        {
             let refused = check(bad, true).unwrap_err();
             assert!(matches!(refused, EndpointError::Address { .. }), "{bad}: {refused}");
             assert!(!refused.to_string().contains("pw"), "{refused}");

@@ -158,7 +158,8 @@ impl Connection {
         if let Some((media_type, bytes)) = ask.body {
             request = request.header(CONTENT_TYPE, media_type).body(bytes);
         }
-        let response = request.send().await.map_err(|error| ClientError::unreachable(&error.without_url()))?;
+        let response =
+            request.send().await.map_err(|error| ClientError::unreachable(&error.without_url()))?;
         if response.status() == StatusCode::UNAUTHORIZED {
             self.token.look_again(&shown);
         }
@@ -222,7 +223,8 @@ fn is_problem(response: &Response) -> bool {
 /// What an answer that is none says.
 async fn refused(response: Response) -> ClientError {
     let status = response.status();
-    let after = response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.trim().parse().ok());
+    let after =
+        response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.trim().parse().ok());
     let after = after.map(|seconds| Duration::from_secs(seconds).min(LONGEST_WAIT));
     let problem = match read(response, PROBLEM_LIMIT).await {
         Ok(body) => serde_json::from_slice::<Problem>(&body).ok(),

@@ -130,9 +130,8 @@ mod tests {
 
     async fn read(parts: Vec<&'static str>) -> Vec<Result<(String, String), String>> {
         let parts = stream::iter(parts.into_iter().map(Ok::<_, ClientError>));
-        let read = events(parts, LIMITS).map(|event| {
-            event.map(|event| (event.event, event.data)).map_err(|error| error.to_string())
-        });
+        let read = events(parts, LIMITS)
+            .map(|event| event.map(|event| (event.event, event.data)).map_err(|error| error.to_string()));
         read.collect().await
     }
 

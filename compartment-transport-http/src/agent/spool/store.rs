@@ -1,0 +1,253 @@
+//! The file: what is written, and read once when the agent starts.
+
+use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use compartment_core::{OpId, SessionId, Text};
+use rusqlite::{Connection, OptionalExtension, params};
+use uuid::Uuid;
+
+use super::entry::{Order, Running, Waiting};
+use super::{KEPT_ORDERS, SpoolError};
+
+/// `cmps`, so that nobody takes it for another program's file.
+const APPLICATION_ID: i32 = 0x636d_7073;
+
+/// The version of the tables.
+const FORMAT: i32 = 1;
+
+/// How long to wait for a lock that somebody else holds, such as a person in the `sqlite3` shell.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+const SCHEMA: &str = "
+    CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
+    CREATE TABLE IF NOT EXISTS events (seq INTEGER PRIMARY KEY, n INTEGER NOT NULL, line TEXT NOT NULL) STRICT;
+    CREATE TABLE IF NOT EXISTS orders (
+        number INTEGER PRIMARY KEY, op TEXT NOT NULL UNIQUE, line TEXT NOT NULL, taken_at TEXT NOT NULL,
+        carried_out INTEGER NOT NULL
+    ) STRICT;
+    CREATE TABLE IF NOT EXISTS running (one INTEGER PRIMARY KEY CHECK (one = 1), what TEXT NOT NULL) STRICT;
+";
+
+/// The open file. It is this process's alone.
+pub(super) struct Store {
+    connection: Connection,
+    path: PathBuf,
+    /// Held for as long as the agent lives.
+    _lock: File,
+}
+
+/// What stood in the file.
+pub(super) struct Stored {
+    pub(super) session: SessionId,
+    /// No number from here on was given to anything.
+    pub(super) reserved: u64,
+    pub(super) cloned: bool,
+    pub(super) waiting: Vec<Waiting>,
+    pub(super) orders: Vec<Order>,
+    pub(super) running: Option<Running>,
+}
+
+/// What is to be written at once.
+pub(super) struct Changes<'a> {
+    pub(super) reserved: u64,
+    pub(super) cloned: bool,
+    pub(super) events: Vec<&'a Waiting>,
+    /// Events up to this one need not be sent again.
+    pub(super) acknowledged: u64,
+    pub(super) orders: Vec<&'a Order>,
+    pub(super) running: Option<&'a Running>,
+}
+
+impl Store {
+    pub(super) fn open(folder: &Path) -> Result<(Self, Stored), SpoolError> {
+        let failed = |source| SpoolError::Folder { folder: folder.to_owned(), source };
+        DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(failed)?;
+        let lock = lock(folder)?;
+        let path = folder.join("spool.sqlite");
+        let bad = |error: rusqlite::Error| refused(&path, &error);
+        // Events are nobody else's business.
+        let private = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(&path);
+        private.map_err(|source| SpoolError::Folder { folder: path.clone(), source })?;
+        let connection = Connection::open(&path).map_err(bad)?;
+        prepare(&connection, &path)?;
+        let identity = identity(&path).map_err(failed)?;
+        let stored = Stored {
+            session: session(&connection, &identity).map_err(bad)?,
+            reserved: meta(&connection, "reserved").map_err(bad)?.and_then(|n| n.parse().ok()).unwrap_or(1),
+            cloned: meta(&connection, "cloned").map_err(bad)?.is_some(),
+            waiting: waiting(&connection).map_err(bad)?,
+            orders: orders(&connection).map_err(bad)?,
+            running: running(&connection).map_err(bad)?,
+        };
+        Ok((Self { connection, path, _lock: lock }, stored))
+    }
+
+    /// Writes all of it, or nothing. Durable when this returns.
+    pub(super) fn write(&mut self, changes: &Changes<'_>) -> Result<(), Text> {
+        write(&mut self.connection, changes)
+            .map_err(|error| Text::new(&format!("{}: {}", self.path.display(), advised(&error))))
+    }
+
+    #[cfg(test)]
+    pub(super) fn connection(&self) -> &Connection {
+        &self.connection
+    }
+}
+
+/// One agent a folder.
+fn lock(folder: &Path) -> Result<File, SpoolError> {
+    let failed = |source| SpoolError::Folder { folder: folder.to_owned(), source };
+    let path = folder.join("lock");
+    let file = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(path);
+    let file = file.map_err(failed)?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(SpoolError::InUse { folder: folder.to_owned() }),
+        Err(TryLockError::Error(source)) => Err(failed(source)),
+    }
+}
+
+fn prepare(connection: &Connection, path: &Path) -> Result<(), SpoolError> {
+    let bad = |error: rusqlite::Error| refused(path, &error);
+    let pragma = |name: &str| connection.pragma_query_value(None, name, |row| row.get::<_, i32>(0));
+    connection.busy_timeout(PATIENCE).map_err(bad)?;
+    let (id, format) = (pragma("application_id").map_err(bad)?, pragma("user_version").map_err(bad)?);
+    match (id, format) {
+        (APPLICATION_ID, ..=FORMAT) | (0, 0) => {}
+        (APPLICATION_ID, _) => return Err(SpoolError::Newer { path: path.to_owned() }),
+        _ => {
+            return Err(SpoolError::Damaged {
+                path: path.to_owned(),
+                why: "it is another program's".to_owned(),
+            });
+        }
+    }
+    connection.pragma_update(None, "journal_mode", "wal").map_err(bad)?;
+    connection.pragma_update(None, "synchronous", "full").map_err(bad)?;
+    connection.pragma_update(None, "journal_size_limit", 1 << 20).map_err(bad)?;
+    if id == 0 {
+        connection.execute_batch(SCHEMA).map_err(bad)?;
+        connection.pragma_update(None, "application_id", APPLICATION_ID).map_err(bad)?;
+        connection.pragma_update(None, "user_version", FORMAT).map_err(bad)?;
+    }
+    Ok(())
+}
+
+/// Which file this is: a copy, or one that was put back from a copy, is another one.
+fn identity(path: &Path) -> io::Result<String> {
+    let found = fs::metadata(path)?;
+    Ok(format!("{}:{}", found.dev(), found.ino()))
+}
+
+/// The session lives with the file. In a copy another one begins.
+fn session(connection: &Connection, identity: &str) -> rusqlite::Result<SessionId> {
+    let known = meta(connection, "session")?.and_then(|session| SessionId::new(&session).ok());
+    match known {
+        Some(session) if meta(connection, "file")?.as_deref() == Some(identity) => return Ok(session),
+        Some(_) => tracing::warn!("the spool is a copy, or was put back from one: a new session begins"),
+        None => {}
+    }
+    let fresh = Uuid::new_v4().to_string();
+    let transaction = connection.unchecked_transaction()?;
+    set(&transaction, "session", &fresh)?;
+    set(&transaction, "file", identity)?;
+    transaction.commit()?;
+    Ok(SessionId::new(&fresh).expect("a UUID is a session's id"))
+}
+
+fn meta(connection: &Connection, key: &str) -> rusqlite::Result<Option<String>> {
+    connection.query_row("SELECT value FROM meta WHERE key = ?1", [key], |row| row.get(0)).optional()
+}
+
+fn set(connection: &Connection, key: &str, value: &str) -> rusqlite::Result<()> {
+    connection.execute("INSERT OR REPLACE INTO meta (key, value) VALUES (?1, ?2)", [key, value]).map(drop)
+}
+
+fn waiting(connection: &Connection) -> rusqlite::Result<Vec<Waiting>> {
+    let mut query = connection.prepare("SELECT seq, n, line FROM events ORDER BY seq")?;
+    let rows = query.query_map([], |row| {
+        let (seq, n, line): (i64, i64, String) = (row.get(0)?, row.get(1)?, row.get(2)?);
+        Ok(Waiting { seq: seq.cast_unsigned(), n: n.cast_unsigned(), line, durable: true })
+    })?;
+    rows.collect()
+}
+
+fn orders(connection: &Connection) -> rusqlite::Result<Vec<Order>> {
+    let query = "SELECT number, op, line, taken_at, carried_out FROM orders ORDER BY number";
+    let mut query = connection.prepare(query)?;
+    let rows = query.query_map([], |row| {
+        let (number, op): (i64, String) = (row.get(0)?, row.get(1)?);
+        let (line, taken_at, carried_out) = (row.get(2)?, row.get(3)?, row.get(4)?);
+        let op = OpId::new(&op).ok();
+        Ok(op.map(|op| Order {
+            number: number.cast_unsigned(),
+            op,
+            line,
+            taken_at,
+            carried_out,
+            durable: true,
+        }))
+    })?;
+    rows.filter_map(Result::transpose).collect()
+}
+
+/// What a newer version wrote there is not understood: then nothing is known to run, and the folder of the operation
+/// tells.
+fn running(connection: &Connection) -> rusqlite::Result<Option<Running>> {
+    let what: Option<String> =
+        connection.query_row("SELECT what FROM running", [], |row| row.get(0)).optional()?;
+    Ok(what.and_then(|what| serde_json::from_str(&what).ok()))
+}
+
+fn write(connection: &mut Connection, changes: &Changes<'_>) -> rusqlite::Result<()> {
+    let transaction = connection.transaction()?;
+    set(&transaction, "reserved", &changes.reserved.to_string())?;
+    if changes.cloned {
+        set(&transaction, "cloned", "yes")?;
+    }
+    transaction.execute("DELETE FROM events WHERE seq <= ?1", [changes.acknowledged.cast_signed()])?;
+    for event in &changes.events {
+        let Waiting { seq, n, line, durable: _ } = event;
+        let insert = "INSERT OR REPLACE INTO events (seq, n, line) VALUES (?1, ?2, ?3)";
+        transaction.execute(insert, params![seq.cast_signed(), n.cast_signed(), line])?;
+    }
+    for order in &changes.orders {
+        let Order { number, op, line, taken_at, carried_out, durable: _ } = order;
+        let insert = "INSERT OR REPLACE INTO orders (number, op, line, taken_at, carried_out) VALUES (?1, ?2, ?3, ?4, ?5)";
+        transaction
+            .execute(insert, params![number.cast_signed(), op.as_str(), line, taken_at, carried_out])?;
+        let oldest = number.saturating_sub(KEPT_ORDERS as u64);
+        transaction.execute("DELETE FROM orders WHERE number <= ?1", [oldest.cast_signed()])?;
+    }
+    transaction.execute("DELETE FROM running", [])?;
+    if let Some(what) = changes.running.and_then(|running| serde_json::to_string(running).ok()) {
+        transaction.execute("INSERT INTO running (one, what) VALUES (1, ?1)", [what])?;
+    }
+    transaction.commit()
+}
+
+/// What a person can do about an error.
+fn advised(error: &rusqlite::Error) -> String {
+    use rusqlite::ErrorCode::{DiskFull, ReadOnly, SystemIoFailure};
+    match error.sqlite_error_code() {
+        Some(DiskFull) => "the disk is full: free some space".to_owned(),
+        Some(ReadOnly) => {
+            "it cannot be written: check its permissions and how the disk is mounted".to_owned()
+        }
+        Some(SystemIoFailure) => format!("{error}: check the disk"),
+        _ => error.to_string(),
+    }
+}
+
+fn refused(path: &Path, error: &rusqlite::Error) -> SpoolError {
+    use rusqlite::ErrorCode::{DatabaseCorrupt, NotADatabase};
+    let path = path.to_owned();
+    match error.sqlite_error_code() {
+        Some(DatabaseCorrupt | NotADatabase) => SpoolError::Damaged { path, why: error.to_string() },
+        _ => SpoolError::Storage { path, why: advised(error) },
+    }
+}

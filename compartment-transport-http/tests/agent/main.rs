@@ -1,0 +1,12 @@
+//! The agent, as a real process with real operations, against a stand-in for a hub that misbehaves on demand.
+
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that finds something else has failed")]
+
+mod hub;
+mod killed;
+mod live;
+mod ordered;
+mod process;
+mod reported;
+mod waits;
+mod world;

@@ -1,0 +1,164 @@
+//! Orders: carried out once, in time, one at a time.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::world::World;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_order_is_carried_out_once_and_reported() {
+    let world = World::new().await;
+    let _agent = world.agent().await;
+    let hub = &world.hub;
+    let commit = world.commit("second");
+    hub.order("o1", "pull", &Value::Null);
+    let done = hub.event("pull-ok", "o1").await;
+    assert_eq!((&done["commit"], &done["dirty"]), (&json!(commit), &json!(false)));
+    hub.until("an acknowledgement", |told| (told.acknowledged == ["o1"]).then_some(())).await;
+    // It comes again, and then something that shows that nothing came of it.
+    hub.order("o1", "pull", &Value::Null);
+    hub.order("o2", "switch", &json!({ "force": false }));
+    let done = hub.event("switch-ok", "o2").await;
+    assert_eq!(done["commit"], json!(commit));
+    hub.until("acknowledgements", |told| (told.acknowledged == ["o1", "o1", "o2"]).then_some(())).await;
+    assert_eq!(
+        (hub.of("o1"), hub.of("o2")),
+        (
+            vec!["pull-started".into(), "pull-ok".into()],
+            vec!["switch-started".to_owned(), "switch-ok".to_owned()]
+        )
+    );
+    assert_eq!(world.ran("switch"), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn all_tests_must_pass_and_none_is_no_failure() {
+    let world = World::new().await;
+    let _agent = world.agent().await;
+    let hub = &world.hub;
+    hub.order("none", "test", &Value::Null);
+    assert_eq!(hub.event("test-pass", "none").await["total"], 0);
+    world.script("tests/a-fails", "exit 1");
+    world.script("tests/b-passes", "");
+    hub.order("some", "test", &Value::Null);
+    let failed = hub.event("test-fail", "some").await;
+    assert_eq!(
+        (&failed["passed"], &failed["total"], &failed["failed"]),
+        (&json!(1), &json!(2), &json!(["a-fails"]))
+    );
+    assert_eq!((world.ran("tests/a-fails"), world.ran("tests/b-passes")), (1, 1));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_busy_host_refuses_and_a_stop_passes() {
+    let world = World::new().await;
+    world.script("switch", "trap '' TERM; touch begun; while :; do sleep 1; done");
+    let _agent = world.agent().await;
+    let hub = &world.hub;
+    hub.order("long", "switch", &json!({ "force": true }));
+    hub.event("switch-started", "long").await;
+    world.file("begun").await;
+    hub.heartbeat(|beat| beat["running"] == "switch").await;
+    hub.order("second", "test", &Value::Null);
+    let refused = hub.event("op-rejected", "second").await;
+    assert_eq!(refused["kind"], "test");
+    assert!(refused["reason"].as_str().unwrap().contains("a switch runs (long)"), "{refused}");
+    // A stop of something else stops nothing, and is no event.
+    hub.order("stop-other", "stop", &json!({ "target_op": "second" }));
+    hub.order("stop", "stop", &json!({ "target_op": "long", "by": "ann" }));
+    let stopped = hub.event("op-stopped", "long").await;
+    assert_eq!(
+        (&stopped["kind"], &stopped["by"], &stopped["activated"]),
+        (&json!("switch"), &json!("ann"), &json!(false))
+    );
+    world.script("switch", "");
+    hub.order("next", "switch", &json!({ "force": true }));
+    hub.event("switch-ok", "next").await;
+    assert!(hub.of("stop").is_empty() && hub.of("stop-other").is_empty());
+    assert_eq!(hub.of("long"), ["switch-started", "op-stopped"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_late_order_is_refused() {
+    let world = World::new().await;
+    let _agent = world.agent().await;
+    let hub = &world.hub;
+    hub.order("late", "switch", &json!({ "force": true, "deliver_by": "2026-01-05T10:00:00Z" }));
+    let refused = hub.event("op-rejected", "late").await;
+    assert!(refused["reason"].as_str().unwrap().contains("too late"), "{refused}");
+    assert_eq!(world.ran("switch"), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_not_understood_is_refused_and_nothing_loops() {
+    let world = World::new().await;
+    let _agent = world.agent().await;
+    let hub = &world.hub;
+    hub.send(json!("no order at all"));
+    hub.send(json!({ "op": "no kind" }));
+    hub.order("new", "defragment", &json!({ "disk": 1 }));
+    let refused = hub.event("op-rejected", "new").await;
+    assert_eq!(refused["kind"], "defragment", "the hub knows what that is");
+    assert!(refused["reason"].as_str().unwrap().contains("update it"), "{refused}");
+    hub.order("merge", "merge-pr", &Value::Null);
+    assert_eq!(hub.event("op-rejected", "merge").await["kind"], "merge-pr");
+    hub.order("rollback", "rollback", &json!({ "to": { "number": 7, "path": null } }));
+    let refused = hub.event("op-rejected", "rollback").await;
+    assert!(refused["reason"].as_str().unwrap().contains("no command for a rollback"), "{refused}");
+    hub.until("acknowledgements", |told| (told.acknowledged == ["new", "merge", "rollback"]).then_some(()))
+        .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_endless_line_is_cut_off() {
+    let world = World::new().await;
+    world.hub.told().endless = Some("data: xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx");
+    let _agent = world.agent().await;
+    // It calls again, and takes orders.
+    world.hub.connected(2).await;
+    world.hub.order("o1", "pull", &Value::Null);
+    world.hub.event("pull-ok", "o1").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn output_comes_before_the_result_and_a_flood_ends() {
+    let world = World::new().await;
+    // A hostile one: it forks, prints for ever in lines without end, and ignores who asks it to stop.
+    let flood = "trap '' TERM; (while :; do head -c 100000 /dev/zero | tr '\\0' x; done) & \
+                 echo first; printf '\\033[31mred\\n'; sleep 1";
+    world.script("tests/flood", flood);
+    let _agent = world.agent().await;
+    let hub = &world.hub;
+    hub.order("o1", "test", &json!({ "test_limit_s": 20 }));
+    hub.until("its first line", |told| told.printed.iter().any(|(_, line)| line == "first").then_some(()))
+        .await;
+    hub.event("test-pass", "o1").await;
+    let told = hub.told();
+    assert!(told.printed.iter().all(|(op, line)| op == "o1" && line.len() <= 4096));
+    assert!(told.printed.iter().any(|(_, line)| line == "␛[31mred"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_first_pull_clones() {
+    let mut world = World::new().await;
+    std::fs::remove_dir_all(world.at("checkout")).unwrap();
+    let remote = world.at("origin");
+    world.clone_from(&remote);
+    let _agent = world.agent().await;
+    let beat = world.hub.heartbeat(|_| true).await;
+    assert!(beat["commit"].is_null() && beat["system"].is_object(), "absent is no news: {beat}");
+    world.hub.order("o1", "pull", &Value::Null);
+    world.hub.event("pull-ok", "o1").await;
+    world.hub.heartbeat(|beat| beat["commit"].is_string()).await;
+    // From now on it is missing where it is not there.
+    std::fs::remove_dir_all(world.at("checkout")).unwrap();
+    world.hub.heartbeat(|beat| beat["commit"].is_array() && beat["lock_hash"].is_array()).await;
+    tokio::time::timeout(Duration::from_secs(60), async {
+        world.hub.order("o2", "pull", &Value::Null);
+        world.hub.event("pull-ok", "o2").await;
+        world.hub.heartbeat(|beat| beat["commit"].is_string()).await;
+    })
+    .await
+    .unwrap();
+}
