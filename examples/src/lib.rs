@@ -2,6 +2,7 @@
 //!
 //! Nothing here is needed to use the library; all of it may be copied.
 
+pub mod agent;
 pub mod clock;
 pub mod demo;
 pub mod fold;

@@ -1,23 +1,36 @@
 //! The demo's forge: one pull request, and git.
 
 use std::collections::BTreeMap;
-use std::sync::Mutex;
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
-use compartment_core::event::Via;
-use compartment_core::{ChannelName, OpId, Text};
+use compartment_core::event::{PullRequest, Via};
+use compartment_core::{ChannelName, OpId, PrId, Text};
+use compartment_local::git::Git;
+use compartment_local::run::Stop;
 use compartment_runtime::{Forge, ForgeError, Look, MergeOrder, Moved, RevertOrder};
 
 use super::DemoError;
 use super::repository::Repository;
-use compartment_local::git::Git;
+
+/// The number of the pull request that brings the weekly update.
+pub(super) const UPDATE_PR: u64 = 17;
 
 /// Merges the weekly update, for real.
 pub(super) struct DemoForge {
-    pub(super) git: Git,
-    pub(super) repository: Repository,
-    /// What was done under which id: the same order is carried out once.
-    pub(super) done: Mutex<BTreeMap<OpId, Moved>>,
+    git: Git,
+    repository: Repository,
+    /// What was done under which id: the same order is carried out once. One at a time is at the desk.
+    done: Mutex<BTreeMap<OpId, Moved>>,
+}
+
+impl DemoForge {
+    /// The forge of the demo in a folder.
+    pub(super) fn open(folder: &Path, stop: Stop) -> Arc<dyn Forge> {
+        let (git, repository) = (Git::isolated(folder, stop), Repository::of(folder));
+        Arc::new(Self { git, repository, done: Mutex::default() })
+    }
 }
 
 fn refused(error: &DemoError) -> ForgeError {
@@ -27,12 +40,22 @@ fn refused(error: &DemoError) -> ForgeError {
 #[async_trait]
 impl Forge for DemoForge {
     async fn look(&self, _: &ChannelName) -> Result<Look, ForgeError> {
-        let seen = self.repository.look(&self.git).map_err(|error| refused(&error))?;
-        Ok(Look { commit: seen.0, lock_hash: seen.1, via: Via::Git, pull_requests: None })
+        let _at_the_desk = self.done.lock().unwrap_or_else(PoisonError::into_inner);
+        let (commit, lock_hash) = self.repository.look(&self.git).map_err(|error| refused(&error))?;
+        let head = self.repository.proposed(&self.git).map_err(|error| refused(&error))?;
+        let open = head.map(|head| PullRequest {
+            pr: PrId::from(UPDATE_PR),
+            title: Text::new("Weekly update of flake.lock"),
+            url: None,
+            head: Some(head),
+            lock_update: true,
+            mergeable: Some(true),
+        });
+        Ok(Look { commit, lock_hash, via: Via::Git, pull_requests: Some(open.into_iter().collect()) })
     }
 
     async fn merge(&self, order: &MergeOrder) -> Result<Moved, ForgeError> {
-        let mut done = self.done.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut done = self.done.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(moved) = done.get(&order.op) {
             return Ok(moved.clone());
         }

@@ -1,63 +1,41 @@
-//! A small fleet made of real repositories, which lives through the weekly update.
+//! A small fleet made of real repositories and real processes, which lives through the weekly update.
 //!
-//! In a temporary folder: a bare config repository, three hosts with a checkout and a folder laid out like
-//! a machine's root, and scripts from the config repository that really switch, test and roll back. Nothing
-//! is played: every fact in an event was read from those folders. What to make of it, what is due and what to
-//! do next is up to a [`Hub`]: [`LiveHub`] is a real one.
+//! In a temporary folder: a bare config repository, three hosts with a checkout and a folder laid out like a machine's
+//! root, and scripts from the config repository that really switch, test and roll back. A hub and an agent for each
+//! host run as processes of their own and speak HTTP; the story is told by requests to that hub. Nothing is played.
 
+mod children;
 mod forge;
-mod host;
-mod hub;
 mod repository;
 mod story;
+mod world;
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
 
-use compartment_core::event::{Event, Observation, Report, Said};
-use compartment_core::{Actor, Ask, HostId, Invalid, OpId, Request, Row, Text, Timestamp, Work};
-use compartment_runtime::Forge;
-use tempfile::TempDir;
+use compartment_core::{Invalid, Matrix, Text};
+use compartment_local::git::GitError;
+use compartment_local::observe::{Doubt, NoCheckout};
+use compartment_local::run::Stop;
+use compartment_transport_http::agent::{AgentError, ConfigError};
+use compartment_transport_http::client::{ClientError, EndpointError};
+use compartment_transport_http::server::access::TokenFileError;
 
-use compartment_local::git::{Git, GitError};
-use compartment_local::observe::{self, Checkout, Doubt, NoCheckout, Source};
-use compartment_local::run::{RunError, Stop};
-use forge::DemoForge;
-use host::Host;
-pub use hub::LiveHub;
-use repository::Repository;
+pub use children::{run_agent, run_hub};
+use world::World;
+
+use crate::hub::ServeError;
 
 /// The hosts of the fleet.
 pub const HOSTS: [&str; 3] = ["gpc0", "gpc1", "imac0"];
 
-/// Who decides on requests and keeps what happened.
-pub trait Hub {
-    /// Takes what happened, before anything else happens.
-    ///
-    /// # Errors
-    /// Why it was not taken, in words.
-    fn take(&mut self, event: Event) -> Result<(), Text>;
-
-    /// Decides a request, and keeps the answer.
-    ///
-    /// # Errors
-    /// Why it was refused, in words.
-    fn request(&mut self, request: Request) -> Result<(), Text>;
-
-    /// Waits for the end of what the hub does itself: a merge.
-    ///
-    /// # Errors
-    /// Why there is none, in words.
-    fn finish(&mut self, op: &OpId) -> Result<(), Text>;
-
-    /// What has to be done.
-    fn outstanding(&self) -> Vec<Work>;
-
-    /// What is to be seen of a host.
-    fn row(&self, host: &HostId) -> Option<Row>;
-
-    /// The time.
-    fn now(&self) -> Timestamp;
+/// Programs, each with its arguments: who wants to tell the story is asked for these.
+#[derive(Clone, Debug)]
+pub struct Programs {
+    /// Calls [`run_hub`] with the demo's folder and the hub's, which are added.
+    pub hub: Vec<OsString>,
+    /// Calls [`run_agent`] with a file of settings, which is added.
+    pub agent: Vec<OsString>,
 }
 
 /// What one step of the story left behind.
@@ -65,8 +43,8 @@ pub trait Hub {
 pub struct Step {
     /// What happened, in a sentence or two.
     pub sentence: String,
-    /// What was said, also what was no news.
-    pub events: Vec<Event>,
+    /// What the hub shows then.
+    pub matrix: Matrix,
 }
 
 /// Why the story could not be told to its end.
@@ -83,21 +61,49 @@ pub enum DemoError {
     /// git.
     #[error(transparent)]
     Git(#[from] GitError),
-    /// A script.
-    #[error(transparent)]
-    Run(#[from] RunError),
     /// A checkout that is none.
     #[error(transparent)]
     Checkout(#[from] NoCheckout),
-    /// A part of a host that cannot be read.
-    #[error("a host of the demo cannot be read: {0}")]
+    /// A part of the repository that cannot be read.
+    #[error("the config repository cannot be read: {0}")]
     Unreadable(#[from] Doubt),
     /// A name that is none.
     #[error(transparent)]
     Name(#[from] Invalid),
-    /// The hub did not take what happened.
-    #[error("the hub does not take events: {0}")]
-    Hub(Text),
+    /// A token was not issued.
+    #[error(transparent)]
+    Token(#[from] TokenFileError),
+    /// A process was not started.
+    #[error("cannot start the {what}: {source}")]
+    Start {
+        /// Which.
+        what: String,
+        /// The cause.
+        source: std::io::Error,
+    },
+    /// A process has ended that should run.
+    #[error("the {what} has ended: {said}")]
+    Ended {
+        /// Which.
+        what: String,
+        /// Its last words.
+        said: Text,
+    },
+    /// The hub cannot be asked.
+    #[error(transparent)]
+    Endpoint(#[from] EndpointError),
+    /// The hub did not answer as it should.
+    #[error("the hub does not answer: {0}")]
+    Hub(#[from] ClientError),
+    /// The hub's own process did not start, or has failed.
+    #[error(transparent)]
+    Serve(#[from] ServeError),
+    /// An agent's own process has no settings.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// An agent's own process did not start.
+    #[error(transparent)]
+    Agent(#[from] AgentError),
     /// The hub refused what the story needs.
     #[error("the hub refused to {kind} {on}: {reason}")]
     Refused {
@@ -106,9 +112,9 @@ pub enum DemoError {
         /// The host or pull request.
         on: String,
         /// Its reason.
-        reason: Text,
+        reason: String,
     },
-    /// A script failed that should pass, or the reverse.
+    /// Something happened that should not, or the reverse.
     #[error("{what} should {wanted}, but: {got}")]
     Unexpected {
         /// Whose what.
@@ -118,148 +124,60 @@ pub enum DemoError {
         /// What happened.
         got: String,
     },
+    /// Somebody asked to stop.
+    #[error("interrupted")]
+    Interrupted,
 }
 
 /// The fleet, and how far its story has been told.
 #[derive(Debug)]
 pub struct Demo {
     world: World,
-    ops: u64,
     told: usize,
 }
 
 impl Demo {
     /// How many steps the story has.
-    pub const STEPS: usize = story::STORY.len();
+    pub const STEPS: usize = 6;
 
-    /// Makes the folder, the repositories and the hosts. The folder goes with the value.
+    /// Makes the folder, the repositories and the hosts, and starts the hub, which keeps its log in `data`, and the
+    /// agents. All of it goes with the value.
     ///
     /// # Errors
-    /// [`DemoError`]: no git, no writable folder, or somebody asked to `stop`.
-    pub fn new(stop: Stop) -> Result<Self, DemoError> {
-        Ok(Self { world: World::new(stop)?, ops: 0, told: 0 })
+    /// [`DemoError`]: no git, no writable folder, a process that does not start, or somebody asked to `stop`.
+    pub async fn start(programs: &Programs, data: Option<&Path>, stop: Stop) -> Result<Self, DemoError> {
+        Ok(Self { world: World::start(programs, data, stop).await?, told: 0 })
     }
 
     /// Lives through the next step; `None` after the last.
     ///
     /// # Errors
     /// [`DemoError`], above all when a script fails that should pass, or the reverse.
-    pub fn step(&mut self, hub: &mut dyn Hub) -> Result<Option<Step>, DemoError> {
-        let Some(chapter) = story::STORY.get(self.told) else { return Ok(None) };
+    pub async fn step(&mut self) -> Result<Option<Step>, DemoError> {
         self.told += 1;
-        let mut scene = Scene { world: &mut self.world, ops: &mut self.ops, hub, events: Vec::new() };
-        let sentence = chapter(&mut scene)?;
-        scene.look_around()?;
-        Ok(Some(Step { sentence, events: scene.events }))
-    }
-
-    /// Where the demo's pull request is merged.
-    #[must_use]
-    pub fn forge(&self) -> Arc<dyn Forge> {
-        let (git, repository) = (self.world.git.clone(), self.world.repository.clone());
-        Arc::new(DemoForge { git, repository, done: Mutex::default() })
+        let world = &self.world;
+        let sentence = match self.told {
+            1 => story::begin(world).await,
+            2 => story::propose(world).await,
+            3 => story::merge(world).await,
+            4 => story::pull(world).await,
+            5 => story::switch(world).await,
+            6 => story::roll_back(world).await,
+            _ => return Ok(None),
+        };
+        // Where a process is gone, that is the reason.
+        let sentence = world.children_run().and(sentence)?;
+        Ok(Some(Step { sentence, matrix: world.matrix().await? }))
     }
 
     /// The folder that holds everything.
     #[must_use]
     pub fn folder(&self) -> &Path {
-        self.world.folder.path()
-    }
-}
-
-/// Everything that is real.
-#[derive(Debug)]
-struct World {
-    git: Git,
-    repository: Repository,
-    /// The hub's own clone, through which it looks at the repository.
-    mirror: Checkout,
-    hosts: Vec<Host>,
-    folder: TempDir,
-}
-
-impl World {
-    fn new(stop: Stop) -> Result<Self, DemoError> {
-        let folder = tempfile::Builder::new().prefix("compartment-").tempdir();
-        let folder = folder.map_err(|source| DemoError::Folder { path: std::env::temp_dir(), source })?;
-        let top = folder.path().canonicalize();
-        let top = top.map_err(|source| DemoError::Folder { path: folder.path().to_owned(), source })?;
-        let git = Git::isolated(&top, stop);
-        let repository = Repository::create(&git, &top)?;
-        let mirror = repository.clone_to(&git, &top.join("hub"))?;
-        let hosts = HOSTS.into_iter().map(|name| Host::create(&git, &repository, &top, name));
-        let hosts = hosts.collect::<Result<_, _>>()?;
-        Ok(Self { git, repository, mirror, hosts, folder })
-    }
-}
-
-/// One step while it happens.
-struct Scene<'a> {
-    world: &'a mut World,
-    ops: &'a mut u64,
-    hub: &'a mut dyn Hub,
-    events: Vec<Event>,
-}
-
-impl Scene<'_> {
-    /// Tells the hub what happened.
-    fn record(&mut self, event: impl Into<Event>) -> Result<(), DemoError> {
-        let event = event.into();
-        self.events.push(event.clone());
-        self.hub.take(event).map_err(DemoError::Hub)
+        self.world.top()
     }
 
-    /// Records what a host says, as part of an operation.
-    fn report(&mut self, host: &HostId, op: &OpId, said: Said) -> Result<(), DemoError> {
-        let mut report = Report::new(host.clone(), said);
-        report.op = Some(op.clone());
-        self.record(report)
-    }
-
-    /// Asks the hub.
-    fn request(&mut self, ask: Ask) -> Result<OpId, DemoError> {
-        *self.ops += 1;
-        let kind = ask.kind().as_str();
-        let on = if let Ask::MergePr { pr, .. } | Ask::RevertPr { pr } = &ask {
-            pr.to_string()
-        } else {
-            ask.host().map_or_else(|| "repository".to_owned(), HostId::to_string)
-        };
-        let op = OpId::new(&format!("{kind}-{on}-{}", self.ops))?;
-        let by = Actor::new("operator")?;
-        let request = Request { op: op.clone(), by, ask, deliver_by: None };
-        self.hub.request(request).map_err(|reason| DemoError::Refused { kind, on, reason })?;
-        Ok(op)
-    }
-
-    /// Looks at every checkout, every running system and the repository, as they are now.
-    fn look_around(&mut self) -> Result<(), DemoError> {
-        let git = self.world.git.clone();
-        let mut beats = Vec::new();
-        for index in 0..self.world.hosts.len() {
-            let host = &self.world.hosts[index];
-            let (beat, doubts) = observe::machine(&git, &host.id, &host.checkout, &host.places())?;
-            if let Some(doubt) = doubts.into_iter().next() {
-                return Err(doubt.into());
-            }
-            self.record(beat.clone())?;
-            beats.push(beat);
-        }
-        let source = Source::origin_main();
-        let seen = observe::desired(&git, &self.world.mirror, &source, self.hub.now())?;
-        if let Observation::DesiredUnavailable { error, .. } = &seen {
-            let (what, got) = ("the config repository".to_owned(), error.to_string());
-            return Err(DemoError::Unexpected { what, wanted: "be readable", got });
-        }
-        self.record(seen.clone())?;
-        let mut counted: Vec<Event> = Vec::new();
-        for beat in &beats {
-            let compared = observe::compared(&git, &self.world.mirror, beat, &seen)?;
-            counted.extend(compared.filter(|new| !counted.contains(new)));
-        }
-        for compared in counted {
-            self.record(compared)?;
-        }
-        Ok(())
+    /// Stops the agents and then the hub, and waits until they have ended. The folder stays until the value goes.
+    pub fn stop(&mut self) {
+        self.world.stop();
     }
 }

@@ -70,10 +70,14 @@ pub(super) struct Repository {
 }
 
 impl Repository {
+    /// The one that was made in a folder.
+    pub(super) fn of(top: &Path) -> Self {
+        Self { bare: top.join("config.git"), desk: top.join("desk"), packages: top.join("nixpkgs") }
+    }
+
     /// Makes the bare repository, with one commit on `main`, and the packages that locks refer to.
     pub(super) fn create(git: &Git, top: &Path) -> Result<Self, DemoError> {
-        let this =
-            Self { bare: top.join("config.git"), desk: top.join("desk"), packages: top.join("nixpkgs") };
+        let this = Self::of(top);
         for revision in [&LAST_WEEK, &THIS_WEEK] {
             let folder = this.packages.join(revision.rev);
             write(&folder.join("kernel"), &format!("{}\n", revision.kernel), false)?;
@@ -145,6 +149,15 @@ impl Repository {
         git.ok(&self.desk, &["checkout", "--quiet", "main"])?;
         let desk = Checkout::open(git, &self.desk)?;
         Ok((self.tip(git, "main")?, desk.lock_hash(git)?))
+    }
+
+    /// Whether the update waits to be merged: its head, where it does.
+    pub(super) fn proposed(&self, git: &Git) -> Result<Option<Commit>, DemoError> {
+        let head = git
+            .line(&self.bare, &["for-each-ref", "--format=%(objectname)", &format!("refs/heads/{UPDATE}")])?;
+        let Ok(head) = Commit::new(&head) else { return Ok(None) };
+        let merged = git.call(&self.bare, &["merge-base", "--is-ancestor", &head.to_string(), "main"]);
+        Ok(Some(head).filter(|_| !merged.is_ok_and(|output| output.success())))
     }
 
     /// The tip of a branch of the bare repository.

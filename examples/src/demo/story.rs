@@ -1,236 +1,171 @@
-//! The weekly update, step by step.
+//! The weekly update, step by step: each does something real, by requests to the hub, and says it in words.
 
-use compartment_core::event::{Decision, Kind, Observation, PullRequest, Said, Target, TestsConfig};
-use compartment_core::{Ask, ChannelName, OpId, PrId, Text, Work};
+use compartment_core::event::{RequestKind, Target};
+use compartment_core::matrix::Presence;
+use compartment_core::{Action, Compartment, HostId, Matrix, PrId, Status};
+use compartment_transport_http::client::Followed;
+use compartment_transport_http::wire::output::Ended;
+use compartment_transport_http::wire::requests::{Answer, Body};
+use futures::StreamExt;
 
+use super::forge::UPDATE_PR;
 use super::repository::UPDATE;
-use super::{DemoError, Scene};
-use compartment_local::observe::agent_version;
+use super::world::{World, desired, row};
+use super::{DemoError, HOSTS};
 
-type Chapter = fn(&mut Scene<'_>) -> Result<String, DemoError>;
+/// The host that the update breaks.
+const UNLUCKY: &str = "gpc1";
 
-/// The steps in order. Each does something real and says it in words.
-pub(super) const STORY: [Chapter; 8] =
-    [begin, propose, merge, pull_all, switch_all, test_all, roll_back, test_again];
-
-/// The host that the update breaks, by its place among the hosts.
-const UNLUCKY: usize = 1;
-
-fn begin(scene: &mut Scene<'_>) -> Result<String, DemoError> {
-    scene.record(Decision::AgentReleased { version: agent_version()? })?;
-    for index in 0..scene.world.hosts.len() {
-        let (host, channel) = (scene.world.hosts[index].id.clone(), ChannelName::main());
-        let tests = TestsConfig::default();
-        scene.record(Decision::HostConfigured { host, channel, tests })?;
-    }
-    scene.look_around()?;
-    for index in 0..scene.world.hosts.len() {
-        switch(scene, index)?;
-        test_passes(scene, index)?;
-    }
-    let main = scene.world.repository.tip(&scene.world.git, "main")?;
-    let hosts = names(scene, |_| true);
-    Ok(format!("The week begins: {hosts} run what main says ({}), and their tests pass.", main.short()))
+pub(super) async fn begin(world: &World) -> Result<String, DemoError> {
+    let heard = |matrix: &Matrix| {
+        HOSTS.iter().all(|host| row(matrix, host).is_some_and(|row| row.presence == Presence::Online))
+    };
+    world.until("every agent", "be heard", heard).await?;
+    ask(world, Body::on(RequestKind::Refresh, Vec::new())).await?;
+    let main = world.main()?;
+    world.until("the hub", "see what is desired", |matrix| desired(matrix) == Some(main)).await?;
+    on_all(world, RequestKind::Switch).await?;
+    let tested =
+        |matrix: &Matrix| HOSTS.iter().all(|host| shows(matrix, host, Compartment::Tests, Status::Ok));
+    world.until("every host", "pass its tests", tested).await?;
+    let main = main.short();
+    Ok(format!("The week begins: {} run what main says ({main}), and their tests pass.", names(|_| true)))
 }
 
-fn propose(scene: &mut Scene<'_>) -> Result<String, DemoError> {
-    let head = scene.world.repository.propose_update(&scene.world.git)?;
-    scene.record(Observation::PrOpened(PullRequest {
-        pr: PrId::from(17),
-        title: Text::new("Weekly update of flake.lock"),
-        url: None,
-        head: Some(head),
-        lock_update: true,
-        mergeable: Some(true),
-    }))?;
+pub(super) async fn propose(world: &World) -> Result<String, DemoError> {
+    let head = world.repository.propose_update(&world.git)?;
+    ask(world, Body::on(RequestKind::Refresh, Vec::new())).await?;
+    let is_open = |matrix: &Matrix| matrix.fleet.pull_requests.iter().any(|open| open.head == Some(head));
+    world.until("the pull request", "be seen", is_open).await?;
     let head = head.short();
     Ok(format!(
-        "Pull request 17 brings the weekly update ({UPDATE}, {head}); \
-         for the hosts nothing has changed."
+        "Pull request {UPDATE_PR} brings the weekly update ({UPDATE}, {head}); for the hosts nothing has changed."
     ))
 }
 
-fn merge(scene: &mut Scene<'_>) -> Result<String, DemoError> {
-    let expected_head = scene.world.repository.tip(&scene.world.git, UPDATE)?;
-    let op = scene.request(Ask::MergePr { pr: PrId::from(17), expected_head })?;
-    scene.hub.finish(&op).map_err(DemoError::Hub)?;
-    let main = scene.world.repository.tip(&scene.world.git, "main")?;
+pub(super) async fn merge(world: &World) -> Result<String, DemoError> {
+    let head = world.matrix().await?.fleet.pull_requests.first().and_then(|open| open.head);
+    let merge = Body {
+        pr: Some(PrId::from(UPDATE_PR)),
+        expected_head: head,
+        ..Body::on(RequestKind::MergePr, Vec::new())
+    };
+    ask(world, merge).await?;
+    let is_merged = |matrix: &Matrix| matrix.fleet.pull_requests.is_empty();
+    world.until("the pull request", "be merged", is_merged).await?;
     Ok(format!(
         "It is merged: main is {}. No host was touched, and none is what it should be: \
          Git and Lock turn yellow, and System with them.",
-        main.short()
+        world.main()?.short()
     ))
 }
 
-fn pull_all(scene: &mut Scene<'_>) -> Result<String, DemoError> {
-    for index in 0..scene.world.hosts.len() {
-        pull(scene, index)?;
-    }
+pub(super) async fn pull(world: &World) -> Result<String, DemoError> {
+    on_all(world, RequestKind::Pull).await?;
     Ok("Every host pulls: Git and Lock are green. System stays yellow: pulled and not switched.".to_owned())
 }
 
-fn switch_all(scene: &mut Scene<'_>) -> Result<String, DemoError> {
-    for index in 0..scene.world.hosts.len() {
-        switch(scene, index)?;
-    }
-    Ok("Every host switches: the new system runs, and its tests are due.".to_owned())
-}
-
-fn test_all(scene: &mut Scene<'_>) -> Result<String, DemoError> {
-    let mut cause = Text::default();
-    for index in 0..scene.world.hosts.len() {
-        if index == UNLUCKY {
-            cause = test_fails(scene, index)?;
-        } else {
-            test_passes(scene, index)?;
-        }
-    }
-    let (unlucky, lucky) = (scene.world.hosts[UNLUCKY].id.clone(), names(scene, |index| index != UNLUCKY));
-    let to = suggested(scene, UNLUCKY)?;
-    let to = to.number.map_or_else(String::new, |number| format!(" to generation {number}"));
-    Ok(format!("The tests run: {lucky} pass, {unlucky} fails ({cause}). A rollback{to} is suggested."))
-}
-
-fn roll_back(scene: &mut Scene<'_>) -> Result<String, DemoError> {
-    let host = scene.world.hosts[UNLUCKY].id.clone();
-    let to = suggested(scene, UNLUCKY)?;
-    let Some(number) = to.number else {
-        let got = "the suggested generation has none".to_owned();
-        return Err(unexpected(scene, UNLUCKY, "be rolled back to a generation with a number", got));
+pub(super) async fn switch(world: &World) -> Result<String, DemoError> {
+    on_all(world, RequestKind::Switch).await?;
+    let tested = |matrix: &Matrix| {
+        HOSTS.iter().all(|host| {
+            let wanted = if *host == UNLUCKY { Status::Error } else { Status::Ok };
+            shows(matrix, host, Compartment::Tests, wanted)
+        })
     };
-    let op = scene.request(Ask::Rollback { host: host.clone(), to: Some(to.clone()) })?;
-    started(scene, UNLUCKY, &op, Kind::Rollback, Some(to))?;
-    let said = scene.world.hosts[UNLUCKY].rollback(&scene.world.git, number)?;
-    let ok = matches!(said, Said::DeployOk { .. });
-    finished(scene, UNLUCKY, &op, said, ok, "roll back")?;
-    if scene.world.hosts[UNLUCKY].running()?.and_then(|system| system.number) != Some(number) {
-        let got = "another generation runs".to_owned();
-        return Err(unexpected(scene, UNLUCKY, "run what it was rolled back to", got));
-    }
-    Ok(format!("{host} is rolled back: generation {number} runs again, and its tests are due."))
-}
-
-/// Where the matrix suggests to roll a host back to.
-fn suggested(scene: &mut Scene<'_>, index: usize) -> Result<Target, DemoError> {
-    let row = scene.hub.row(&scene.world.hosts[index].id);
-    let to = row.as_ref().and_then(|row| row.advice.to.as_ref());
-    if let Some(to) = to {
-        return Ok(Target { number: to.number, path: to.path.clone() });
-    }
-    let got = row.map_or("the hub does not know it", |row| row.advice.action.as_str());
-    Err(unexpected(scene, index, "be advised to roll back", got.to_owned()))
-}
-
-fn test_again(scene: &mut Scene<'_>) -> Result<String, DemoError> {
-    test_passes(scene, UNLUCKY)?;
-    let host = &scene.world.hosts[UNLUCKY].id;
+    let matrix = world.until("every host but one", "pass its tests", tested).await?;
+    let why = row(&matrix, UNLUCKY).and_then(|row| row.cells.message(Compartment::Tests)).unwrap_or_default();
+    let to = suggested(&matrix)?;
+    let to = to.number.map_or_else(String::new, |number| format!(" to generation {number}"));
     Ok(format!(
-        "The tests of {host} pass: it works, on last week's system. \
+        "Every host switches, and the tests follow by themselves: {} pass, {UNLUCKY} fails: {why}. \
+         A rollback{to} is suggested.",
+        names(|host| host != UNLUCKY)
+    ))
+}
+
+pub(super) async fn roll_back(world: &World) -> Result<String, DemoError> {
+    let to = suggested(&world.matrix().await?)?;
+    let number = to.number.map_or_else(String::new, |number| format!("generation {number}"));
+    let host = HostId::new(UNLUCKY)?;
+    let answer = ask(world, Body { to: Some(to), ..Body::on(RequestKind::Rollback, vec![host]) }).await?;
+    finished(world, &answer).await?;
+    let tested = |matrix: &Matrix| shows(matrix, UNLUCKY, Compartment::Tests, Status::Ok);
+    world.until(UNLUCKY, "pass its tests", tested).await?;
+    Ok(format!(
+        "{UNLUCKY} is rolled back: {number} runs again, and its tests pass. It works, on last week's system; \
          System stays yellow, because that is not what main says."
     ))
 }
 
-fn pull(scene: &mut Scene<'_>, index: usize) -> Result<(), DemoError> {
-    let op = scene.request(Ask::Pull { host: scene.world.hosts[index].id.clone() })?;
-    started(scene, index, &op, Kind::Pull, None)?;
-    let said = scene.world.hosts[index].pull(&scene.world.git)?;
-    let ok = matches!(said, Said::PullOk { .. });
-    finished(scene, index, &op, said, ok, "pull")
+/// Asks for the same on every host, and waits until each has done it.
+async fn on_all(world: &World, kind: RequestKind) -> Result<(), DemoError> {
+    let answers = ask(world, Body { all: true, ..Body::on(kind, Vec::new()) }).await?;
+    finished(world, &answers).await
 }
 
-fn switch(scene: &mut Scene<'_>, index: usize) -> Result<(), DemoError> {
-    let host = scene.world.hosts[index].id.clone();
-    let op = scene.request(Ask::Switch { host, force: false })?;
-    started(scene, index, &op, Kind::Switch, None)?;
-    let said = scene.world.hosts[index].switch(&scene.world.git)?;
-    let ok = matches!(said, Said::DeployOk { .. });
-    finished(scene, index, &op, said, ok, "switch")
-}
-
-fn test_passes(scene: &mut Scene<'_>, index: usize) -> Result<(), DemoError> {
-    let said = test(scene, index)?;
-    if matches!(said, Said::TestPass { total } if total > 0) {
-        return Ok(());
-    }
-    Err(unexpected(scene, index, "pass its tests", in_words(&said)))
-}
-
-fn test_fails(scene: &mut Scene<'_>, index: usize) -> Result<Text, DemoError> {
-    let said = test(scene, index)?;
-    if let Said::TestFail { error: Some(error), failed, .. } = &said
-        && failed == &[Text::new("graphics")]
-    {
-        return Ok(error.clone());
-    }
-    Err(unexpected(scene, index, "fail its test `graphics`, and no other", in_words(&said)))
-}
-
-/// Runs the tests that are due: nobody asked for them, and the hub says under which id.
-fn test(scene: &mut Scene<'_>, index: usize) -> Result<Said, DemoError> {
-    let host = scene.world.hosts[index].id.clone();
-    let due = scene.hub.outstanding().into_iter().find_map(|work| match work {
-        Work::AutomaticTest { op, host: of } if of == host => Some(op),
-        Work::AutomaticTest { .. } | Work::Request { .. } | Work::RecordExpiry { .. } => None,
-    });
-    let Some(op) = due else {
-        let got = "the hub has nothing to do there".to_owned();
-        return Err(unexpected(scene, index, "have tests that are due", got));
-    };
-    started(scene, index, &op, Kind::Test, None)?;
-    let said = scene.world.hosts[index].test(&scene.world.git)?;
-    scene.report(&host, &op, said.clone())?;
-    Ok(said)
-}
-
-fn started(
-    scene: &mut Scene<'_>,
-    index: usize,
-    op: &OpId,
-    kind: Kind,
-    to: Option<Target>,
-) -> Result<(), DemoError> {
-    let host = scene.world.hosts[index].id.clone();
-    scene.report(&host, op, Said::Started { kind, timeout_s: None, to })
-}
-
-/// Records a result, and insists that it is a good one.
-fn finished(
-    scene: &mut Scene<'_>,
-    index: usize,
-    op: &OpId,
-    said: Said,
-    ok: bool,
-    wanted: &'static str,
-) -> Result<(), DemoError> {
-    let host = scene.world.hosts[index].id.clone();
-    let got = in_words(&said);
-    scene.report(&host, op, said)?;
-    if ok { Ok(()) } else { Err(unexpected(scene, index, wanted, got)) }
-}
-
-/// A result as a person would say it.
-fn in_words(said: &Said) -> String {
-    let because = |error: &Option<Text>| error.as_ref().map_or(String::new(), |error| format!(": {error}"));
-    if let Said::TestFail { failed, error, .. } = said {
-        let failed: Vec<&str> = failed.iter().map(Text::as_str).collect();
-        format!("{} failed{}", failed.join(", "), because(error))
-    } else if let Said::PullFail { error, .. } | Said::DeployFail { error, .. } = said {
-        format!("it failed{}", because(error))
-    } else if let Said::TestPass { total } = said {
-        format!("{total} passed, none failed")
-    } else {
-        "it did something else".to_owned()
+/// Asks the hub, and insists that nothing is refused.
+async fn ask(world: &World, body: Body) -> Result<Vec<Answer>, DemoError> {
+    let answers = world.hub.request(&body).await?.operations;
+    let refused = answers.iter().find_map(|answer| Some((answer, answer.refused.as_ref()?)));
+    match refused {
+        None => Ok(answers),
+        Some((answer, refused)) => {
+            let on = answer.host.as_ref().map_or_else(|| "the repository".to_owned(), HostId::to_string);
+            Err(DemoError::Refused { kind: body.kind.as_str(), on, reason: refused.message.clone() })
+        }
     }
 }
 
-fn unexpected(scene: &Scene<'_>, index: usize, wanted: &'static str, got: String) -> DemoError {
-    DemoError::Unexpected { what: scene.world.hosts[index].id.to_string(), wanted, got }
+/// Follows operations to their ends, and insists on good ones.
+async fn finished(world: &World, answers: &[Answer]) -> Result<(), DemoError> {
+    for answer in answers {
+        let mut printed = world.hub.output(&answer.op, None).await?;
+        let end = loop {
+            world.children_run()?;
+            match printed.next().await {
+                Some(Ok(Followed::Ended(end))) => break end,
+                Some(Ok(Followed::Lines(_))) => {}
+                Some(Err(error)) => return Err(error.into()),
+                None => return Err(unexpected(answer, "the hub said no more".to_owned())),
+            }
+        };
+        let Ended { ok, result, detail, .. } = end;
+        if !ok {
+            return Err(unexpected(
+                answer,
+                detail.map_or(result.clone(), |detail| format!("{result}: {detail}")),
+            ));
+        }
+    }
+    Ok(())
+}
+
+fn unexpected(answer: &Answer, got: String) -> DemoError {
+    let what = answer.host.as_ref().map_or_else(|| "the hub".to_owned(), HostId::to_string);
+    DemoError::Unexpected { what, wanted: "do what it was asked for", got }
+}
+
+/// Where the matrix suggests to roll the unlucky host back to.
+fn suggested(matrix: &Matrix) -> Result<Target, DemoError> {
+    let advice = row(matrix, UNLUCKY).map(|row| &row.advice);
+    match advice.and_then(|advice| advice.to.as_ref()) {
+        Some(to) => Ok(Target { number: to.number, path: to.path.clone() }),
+        None => Err(DemoError::Unexpected {
+            what: UNLUCKY.to_owned(),
+            wanted: "be advised to roll back",
+            got: advice.map_or(Action::None, |advice| advice.action).to_string(),
+        }),
+    }
+}
+
+fn shows(matrix: &Matrix, host: &str, cell: Compartment, status: Status) -> bool {
+    row(matrix, host).is_some_and(|row| row.cells.get(cell).status == status)
 }
 
 /// `gpc0, gpc1 and imac0`.
-fn names(scene: &Scene<'_>, which: impl Fn(usize) -> bool) -> String {
-    let hosts = scene.world.hosts.iter().enumerate().filter(|(index, _)| which(*index));
-    let names: Vec<&str> = hosts.map(|(_, host)| host.id.as_str()).collect();
+fn names(which: impl Fn(&str) -> bool) -> String {
+    let names: Vec<&str> = HOSTS.into_iter().filter(|host| which(host)).collect();
     match names.split_last() {
         Some((last, [])) => (*last).to_owned(),
         Some((last, rest)) => format!("{} and {last}", rest.join(", ")),

@@ -47,6 +47,9 @@ pub enum ServeError {
     /// No thread.
     #[error("cannot start the program's runtime: {0}")]
     Runtime(io::Error),
+    /// It does not answer.
+    #[error(transparent)]
+    Hub(#[from] Stopped),
     /// It has stopped by itself.
     #[error("the hub has stopped: {0}")]
     Stopped(StopCause),
@@ -98,8 +101,8 @@ impl Served {
     /// Says which version agents should have, where that is news.
     ///
     /// # Errors
-    /// [`Stopped`].
-    pub async fn release(&self, version: Version) -> Result<(), Stopped> {
+    /// [`ServeError::Hub`].
+    pub async fn release(&self, version: Version) -> Result<(), ServeError> {
         let known = self.hub.read(|fleet, _| fleet.released() == Some(&version))?;
         if !known {
             self.hub.release_agent(version).await?;
@@ -112,16 +115,22 @@ impl Served {
     /// # Errors
     /// [`ServeError::Listen`], [`ServeError::Stopped`].
     pub async fn run(self, shutdown: impl Future<Output = ()>) -> Result<(), ServeError> {
-        let hub = self.hub.clone();
-        let ending = async {
+        let hub = &self.hub;
+        let (begin, begun) = tokio::sync::oneshot::channel::<()>();
+        let stopped = async {
             tokio::select! {
                 () = shutdown => {}
                 _cause = hub.stopped() => {}
             }
+            // The hub's streams end with it, and hold up nobody.
+            let _served = begin.send(());
+            hub.shutdown().await;
+            hub.stopped().await
         };
-        self.bound.serve(self.router, ending).await?;
-        self.hub.shutdown().await;
-        match self.hub.stopped().await {
+        let ending = async { drop(begun.await) };
+        let (served, cause) = tokio::join!(self.bound.serve(self.router, ending), stopped);
+        served?;
+        match cause {
             StopCause::ShutDown => Ok(()),
             cause @ (StopCause::Log(_) | StopCause::Broken(_)) => Err(ServeError::Stopped(cause)),
         }
@@ -143,7 +152,7 @@ pub(super) fn run(args: &Serve, mut around: Surroundings<'_>) -> Result<(), HubE
         let served = Served::start(Keep { data: &data, listen: listen(args), forge }).await?;
         let version = args.agent_version.clone().or_else(|| agent_version().ok());
         if let Some(version) = version {
-            served.release(version).await.map_err(|error| ServeError::Stopped(cause(&error)))?;
+            served.release(version).await?;
         }
         if let Some(repository) = repository {
             tokio::spawn(repository.watch(served.hub.clone(), Duration::from_secs(args.look_every)));
@@ -154,13 +163,6 @@ pub(super) fn run(args: &Serve, mut around: Surroundings<'_>) -> Result<(), HubE
         served.run(asked(stop)).await?;
         Ok(())
     })
-}
-
-fn cause(error: &Stopped) -> StopCause {
-    match error {
-        Stopped::Stopped(cause) => cause.clone(),
-        Stopped::Log(_) | Stopped::NoPosition { .. } | Stopped::UnknownHost(_) => StopCause::ShutDown,
-    }
 }
 
 fn listen(args: &Serve) -> Listen {
