@@ -1,6 +1,6 @@
 //! What the running server asks with each request.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fs::File;
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -70,7 +70,11 @@ struct Seen {
 }
 
 #[derive(Default)]
-struct Table(HashMap<TokenId, Entry>);
+struct Table {
+    entries: HashMap<TokenId, Entry>,
+    /// Whose agents have a token.
+    hosts: HashSet<HostId>,
+}
 
 impl Access {
     /// For a hub with its tokens in a file.
@@ -99,7 +103,7 @@ impl Access {
     pub fn authenticate(&self, presented: &str, now: Timestamp) -> Result<Grant, Denied> {
         let token: Token = presented.parse().map_err(|_| Denied::Malformed)?;
         let table = self.table()?;
-        let entry = table.0.get(&token.id());
+        let entry = table.entries.get(&token.id());
         // The same work for a token that there is not, so that time tells nothing of which there are.
         let expected = entry.map_or(&SecretHash::OF_NOBODY, |entry| &entry.sha256);
         let right = token.hash().ct_eq(expected);
@@ -114,14 +118,13 @@ impl Access {
     /// request, such as a stream of events.
     #[must_use]
     pub fn still_valid(&self, id: &TokenId, now: Timestamp) -> bool {
-        self.table().is_ok_and(|table| table.0.get(id).is_some_and(|entry| !entry.grant.has_expired(now)))
+        self.table().is_ok_and(|table| table.entries.get(id).is_some_and(|entry| !entry.grant.has_expired(now)))
     }
 
-    /// Whether there is a token that speaks for a host.
+    /// Whether there is a token that speaks for a host, or was one until it expired.
     #[must_use]
     pub fn speaks_for(&self, host: &HostId) -> bool {
-        let speaks = |entry: &Entry| entry.grant.role == Role::Host(host.clone());
-        self.table().is_ok_and(|table| table.0.values().any(speaks))
+        self.table().is_ok_and(|table| table.hosts.contains(host))
     }
 
     fn table(&self) -> Result<Arc<Table>, Denied> {
@@ -180,12 +183,17 @@ impl Seen {
 
 impl Table {
     fn new(entries: impl IntoIterator<Item = Entry>) -> Self {
-        Self(entries.into_iter().map(|entry| (entry.grant.id, entry)).collect())
+        let entries: HashMap<_, _> = entries.into_iter().map(|entry| (entry.grant.id, entry)).collect();
+        let host = |entry: &Entry| match &entry.grant.role {
+            Role::Host(host) => Some(host.clone()),
+            Role::Operator | Role::Reader => None,
+        };
+        Self { hosts: entries.values().filter_map(host).collect(), entries }
     }
 }
 
 impl std::fmt::Debug for Table {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_set().entries(self.0.keys()).finish()
+        f.debug_set().entries(self.entries.keys()).finish()
     }
 }
