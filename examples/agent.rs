@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use compartment_examples::agent::{self, Cli, Failure, What};
+use compartment_examples::background;
 use compartment_local::operation::supervise;
 use compartment_local::run::Stop;
 use compartment_transport_http::agent::Config;
@@ -37,7 +38,7 @@ fn act(cli: Cli, stop: &Stop) -> Result<(), Failure> {
         Some(What::Supervise { .. }) => Ok(()),
         None => {
             let config = Config::read(&cli.config.unwrap_or_else(|| PathBuf::from("agent.toml")))?;
-            agent::log(cli.log);
+            background::log(cli.log);
             agent::run(config, stop)
         }
     }

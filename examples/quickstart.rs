@@ -6,11 +6,11 @@ use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::time::Duration;
 
 use anstream::AutoStream;
 use clap::{Parser, Subcommand};
 use compartment_core::{Matrix, ReadOptions};
+use compartment_examples::background;
 use compartment_examples::demo::{Demo, DemoError, Programs, Step, run_agent, run_hub};
 use compartment_examples::show;
 use compartment_local::operation::supervise;
@@ -109,7 +109,7 @@ fn tell(cli: &Cli, stop: &Stop) -> Result<(), Box<dyn std::error::Error>> {
         let step = runtime.block_on(async {
             tokio::select! {
                 step = demo.step() => step,
-                () = asked(stop) => Err(DemoError::Interrupted),
+                () = background::asked(stop) => Err(DemoError::Interrupted),
             }
         })?;
         let Some(Step { sentence, matrix }) = step else { break };
@@ -143,13 +143,6 @@ fn tell(cli: &Cli, stop: &Stop) -> Result<(), Box<dyn std::error::Error>> {
     }
     write!(out, "{}", show::labelled("Next:", 6, &next(cli), width))?;
     Ok(())
-}
-
-/// Waits until somebody asks to stop.
-async fn asked(stop: &Stop) {
-    while !stop.asked() {
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
 }
 
 /// What a hub shows that has only this log.

@@ -89,6 +89,10 @@ pub struct Serve {
     #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..))]
     pub look_every: u64,
 
+    /// How much it says: `error`, `warn`, `info`, `debug` or `trace`.
+    #[arg(long, value_name = "LEVEL", default_value = "info")]
+    pub log: tracing::Level,
+
     /// The version that agents should have; this program's own unless said.
     #[arg(long, value_name = "VERSION")]
     pub agent_version: Option<Version>,

@@ -8,7 +8,6 @@ use std::time::Duration;
 
 use compartment_core::{Text, Version};
 use compartment_local::observe::agent_version;
-use compartment_local::run::Stop;
 use compartment_log_sqlite::{FILE_NAME, OpenError, SqliteLog};
 use compartment_runtime::Forge;
 use compartment_runtime::hub::{Config, Hub, HubError as Stopped, Ports, StartError, StopCause, SystemClock};
@@ -17,6 +16,7 @@ use compartment_transport_http::server::listen::{Bound, Listen, ListenError, Tls
 use compartment_transport_http::server::{Agents, AgentsConfig, router};
 
 use super::{GitRepository, HubError, Serve, Surroundings};
+use crate::background;
 
 /// Why a hub does not run.
 #[derive(Debug, thiserror::Error)]
@@ -142,6 +142,7 @@ pub(super) fn run(args: &Serve, mut around: Surroundings<'_>) -> Result<(), HubE
     let data = args.data.clone().expect("clap asks for it");
     let runtime =
         tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(ServeError::Runtime)?;
+    background::log(args.log);
     let stop = around.stop.clone();
     runtime.block_on(async {
         let repository = args.repo.clone().map(|remote| {
@@ -160,7 +161,7 @@ pub(super) fn run(args: &Serve, mut around: Surroundings<'_>) -> Result<(), HubE
         let scheme = if args.tls_cert.is_some() { "https" } else { "http" };
         around.tell("Hub:", &format!("{scheme}://{}, its data in {}", served.address(), data.display()))?;
         around.output.flush()?;
-        served.run(asked(stop)).await?;
+        served.run(background::asked(&stop)).await?;
         Ok(())
     })
 }
@@ -168,12 +169,4 @@ pub(super) fn run(args: &Serve, mut around: Surroundings<'_>) -> Result<(), HubE
 fn listen(args: &Serve) -> Listen {
     let tls = args.tls_cert.clone().zip(args.tls_key.clone()).map(|(cert, key)| TlsFiles::new(cert, key));
     Listen { tls, plain_beyond_loopback: args.allow_plain, ..Listen::on(args.listen) }
-}
-
-/// Waits until somebody asks to stop.
-async fn asked(stop: Stop) {
-    let mut look = tokio::time::interval(Duration::from_millis(50));
-    while !stop.asked() {
-        look.tick().await;
-    }
 }
