@@ -9,5 +9,6 @@ pub mod clock;
 pub mod demo;
 pub mod fold;
 pub mod hub;
+pub mod matrix;
 pub mod progress;
 pub mod show;

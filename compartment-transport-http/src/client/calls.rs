@@ -2,12 +2,11 @@
 
 use std::time::Duration;
 
-use compartment_core::matrix::GenerationEntry;
+use compartment_core::event::GenerationNumber;
 use compartment_core::sync::Message;
-use compartment_core::{HostId, Matrix, OpId, PrId, Row, SessionId, Timestamp};
+use compartment_core::{AuditEntry, HostId, Matrix, OpId, Row, SessionId, StorePath, Timestamp};
 use futures::stream::{BoxStream, StreamExt};
 use reqwest::Method;
-use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use super::socket::Ask;
@@ -16,7 +15,7 @@ use super::{ClientError, Connection};
 use crate::wire::events::Taken;
 use crate::wire::orders::{self, OrderLine};
 use crate::wire::output::{self, Ended, Page, Printed};
-use crate::wire::reading::{Health, History};
+use crate::wire::reading::{Health, History, Rollback};
 use crate::wire::requests::{Answers, Body};
 use crate::wire::{NDJSON, SESSION_HEADER};
 
@@ -44,27 +43,6 @@ pub struct AuditQuery {
     pub newest_first: bool,
     /// At most so many; as many as the hub gives at once unless said.
     pub limit: Option<usize>,
-}
-
-/// A line of the audit trail, as it is read back.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-pub struct AuditLine {
-    /// The position in the log.
-    pub position: u64,
-    /// When it was recorded, by the hub's clock.
-    pub at: Timestamp,
-    /// What it was; a newer hub may know more kinds.
-    pub r#type: String,
-    /// Who did it, where somebody is named.
-    pub by: Option<String>,
-    /// The host that it was about.
-    pub host: Option<HostId>,
-    /// The pull request that it was about.
-    pub pr: Option<PrId>,
-    /// The operation that it belongs to.
-    pub op: Option<OpId>,
-    /// In words.
-    pub what: String,
 }
 
 /// What an agent receives.
@@ -107,16 +85,30 @@ impl Connection {
     ///
     /// # Errors
     /// [`ClientError`].
-    pub async fn history(&self, host: &HostId) -> Result<Vec<GenerationEntry>, ClientError> {
-        let history: History = self.get(Ask::get(&["v1", "hosts", host.as_str(), "history"])).await?;
-        Ok(history.generations)
+    pub async fn history(&self, host: &HostId) -> Result<History, ClientError> {
+        self.get(Ask::get(&["v1", "hosts", host.as_str(), "history"])).await
+    }
+
+    /// Where a rollback of a host would go: to the generation that is named, or by default.
+    ///
+    /// # Errors
+    /// [`ClientError`]; a problem `not-found` where it could not go there.
+    pub async fn rollback(
+        &self,
+        host: &HostId,
+        number: Option<GenerationNumber>,
+        path: Option<&StorePath>,
+    ) -> Result<Rollback, ClientError> {
+        let mut query: Vec<_> = number.iter().map(|number| ("number", number.to_string())).collect();
+        query.extend(path.map(|path| ("path", path.to_string())));
+        self.get(Ask { query, ..Ask::get(&["v1", "hosts", host.as_str(), "rollback"]) }).await
     }
 
     /// Who did what.
     ///
     /// # Errors
     /// [`ClientError`].
-    pub async fn audit(&self, which: &AuditQuery) -> Result<Vec<AuditLine>, ClientError> {
+    pub async fn audit(&self, which: &AuditQuery) -> Result<Vec<AuditEntry>, ClientError> {
         let mut query: Vec<_> = which.host.iter().map(|host| ("host", host.to_string())).collect();
         query.extend(which.from.map(|from| ("from", from.to_string())));
         query.extend(which.to.map(|to| ("to", to.to_string())));

@@ -18,7 +18,7 @@ mod sse;
 
 #[cfg(feature = "agent")]
 pub(crate) use backoff::Backoff;
-pub use calls::{AuditLine, AuditQuery, Followed, Received};
+pub use calls::{AuditQuery, Followed, Received};
 pub use endpoint::{Endpoint, EndpointError, Token, TokenError, TokenSource};
 pub use error::ClientError;
 pub use live::{Live, Update};

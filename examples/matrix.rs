@@ -1,0 +1,106 @@
+//! `matrix`: a fleet in the terminal.
+
+use std::io::{self, IsTerminal, Write};
+use std::panic;
+use std::process::{ExitCode, exit};
+use std::thread;
+
+use anstream::{AutoStream, ColorChoice};
+use clap::error::ErrorKind;
+use clap::{CommandFactory, Parser};
+use compartment_examples::matrix::{
+    Answer, Cli, Entered, MatrixError, Screen, Surroundings, Verdict, What, run,
+};
+use compartment_examples::show;
+use compartment_local::run::Stop;
+use tokio::signal::unix::{SignalKind, signal};
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    if let Some(misplaced) = cli.misplaced() {
+        let words = format!("{misplaced} is for the matrix: leave it out, or what else is to be done");
+        Cli::command().error(ErrorKind::ArgumentConflict, words).exit();
+    }
+    cli.color.write_global();
+    let (stop, entered) = (Stop::default(), Entered::default());
+    if let Err(error) = on_signals(stop.clone(), entered.clone()) {
+        return failed(&format!("cannot listen to signals: {error}"));
+    }
+    give_back_on_panic(entered.clone());
+    let people = io::stdin().is_terminal() && io::stderr().is_terminal();
+    let answer: Answer = Box::new(|| {
+        let mut line = String::new();
+        io::stdin().read_line(&mut line).map(|_| line)
+    });
+    let surroundings = Surroundings {
+        token: std::env::var("COMPARTMENT_TOKEN").ok(),
+        output: &mut AutoStream::auto(io::stdout()),
+        aside: &mut AutoStream::auto(io::stderr()),
+        answer: people.then_some(answer),
+        screen: io::stdout().is_terminal().then(|| screen(entered)),
+        width: cli.width.map(usize::from).or_else(show::terminal_width),
+        watched: io::stderr().is_terminal(),
+        stop,
+    };
+    match run(&cli, surroundings) {
+        Ok(Verdict::Done) => ExitCode::SUCCESS,
+        Ok(Verdict::NotAll) => ExitCode::FAILURE,
+        Err(error) if error.is_closed_pipe() && only_shows(&cli) => ExitCode::SUCCESS,
+        Err(MatrixError::Interrupted) => ExitCode::from(Stop::EXIT_CODE),
+        Err(error) => failed(&error.to_string()),
+    }
+}
+
+fn failed(why: &str) -> ExitCode {
+    drop(writeln!(io::stderr(), "matrix: {why}"));
+    ExitCode::FAILURE
+}
+
+/// Whether nothing is asked for, so that nothing is missed by whoever stops reading.
+fn only_shows(cli: &Cli) -> bool {
+    matches!(cli.what, None | Some(What::Log { .. }))
+}
+
+fn screen(entered: Entered) -> Screen {
+    let size = || {
+        let (columns, lines) = terminal_size::terminal_size_of(io::stdout())?;
+        Some((usize::from(columns.0), usize::from(lines.0)))
+    };
+    let colours = AutoStream::choice(&io::stdout()) != ColorChoice::Never;
+    Screen { output: Box::new(io::stdout()), colours, size: Box::new(size), entered }
+}
+
+/// The first signal asks to stop; with the second the program ends at once, and gives the terminal back.
+fn on_signals(stop: Stop, entered: Entered) -> io::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let (mut interrupt, mut terminate, mut hang_up) = {
+        let _inside = runtime.enter();
+        let listen = |kind| signal(kind);
+        (listen(SignalKind::interrupt())?, listen(SignalKind::terminate())?, listen(SignalKind::hangup())?)
+    };
+    thread::spawn(move || {
+        runtime.block_on(async {
+            loop {
+                tokio::select! {
+                    _ = interrupt.recv() => {}
+                    _ = terminate.recv() => {}
+                    _ = hang_up.recv() => {}
+                }
+                if stop.ask() {
+                    entered.restore();
+                    exit(Stop::EXIT_CODE.into());
+                }
+            }
+        });
+    });
+    Ok(())
+}
+
+/// What a panic says is read where it can be.
+fn give_back_on_panic(entered: Entered) {
+    let before = panic::take_hook();
+    panic::set_hook(Box::new(move |panicked| {
+        entered.restore();
+        before(panicked);
+    }));
+}

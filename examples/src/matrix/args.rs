@@ -1,0 +1,248 @@
+//! What `matrix` can be asked for.
+
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use clap::{Args, Parser, Subcommand};
+use compartment_core::event::{GenerationNumber, RequestKind, Target};
+use compartment_core::{HostId, OpId, PrId, StorePath};
+
+use crate::fold::Format;
+
+/// Shows a fleet in the terminal, and asks its hub for operations: five cells a host, what runs, and what to do next.
+#[derive(Debug, Parser)]
+#[command(
+    name = "matrix",
+    version,
+    after_help = "\
+Examples:
+  matrix                              the matrix now
+  matrix --watch                      live, until Ctrl-C; one line for each change where it is piped
+  matrix --host gpc0 --format json    one row, for programs
+  matrix pull gpc0                    asks, shows what it prints, and says how it ended
+  matrix switch --all --limit 4       the fleet, four hosts at a time; where one fails the others go on
+  matrix rollback gpc0                shows the target first, and asks
+  matrix stop gpc0                    stops what runs there
+  matrix merge 7                      shows the pull request, and asks; touches no host
+  matrix log gpc0                     who did what there
+
+Where the hub is and who asks is best said once:
+  export COMPARTMENT_HUB=https://hub.example.org COMPARTMENT_TOKEN_FILE=~/.fleet-token
+The token itself may be in COMPARTMENT_TOKEN; it never stands on the command line.
+
+An operation belongs to its host: it goes on when this program ends, and Ctrl-C says which do.
+Without --color, colours are for terminals and NO_COLOR turns them off.
+Exit codes: 0 everything that was asked for was done, 1 not all of it was or something failed, 2 the command
+line is wrong, 130 interrupted."
+)]
+pub struct Cli {
+    /// What to do instead of showing the matrix.
+    #[command(subcommand)]
+    pub what: Option<What>,
+
+    /// Show the matrix live.
+    #[arg(long, conflicts_with = "format")]
+    pub watch: bool,
+
+    /// Show this host only; may be given again. The fleet's summary stays whole.
+    #[arg(long = "host", value_name = "NAME")]
+    pub hosts: Vec<HostId>,
+
+    /// How to show it. `json` is one document, `ndjson` one object a line: a row.
+    #[arg(long, value_enum)]
+    pub format: Option<Format>,
+
+    /// Where the hub is.
+    #[command(flatten)]
+    pub hub: Hub,
+
+    /// How wide the output may be [default: the terminal's width, or as wide as it gets].
+    #[arg(long, value_name = "COLUMNS", global = true, value_parser = clap::value_parser!(u16).range(20..))]
+    pub width: Option<u16>,
+
+    /// When to use colours.
+    #[command(flatten)]
+    pub color: colorchoice_clap::Color,
+}
+
+impl Cli {
+    /// What was said of the matrix although something else was asked for.
+    #[must_use]
+    pub fn misplaced(&self) -> Option<&'static str> {
+        let said = [
+            ("--watch", self.watch),
+            ("--host", !self.hosts.is_empty()),
+            ("--format", self.format.is_some()),
+        ];
+        self.what.as_ref()?;
+        said.into_iter().find(|(_, said)| *said).map(|(name, _)| name)
+    }
+}
+
+/// Where a hub is, and who asks.
+#[derive(Debug, Args)]
+pub struct Hub {
+    /// The hub's address.
+    #[arg(
+        long = "hub",
+        value_name = "URL",
+        global = true,
+        env = "COMPARTMENT_HUB",
+        default_value = "http://127.0.0.1:7070"
+    )]
+    pub url: String,
+
+    /// A file with the token, and nothing else.
+    #[arg(long, value_name = "FILE", global = true, env = "COMPARTMENT_TOKEN_FILE")]
+    pub token_file: Option<PathBuf>,
+
+    /// Certificates (PEM) to trust besides the platform's.
+    #[arg(long, value_name = "FILE", global = true)]
+    pub ca_file: Option<PathBuf>,
+
+    /// Speak plain HTTP beyond loopback: everybody on the way can read the token.
+    #[arg(long, global = true)]
+    pub allow_plain: bool,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum What {
+    /// Bring the checkouts of hosts to the desired commit.
+    Pull(On),
+    /// Build and activate what the checkouts of hosts say.
+    Switch {
+        /// Where.
+        #[command(flatten)]
+        on: On,
+        /// Also where the checkout is not proven to be the desired one.
+        #[arg(long)]
+        force: bool,
+    },
+    /// Run the tests of hosts.
+    Test(On),
+    /// Go back to an earlier generation. Shows it first, and asks.
+    Rollback {
+        /// Where.
+        #[command(flatten)]
+        on: On,
+        /// Where to: the number of a generation, or its path [default: the latest earlier one whose tests passed].
+        #[arg(long, value_name = "NUMBER|PATH", conflicts_with = "all")]
+        to: Option<To>,
+        /// Do not ask.
+        #[arg(long)]
+        yes: bool,
+    },
+    /// Stop what runs on a host.
+    Stop {
+        /// On which host.
+        #[arg(value_name = "HOST")]
+        host: HostId,
+        /// Which operation, where it is not the one that runs.
+        #[arg(value_name = "OP")]
+        op: Option<OpId>,
+    },
+    /// Ask hosts for a sign of life now.
+    Refresh(On),
+    /// Merge a pull request. Shows it first, and asks. Touches no host.
+    Merge {
+        /// Which.
+        #[arg(value_name = "PR")]
+        pr: PrId,
+        /// Do not ask.
+        #[arg(long)]
+        yes: bool,
+    },
+    /// Put a commit on the channel that takes a merged pull request back. Touches no host.
+    Revert {
+        /// Which.
+        #[arg(value_name = "PR")]
+        pr: PrId,
+        /// Do not ask.
+        #[arg(long)]
+        yes: bool,
+    },
+    /// Show who did what on a host, the newest last.
+    Log {
+        /// Which.
+        #[arg(value_name = "HOST")]
+        host: HostId,
+        /// At most so many lines: the newest.
+        #[arg(long, value_name = "N", default_value = "50")]
+        limit: NonZeroUsize,
+    },
+}
+
+/// On which hosts.
+#[derive(Clone, Debug, Args)]
+pub struct On {
+    /// The hosts.
+    #[arg(value_name = "HOST", required_unless_present = "all", conflicts_with = "all")]
+    pub hosts: Vec<HostId>,
+
+    /// Every host that the hub knows.
+    #[arg(long)]
+    pub all: bool,
+
+    /// On so many hosts at a time.
+    #[arg(long, value_name = "N", default_value = "4")]
+    pub limit: NonZeroUsize,
+
+    /// With several hosts, also those that are offline: they have until the request lapses, five minutes.
+    #[arg(long)]
+    pub offline_too: bool,
+}
+
+/// What can be asked for on hosts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Task {
+    /// See [`What::Pull`].
+    Pull,
+    /// See [`What::Switch`].
+    Switch {
+        /// Also where the checkout is not proven to be the desired one.
+        force: bool,
+    },
+    /// See [`What::Test`].
+    Test,
+    /// See [`What::Rollback`].
+    Rollback,
+    /// See [`What::Refresh`].
+    Refresh,
+}
+
+impl Task {
+    /// The kind of request.
+    #[must_use]
+    pub const fn kind(self) -> RequestKind {
+        match self {
+            Self::Pull => RequestKind::Pull,
+            Self::Switch { .. } => RequestKind::Switch,
+            Self::Test => RequestKind::Test,
+            Self::Rollback => RequestKind::Rollback,
+            Self::Refresh => RequestKind::Refresh,
+        }
+    }
+}
+
+/// The generation that a rollback goes to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct To(pub Target);
+
+impl FromStr for To {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let target = match text.parse::<GenerationNumber>() {
+            Ok(number) => Target { number: Some(number), path: None },
+            Err(_) => {
+                let path = StorePath::new(text);
+                let path =
+                    path.map_err(|_| "give the number of a generation, from 1, or its absolute path")?;
+                Target { number: None, path: Some(path) }
+            }
+        };
+        Ok(Self(target))
+    }
+}

@@ -1,0 +1,176 @@
+//! The same on many hosts: some at a time, and where one fails the others go on.
+
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+use std::num::NonZeroUsize;
+use std::time::Duration;
+
+use compartment_core::event::RequestKind;
+use compartment_core::{HostId, OpId, Row};
+use compartment_transport_http::client::Connection;
+use futures::stream::{self, StreamExt};
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+
+use super::bar::Bar;
+use super::one::{absence, body};
+use super::operation::{Seen, Wanted};
+use super::outcome::Outcome;
+use super::{MatrixError, On, Program, Task, Verdict, interrupt};
+use crate::show;
+
+/// How often it is shown how far it is.
+const SHOW_EVERY: Duration = Duration::from_millis(500);
+
+/// What becomes of a host.
+pub(super) enum Plan {
+    /// It is asked.
+    Ask(Wanted),
+    /// It is not.
+    Leave(HostId, Outcome),
+}
+
+/// Whether a host is left alone: it is not there, and nothing shall surprise anybody when it comes back.
+pub(super) fn left_alone(row: Option<&Row>, offline_too: bool) -> Option<Outcome> {
+    let absence = absence(row.filter(|_| !offline_too)?)?;
+    Some(Outcome::not("offline", format!("not asked, {absence}")))
+}
+
+/// What is under way.
+struct Asking {
+    hub: Connection,
+    asked: RefCell<BTreeMap<HostId, OpId>>,
+    say: UnboundedSender<String>,
+    troubled: Cell<bool>,
+}
+
+impl Asking {
+    fn new(hub: Connection) -> (Self, UnboundedReceiver<String>) {
+        let (say, said) = unbounded_channel();
+        (Self { hub, asked: RefCell::default(), say, troubled: Cell::new(false) }, said)
+    }
+
+    async fn carried_out(&self, plan: Plan) -> (HostId, Outcome) {
+        let wanted = match plan {
+            Plan::Leave(host, outcome) => return (host, outcome),
+            Plan::Ask(wanted) => wanted,
+        };
+        let mut see = |seen: Seen<'_>| {
+            // All of them have the same trouble.
+            if let Seen::Trouble(error) = seen
+                && !self.troubled.replace(true)
+            {
+                drop(self.say.send(format!("{error}; trying again")));
+            }
+        };
+        self.asked.borrow_mut().insert(wanted.host.clone(), wanted.op.clone());
+        let outcome = wanted.carried_out(&self.hub, &mut see).await;
+        self.asked.borrow_mut().remove(&wanted.host);
+        (wanted.host, outcome)
+    }
+}
+
+impl Program<'_> {
+    pub(super) async fn on_many(&mut self, task: Task, on: &On) -> Result<Verdict, MatrixError> {
+        let plan = |(host, row): (HostId, Option<Row>)| match left_alone(row.as_ref(), on.offline_too) {
+            Some(outcome) => Plan::Leave(host, outcome),
+            None => Plan::Ask(Wanted::new(body(task), host)),
+        };
+        let plans = self.rows(on).await?.into_iter().map(plan).collect();
+        self.batch(task.kind(), plans, on.limit).await
+    }
+
+    /// The hosts that are meant, each once, with their rows where the hub knows them.
+    pub(super) async fn rows(&mut self, on: &On) -> Result<Vec<(HostId, Option<Row>)>, MatrixError> {
+        let matrix = self.answer(self.hub.matrix(None)).await?;
+        if on.all {
+            return Ok(matrix.hosts.into_iter().map(|row| (row.host.clone(), Some(row))).collect());
+        }
+        let mut known: BTreeMap<_, _> = matrix.hosts.into_iter().map(|row| (row.host.clone(), row)).collect();
+        let mut hosts = on.hosts.clone();
+        hosts.sort();
+        hosts.dedup();
+        Ok(hosts.into_iter().map(|host| (host.clone(), known.remove(&host))).collect())
+    }
+
+    /// Asks, a few at a time, and says of each what came of it.
+    pub(super) async fn batch(
+        &mut self,
+        kind: RequestKind,
+        plans: Vec<Plan>,
+        limit: NonZeroUsize,
+    ) -> Result<Verdict, MatrixError> {
+        let total = plans.len();
+        let bar = Bar::new(self.around.watched, total);
+        let (asking, mut said) = Asking::new(self.hub.clone());
+        let results = stream::iter(plans).map(|plan| asking.carried_out(plan));
+        let mut results = std::pin::pin!(results.buffer_unordered(limit.get()));
+        let (mut ended, mut look) = (BTreeMap::new(), tokio::time::interval(SHOW_EVERY));
+        loop {
+            tokio::select! {
+                result = results.next() => match result {
+                    Some((host, outcome)) => {
+                        bar.aside(|| self.say(&host, &outcome));
+                        ended.insert(host, outcome);
+                    }
+                    None => break,
+                },
+                Some(words) = said.recv() => bar.aside(|| self.mention(&words)),
+                _ = look.tick() => bar.at(ended.len()),
+                () = interrupt(&self.around.stop) => {
+                    bar.end();
+                    self.interrupted(kind, &asking.asked.borrow(), total - ended.len());
+                    return Err(MatrixError::Interrupted);
+                }
+            }
+        }
+        bar.end();
+        self.results(kind, &ended)
+    }
+
+    /// A line for a host whose result has come.
+    fn say(&mut self, host: &HostId, outcome: &Outcome) {
+        let line = show::labelled(&outcome.label(host.as_str()), 4, &outcome.words(), self.around.width);
+        drop(write!(self.around.aside, "{line}").and_then(|()| self.around.aside.flush()));
+    }
+
+    /// Says what goes on without this program: asking is not undone.
+    fn interrupted(&mut self, kind: RequestKind, asked: &BTreeMap<HostId, OpId>, left: usize) {
+        let goes_on: Vec<_> = asked.iter().map(|(host, op)| format!("{host} ({op})")).collect();
+        let words = match goes_on.len() {
+            0 => format!("interrupted; no {kind} goes on without this program"),
+            _ => format!("interrupted; without this program go on, each a {kind}: {}", goes_on.join(", ")),
+        };
+        self.mention(&words);
+        match left - goes_on.len() {
+            0 => {}
+            1 => self.mention("one host was not asked"),
+            hosts => self.mention(&format!("{hosts} hosts were not asked")),
+        }
+    }
+
+    /// A result for each host, and how many there are of which.
+    fn results(
+        &mut self,
+        kind: RequestKind,
+        ended: &BTreeMap<HostId, Outcome>,
+    ) -> Result<Verdict, MatrixError> {
+        let rows: Vec<_> =
+            ended.iter().map(|(host, outcome)| vec![host.to_string(), outcome.words()]).collect();
+        if !rows.is_empty() {
+            let table = show::columns(&["Host", "Result"], 1, &rows, self.around.width);
+            write!(self.around.output, "{table}")?;
+        }
+        let mut others = BTreeMap::<&str, usize>::new();
+        for outcome in ended.values().filter(|outcome| !outcome.ok) {
+            *others.entry(&outcome.result).or_default() += 1;
+        }
+        let not: usize = others.values().sum();
+        let (done, total) = (ended.len() - not, ended.len());
+        let others: Vec<_> = others.into_iter().map(|(result, count)| format!("{count} {result}")).collect();
+        let others = if others.is_empty() { String::new() } else { format!("; {}", others.join(", ")) };
+        let hosts = if total == 1 { "host" } else { "hosts" };
+        self.tell("Done:", &format!("{kind} on {done} of {total} {hosts}{others}"))?;
+        self.around.output.flush()?;
+        Ok(if not == 0 { Verdict::Done } else { Verdict::NotAll })
+    }
+}

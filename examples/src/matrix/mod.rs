@@ -1,0 +1,203 @@
+//! The program `matrix`: a fleet in the terminal, and the way to ask its hub for operations.
+
+mod args;
+mod bar;
+mod hub;
+mod many;
+mod one;
+mod operation;
+mod outcome;
+mod pull_request;
+mod question;
+mod rollback;
+mod table;
+mod watch;
+
+pub use args::{Cli, Hub, On, Task, To, What};
+pub use question::Answer;
+pub use watch::{Entered, Screen};
+
+use std::io::{self, Write};
+use std::time::Duration;
+
+use compartment_core::{HostId, Row, Text};
+use compartment_local::run::Stop;
+use compartment_transport_http::client::{ClientError, Connection, TokenError};
+
+use crate::show::{self, Width};
+
+/// How often it is looked whether somebody asked to stop.
+const LOOK_EVERY: Duration = Duration::from_millis(50);
+
+/// What the program talks to, so that it can be run without a terminal.
+pub struct Surroundings<'a> {
+    /// The token, where it is in no file.
+    pub token: Option<String>,
+    /// Where answers go, with their colours; see [`anstream::AutoStream`].
+    pub output: &'a mut dyn Write,
+    /// Where what is not the answer goes.
+    pub aside: &'a mut dyn Write,
+    /// How somebody answers a question; nothing where nobody can.
+    pub answer: Option<Answer>,
+    /// The terminal that a live matrix is drawn on; where there is none it is told in lines.
+    pub screen: Option<Screen>,
+    /// How wide the output is.
+    pub width: Width,
+    /// Whether people watch what takes long.
+    pub watched: bool,
+    /// A wish to stop.
+    pub stop: Stop,
+}
+
+/// What came of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// Everything that was asked for was done.
+    Done,
+    /// Not all of it was; what and why was told.
+    NotAll,
+}
+
+/// Why something was not done.
+#[derive(Debug, thiserror::Error)]
+pub enum MatrixError {
+    /// Nobody said who asks.
+    #[error(
+        "there is no token: name its file with --token-file or COMPARTMENT_TOKEN_FILE, or put the token into \
+         COMPARTMENT_TOKEN; `hub token add` makes one"
+    )]
+    NoToken,
+    /// What was given is no token.
+    #[error("COMPARTMENT_TOKEN: {0}")]
+    Token(TokenError),
+    /// The way to the hub.
+    #[error("{0}")]
+    Endpoint(Text),
+    /// The hub, and what to do.
+    #[error("{0}")]
+    Hub(String),
+    /// A host that the hub does not know.
+    #[error("the hub knows no host {host}; {known}")]
+    NoHost {
+        /// Which.
+        host: HostId,
+        /// Who is known, in words.
+        known: String,
+    },
+    /// Nothing can be stopped there.
+    #[error("nothing runs on {0}; an operation that waits is stopped by its id: matrix stop {0} OP")]
+    NothingRuns(HostId),
+    /// What runs has no name.
+    #[error("what runs on {0} was not asked for through the hub, and cannot be stopped through it")]
+    NoOperation(HostId),
+    /// What was asked for cannot be shown, so nothing was asked.
+    #[error("{0}. Nothing was asked for.")]
+    NotShown(String),
+    /// A question that nobody is there to answer.
+    #[error(
+        "nobody is there to answer: standard input is no terminal. Say --yes to go on without. Nothing was asked for."
+    )]
+    Unanswered,
+    /// The output.
+    #[error("cannot write to the output: {0}")]
+    Output(#[from] io::Error),
+    /// The program cannot run.
+    #[error("cannot start the program's runtime: {0}")]
+    Runtime(io::Error),
+    /// Somebody asked to stop.
+    #[error("interrupted")]
+    Interrupted,
+}
+
+impl MatrixError {
+    /// Whether the reader of the output has gone, as `head` does: nobody needs to be told.
+    #[must_use]
+    pub fn is_closed_pipe(&self) -> bool {
+        matches!(self, Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe)
+    }
+}
+
+/// Does what the command line says.
+///
+/// # Errors
+/// [`MatrixError`]: why nothing, or not everything, was done or shown.
+pub fn run(cli: &Cli, around: Surroundings<'_>) -> Result<Verdict, MatrixError> {
+    let hub = hub::connect(&cli.hub, around.token.as_deref())?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(MatrixError::Runtime)?;
+    let address = hub::shown(&hub);
+    let mut program = Program { hub, address, around };
+    let verdict = runtime.block_on(program.act(cli));
+    // A look-up of a name that hangs is not waited for.
+    runtime.shutdown_background();
+    verdict
+}
+
+/// The program while it runs.
+struct Program<'a> {
+    hub: Connection,
+    /// The hub's address, as it is shown.
+    address: String,
+    around: Surroundings<'a>,
+}
+
+impl Program<'_> {
+    async fn act(&mut self, cli: &Cli) -> Result<Verdict, MatrixError> {
+        match &cli.what {
+            None if cli.watch => self.watch(&cli.hosts).await,
+            None => self.table(&cli.hosts, cli.format.unwrap_or(crate::fold::Format::Table)).await,
+            Some(What::Pull(on)) => self.on_hosts(Task::Pull, on).await,
+            Some(What::Switch { on, force }) => self.on_hosts(Task::Switch { force: *force }, on).await,
+            Some(What::Test(on)) => self.on_hosts(Task::Test, on).await,
+            Some(What::Refresh(on)) => self.on_hosts(Task::Refresh, on).await,
+            Some(What::Rollback { on, to, yes }) => self.roll_back(on, to.as_ref(), *yes).await,
+            Some(What::Stop { host, op }) => self.stop(host, op.as_ref()).await,
+            Some(What::Merge { pr, yes }) => self.merge(pr, *yes).await,
+            Some(What::Revert { pr, yes }) => self.revert(pr, *yes).await,
+            Some(What::Log { host, limit }) => self.log(host, *limit).await,
+        }
+    }
+
+    async fn on_hosts(&mut self, task: Task, on: &On) -> Result<Verdict, MatrixError> {
+        match &on.hosts[..] {
+            [host] if !on.all => self.on_one(task, host).await,
+            _ => self.on_many(task, on).await,
+        }
+    }
+
+    /// Waits for an answer of the hub, or for somebody who asks to stop.
+    async fn answer<T>(&self, asked: impl Future<Output = Result<T, ClientError>>) -> Result<T, MatrixError> {
+        let answer = tokio::select! {
+            answer = asked => answer,
+            () = interrupt(&self.around.stop) => return Err(MatrixError::Interrupted),
+        };
+        answer.map_err(|error| self.explained(&error))
+    }
+
+    fn explained(&self, error: &ClientError) -> MatrixError {
+        MatrixError::Hub(hub::explained(error, &self.address))
+    }
+
+    /// One host's row.
+    async fn row(&self, host: &HostId) -> Result<Row, MatrixError> {
+        self.answer(self.hub.host(host)).await
+    }
+
+    /// Says a part of the answer.
+    fn tell(&mut self, label: &str, words: &str) -> Result<(), MatrixError> {
+        Ok(write!(self.around.output, "{}", show::labelled(label, 4, words, self.around.width))?)
+    }
+
+    /// Says something that is not the answer. Who does not listen to that misses nothing.
+    fn mention(&mut self, words: &str) {
+        let line = show::labelled("matrix:", 4, words, self.around.width);
+        drop(write!(self.around.aside, "{line}").and_then(|()| self.around.aside.flush()));
+    }
+}
+
+/// Waits until somebody asks to stop.
+async fn interrupt(stop: &Stop) {
+    while !stop.asked() {
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
+}

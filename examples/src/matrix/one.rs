@@ -1,0 +1,168 @@
+//! Operations on one host: what they print, and how they end.
+
+use std::time::Duration;
+
+use compartment_core::event::RequestKind;
+use compartment_core::matrix::Presence;
+use compartment_core::{HostId, OpId, Row};
+use compartment_transport_http::wire::requests::Body;
+
+use super::operation::{Seen, Wanted, follow};
+use super::outcome::Outcome;
+use super::{MatrixError, Program, Surroundings, Task, Verdict, interrupt};
+use crate::clock::Clock;
+use crate::show;
+
+/// How long it may take until what was stopped has ended.
+const STOPPING: Duration = Duration::from_secs(60);
+
+/// What is asked for, on hosts that are named later.
+pub(super) fn body(task: Task) -> Body {
+    let force = matches!(task, Task::Switch { force: true });
+    Body { force, ..Body::on(task.kind(), Vec::new()) }
+}
+
+/// What is said of a host that is not there.
+pub(super) fn absence(row: &Row) -> Option<String> {
+    match (row.presence, row.last_seen) {
+        (Presence::Online, _) => None,
+        (Presence::Offline, Some(heard)) => {
+            Some(format!("it was last heard {} ago", Clock::default().now().since(heard)))
+        }
+        (Presence::Never, _) | (Presence::Offline, None) => Some("it was never heard".to_owned()),
+    }
+}
+
+impl Program<'_> {
+    pub(super) async fn on_one(&mut self, task: Task, host: &HostId) -> Result<Verdict, MatrixError> {
+        let row = self.row(host).await?;
+        self.mention_absence(&row);
+        self.carry_out(&Wanted::new(body(task), host.clone())).await
+    }
+
+    pub(super) fn mention_absence(&mut self, row: &Row) {
+        if let Some(absence) = absence(row) {
+            let host = &row.host;
+            self.mention(&format!(
+                "{host} is not there: {absence}. The request waits, five minutes at most."
+            ));
+        }
+    }
+
+    /// Asks, shows what the operation prints, and says how it ended.
+    pub(super) async fn carry_out(&mut self, wanted: &Wanted) -> Result<Verdict, MatrixError> {
+        let outcome = self.followed(wanted).await?;
+        self.conclude(&wanted.host, wanted.body.kind, &outcome)
+    }
+
+    /// Stops an operation of a host: the one that runs unless it is named.
+    pub(super) async fn stop(&mut self, host: &HostId, op: Option<&OpId>) -> Result<Verdict, MatrixError> {
+        let row = self.row(host).await?;
+        let target = match (op, &row.running) {
+            (Some(op), _) => op.clone(),
+            (None, None) => return Err(MatrixError::NothingRuns(host.clone())),
+            (None, Some(running)) => {
+                running.op.clone().ok_or_else(|| MatrixError::NoOperation(host.clone()))?
+            }
+        };
+        self.mention_absence(&row);
+        let body = Body { target_op: Some(target.clone()), ..Body::on(RequestKind::Stop, Vec::new()) };
+        let mut outcome = self.followed(&Wanted::new(body, host.clone())).await?;
+        if outcome.ok {
+            outcome = self.stopped(host, &target).await?;
+        }
+        self.conclude(host, RequestKind::Stop, &outcome)
+    }
+
+    /// What became of what was to be stopped.
+    async fn stopped(&self, host: &HostId, target: &OpId) -> Result<Outcome, MatrixError> {
+        // What it is does not matter: it has an end of its own.
+        let mut see = |_: Seen<'_>| {};
+        let end = follow(&self.hub, host, target, RequestKind::Pull, &mut see);
+        let end = tokio::select! {
+            end = tokio::time::timeout(STOPPING, end) => end,
+            () = interrupt(&self.around.stop) => return Err(MatrixError::Interrupted),
+        };
+        Ok(match end {
+            Err(_) => Outcome::not("runs", format!("{target} still runs after {} s", STOPPING.as_secs())),
+            Ok(end) => match end.result.as_str() {
+                "stopped" | "rejected" | "lapsed" => Outcome { ok: true, ..end },
+                "unknown" => self.no_longer_runs(host, target, end).await?,
+                _ => Outcome::not("too-late", format!("{target} has ended by itself ({})", end.words())),
+            },
+        })
+    }
+
+    async fn no_longer_runs(&self, host: &HostId, op: &OpId, end: Outcome) -> Result<Outcome, MatrixError> {
+        let running = self.row(host).await?.running.and_then(|running| running.op);
+        Ok(if running.as_ref() == Some(op) { end } else { Outcome::done("stopped") })
+    }
+
+    async fn followed(&mut self, wanted: &Wanted) -> Result<Outcome, MatrixError> {
+        let Surroundings { output, aside, width, stop, .. } = &mut self.around;
+        let (kind, host, op) = (wanted.body.kind, &wanted.host, &wanted.op);
+        let mut asked = false;
+        let mut see = |seen: Seen<'_>| {
+            asked = true;
+            let words = match seen {
+                // Where nobody reads what it prints it is still followed to its end.
+                Seen::Lines(lines) => {
+                    lines.iter().for_each(|line| drop(writeln!(output, "{line}")));
+                    return drop(output.flush());
+                }
+                Seen::Taken => format!("{host} is asked for a {kind} ({op})"),
+                Seen::Missing(1) => "a line is no longer kept".to_owned(),
+                Seen::Missing(lines) => format!("{lines} lines are no longer kept"),
+                Seen::Trouble(error) => format!("{error}; trying again"),
+            };
+            drop(write!(aside, "{}", show::labelled("matrix:", 4, &words, *width)));
+        };
+        let ended = tokio::select! {
+            outcome = wanted.carried_out(&self.hub, &mut see) => Some(outcome),
+            () = interrupt(stop) => None,
+        };
+        if let Some(outcome) = ended {
+            return Ok(outcome);
+        }
+        self.mention(&format!("interrupted; {}", going_on(kind, host, op, asked)));
+        Err(MatrixError::Interrupted)
+    }
+
+    fn conclude(
+        &mut self,
+        host: &HostId,
+        kind: RequestKind,
+        outcome: &Outcome,
+    ) -> Result<Verdict, MatrixError> {
+        let verdict = if outcome.ok { Verdict::Done } else { Verdict::NotAll };
+        let words = match kind {
+            // Its result says what became of another one.
+            RequestKind::Stop => outcome.words(),
+            RequestKind::Pull
+            | RequestKind::Switch
+            | RequestKind::Test
+            | RequestKind::Rollback
+            | RequestKind::Refresh
+            | RequestKind::MergePr
+            | RequestKind::RevertPr => format!("{kind} {}", outcome.words()),
+        };
+        self.tell(&outcome.label(host.as_str()), &words)?;
+        self.around.output.flush()?;
+        Ok(verdict)
+    }
+}
+
+/// What is said of an operation that nobody waits for any more: asking is not undone.
+fn going_on(kind: RequestKind, host: &HostId, op: &OpId, asked: bool) -> String {
+    let goes_on = if asked { "goes on" } else { "may go on" };
+    match kind {
+        RequestKind::Pull | RequestKind::Switch | RequestKind::Test | RequestKind::Rollback => {
+            format!(
+                "the {kind} on {host} {goes_on} without this program. To stop it: matrix stop {host} {op}"
+            )
+        }
+        RequestKind::Stop | RequestKind::Refresh | RequestKind::MergePr | RequestKind::RevertPr => {
+            format!("the {kind} on {host} {goes_on} without this program")
+        }
+    }
+}

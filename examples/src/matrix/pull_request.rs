@@ -1,0 +1,143 @@
+//! Pull requests: merged and taken back where the repository is. No host is touched.
+
+use std::time::Duration;
+
+use compartment_core::event::{EventType, PullRequest, RequestKind};
+use compartment_core::{AuditEntry, PrId};
+use compartment_runtime::hub::new_op;
+use compartment_transport_http::client::{AuditQuery, ClientError, Connection};
+use compartment_transport_http::wire::requests::Body;
+
+use super::operation::{Seen, ask};
+use super::{MatrixError, Program, Verdict, interrupt};
+
+/// How often it is looked whether it is done, and for how long.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
+const LOOK_FOR: Duration = Duration::from_secs(120);
+
+impl Program<'_> {
+    /// Shows a pull request, asks, and merges exactly what was shown.
+    pub(super) async fn merge(&mut self, pr: &PrId, yes: bool) -> Result<Verdict, MatrixError> {
+        let matrix = self.answer(self.hub.matrix(None)).await?;
+        let open = matrix.fleet.pull_requests;
+        let Some(shown) = open.iter().find(|open| open.pr == *pr) else {
+            let names: Vec<_> = open.iter().map(|open| open.pr.to_string()).collect();
+            let known = if names.is_empty() { "none is".to_owned() } else { names.join(", ") };
+            return Err(MatrixError::NotShown(format!("the pull request {pr} is not open; open: {known}")));
+        };
+        let head = shown.head.ok_or_else(|| {
+            MatrixError::NotShown(format!("the head of the pull request {pr} is not known yet: look again"))
+        })?;
+        self.show(shown)?;
+        if !self.confirmed(&format!("Merge {pr} at {}?", head.short()), yes).await? {
+            return Ok(Verdict::NotAll);
+        }
+        let body = Body {
+            pr: Some(pr.clone()),
+            expected_head: Some(head),
+            op: Some(new_op()),
+            ..Body::on(RequestKind::MergePr, Vec::new())
+        };
+        self.on_repository(pr, &body).await
+    }
+
+    /// Asks, and takes the merge of a pull request back.
+    pub(super) async fn revert(&mut self, pr: &PrId, yes: bool) -> Result<Verdict, MatrixError> {
+        let question = format!("Put a commit on the channel that takes the merge of {pr} back?");
+        if !self.confirmed(&question, yes).await? {
+            return Ok(Verdict::NotAll);
+        }
+        let body =
+            Body { pr: Some(pr.clone()), op: Some(new_op()), ..Body::on(RequestKind::RevertPr, Vec::new()) };
+        self.on_repository(pr, &body).await
+    }
+
+    fn show(&mut self, open: &PullRequest) -> Result<(), MatrixError> {
+        let head = open.head.map(|head| head.to_string()).unwrap_or_default();
+        self.tell(&format!("PR {}:", open.pr), open.title.as_str())?;
+        self.tell("Head:", &head)?;
+        if let Some(url) = &open.url {
+            self.tell("At:", url.as_str())?;
+        }
+        let lock = if open.lock_update { "changes flake.lock" } else { "leaves flake.lock" };
+        let mergeable = match open.mergeable {
+            Some(true) => "can be merged",
+            Some(false) => "cannot be merged",
+            None => "not known to be mergeable yet",
+        };
+        self.tell("State:", &format!("{lock}, {mergeable}"))?;
+        Ok(self.around.output.flush()?)
+    }
+
+    /// Asks, waits for what comes of it, and says what is to be done next.
+    async fn on_repository(&mut self, pr: &PrId, body: &Body) -> Result<Verdict, MatrixError> {
+        let before = self.answer(self.hub.health()).await?.position;
+        let mut troubles = Vec::new();
+        let mut see = |seen: Seen<'_>| match seen {
+            Seen::Trouble(error) => troubles.push(format!("{error}; tried again")),
+            Seen::Taken | Seen::Lines(_) | Seen::Missing(_) => {}
+        };
+        let asked = self.answer(ask(&self.hub, body, &mut see)).await;
+        troubles.iter().for_each(|trouble| self.mention(trouble));
+        if let Some(refused) = asked?.refused {
+            let words = super::outcome::Outcome::refused(&refused).words();
+            self.tell("Refused:", &format!("{words}. Nothing was changed."))?;
+            return Ok(Verdict::NotAll);
+        }
+        let end = tokio::select! {
+            end = tokio::time::timeout(LOOK_FOR, ended(&self.hub, pr, before)) => end,
+            () = interrupt(&self.around.stop) => {
+                self.mention(&format!("interrupted; the {} of {pr} goes on without this program", body.kind));
+                return Err(MatrixError::Interrupted);
+            }
+        };
+        match end {
+            Ok(Ok(end)) => self.ended(&end),
+            Ok(Err(error)) => Err(self.explained(&error)),
+            Err(_) => {
+                let words = format!("{} s later the hub has not said what came of it", LOOK_FOR.as_secs());
+                self.tell("Unknown:", &words)?;
+                Ok(Verdict::NotAll)
+            }
+        }
+    }
+
+    fn ended(&mut self, end: &AuditEntry) -> Result<Verdict, MatrixError> {
+        let words = compartment_core::Text::new(&end.what);
+        let good = matches!(end.r#type, EventType::PrMerged | EventType::PrReverted);
+        if !good {
+            self.tell("Not done:", &format!("{words}. No host was touched."))?;
+            return Ok(Verdict::NotAll);
+        }
+        self.tell("Done:", &format!("{words}. No host was touched."))?;
+        self.tell("Next:", "`matrix pull --all`, then `matrix switch --all`, some hosts first if you like")?;
+        self.around.output.flush()?;
+        Ok(Verdict::Done)
+    }
+}
+
+/// Waits until the audit trail says what came of it.
+async fn ended(hub: &Connection, pr: &PrId, before: u64) -> Result<AuditEntry, ClientError> {
+    let query = AuditQuery { from: Some(before + 1), ..AuditQuery::default() };
+    let is_end = |entry: &AuditEntry| {
+        let kind = entry.r#type;
+        let ends = matches!(
+            kind,
+            EventType::PrMerged | EventType::PrReverted | EventType::MergeFailed | EventType::RevertFailed
+        );
+        ends && entry.pr.as_ref() == Some(pr)
+    };
+    loop {
+        match hub.audit(&query).await {
+            Ok(trail) => {
+                if let Some(end) = trail.into_iter().find(is_end) {
+                    return Ok(end);
+                }
+            }
+            Err(error) if error.wants_people() => return Err(error),
+            // It is asked again for as long as anybody waits.
+            Err(_) => {}
+        }
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
+}

@@ -1,0 +1,85 @@
+//! The matrix as it is now, and who did what.
+
+use std::io;
+use std::num::NonZeroUsize;
+
+use compartment_core::{HostId, Matrix, Row};
+use compartment_transport_http::client::AuditQuery;
+use serde::Serialize;
+
+use super::{MatrixError, Program, Verdict};
+use crate::fold::Format;
+use crate::show::{self, Width};
+
+impl Program<'_> {
+    pub(super) async fn table(&mut self, hosts: &[HostId], format: Format) -> Result<Verdict, MatrixError> {
+        let mut matrix = self.answer(self.hub.matrix(None)).await?;
+        let rows = chosen(&matrix, hosts)?;
+        let out = &mut self.around.output;
+        match format {
+            Format::Table => write!(out, "{}", words(&rows, &matrix, self.around.width))?,
+            Format::Json => {
+                matrix.hosts = rows;
+                serde_json::to_writer_pretty(&mut *out, &matrix).map_err(io::Error::from)?;
+                writeln!(out)?;
+            }
+            Format::Ndjson => rows.iter().try_for_each(|row| line(out, row))?,
+        }
+        out.flush()?;
+        Ok(Verdict::Done)
+    }
+
+    pub(super) async fn log(&mut self, host: &HostId, limit: NonZeroUsize) -> Result<Verdict, MatrixError> {
+        let query = AuditQuery {
+            host: Some(host.clone()),
+            newest_first: true,
+            limit: Some(limit.get()),
+            ..AuditQuery::default()
+        };
+        let mut trail = self.answer(self.hub.audit(&query)).await?;
+        if trail.is_empty() {
+            // A host that nobody knows has none, and is no host of this fleet.
+            self.row(host).await?;
+        }
+        trail.reverse();
+        write!(self.around.output, "{}", show::audit(&trail, self.around.width))?;
+        self.around.output.flush()?;
+        Ok(Verdict::Done)
+    }
+}
+
+fn line(out: &mut dyn io::Write, value: &impl Serialize) -> Result<(), io::Error> {
+    serde_json::to_writer(&mut *out, value)?;
+    writeln!(out)
+}
+
+/// The rows of these hosts; all where none is named.
+pub(super) fn chosen(matrix: &Matrix, hosts: &[HostId]) -> Result<Vec<Row>, MatrixError> {
+    if let Some(unknown) = hosts.iter().find(|host| matrix.hosts.iter().all(|row| row.host != **host)) {
+        return Err(MatrixError::NoHost { host: unknown.clone(), known: known(matrix) });
+    }
+    let wanted = |row: &&Row| hosts.is_empty() || hosts.contains(&row.host);
+    Ok(matrix.hosts.iter().filter(wanted).cloned().collect())
+}
+
+fn known(matrix: &Matrix) -> String {
+    const NAMED: usize = 10;
+    let names: Vec<&str> = matrix.hosts.iter().take(NAMED).map(|row| row.host.as_str()).collect();
+    match matrix.hosts.len() {
+        0 => "it knows none".to_owned(),
+        1..=NAMED => format!("it knows {}", names.join(", ")),
+        more => format!("it knows {} and {} more", names.join(", "), more - NAMED),
+    }
+}
+
+/// The table, the reasons of what is not green, and the fleet.
+pub(super) fn words(rows: &[Row], matrix: &Matrix, width: Width) -> String {
+    let mut text = show::matrix(rows, matrix.as_of, width);
+    let reasons = show::reasons(rows, width);
+    if !reasons.is_empty() {
+        text.push('\n');
+        text += &reasons;
+    }
+    text.push('\n');
+    text + &show::summary(matrix, width)
+}

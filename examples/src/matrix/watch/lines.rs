@@ -1,0 +1,97 @@
+//! A live matrix where there is no terminal: a line for each change.
+
+use std::collections::BTreeMap;
+
+use compartment_core::matrix::{ChannelView, DesiredAvailability, Presence};
+use compartment_core::{HostId, Matrix, Row, Status, Text, Timestamp};
+
+use super::Silence;
+use crate::show::second;
+
+/// What was told, so that only changes are.
+#[derive(Debug, Default)]
+pub(super) struct Lines {
+    told: BTreeMap<String, String>,
+    silent: bool,
+}
+
+impl Lines {
+    /// A line for each thing that is not as it was told, each with its time.
+    pub(super) fn told(
+        &mut self,
+        matrix: Option<&Matrix>,
+        hosts: &[HostId],
+        silence: Option<&Silence>,
+        now: Timestamp,
+    ) -> String {
+        let mut lines = Vec::new();
+        match (silence, self.silent) {
+            (Some(silence), false) => {
+                let (why, since) = (&silence.why, second(silence.since));
+                lines.push(format!("the connection is lost: {why}; what was told is as it was at {since}"));
+            }
+            (None, true) => lines.push("the connection is there again".to_owned()),
+            (Some(_), true) | (None, false) => {}
+        }
+        self.silent = silence.is_some();
+        if let Some(matrix) = matrix.filter(|_| silence.is_none()) {
+            self.changes(matrix, hosts, &mut lines);
+        }
+        lines.into_iter().map(|line| format!("{} {line}\n", second(now))).collect()
+    }
+
+    fn changes(&mut self, matrix: &Matrix, hosts: &[HostId], lines: &mut Vec<String>) {
+        let mut known = BTreeMap::new();
+        for (name, channel) in &matrix.fleet.channels {
+            known.insert(format!("channel {name}"), desired(channel));
+        }
+        for open in &matrix.fleet.pull_requests {
+            known.insert(format!("PR {}", open.pr), format!("open: {}", open.title));
+        }
+        for row in matrix.hosts.iter().filter(|row| hosts.is_empty() || hosts.contains(&row.host)) {
+            known.insert(row.host.to_string(), words(row));
+        }
+        let gone = self.told.keys().filter(|name| !known.contains_key(*name));
+        lines.extend(gone.map(|name| format!("{name}: no longer there")));
+        let changed = known.iter().filter(|(name, words)| self.told.get(*name) != Some(words));
+        lines.extend(changed.map(|(name, words)| format!("{name}: {words}")));
+        self.told = known;
+    }
+}
+
+fn desired(channel: &ChannelView) -> String {
+    let desired = &channel.desired;
+    let commit = desired.commit.map_or_else(|| "unknown".to_owned(), |commit| commit.short().to_string());
+    match desired.state {
+        DesiredAvailability::Available => format!("desired is {commit}"),
+        DesiredAvailability::Unavailable => format!("the desired state is unavailable; last seen: {commit}"),
+        DesiredAvailability::NeverObserved => "nobody has looked at the desired state yet".to_owned(),
+    }
+}
+
+/// A row without what changes with each second.
+fn words(row: &Row) -> String {
+    let cells = row.cells.iter().map(|(compartment, cell)| match cell.status {
+        Status::Ok => format!("{compartment} ok"),
+        status @ (Status::Outdated | Status::Error | Status::Working | Status::Unknown) => {
+            format!("{compartment} {status} ({})", Text::new(&cell.reason))
+        }
+    });
+    let mut words = vec![cells.collect::<Vec<_>>().join(", ")];
+    let generation = &row.generation;
+    if let Some(commit) = generation.commit {
+        let number = generation.number.map(|number| format!(" #{number}")).unwrap_or_default();
+        let drift = if generation.drift { " ≠ drift" } else { "" };
+        words.push(format!("gen {}{number}{drift}", commit.short()));
+    }
+    if let Some(running) = &row.running {
+        words.push(format!("{} runs", running.kind));
+    }
+    words.push(format!("next: {}", row.advice.action));
+    match row.presence {
+        Presence::Online => {}
+        Presence::Offline => words.push("offline".to_owned()),
+        Presence::Never => words.push("never heard".to_owned()),
+    }
+    words.join("; ")
+}

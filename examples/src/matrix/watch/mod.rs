@@ -1,0 +1,160 @@
+//! The matrix, live: drawn on a terminal, or told in lines.
+
+mod lines;
+mod screen;
+
+pub use screen::{Entered, Screen};
+
+use std::time::{Duration, Instant};
+
+use compartment_core::{HostId, Matrix, ReadOptions, Timestamp};
+use compartment_local::run::Stop;
+use compartment_transport_http::client::{Live, Update};
+use futures::StreamExt;
+
+use super::{MatrixError, Program, Verdict, interrupt, table};
+use crate::clock::Clock;
+use lines::Lines;
+use screen::Drawing;
+
+/// How often it is looked whether there is something to show: a burst of changes is shown as one.
+const LOOK_EVERY: Duration = Duration::from_millis(100);
+
+/// How often it is shown again at least: who is there ages with the clock.
+const SHOW_EVERY: Duration = Duration::from_secs(1);
+
+/// A hub gives a sign every half minute; one that is silent for so long is not heard any more.
+const SILENT: Duration = Duration::from_secs(45);
+
+/// The hub is not heard.
+#[derive(Clone, Debug)]
+pub(super) struct Silence {
+    /// Since when: what is shown is from then.
+    pub(super) since: Timestamp,
+    /// In words.
+    pub(super) why: String,
+}
+
+/// What is known of the fleet, and whether it still is so.
+struct Watched {
+    live: Live,
+    clock: Clock,
+    heard: Instant,
+    heard_at: Timestamp,
+    silence: Option<Silence>,
+}
+
+impl Program<'_> {
+    pub(super) async fn watch(&mut self, hosts: &[HostId]) -> Result<Verdict, MatrixError> {
+        let mut watched = Watched::new(Live::new(self.hub.clone()));
+        self.begin(&mut watched, hosts).await?;
+        let stop = self.around.stop.clone();
+        match self.around.screen.take() {
+            Some(screen) => {
+                let mut drawing = Drawing::begin(screen, self.address.clone())?;
+                let ended = async {
+                    loop {
+                        let now = watched.clock.now();
+                        let (matrix, silence) = watched.matrix(now);
+                        drawing.show(matrix.as_ref(), hosts, silence.as_ref(), now)?;
+                        watched.wait(|| drawing.is_resized()).await;
+                    }
+                };
+                until(&stop, ended).await
+            }
+            None => {
+                let (mut lines, output) = (Lines::default(), &mut *self.around.output);
+                let ended = async {
+                    loop {
+                        let now = watched.clock.now();
+                        let (matrix, silence) = watched.matrix(now);
+                        let told = lines.told(matrix.as_ref(), hosts, silence.as_ref(), now);
+                        output.write_all(told.as_bytes())?;
+                        output.flush()?;
+                        watched.wait(|| false).await;
+                    }
+                };
+                until(&stop, ended).await
+            }
+        }
+    }
+
+    /// Waits for the first full state. A hub that is not there at the start is an error, and so is a wrong token.
+    async fn begin(&self, watched: &mut Watched, hosts: &[HostId]) -> Result<(), MatrixError> {
+        let update = tokio::select! {
+            update = watched.live.next() => update,
+            () = interrupt(&self.around.stop) => return Err(MatrixError::Interrupted),
+        };
+        if let Some(Update::Lost(error)) = &update {
+            return Err(self.explained(error));
+        }
+        watched.take(update.unwrap_or(Update::Changed));
+        let now = watched.clock.now();
+        if let (Some(matrix), _) = watched.matrix(now) {
+            table::chosen(&matrix, hosts)?;
+        }
+        Ok(())
+    }
+}
+
+/// Goes on until somebody asks to stop, or it fails.
+async fn until(
+    stop: &Stop,
+    ended: impl Future<Output = Result<Verdict, MatrixError>>,
+) -> Result<Verdict, MatrixError> {
+    tokio::select! {
+        ended = ended => ended,
+        () = interrupt(stop) => Err(MatrixError::Interrupted),
+    }
+}
+
+impl Watched {
+    fn new(live: Live) -> Self {
+        let mut clock = Clock::default();
+        let heard_at = clock.now();
+        Self { live, clock, heard: Instant::now(), heard_at, silence: None }
+    }
+
+    fn take(&mut self, update: Update) {
+        match update {
+            Update::Changed => {
+                (self.heard, self.heard_at, self.silence) = (Instant::now(), self.clock.now(), None);
+            }
+            Update::Lost(error) => {
+                let since = self.silence.as_ref().map_or_else(|| self.clock.now(), |silence| silence.since);
+                self.silence = Some(Silence { since, why: error.to_string() });
+            }
+        }
+    }
+
+    /// The matrix as it was last known, and whether it is only that.
+    fn matrix(&self, now: Timestamp) -> (Option<Matrix>, Option<Silence>) {
+        let silence = self.silence.clone().or_else(|| {
+            let why = format!("the hub has been silent for {} s", self.heard.elapsed().as_secs());
+            (self.heard.elapsed() > SILENT).then_some(Silence { since: self.heard_at, why })
+        });
+        // Nobody knows who is there since then.
+        let as_of = silence.as_ref().map_or(now, |silence| silence.since);
+        (self.live.matrix(as_of, &ReadOptions::default()), silence)
+    }
+
+    /// Waits until there is something to show, or a second has gone by.
+    async fn wait(&mut self, is_resized: impl Fn() -> bool) {
+        let (begun, mut changed) = (Instant::now(), false);
+        let mut look = tokio::time::interval(LOOK_EVERY);
+        look.tick().await;
+        loop {
+            tokio::select! {
+                Some(update) = self.live.next() => {
+                    self.take(update);
+                    changed = true;
+                }
+                _ = look.tick() => {
+                    if changed || begun.elapsed() >= SHOW_EVERY || is_resized() {
+                        return;
+                    }
+                }
+            }
+        }
+    }
+}

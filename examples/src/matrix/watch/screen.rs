@@ -1,0 +1,175 @@
+//! A live matrix on a terminal, which is given back as it was.
+
+use std::fs::OpenOptions;
+use std::io::{self, Write};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use anstream::adapter::strip_str;
+use anstyle::{AnsiColor, Style};
+use compartment_core::{HostId, Matrix, Timestamp};
+use crossterm::cursor::{Hide, MoveTo, Show};
+use crossterm::terminal::{
+    BeginSynchronizedUpdate, Clear, ClearType, DisableLineWrap, EnableLineWrap, EndSynchronizedUpdate,
+    EnterAlternateScreen, LeaveAlternateScreen,
+};
+use crossterm::{execute, queue};
+
+use super::Silence;
+use crate::matrix::table;
+use crate::show::{self, second};
+
+const LOUD: Style = AnsiColor::Red.on_default().bold();
+const QUIET: Style = Style::new().dimmed();
+
+/// Of a terminal that does not say how large it is.
+const USUAL: (usize, usize) = (80, 24);
+
+/// A terminal that a live matrix may take over.
+pub struct Screen {
+    /// Where it is written to, controls and all.
+    pub output: Box<dyn Write>,
+    /// Whether colours are wanted.
+    pub colours: bool,
+    /// How many columns and lines it has; asked again and again.
+    pub size: Box<dyn Fn() -> Option<(usize, usize)>>,
+    /// Whether it is taken over.
+    pub entered: Entered,
+}
+
+/// Whether a terminal is taken over, for whoever has to give it back when there is no time for more: a panic, a
+/// second Ctrl-C.
+#[derive(Clone, Debug, Default)]
+pub struct Entered(Arc<AtomicBool>);
+
+impl Entered {
+    /// Gives the terminal back, if it is taken over.
+    pub fn restore(&self) {
+        // Not over standard output: whoever is interrupted may hold it.
+        if self.0.swap(false, Ordering::AcqRel)
+            && let Ok(mut terminal) = OpenOptions::new().write(true).open("/dev/tty")
+        {
+            drop(leave(&mut terminal));
+        }
+    }
+}
+
+fn leave(terminal: &mut impl Write) -> io::Result<()> {
+    execute!(terminal, EndSynchronizedUpdate, EnableLineWrap, Show, LeaveAlternateScreen)
+}
+
+/// A matrix that is drawn again and again. Dropping it gives the terminal back.
+pub(super) struct Drawing {
+    screen: Screen,
+    address: String,
+    drawn: (usize, usize),
+}
+
+impl Drawing {
+    pub(super) fn begin(screen: Screen, address: String) -> io::Result<Self> {
+        screen.entered.0.store(true, Ordering::Release);
+        // From here on it is given back whatever happens.
+        let mut drawing = Self { screen, address, drawn: (0, 0) };
+        execute!(drawing.screen.output, EnterAlternateScreen, DisableLineWrap, Hide)?;
+        Ok(drawing)
+    }
+
+    fn size(&self) -> (usize, usize) {
+        (self.screen.size)().filter(|(columns, lines)| *columns > 0 && *lines > 0).unwrap_or(USUAL)
+    }
+
+    pub(super) fn is_resized(&self) -> bool {
+        self.size() != self.drawn
+    }
+
+    /// Draws what is known.
+    pub(super) fn show(
+        &mut self,
+        matrix: Option<&Matrix>,
+        hosts: &[HostId],
+        silence: Option<&Silence>,
+        now: Timestamp,
+    ) -> io::Result<()> {
+        self.drawn = self.size();
+        let lines = frame(matrix, hosts, silence, &Head { address: &self.address, now, size: self.drawn });
+        self.draw(&lines)
+    }
+
+    fn draw(&mut self, lines: &[String]) -> io::Result<()> {
+        let mut frame = Vec::new();
+        queue!(frame, BeginSynchronizedUpdate)?;
+        for (row, line) in (0..).zip(lines) {
+            queue!(frame, MoveTo(0, row), Clear(ClearType::CurrentLine))?;
+            match self.screen.colours {
+                true => frame.extend_from_slice(line.as_bytes()),
+                false => frame.extend_from_slice(strip_str(line).to_string().as_bytes()),
+            }
+        }
+        if lines.len() < self.drawn.1 {
+            let below = u16::try_from(lines.len()).unwrap_or(u16::MAX);
+            queue!(frame, MoveTo(0, below), Clear(ClearType::FromCursorDown))?;
+        }
+        queue!(frame, EndSynchronizedUpdate)?;
+        self.screen.output.write_all(&frame)?;
+        self.screen.output.flush()
+    }
+}
+
+impl Drop for Drawing {
+    fn drop(&mut self) {
+        if self.screen.entered.0.swap(false, Ordering::AcqRel) {
+            drop(leave(&mut self.screen.output));
+        }
+    }
+}
+
+/// What stands around the matrix.
+struct Head<'a> {
+    address: &'a str,
+    now: Timestamp,
+    size: (usize, usize),
+}
+
+/// The lines of a screen, as many as it has at most.
+fn frame(
+    matrix: Option<&Matrix>,
+    hosts: &[HostId],
+    silence: Option<&Silence>,
+    head: &Head<'_>,
+) -> Vec<String> {
+    let (columns, height) = head.size;
+    let width = Some(columns);
+    let body = matrix.map(|matrix| {
+        let wanted = |host: &HostId| hosts.is_empty() || hosts.contains(host);
+        let rows: Vec<_> = matrix.hosts.iter().filter(|row| wanted(&row.host)).cloned().collect();
+        table::words(&rows, matrix, width)
+    });
+    let body = body.unwrap_or_default();
+    let mut lines: Vec<String> = match silence {
+        None => {
+            let words = format!("{}; Ctrl-C ends", head.address);
+            let text = show::labelled("Live:", 6, &words, width) + "\n" + &body;
+            text.lines().map(str::to_owned).collect()
+        }
+        // Nothing is green that nobody knows to be.
+        Some(silence) => {
+            let (since, ago) = (second(silence.since), head.now.since(silence.since));
+            let words = format!(
+                "no word from the hub since {since} ({ago}): {}. What follows is from then.",
+                silence.why
+            );
+            let words = show::labelled("LOST:", 6, &words, width);
+            let loud = words.lines().map(|line| format!("{LOUD}{line}{LOUD:#}"));
+            let body = strip_str(&body).to_string();
+            let quiet = body.lines().map(|line| format!("{QUIET}{line}{QUIET:#}"));
+            loud.chain([String::new()]).chain(quiet).collect()
+        }
+    };
+    if lines.len() > height {
+        let more = lines.len() + 1 - height;
+        lines.truncate(height.saturating_sub(1));
+        lines.push(format!("{LOUD}… {more} more lines{LOUD:#}"));
+    }
+    lines.truncate(height);
+    lines
+}

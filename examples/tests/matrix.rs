@@ -1,0 +1,16 @@
+//! The program `matrix` against a real server, with agents that play.
+
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that finds something else has failed")]
+
+#[path = "matrix/asking.rs"]
+mod asking;
+#[path = "matrix/back.rs"]
+mod back;
+#[path = "matrix/merging.rs"]
+mod merging;
+#[path = "matrix/showing.rs"]
+mod showing;
+#[path = "matrix/watching.rs"]
+mod watching;
+#[path = "matrix/world.rs"]
+mod world;

@@ -1,0 +1,194 @@
+//! Operations on one host and on many.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use axum::extract::Request;
+use axum::http::StatusCode;
+use axum::middleware::{self, Next};
+use axum::response::IntoResponse;
+use compartment_examples::matrix::{MatrixError, Verdict};
+
+use super::world::{Act, Call, HOSTS, World, heartbeat};
+
+const OK: &str = r#","commit":"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa""#;
+
+fn pulled() -> Vec<Act> {
+    vec![
+        Act::Say("pull-started", ""),
+        Act::Print("fetching"),
+        Act::Print("a red \u{1b}[31mline"),
+        Act::Say("pull-ok", OK),
+    ]
+}
+
+fn failed() -> Vec<Act> {
+    vec![Act::Say("pull-started", ""), Act::Say("pull-fail", r#","exit_code":3,"error":"no route""#)]
+}
+
+#[test]
+fn a_pull_is_followed_to_its_end() {
+    let world = World::new();
+    world.says("gpc0", &heartbeat("gpc0", 'a', 1));
+    world.agent("gpc0", |_| pulled());
+    let told = Call::of(&world, &["pull", "gpc0"]).run();
+    assert_eq!(told.verdict(), Verdict::Done, "{}{}", told.output, told.aside);
+    assert_eq!(told.output, "fetching\na red ␛[31mline\n✓ gpc0: pull ok\n");
+    assert!(told.aside.contains("gpc0 is asked for a pull"), "{}", told.aside);
+}
+
+#[test]
+fn what_fails_is_told_and_so_is_what_is_refused() {
+    let world = World::new();
+    world.says("gpc0", &heartbeat("gpc0", 'b', 1));
+    world.agent("gpc0", |_| failed());
+    let told = Call::of(&world, &["pull", "gpc0"]).run();
+    assert_eq!(told.verdict(), Verdict::NotAll);
+    assert_eq!(told.output, "✗ gpc0: pull failed: exit code 3: no route\n");
+    let told = Call::of(&world, &["switch", "gpc0"]).run();
+    assert_eq!(told.verdict(), Verdict::NotAll);
+    assert!(told.output.contains("switch not-current: ") && told.output.contains("force"), "{}", told.output);
+    world.agent("gpc1", |_| vec![Act::Beat(heartbeat("gpc1", 'a', 1))]);
+    let told = Call::of(&world, &["refresh", "gpc1"]).run();
+    assert_eq!((told.verdict(), told.output.as_str()), (Verdict::Done, "✓ gpc1: refresh done\n"));
+    assert!(told.aside.contains("gpc1 is not there: it was never heard"), "{}", told.aside);
+}
+
+#[test]
+fn a_request_whose_answer_is_lost_is_made_once() {
+    let lost = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&lost);
+    let lose = move |request: Request, next: Next| {
+        let count = Arc::clone(&count);
+        async move {
+            let is_request = request.uri().path() == "/v1/requests";
+            let answer = next.run(request).await;
+            let lose = is_request && count.fetch_add(1, Ordering::Relaxed) == 0;
+            if lose { StatusCode::BAD_GATEWAY.into_response() } else { answer }
+        }
+    };
+    let world = World::with(None, |router| router.layer(middleware::from_fn(lose)));
+    world.says("gpc0", &heartbeat("gpc0", 'a', 1));
+    let call = Call::of(&world, &["pull", "gpc0"]).start();
+    call.aside.until("gpc0 is asked for a pull");
+    world.agent("gpc0", |_| pulled());
+    let told = call.ended();
+    assert_eq!(told.verdict(), Verdict::Done);
+    assert!(told.aside.contains("502") && told.aside.contains("trying again"), "{}", told.aside);
+    assert_eq!((lost.load(Ordering::Relaxed), world.requested()), (2, 1));
+}
+
+#[test]
+fn of_many_each_has_a_result_and_the_others_go_on() {
+    let world = World::new();
+    // gpc2 was heard once, long ago; gpc3 has something to do already, and nobody does it.
+    world.says("gpc2", &heartbeat("gpc2", 'a', 1));
+    world.clock.set(10);
+    for name in ["gpc0", "gpc1", "gpc3"] {
+        world.says(name, &heartbeat(name, 'a', 1));
+    }
+    world.says("gpc3", r#"{"host":"gpc3","type":"pull-started","op":"mine"}"#);
+    world.agent("gpc0", |_| pulled());
+    world.agent("gpc1", |_| failed());
+    let told = Call::of(&world, &["pull", "--all"]).run();
+    assert_eq!(told.verdict(), Verdict::NotAll);
+    for (name, result) in HOSTS.iter().zip([
+        "ok",
+        "failed: exit code 3: no route",
+        "offline: not asked, it was last heard",
+        "busy: the host is busy",
+    ]) {
+        let told_of = |text: &str| text.lines().any(|line| line.contains(name) && line.contains(result));
+        assert!(told_of(&told.output) && told_of(&told.aside), "{name}: {}\n{}", told.output, told.aside);
+    }
+    let last = told.output.lines().last().unwrap();
+    assert_eq!(last, "Done: pull on 1 of 4 hosts; 1 busy, 1 failed, 1 offline");
+    // Who is offline was not asked: it has nothing to find when it comes back.
+    assert!(
+        world
+            .trail()
+            .iter()
+            .all(|entry| entry.op.is_none() || entry.host.as_ref().unwrap().as_str() != "gpc2")
+    );
+    let told = Call::of(&world, &["pull", "gpc0", "nobody", "gpc0"]).run();
+    assert_eq!(told.verdict(), Verdict::NotAll);
+    assert!(told.output.ends_with("Done: pull on 1 of 2 hosts; 1 unknown-host\n"), "{}", told.output);
+    assert_eq!(Call::of(&world, &["pull", "gpc0", "gpc0"]).run().verdict(), Verdict::Done);
+}
+
+#[test]
+fn no_more_than_the_limit_are_asked_at_a_time() {
+    let world = World::new();
+    let busy = Arc::new(AtomicUsize::new(0));
+    for name in HOSTS {
+        world.says(name, &heartbeat(name, 'a', 1));
+        let busy = Arc::clone(&busy);
+        world.agent(name, move |_| {
+            // It is asked when the one before it has ended: nothing else is under way then.
+            busy.fetch_add(1, Ordering::Relaxed);
+            pulled()
+        });
+    }
+    let told = Call::of(&world, &["pull", "--all", "--limit", "1"]).run();
+    assert_eq!((told.verdict(), busy.load(Ordering::Relaxed)), (Verdict::Done, 4));
+    let trail = world.trail();
+    let course = trail
+        .iter()
+        .filter(|entry| entry.op.is_some())
+        .map(|entry| (entry.r#type.as_str(), entry.op.clone()));
+    let course: Vec<_> = course.collect();
+    for of_host in course.chunks(3) {
+        let kinds: Vec<_> = of_host.iter().map(|(kind, _)| *kind).collect();
+        assert_eq!(kinds, ["op-requested", "pull-started", "pull-ok"], "{course:?}");
+        assert!(of_host.iter().all(|(_, op)| *op == of_host[0].1));
+    }
+}
+
+#[test]
+fn an_interrupt_says_what_goes_on() {
+    let world = World::new();
+    for name in ["gpc0", "gpc1"] {
+        world.says(name, &heartbeat(name, 'a', 1));
+        world.agent(name, |_| vec![Act::Say("pull-started", ""), Act::Print("fetching")]);
+    }
+    let call = Call::of(&world, &["pull", "gpc0"]).start();
+    call.output.until("fetching");
+    let told = call.interrupted();
+    assert!(matches!(told.result, Err(MatrixError::Interrupted)));
+    assert!(told.aside.contains("goes on without this program"), "{}", told.aside);
+    assert!(told.aside.contains("matrix stop gpc0"), "{}", told.aside);
+
+    let call = Call::of(&world, &["pull", "gpc1", "gpc2", "--limit", "1"]).start();
+    let asked = |entry: &compartment_core::AuditEntry| {
+        entry.what == "pull started" && entry.host.as_ref().unwrap().as_str() == "gpc1"
+    };
+    let begun = std::time::Instant::now();
+    while !world.trail().iter().any(asked) {
+        assert!(begun.elapsed() < super::world::LIMIT);
+    }
+    let told = call.interrupted();
+    assert!(told.aside.contains("go on, each a pull: gpc1"), "{}", told.aside);
+    assert!(told.aside.contains("one host was not asked"), "{}", told.aside);
+}
+
+#[test]
+fn what_runs_is_stopped() {
+    let world = World::new();
+    world.says("gpc0", &heartbeat("gpc0", 'a', 1));
+    let told = Call::of(&world, &["stop", "gpc0"]).run().refused();
+    assert!(told.starts_with("nothing runs on gpc0"), "{told}");
+    world.agent("gpc0", |order| match &order.target_op {
+        Some(target) => vec![Act::Beat(format!(
+            r#"{{"host":"gpc0","type":"op-stopped","op":"{target}","kind":"pull","by":"mba"}}"#
+        ))],
+        None => vec![Act::Say("pull-started", ""), Act::Print("fetching")],
+    });
+    let call = Call::of(&world, &["pull", "gpc0"]).start();
+    call.output.until("fetching");
+    let told = Call::of(&world, &["stop", "gpc0"]).run();
+    assert_eq!(told.verdict(), Verdict::Done, "{}{}", told.output, told.aside);
+    assert_eq!(told.output, "✓ gpc0: stopped: by mba\n");
+    let told = call.ended();
+    assert_eq!(told.verdict(), Verdict::NotAll);
+    assert!(told.output.ends_with("✗ gpc0: pull stopped: by mba\n"), "{}", told.output);
+}

@@ -1,0 +1,99 @@
+//! Pull requests.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use compartment_core::event::{Observation, PullRequest, Via};
+use compartment_core::{ChannelName, PrId, Text};
+use compartment_examples::matrix::Verdict;
+use compartment_runtime::{Forge, ForgeError, Look, MergeOrder, Moved, RevertOrder};
+
+use super::world::{Call, World, commit, lock};
+
+/// A repository that moves to the head of whatever is merged, and back.
+struct Repository;
+
+fn moved(digit: char) -> Result<Moved, ForgeError> {
+    Ok(Moved { channel: ChannelName::main(), commit: commit(digit), lock_hash: Some(lock(digit)) })
+}
+
+#[async_trait]
+impl Forge for Repository {
+    async fn look(&self, _: &ChannelName) -> Result<Look, ForgeError> {
+        Ok(Look { commit: commit('a'), lock_hash: Some(lock('a')), via: Via::Git, pull_requests: None })
+    }
+
+    async fn merge(&self, order: &MergeOrder) -> Result<Moved, ForgeError> {
+        if order.pr.to_string() == "8" {
+            Err(ForgeError::Refused(Text::from("a check is red")))
+        } else {
+            moved('b')
+        }
+    }
+
+    async fn revert(&self, _: &RevertOrder) -> Result<Moved, ForgeError> {
+        moved('c')
+    }
+}
+
+fn open(pr: &str, head: char) -> Observation {
+    Observation::PrOpened(PullRequest {
+        pr: PrId::new(pr).unwrap(),
+        title: Text::from("weekly update"),
+        url: Some(Text::from("https://git.example.org/pulls/7")),
+        head: Some(commit(head)),
+        lock_update: true,
+        mergeable: Some(true),
+    })
+}
+
+fn world() -> Arc<World> {
+    let world = World::with(Some(Arc::new(Repository)), |router| router);
+    world.see(open("7", 'b'));
+    world.see(open("8", 'd'));
+    Arc::new(world)
+}
+
+#[test]
+fn a_merge_is_shown_and_touches_no_host() {
+    let world = world();
+    let told = Call::of(&world, &["merge", "9"]).run().refused();
+    assert_eq!(told, "the pull request 9 is not open; open: 7, 8. Nothing was asked for.");
+    let told = Call::of(&world, &["merge", "7"]).answered(|| "y").run();
+    assert_eq!(told.verdict(), Verdict::Done, "{}{}", told.output, told.aside);
+    for words in
+        ["weekly update", "https://git.example.org/pulls/7", &commit('b').to_string(), "can be merged"]
+    {
+        assert!(told.output.contains(words), "{words}: {}", told.output);
+    }
+    assert!(told.aside.contains("Merge 7 at bbbbbbb? [y/N] "), "{}", told.aside);
+    assert!(
+        told.output.contains("Done: merged: main is at bbbbbbb. No host was touched."),
+        "{}",
+        told.output
+    );
+    assert!(told.output.contains("matrix pull --all"), "{}", told.output);
+    let told = Call::of(&world, &["revert", "7", "--yes"]).run();
+    assert_eq!(told.verdict(), Verdict::Done, "{}{}", told.output, told.aside);
+    assert!(told.output.contains("reverted: main is at ccccccc"), "{}", told.output);
+    let told = Call::of(&world, &["revert", "8", "--yes"]).run();
+    assert_eq!(told.verdict(), Verdict::NotAll);
+    assert!(told.output.starts_with("Refused: not-merged: "), "{}", told.output);
+}
+
+#[test]
+fn a_head_that_moved_meanwhile_is_not_merged() {
+    let world = world();
+    let meanwhile = Arc::clone(&world);
+    let told = Call::of(&world, &["merge", "7"]).answered(move || {
+        meanwhile.see(open("7", 'e'));
+        "y"
+    });
+    let told = told.run();
+    assert_eq!(told.verdict(), Verdict::NotAll);
+    let refused = "Refused: head-moved: the pull request's head is eeeeeee";
+    assert!(told.output.replace('\n', " ").contains(refused), "{}", told.output);
+    let told = Call::of(&world, &["merge", "8", "--yes"]).run();
+    assert_eq!(told.verdict(), Verdict::NotAll);
+    assert!(told.output.contains("Not done: merge failed: a check is red"), "{}", told.output);
+}

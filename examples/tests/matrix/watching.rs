@@ -1,0 +1,62 @@
+//! The live matrix: in lines, and on a screen.
+
+use compartment_examples::matrix::{Entered, MatrixError, Screen};
+
+use super::world::{Call, Shared, World, heartbeat};
+
+#[test]
+fn piped_it_tells_changes_and_a_lost_connection() {
+    let mut world = World::new();
+    world.says("gpc0", &heartbeat("gpc0", 'a', 1));
+    let call = Call::of(&world, &["--watch"]).start();
+    call.output.until("gpc0: agent unknown");
+    call.output.until("gpc3: ");
+    world.says("gpc0", r#"{"host":"gpc0","type":"pull-started","op":"p"}"#);
+    call.output.until("pull runs; next: wait");
+    let before = call.output.text().lines().count();
+    world.desired('b');
+    call.output.until("channel main: desired is bbbbbbb");
+    world.go_away();
+    call.output.until("the connection is lost: ");
+    let lost = call.output.text();
+    world.come_back();
+    call.output.until("the connection is there again");
+    let told = call.interrupted();
+    assert!(matches!(told.result, Err(MatrixError::Interrupted)));
+    assert!(lost.lines().count() > before);
+    assert_eq!(told.output.matches("the connection is lost").count(), 1, "{}", told.output);
+    // What did not change is not told again.
+    assert_eq!(told.output.matches(" gpc3: ").count(), 1, "{}", told.output);
+}
+
+fn screen(shown: &Shared, entered: &Entered) -> Screen {
+    Screen {
+        output: Box::new(shown.clone()),
+        colours: true,
+        size: Box::new(|| Some((100, 12))),
+        entered: entered.clone(),
+    }
+}
+
+#[test]
+fn a_screen_is_taken_over_and_given_back() {
+    let world = World::new();
+    world.says("gpc0", &heartbeat("gpc0", 'a', 1));
+    let (shown, entered) = (Shared::default(), Entered::default());
+    let on = shown.clone();
+    let call = Call::of(&world, &["--watch"]).start_on(move || Some(screen(&on, &entered)));
+    shown.until("Live: ");
+    shown.until("more lines");
+    let green = "\u{1b}[32m";
+    assert!(shown.raw().starts_with("\u{1b}[?1049h") && shown.raw().contains(green));
+    world.go_away();
+    shown.until("LOST: ");
+    // Nothing that nobody knows any more is green.
+    let raw = shown.raw();
+    let stale = raw.rsplit_once("LOST: ").unwrap().1;
+    assert!(stale.contains("gpc0") && !stale.contains(green), "{stale:?}");
+    let told = call.interrupted();
+    assert!(matches!(told.result, Err(MatrixError::Interrupted)));
+    assert!(shown.raw().ends_with("\u{1b}[?25h\u{1b}[?1049l"), "{:?}", shown.raw());
+    assert_eq!(told.output, "");
+}
