@@ -182,7 +182,8 @@ pub async fn reports_wait_for_the_hub(fixture: &impl Fixture) {
     fixture.transport().deliver(&order(fixture, "o1", pull(fixture))).await.expect("the host can be reached");
     hub.awaits_refusal().await;
     hub.refuse(false);
-    // A second order comes after it, and so do its reports.
+    // One operation a host: the second is ordered when the first is over, and its reports come after.
+    hub.awaits(|report| of(report, "o1") && matches!(report.said, Said::PullOk { .. })).await;
     hub.deliver_at_last(fixture, &order(fixture, "o2", pull(fixture))).await;
     hub.awaits(|report| of(report, "o2") && matches!(report.said, Said::PullOk { .. })).await;
     assert_eq!(fixture.carried_out(&op("o1")), 1);

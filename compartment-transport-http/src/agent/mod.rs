@@ -34,6 +34,7 @@ mod uplink;
 
 use std::ffi::OsString;
 use std::future::Future;
+use std::pin::pin;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -133,11 +134,11 @@ impl Agent {
         let (orders, line) = mpsc::channel(ORDERS_IN_LINE);
         self.operations.resume(shared);
         let looker = facts::Looker::new(&shared.config);
+        let mut printing = pin!(output::run(shared));
         {
             let all = async {
                 tokio::join!(
                     uplink::run(shared),
-                    output::run(shared),
                     facts::run(shared, &looker),
                     orders::run(shared, &orders),
                     self.operations.run(shared, line),
@@ -145,12 +146,14 @@ impl Agent {
             };
             tokio::select! {
                 _ = all => {}
+                () = &mut printing => {}
                 () = shutdown => {}
             }
         }
         looker.stop();
         self.operations.wind_down(shared).await;
-        let last_words = async { tokio::join!(output::flush(shared), uplink::flush(shared)) };
+        shared.output.end();
+        let last_words = async { tokio::join!(printing, uplink::flush(shared)) };
         let _as_much_as_could_be = tokio::time::timeout(LAST_WORDS, last_words).await;
         self.operations.leave(shared);
         info!("the agent ends");

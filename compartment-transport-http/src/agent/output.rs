@@ -9,7 +9,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use compartment_core::{OpId, Text};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 use tracing::debug;
 
 use super::Shared;
@@ -27,6 +27,7 @@ const PORTION: usize = 1 << 20;
 pub(super) struct Output {
     queue: Mutex<Queue>,
     news: Notify,
+    ends: watch::Sender<bool>,
 }
 
 #[derive(Default)]
@@ -82,6 +83,11 @@ impl Output {
         self.news.notify_one();
     }
 
+    /// Nothing comes after what waits now.
+    pub(super) fn end(&self) {
+        self.ends.send_replace(true);
+    }
+
     /// The lines to send next, all of one operation, and how many.
     fn next(&self) -> Option<(OpId, Printed, usize)> {
         let queue = self.queue();
@@ -117,25 +123,32 @@ impl Output {
     }
 }
 
-/// Sends for ever.
+/// Sends until the end; then what waits, and gives up at the first failure. It is not to be dropped before: what is
+/// on its way then would be sent again.
 pub(super) async fn run(shared: &Shared) {
     let mut backoff = Backoff::new();
+    let mut ends = shared.output.ends.subscribe();
     loop {
-        match send(shared).await {
+        let sent = send(shared).await;
+        if *ends.borrow() && !matches!(sent, Ok(true)) {
+            return;
+        }
+        match sent {
             Ok(true) => backoff.reset(),
-            Ok(false) => shared.output.news.notified().await,
+            Ok(false) => tokio::select! {
+                () = shared.output.news.notified() => {}
+                _ = ends.changed() => {}
+            },
             Err(error) => {
                 let wait = error.retry_after().unwrap_or_else(|| backoff.next());
                 debug!(%error, wait_s = wait.as_secs(), "output: trying again");
-                tokio::time::sleep(wait.max(Duration::from_millis(100))).await;
+                tokio::select! {
+                    () = tokio::time::sleep(wait.max(Duration::from_millis(100))) => {}
+                    _ = ends.changed() => {}
+                }
             }
         }
     }
-}
-
-/// Sends what waits now, and gives up at the first failure.
-pub(super) async fn flush(shared: &Shared) {
-    while let Ok(true) = send(shared).await {}
 }
 
 /// Sends some lines; false where none wait.

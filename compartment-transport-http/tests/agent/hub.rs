@@ -19,8 +19,7 @@ use futures::stream::{self, StreamExt};
 use serde_json::Value;
 use tokio::sync::watch;
 
-/// How long anything may take.
-pub(crate) const LIMIT: Duration = Duration::from_secs(60);
+use crate::machine::LIMIT;
 
 /// What the hub was told, and how it behaves.
 #[derive(Default)]
@@ -35,6 +34,8 @@ pub(crate) struct Told {
     pub(crate) batches: usize,
     pub(crate) acknowledged: Vec<String>,
     pub(crate) printed: Vec<(String, String)>,
+    /// How long it takes to say that it has them.
+    pub(crate) slow: Duration,
     /// Orders, in the order in which they were given.
     orders: Vec<Value>,
     /// How often an agent called to listen.
@@ -315,13 +316,16 @@ async fn output(
     Path((_, op)): Path<(String, String)>,
     Json(printed): Json<Printed>,
 ) -> Response {
-    let mut told = state.told();
-    if let Some((code, after)) = told.refuse {
-        return problem(code, after);
-    }
-    told.printed.extend(printed.lines.iter().map(|line| (op.clone(), line.to_string())));
-    drop(told);
+    let slow = {
+        let mut told = state.told();
+        if let Some((code, after)) = told.refuse {
+            return problem(code, after);
+        }
+        told.printed.extend(printed.lines.iter().map(|line| (op.clone(), line.to_string())));
+        told.slow
+    };
     state.news.send_replace(());
+    tokio::time::sleep(slow).await;
     StatusCode::NO_CONTENT.into_response()
 }
 

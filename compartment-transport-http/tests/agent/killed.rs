@@ -1,5 +1,7 @@
 //! Operations outlive the agent.
 
+use std::time::Duration;
+
 use serde_json::json;
 
 use crate::world::{World, signal, until};
@@ -74,6 +76,8 @@ async fn an_agent_that_is_asked_to_end_leaves_its_operation() {
     world.script("switch", "echo before; touch begun; while ! test -e go; do sleep 0.05; done; echo after");
     let mut agent = world.agent().await;
     let hub = &world.hub;
+    // The agent ends before it is told that they have arrived.
+    hub.told().slow = Duration::from_millis(500);
     hub.order("o1", "switch", &json!({ "force": true }));
     world.file("begun").await;
     hub.until("a line", |told| told.printed.iter().any(|(_, line)| line == "before").then_some(())).await;

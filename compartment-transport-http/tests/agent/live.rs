@@ -6,7 +6,8 @@ use compartment_core::{Commit, Fleet, HostId, ReadOptions, Record, Span, Timesta
 use compartment_transport_http::client::{Connection, Endpoint, Live, Token, TokenSource, Update};
 use futures::StreamExt;
 
-use crate::hub::{Hub, LIMIT};
+use crate::hub::Hub;
+use crate::machine::LIMIT;
 
 /// A fleet that changes, and what its subscribers are sent.
 struct Source {

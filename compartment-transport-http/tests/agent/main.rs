@@ -5,7 +5,10 @@
 mod hub;
 mod killed;
 mod live;
+#[path = "../common/machine.rs"]
+mod machine;
 mod ordered;
+#[path = "../common/process.rs"]
 mod process;
 mod reported;
 mod waits;

@@ -143,7 +143,7 @@ async fn output_comes_before_the_result_and_a_flood_ends() {
 async fn the_first_pull_clones() {
     let mut world = World::new().await;
     std::fs::remove_dir_all(world.at("checkout")).unwrap();
-    let remote = world.at("origin");
+    let remote = world.repository.path().to_owned();
     world.clone_from(&remote);
     let _agent = world.agent().await;
     let beat = world.hub.heartbeat(|_| true).await;

@@ -29,7 +29,7 @@ async fn a_change_shows_in_the_next_heartbeat() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_refresh_is_a_heartbeat_now() {
     let mut world = World::new().await;
-    world.with("heartbeat_s = 60");
+    world.heartbeat_s = 60;
     let agent = world.agent().await;
     let hub = &world.hub;
     hub.until("the first heartbeat", |told| (!told.events.is_empty()).then_some(())).await;

@@ -118,7 +118,8 @@ impl Access {
     /// request, such as a stream of events.
     #[must_use]
     pub fn still_valid(&self, id: &TokenId, now: Timestamp) -> bool {
-        self.table().is_ok_and(|table| table.entries.get(id).is_some_and(|entry| !entry.grant.has_expired(now)))
+        self.table()
+            .is_ok_and(|table| table.entries.get(id).is_some_and(|entry| !entry.grant.has_expired(now)))
     }
 
     /// Whether there is a token that speaks for a host, or was one until it expired.
