@@ -182,7 +182,9 @@ pub async fn reports_wait_for_the_hub(fixture: &impl Fixture) {
     fixture.transport().deliver(&order(fixture, "o1", pull(fixture))).await.expect("the host can be reached");
     hub.awaits_refusal().await;
     hub.refuse(false);
-    // One operation a host: the second is ordered when the first is over, and its reports come after.
+    // Whoever speaks only when spoken to is reminded. A second operation is ordered when the first is over.
+    let refresh = Ask::Refresh { host: Some(fixture.host()) };
+    hub.deliver_at_last(fixture, &order(fixture, "reminder", refresh)).await;
     hub.awaits(|report| of(report, "o1") && matches!(report.said, Said::PullOk { .. })).await;
     hub.deliver_at_last(fixture, &order(fixture, "o2", pull(fixture))).await;
     hub.awaits(|report| of(report, "o2") && matches!(report.said, Said::PullOk { .. })).await;
