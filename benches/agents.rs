@@ -53,7 +53,7 @@ fn main() {
         for way in ["hub", "bare stream"] {
             let said = again(&["server", way, &agents.to_string(), scale.pick("20", "1")], "");
             let [asked, resident, idle, answered, p50, p99, last, acknowledged] = said[..] else {
-                panic!("eight numbers, not {said:?}")
+                unreachable!("eight numbers, not {said:?}")
             };
             println!(
                 "{agents} agents, {way}: {asked:.0} B asked of the allocator for each, {resident:.0} B resident; quiet, all of them take {:.1} % of a processor",

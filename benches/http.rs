@@ -107,10 +107,10 @@ fn measure(runtime: &tokio::runtime::Runtime, scale: Scale, load: Load) {
     }
     runtime.block_on(served.end());
     let mut rounds = Rounds::of(1_000_000);
-    let count = turns[HUB].len();
-    for round in 0..count {
+    let every = |way: usize| turns[way].iter();
+    for ((hub, empty), direct) in every(HUB).zip(every(EMPTY)).zip(every(DIRECT)) {
         let a_million = |turn: &Turn| turn.elapsed * 1e6 / (turn.requests * lines as f64);
-        rounds.push([HUB, EMPTY, DIRECT].map(|way| Duration::from_secs_f64(a_million(&turns[way][round]))));
+        rounds.push([hub, empty, direct].map(|turn| Duration::from_secs_f64(a_million(turn))));
     }
     let (ratio, what) = (rounds.ratio(HUB, EMPTY), if news { "all news" } else { "nothing new" });
     println!(
