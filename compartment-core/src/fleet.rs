@@ -1,6 +1,7 @@
 //! The state that the log folds into.
 
 use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use hashbrown::HashTable;
@@ -198,6 +199,30 @@ impl Fleet {
     pub fn comparison(&self, host: &Commit, desired: &Commit) -> Option<&Comparison> {
         let bucket = self.caches.compared.get(&(host.key(), desired.key()))?;
         bucket.iter().rev().find(|c| c.host_commit.same(host) && c.desired_commit.same(desired))
+    }
+
+    /// Pairs of the commit of a host's checkout and the one that its channel desires, where they differ and how far
+    /// was never told (CORE-006 G8). Each pair once, in the order of hosts.
+    #[must_use]
+    pub fn uncompared(&self) -> Vec<(Commit, Commit)> {
+        // Checkouts that are equal are one allocation: most hosts are told apart without a look at their commit.
+        let mut seen = BTreeSet::new();
+        let mut pairs = Vec::new();
+        for index in self.indices() {
+            let host = self.at_index(index);
+            let Some(checkout) = &host.checkout else { continue };
+            if !seen.insert((Arc::as_ptr(checkout), host.channel)) {
+                continue;
+            }
+            let (commit, desired) = (checkout.commit.known(), self.channel_of(host).desired());
+            let Some((commit, desired)) = commit.zip(desired) else { continue };
+            let pair = (*commit, desired.commit);
+            if !pair.0.same(&pair.1) && self.comparison(&pair.0, &pair.1).is_none() && !pairs.contains(&pair)
+            {
+                pairs.push(pair);
+            }
+        }
+        pairs
     }
 
     /// Who runs what on a channel.

@@ -178,8 +178,10 @@ fn complaint(stderr: &str) -> &str {
     lines.clone().find(marked).or_else(|| lines.next_back()).unwrap_or("it said nothing")
 }
 
-/// A remote's address may hold a token; a message that is stored and shown may not.
-pub(crate) fn without_credentials(words: &str) -> String {
+/// Words without the credentials of the addresses in them: a remote's address may hold a token; a message that is
+/// stored and shown may not.
+#[must_use]
+pub fn without_credentials(words: &str) -> String {
     let mut out = String::new();
     let mut rest = words;
     while let Some(at) = rest.find("://") {

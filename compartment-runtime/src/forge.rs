@@ -2,9 +2,10 @@
 //! merged.
 
 use async_trait::async_trait;
-use compartment_core::event::{PullRequest, Via};
+use compartment_core::event::{Comparison, PullRequest, Via};
 use compartment_core::fleet::Merge;
-use compartment_core::{Actor, ChannelName, Commit, LockHash, OpId, PrId, Text};
+use compartment_core::{Actor, ChannelName, Commit, LockHash, OpId, PrId, Span, Text, Timestamp};
+use serde::{Deserialize, Serialize};
 
 /// What a look at a channel found: commit and lock taken together, from one commit.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,6 +55,69 @@ pub struct Moved {
     pub lock_hash: Option<LockHash>,
 }
 
+/// What a merge of a pull request would change.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct Proposal {
+    /// The channel that it would move.
+    pub channel: ChannelName,
+    /// The head that this was read from.
+    pub head: Commit,
+    /// Of the `flake.lock` that the channel would have then, as far as the head tells.
+    pub lock_hash: Option<LockHash>,
+    /// The inputs of the lock that would move, by name.
+    pub inputs: Vec<InputChange>,
+}
+
+/// An input of a lock that moves, appears or disappears.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct InputChange {
+    /// Its name as the flake knows it, from the root: `home-manager/nixpkgs`.
+    pub input: Text,
+    /// What is locked now; nothing where the input is new.
+    pub from: Option<Pin>,
+    /// What would be locked; nothing where the input goes.
+    pub to: Option<Pin>,
+}
+
+/// What an input is locked to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct Pin {
+    /// Where it comes from, as a flake reference: `github:NixOS/nixpkgs/nixos-unstable`.
+    pub source: Text,
+    /// Its revision, or the hash of its content where its kind has no revisions.
+    pub revision: Option<Text>,
+    /// The date of that revision.
+    pub modified: Option<Timestamp>,
+}
+
+/// What became of a pull request that is open no more.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// It was merged, by whoever.
+    Merged {
+        /// Where to.
+        moved: Moved,
+        /// By whom, where that is known.
+        by: Option<Text>,
+    },
+    /// It was closed, or is gone.
+    Closed,
+}
+
+/// How often a forge may still be asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RateLimit {
+    /// How many requests are left.
+    pub remaining: u64,
+    /// Of how many.
+    pub limit: u64,
+    /// When all of them are there again.
+    pub resets_at: Timestamp,
+}
+
 /// Why a forge did not do what it was asked for.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ForgeError {
@@ -64,12 +128,21 @@ pub enum ForgeError {
     /// harmless.
     #[error("{0}")]
     Unreachable(Text),
+    /// It was asked too often, and did nothing. It is not to be asked again for so long.
+    #[error("{reason}")]
+    Limited {
+        /// In words, with the moment from which on it may be asked again.
+        reason: Text,
+        /// How long to wait.
+        wait: Span,
+    },
 }
 
 /// The home of the repository.
 ///
 /// A merge or revert that is ordered again under the same id, after a crash of the hub say, happens once: where it
-/// is found done, the answer is the one that the first would have given.
+/// is found done, the answer is the one that the first would have given. The hub never looks while it merges or
+/// reverts, but it may give up waiting for either: a call that was given up must not overlap with the next.
 #[async_trait]
 pub trait Forge: Send + Sync + 'static {
     /// Looks at a channel.
@@ -77,6 +150,24 @@ pub trait Forge: Send + Sync + 'static {
     /// # Errors
     /// [`ForgeError`] where it could not be seen.
     async fn look(&self, channel: &ChannelName) -> Result<Look, ForgeError>;
+
+    /// What a merge of a pull request would change. Reads only; the same head is read once.
+    ///
+    /// # Errors
+    /// [`ForgeError`] where it could not be read.
+    async fn proposal(&self, pr: &PullRequest) -> Result<Proposal, ForgeError>;
+
+    /// What became of a pull request that a look no longer finds open.
+    ///
+    /// # Errors
+    /// [`ForgeError`] where that could not be told.
+    async fn ended(&self, pr: &PullRequest) -> Result<Ended, ForgeError>;
+
+    /// How far a host's commit is from a desired one; nothing where one of them is not known there.
+    ///
+    /// # Errors
+    /// [`ForgeError`] where they could not be compared.
+    async fn compare(&self, host: &Commit, desired: &Commit) -> Result<Option<Comparison>, ForgeError>;
 
     /// Merges a pull request, and does nothing else.
     ///
@@ -89,4 +180,9 @@ pub trait Forge: Send + Sync + 'static {
     /// # Errors
     /// [`ForgeError`] where it was not reverted, or nobody knows.
     async fn revert(&self, order: &RevertOrder) -> Result<Moved, ForgeError>;
+
+    /// How often it may still be asked, where it counts.
+    fn rate_limit(&self) -> Option<RateLimit> {
+        None
+    }
 }

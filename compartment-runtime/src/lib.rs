@@ -38,7 +38,9 @@ pub mod testing;
 mod transport;
 
 pub use clock::Clock;
-pub use forge::{Forge, ForgeError, Look, MergeOrder, Moved, RevertOrder};
+pub use forge::{
+    Ended, Forge, ForgeError, InputChange, Look, MergeOrder, Moved, Pin, Proposal, RateLimit, RevertOrder,
+};
 pub use log::{EventLog, Head, Heard, LogError, StoredSnapshot};
 pub use output::{OutputError, OutputPage, OutputStore};
 pub use transport::{Order, Receipt, Transport, Undeliverable, Uplink, UplinkError};

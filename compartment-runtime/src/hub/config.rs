@@ -47,6 +47,8 @@ pub struct Config {
     pub heard_every: Span,
     /// After how many records the state is written down. A start folds at most about so many.
     pub snapshot_every: u64,
+    /// How often the repository is looked at, each channel by itself.
+    pub look_every: Span,
     /// How live updates are read.
     pub read: ReadOptions,
     /// How many live updates a subscriber may be behind before it has to start again from the full state.
@@ -66,6 +68,7 @@ impl Default for Config {
             queue: count(16_384),
             heard_every: Span::from_mins(1),
             snapshot_every: 50_000,
+            look_every: Span::from_mins(1),
             read: ReadOptions::default(),
             subscriber_lag: count(256),
             deliveries: count(64),

@@ -36,6 +36,7 @@ mod config;
 mod error;
 mod execute;
 mod live;
+mod looks;
 mod memory;
 mod output;
 mod past;
@@ -48,6 +49,7 @@ mod shown;
 mod time;
 mod upkeep;
 mod waiters;
+
 mod writer;
 
 use std::collections::BTreeMap;
@@ -68,6 +70,7 @@ pub use memory::MemoryLog;
 pub use output::MemoryOutput;
 pub use past::AuditQuery;
 pub use read::Health;
+pub use repository::ProposalError;
 pub use requests::{Batch, BatchAsk, End, WhenOffline, new_op};
 pub use time::SystemClock;
 
@@ -94,6 +97,10 @@ struct Inner {
     output: Arc<dyn OutputStore>,
     transports: Vec<Arc<dyn Transport>>,
     forge: Option<Arc<dyn Forge>>,
+    /// Looks, merges and reverts never overlap.
+    forge_in_use: tokio::sync::Mutex<()>,
+    /// Somebody wants a look at the repository.
+    look_now: Notify,
     pace: Pace,
     queue: Queue,
     shown: Shown,
@@ -138,6 +145,8 @@ impl Hub {
             output,
             transports,
             forge,
+            forge_in_use: tokio::sync::Mutex::default(),
+            look_now: Notify::new(),
             pace,
             queue,
             shown: Shown::new(recovered.fleet.clone(), now),
@@ -231,10 +240,11 @@ async fn supervise(hub: Hub, writer: Writer, upkeep: Upkeep) {
         within(inner, "start", transport.name(), transport.start(Arc::new(hub.clone()))).await;
     }
     let executor = watched(inner, "executor", execute::execute(hub.clone()));
+    let watch = watched(inner, "watch", looks::watch(hub.clone()));
     // A failure has set the cause already.
     let _written = writer.await;
     inner.stop(StopCause::ShutDown);
-    let (_, _) = tokio::join!(broadcaster, executor);
+    let (_, _, _) = tokio::join!(broadcaster, executor, watch);
     for transport in &inner.transports {
         within(inner, "stop", transport.name(), transport.stop()).await;
     }

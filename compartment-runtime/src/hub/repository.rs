@@ -1,31 +1,70 @@
-//! Asks the forge: looks, merges and reverts. None of it touches a host.
-
-use std::collections::BTreeSet;
+//! Asks the forge for merges and reverts. None of it touches a host.
 
 use compartment_core::decide::DELIVER_WITHIN;
-use compartment_core::event::{Decision, Event, Observation};
+use compartment_core::event::{Decision, Event, Observation, PullRequest};
 use compartment_core::fleet::Merge;
-use compartment_core::{Actor, Ask, ChannelName, Fleet, OpId, PrId, Span, Text, Timestamp, Work};
+use compartment_core::{Actor, Ask, Commit, Fleet, OpId, PrId, Text, Work};
 
 use super::execute::Tried;
-use super::{Hub, Inner};
-use crate::{Forge, ForgeError, Look, MergeOrder, Moved, RevertOrder};
+use super::{Hub, HubError, Inner};
+use crate::{Forge, ForgeError, MergeOrder, Moved, Proposal, RateLimit, RevertOrder};
 
-/// How often a channel is looked at before it counts as unavailable: one failed look turns no fleet red.
-const LOOKS: u32 = 3;
+/// Why nobody knows what a pull request would change.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ProposalError {
+    /// It is not open, as far as the last look saw.
+    #[error("the pull request {0} is not open")]
+    NotOpen(PrId),
+    /// This hub has no forge.
+    #[error("the hub has no forge: it reads no pull requests")]
+    NoForge,
+    /// The forge did not say.
+    #[error("the forge does not say what the pull request would change: {0}")]
+    Forge(ForgeError),
+    /// Nobody answers.
+    #[error(transparent)]
+    Hub(#[from] HubError),
+}
 
-/// How long between two of them.
-const BETWEEN_LOOKS: Span = Span::from_secs(2);
+impl Hub {
+    /// What a merge of an open pull request would change, as the forge reads it now.
+    ///
+    /// # Errors
+    /// [`ProposalError`].
+    pub async fn proposal(&self, pr: &PrId) -> Result<Proposal, ProposalError> {
+        let open = self.read(|fleet, _| fleet.pull_requests().find(|open| open.pr == *pr).cloned())?;
+        let open: PullRequest = open.ok_or_else(|| ProposalError::NotOpen(pr.clone()))?;
+        let forge = self.inner.forge.as_ref().ok_or(ProposalError::NoForge)?;
+        within(&self.inner, forge.proposal(&open)).await.map_err(ProposalError::Forge)
+    }
+
+    /// Looks at the repository now, and not when the next look is due: somebody said that it has changed.
+    pub fn look_soon(&self) {
+        self.inner.look_now.notify_one();
+    }
+
+    /// How often the forge may still be asked, where it counts.
+    #[must_use]
+    pub fn rate_limit(&self) -> Option<RateLimit> {
+        self.inner.forge.as_ref().and_then(|forge| forge.rate_limit())
+    }
+}
 
 /// Does what the repository is asked for, and records what came of it.
 pub(super) async fn ask(hub: &Hub, work: Work) -> Tried {
     let (Work::Request { op, by, ask, .. }, Some(forge)) = (work, &hub.inner.forge) else {
         return Tried::Failed;
     };
-    let events = match ask {
-        Ask::MergePr { pr, expected_head } => merge(&hub.inner, &**forge, op, by, pr, expected_head).await,
-        Ask::RevertPr { pr } => revert(&hub.inner, &**forge, op, by, pr).await,
-        Ask::Refresh { host: None } => Some(look_at_all(&hub.inner, &**forge).await),
+    let inner = &*hub.inner;
+    // Until it is recorded: a look that began before shows what was.
+    let _alone = inner.forge_in_use.lock().await;
+    let event = match ask {
+        Ask::MergePr { pr, expected_head } => merge(inner, &**forge, op, by, pr, expected_head).await,
+        Ask::RevertPr { pr } => revert(inner, &**forge, op, by, pr).await,
+        Ask::Refresh { host: None } => {
+            hub.look_soon();
+            return Tried::Done;
+        }
         Ask::Pull { .. }
         | Ask::Switch { .. }
         | Ask::Test { .. }
@@ -33,9 +72,13 @@ pub(super) async fn ask(hub: &Hub, work: Work) -> Tried {
         | Ask::Stop { .. }
         | Ask::Refresh { host: Some(_) } => None,
     };
-    match events {
+    match event {
         None => Tried::Failed,
-        Some(events) => Tried::done(hub.inner.submit(events).await.is_ok()),
+        Some(event) => {
+            let tried = Tried::done(inner.submit([event]).await.is_ok());
+            hub.look_soon();
+            tried
+        }
     }
 }
 
@@ -45,92 +88,41 @@ async fn merge(
     op: OpId,
     by: Actor,
     pr: PrId,
-    expected_head: compartment_core::Commit,
-) -> Option<Vec<Event>> {
+    expected_head: Commit,
+) -> Option<Event> {
     let order = MergeOrder { op: op.clone(), by: by.clone(), pr: pr.clone(), expected_head };
-    let event = match within(inner, forge.merge(&order)).await {
+    Some(match within(inner, forge.merge(&order)).await {
         Ok(Moved { channel, commit, lock_hash }) => {
             Observation::PrMerged { pr, channel, commit, lock_hash, by: Some(Text::new(by.as_str())) }.into()
         }
         Err(ForgeError::Refused(error)) => Decision::MergeFailed { op, pr, error }.into(),
-        Err(ForgeError::Unreachable(_)) => return None,
-    };
-    Some(vec![event])
+        Err(ForgeError::Unreachable(_) | ForgeError::Limited { .. }) => return None,
+    })
 }
 
-async fn revert(inner: &Inner, forge: &dyn Forge, op: OpId, by: Actor, pr: PrId) -> Option<Vec<Event>> {
+async fn revert(inner: &Inner, forge: &dyn Forge, op: OpId, by: Actor, pr: PrId) -> Option<Event> {
     let merge = last_merge(&inner.shown.fleet(), &pr);
-    let event = match merge {
-        None => {
-            let error = Text::from("its merge is no longer remembered");
-            Decision::RevertFailed { op, pr, error }.into()
-        }
-        Some(merge) => {
-            let order = RevertOrder { op: op.clone(), by: by.clone(), merge };
-            match within(inner, forge.revert(&order)).await {
-                Ok(Moved { channel, commit, lock_hash }) => {
-                    let by = Some(Text::new(by.as_str()));
-                    Observation::PrReverted { pr, channel, commit, lock_hash, by }.into()
-                }
-                Err(ForgeError::Refused(error)) => Decision::RevertFailed { op, pr, error }.into(),
-                Err(ForgeError::Unreachable(_)) => return None,
-            }
-        }
+    let Some(merge) = merge else {
+        let error = Text::from("its merge is no longer remembered");
+        return Some(Decision::RevertFailed { op, pr, error }.into());
     };
-    Some(vec![event])
+    let order = RevertOrder { op: op.clone(), by: by.clone(), merge };
+    Some(match within(inner, forge.revert(&order)).await {
+        Ok(Moved { channel, commit, lock_hash }) => {
+            Observation::PrReverted { pr, channel, commit, lock_hash, by: Some(Text::new(by.as_str())) }
+                .into()
+        }
+        Err(ForgeError::Refused(error)) => Decision::RevertFailed { op, pr, error }.into(),
+        Err(ForgeError::Unreachable(_) | ForgeError::Limited { .. }) => return None,
+    })
 }
 
 fn last_merge(fleet: &Fleet, pr: &PrId) -> Option<Merge> {
     fleet.merges().iter().rev().find(|merge| merge.pr == *pr).cloned()
 }
 
-/// Looks at every channel, one after the other.
-async fn look_at_all(inner: &Inner, forge: &dyn Forge) -> Vec<Event> {
-    let mut channels: Vec<ChannelName> =
-        inner.shown.fleet().channels().iter().map(|channel| channel.name.clone()).collect();
-    if channels.is_empty() {
-        channels.push(ChannelName::main());
-    }
-    let mut events = Vec::new();
-    for channel in channels {
-        events.extend(look_at(inner, forge, channel).await);
-    }
-    events
-}
-
-async fn look_at(inner: &Inner, forge: &dyn Forge, channel: ChannelName) -> Vec<Event> {
-    let mut last = Text::default();
-    for again in 0..LOOKS {
-        if again > 0 {
-            inner.clock.sleep(BETWEEN_LOOKS).await;
-        }
-        let look_started = inner.now();
-        match within(inner, forge.look(&channel)).await {
-            Ok(look) => return seen(&inner.shown.fleet(), channel, look, look_started),
-            Err(ForgeError::Refused(error) | ForgeError::Unreachable(error)) => last = error,
-        }
-    }
-    vec![Observation::DesiredUnavailable { channel, error: last }.into()]
-}
-
-/// What a look found, as events. Pull requests that are open no more were closed: a merge by this hub is told
-/// before.
-fn seen(fleet: &Fleet, channel: ChannelName, look: Look, look_started: Timestamp) -> Vec<Event> {
-    let Look { commit, lock_hash, via, pull_requests } = look;
-    let look_started = Some(look_started);
-    let mut events =
-        vec![Observation::DesiredObserved { channel, commit, lock_hash, via, look_started }.into()];
-    if let Some(open) = pull_requests {
-        let ids: BTreeSet<&PrId> = open.iter().map(|pr| &pr.pr).collect();
-        let gone = fleet.pull_requests().map(|pr| pr.pr.clone()).filter(|pr| !ids.contains(pr));
-        events.extend(gone.map(|pr| Observation::PrClosed { pr }.into()));
-        events.extend(open.into_iter().map(|pr| Observation::PrOpened(pr).into()));
-    }
-    events
-}
-
 /// Every wait has a limit; no merge outlives the request for it by much.
-async fn within<T>(
+pub(super) async fn within<T>(
     inner: &Inner,
     asked: impl Future<Output = Result<T, ForgeError>>,
 ) -> Result<T, ForgeError> {

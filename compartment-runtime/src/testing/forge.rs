@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
-use compartment_core::event::{PullRequest, Via};
+use compartment_core::event::{Comparison, PullRequest, Via};
 use compartment_core::{ChannelName, Commit, LockHash, OpId, PrId, Text};
 
-use crate::{Forge, ForgeError, Look, MergeOrder, Moved, RevertOrder};
+use crate::{Ended, Forge, ForgeError, Look, MergeOrder, Moved, Proposal, RevertOrder};
 
 /// A repository in memory, with one channel. It keeps the port's promise: the same order is carried out once.
 #[derive(Debug)]
@@ -22,6 +22,11 @@ struct State {
     before: BTreeMap<PrId, (Commit, LockHash)>,
     done: BTreeMap<OpId, Moved>,
     carried_out: Vec<OpId>,
+    ended: BTreeMap<PrId, Ended>,
+    distances: Vec<Comparison>,
+    /// The pairs that were asked for.
+    compared: Vec<(Commit, Commit)>,
+    looks: u64,
     trouble: Option<ForgeError>,
     /// The next answer is lost on its way, after the order was carried out.
     lose_answer: bool,
@@ -37,6 +42,10 @@ impl MemoryForge {
             before: BTreeMap::new(),
             done: BTreeMap::new(),
             carried_out: Vec::new(),
+            ended: BTreeMap::new(),
+            distances: Vec::new(),
+            compared: Vec::new(),
+            looks: 0,
             trouble: None,
             lose_answer: false,
         };
@@ -50,6 +59,38 @@ impl MemoryForge {
     /// Opens a pull request; merging it makes `becomes` the tip.
     pub fn open(&self, pr: PullRequest, becomes: (Commit, LockHash)) {
         self.state().open.insert(pr.pr.clone(), (pr, becomes));
+    }
+
+    /// Somebody pushes to the branch.
+    pub fn push(&self, commit: Commit, lock_hash: LockHash) {
+        self.state().tip = (commit, lock_hash);
+    }
+
+    /// Somebody ends a pull request elsewhere; where it was merged, the branch moves.
+    pub fn end(&self, pr: PrId, ended: Ended) {
+        let mut state = self.state();
+        state.open.remove(&pr);
+        if let Ended::Merged { moved: Moved { commit, lock_hash: Some(lock_hash), .. }, .. } = &ended {
+            state.tip = (*commit, *lock_hash);
+        }
+        state.ended.insert(pr, ended);
+    }
+
+    /// Knows how far two commits are apart.
+    pub fn knows(&self, distance: Comparison) {
+        self.state().distances.push(distance);
+    }
+
+    /// The pairs of commits that were to be compared.
+    #[must_use]
+    pub fn compared(&self) -> Vec<(Commit, Commit)> {
+        self.state().compared.clone()
+    }
+
+    /// How many looks there were, those that failed among them.
+    #[must_use]
+    pub fn looks(&self) -> u64 {
+        self.state().looks
     }
 
     /// Whether everything fails, and how.
@@ -89,10 +130,39 @@ impl State {
 #[async_trait]
 impl Forge for MemoryForge {
     async fn look(&self, _: &ChannelName) -> Result<Look, ForgeError> {
-        let state = self.state();
+        let mut state = self.state();
+        state.looks += 1;
         state.in_trouble()?;
         let pull_requests = Some(state.open.values().map(|(pr, _)| pr.clone()).collect());
         Ok(Look { commit: state.tip.0, lock_hash: Some(state.tip.1), via: Via::Git, pull_requests })
+    }
+
+    async fn proposal(&self, pr: &PullRequest) -> Result<Proposal, ForgeError> {
+        let state = self.state();
+        state.in_trouble()?;
+        match state.open.get(&pr.pr) {
+            Some((PullRequest { head: Some(head), .. }, (_, lock_hash))) => Ok(Proposal {
+                channel: ChannelName::main(),
+                head: *head,
+                lock_hash: Some(*lock_hash),
+                inputs: Vec::new(),
+            }),
+            Some(_) | None => Err(ForgeError::Refused(Text::from("it is not open"))),
+        }
+    }
+
+    async fn ended(&self, pr: &PullRequest) -> Result<Ended, ForgeError> {
+        let state = self.state();
+        state.in_trouble()?;
+        Ok(state.ended.get(&pr.pr).cloned().unwrap_or(Ended::Closed))
+    }
+
+    async fn compare(&self, host: &Commit, desired: &Commit) -> Result<Option<Comparison>, ForgeError> {
+        let mut state = self.state();
+        state.compared.push((*host, *desired));
+        state.in_trouble()?;
+        let found = state.distances.iter().find(|d| d.host_commit == *host && d.desired_commit == *desired);
+        Ok(found.copied())
     }
 
     async fn merge(&self, order: &MergeOrder) -> Result<Moved, ForgeError> {

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use compartment_core::Text;
 use compartment_local::observe::agent_version;
 use compartment_local::run::Stop;
+use compartment_runtime::hub::Config as HubConfig;
 use compartment_transport_http::agent::{Agent, Config};
 use compartment_transport_http::server::listen::Listen;
 use tokio::io::AsyncReadExt;
@@ -110,7 +111,7 @@ pub fn run_hub(folder: &Path, data: &Path) -> Result<(), DemoError> {
     runtime.map_err(ServeError::Runtime)?.block_on(async {
         let listen = Listen::on(([127, 0, 0, 1], 0).into());
         let forge = Some(DemoForge::open(folder, Stop::default()));
-        let served = Served::start(Keep { data, listen, forge }).await?;
+        let served = Served::start(Keep { data, listen, forge, config: HubConfig::default() }).await?;
         served.release(agent_version()?).await?;
         let said = writeln!(std::io::stdout(), "http://{}", served.address());
         said.map_err(|source| DemoError::Start { what: "hub".to_owned(), source })?;

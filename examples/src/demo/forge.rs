@@ -5,11 +5,11 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
-use compartment_core::event::{PullRequest, Via};
-use compartment_core::{ChannelName, OpId, PrId, Text};
+use compartment_core::event::{Comparison, PullRequest, Via};
+use compartment_core::{ChannelName, Commit, OpId, PrId, Text};
 use compartment_local::git::Git;
 use compartment_local::run::Stop;
-use compartment_runtime::{Forge, ForgeError, Look, MergeOrder, Moved, RevertOrder};
+use compartment_runtime::{Ended, Forge, ForgeError, Look, MergeOrder, Moved, Proposal, RevertOrder};
 
 use super::DemoError;
 use super::repository::Repository;
@@ -52,6 +52,18 @@ impl Forge for DemoForge {
             mergeable: Some(true),
         });
         Ok(Look { commit, lock_hash, via: Via::Git, pull_requests: Some(open.into_iter().collect()) })
+    }
+
+    async fn proposal(&self, _: &PullRequest) -> Result<Proposal, ForgeError> {
+        Err(ForgeError::Refused(Text::from("this hub does not read pull requests")))
+    }
+
+    async fn ended(&self, _: &PullRequest) -> Result<Ended, ForgeError> {
+        Ok(Ended::Closed)
+    }
+
+    async fn compare(&self, _: &Commit, _: &Commit) -> Result<Option<Comparison>, ForgeError> {
+        Ok(None)
     }
 
     async fn merge(&self, order: &MergeOrder) -> Result<Moved, ForgeError> {

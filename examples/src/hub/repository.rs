@@ -4,19 +4,15 @@ use std::path::Path;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use compartment_core::event::{Observation, Via};
-use compartment_core::{ChannelName, Text};
+use compartment_core::event::{Comparison, Observation, PullRequest, Via};
+use compartment_core::{ChannelName, Commit, Text};
 use compartment_local::git::Git;
 use compartment_local::observe::{self, Checkout, Source};
 use compartment_local::run::Stop;
 use compartment_runtime::hub::SystemClock;
-use compartment_runtime::hub::{Hub, HubError};
-use compartment_runtime::{Clock, Forge, ForgeError, Look, MergeOrder, Moved, RevertOrder};
+use compartment_runtime::{Clock, Ended, Forge, ForgeError, Look, MergeOrder, Moved, Proposal, RevertOrder};
 
 use super::ServeError;
-
-/// How often in a row a look fails before the desired state counts as unavailable: one turns no fleet red.
-const LOOKS: u32 = 3;
 
 /// A branch of a repository that is looked at with `git`.
 #[derive(Clone, Debug)]
@@ -53,34 +49,6 @@ impl GitRepository {
             Err(error) => Err(Text::new(&error.to_string())),
         }
     }
-
-    /// Looks again and again, and tells the hub what it saw.
-    pub async fn watch(self, hub: Hub, every: Duration) {
-        let mut failed = 0;
-        let mut due = tokio::time::interval(every);
-        loop {
-            due.tick().await;
-            let Ok(seen) = self.seen().await else { return };
-            failed = match &seen {
-                Observation::DesiredUnavailable { .. } => failed + 1,
-                Observation::DesiredObserved { .. }
-                | Observation::PrOpened(_)
-                | Observation::PrClosed { .. }
-                | Observation::PrMerged { .. }
-                | Observation::PrReverted { .. }
-                | Observation::CommitsCompared(_) => 0,
-            };
-            // The hub says by itself when it has stopped.
-            if (failed == 0 || failed >= LOOKS)
-                && matches!(hub.observe(vec![seen]).await, Err(HubError::Stopped(_)))
-            {
-                return;
-            }
-            if (1..LOOKS).contains(&failed) {
-                due.reset_after(Duration::from_secs(2).min(every));
-            }
-        }
-    }
 }
 
 #[async_trait]
@@ -99,6 +67,18 @@ impl Forge for GitRepository {
                 Err(ForgeError::Refused(Text::from("a look saw something else")))
             }
         }
+    }
+
+    async fn proposal(&self, _: &PullRequest) -> Result<Proposal, ForgeError> {
+        Err(ForgeError::Refused(Text::from("this hub does not read pull requests")))
+    }
+
+    async fn ended(&self, _: &PullRequest) -> Result<Ended, ForgeError> {
+        Ok(Ended::Closed)
+    }
+
+    async fn compare(&self, _: &Commit, _: &Commit) -> Result<Option<Comparison>, ForgeError> {
+        Ok(None)
     }
 
     async fn merge(&self, _: &MergeOrder) -> Result<Moved, ForgeError> {

@@ -4,9 +4,8 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
 
-use compartment_core::{Text, Version};
+use compartment_core::{Span, Text, Version};
 use compartment_local::observe::agent_version;
 use compartment_log_sqlite::{FILE_NAME, OpenError, SqliteLog};
 use compartment_runtime::Forge;
@@ -71,6 +70,8 @@ pub struct Keep<'a> {
     pub listen: Listen,
     /// Where it looks for what is desired, and merges.
     pub forge: Option<Arc<dyn Forge>>,
+    /// Its limits.
+    pub config: Config,
 }
 
 impl Served {
@@ -79,7 +80,7 @@ impl Served {
     /// # Errors
     /// [`ServeError`].
     pub async fn start(keep: Keep<'_>) -> Result<Self, ServeError> {
-        let Keep { data, listen, forge } = keep;
+        let Keep { data, listen, forge, config } = keep;
         std::fs::create_dir_all(data)
             .map_err(|source| ServeError::Folder { path: data.to_owned(), source })?;
         let access = Arc::new(Access::from_file(TokenFile::open(data)?)?);
@@ -87,7 +88,7 @@ impl Served {
         let agents = Agents::new(access, Arc::new(SystemClock::default()), AgentsConfig::default());
         let log = Arc::new(SqliteLog::open(&data.join(FILE_NAME))?);
         let ports = Ports { forge, transports: vec![Arc::new(agents.clone())], ..Ports::new(log) };
-        let hub = Hub::start(ports, Config::default()).await?;
+        let hub = Hub::start(ports, config).await?;
         let router = router(hub.clone(), agents);
         Ok(Self { hub, router, bound })
     }
@@ -149,14 +150,12 @@ pub(super) fn run(args: &Serve, mut around: Surroundings<'_>) -> Result<(), HubE
             GitRepository::open(&data.join("repository"), remote, args.branch.clone(), stop.clone())
         });
         let repository = repository.transpose()?;
-        let forge = repository.clone().map(|repository| -> Arc<dyn Forge> { Arc::new(repository) });
-        let served = Served::start(Keep { data: &data, listen: listen(args), forge }).await?;
+        let forge = repository.map(|repository| -> Arc<dyn Forge> { Arc::new(repository) });
+        let config = Config { look_every: Span::from_secs(args.look_every), ..Config::default() };
+        let served = Served::start(Keep { data: &data, listen: listen(args), forge, config }).await?;
         let version = args.agent_version.clone().or_else(|| agent_version().ok());
         if let Some(version) = version {
             served.release(version).await?;
-        }
-        if let Some(repository) = repository {
-            tokio::spawn(repository.watch(served.hub.clone(), Duration::from_secs(args.look_every)));
         }
         let scheme = if args.tls_cert.is_some() { "https" } else { "http" };
         around.tell("Hub:", &format!("{scheme}://{}, its data in {}", served.address(), data.display()))?;

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use compartment_core::event::{Observation, PullRequest, Via};
-use compartment_core::{ChannelName, PrId, Text};
+use compartment_core::event::{Comparison, Observation, PullRequest, Via};
+use compartment_core::{ChannelName, Commit, PrId, Text};
 use compartment_examples::matrix::Verdict;
-use compartment_runtime::{Forge, ForgeError, Look, MergeOrder, Moved, RevertOrder};
+use compartment_runtime::{Ended, Forge, ForgeError, Look, MergeOrder, Moved, Proposal, RevertOrder};
 
 use super::world::{Call, World, commit, lock};
 
@@ -21,6 +21,19 @@ fn moved(digit: char) -> Result<Moved, ForgeError> {
 impl Forge for Repository {
     async fn look(&self, _: &ChannelName) -> Result<Look, ForgeError> {
         Ok(Look { commit: commit('a'), lock_hash: Some(lock('a')), via: Via::Git, pull_requests: None })
+    }
+
+    async fn proposal(&self, pr: &PullRequest) -> Result<Proposal, ForgeError> {
+        let head = pr.head.ok_or_else(|| ForgeError::Refused(Text::from("no head")))?;
+        Ok(Proposal { channel: ChannelName::main(), head, lock_hash: Some(lock('b')), inputs: Vec::new() })
+    }
+
+    async fn ended(&self, _: &PullRequest) -> Result<Ended, ForgeError> {
+        Ok(Ended::Closed)
+    }
+
+    async fn compare(&self, _: &Commit, _: &Commit) -> Result<Option<Comparison>, ForgeError> {
+        Ok(None)
     }
 
     async fn merge(&self, order: &MergeOrder) -> Result<Moved, ForgeError> {

@@ -1,0 +1,253 @@
+//! Watches the repository: looks at each channel again and again, and says how far hosts are from it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use compartment_core::event::{Event, Observation, PullRequest};
+use compartment_core::{ChannelName, Commit, Fleet, Span, Text, Timestamp};
+use tracing::{debug, warn};
+
+use super::repository::within;
+use super::{Hub, Inner};
+use crate::{Ended, Forge, ForgeError, Look};
+
+/// How many looks in a row fail until the desired state counts as unavailable: one turns no fleet red.
+const LOOKS: u32 = 3;
+
+/// For how long looks fail until it does, however few they were.
+const DOUBT: Span = Span::from_mins(1);
+
+/// How soon a look that failed is made again, at first; then twice as long each time.
+const RETRY: Span = Span::from_secs(1);
+
+/// How often new channels, and commits to compare, are looked for.
+const GLANCE: Span = Span::from_secs(5);
+
+/// How many commits are compared at one glance.
+const COMPARED_AT_ONCE: usize = 64;
+
+/// How many pairs are known to have been asked for.
+const ASKED: usize = 16_384;
+
+/// How soon a pair is asked for again of which the forge knew one side only: it may have been pushed since.
+const ASK_AGAIN: Span = Span::from_mins(10);
+
+/// Watches until the hub stops.
+pub(super) async fn watch(hub: Hub) {
+    let Some(forge) = hub.inner.forge.clone() else { return };
+    let inner = Arc::clone(&hub.inner);
+    let watch =
+        Watch { inner: &inner, forge, channels: BTreeMap::new(), asked: BTreeMap::new(), glanced: None };
+    tokio::select! {
+        () = watch.run() => {}
+        () = inner.stopping() => {}
+    }
+}
+
+struct Watch<'a> {
+    inner: &'a Inner,
+    forge: Arc<dyn Forge>,
+    channels: BTreeMap<ChannelName, Channel>,
+    /// Pairs of a host's commit and a desired one, and when to ask again where that is of use.
+    asked: BTreeMap<(Commit, Commit), Option<Timestamp>>,
+    /// How far the log was when hosts were last looked through.
+    glanced: Option<u64>,
+}
+
+/// How a channel is watched.
+struct Channel {
+    /// The next look.
+    due: Timestamp,
+    failing: Option<Failing>,
+}
+
+/// Looks that failed in a row.
+#[derive(Clone, Copy)]
+struct Failing {
+    looks: u32,
+    since: Timestamp,
+    retry: Span,
+}
+
+impl Watch<'_> {
+    async fn run(mut self) {
+        loop {
+            self.follow();
+            let now = self.inner.now();
+            let due: Vec<_> =
+                self.channels.iter().filter(|(_, c)| c.due <= now).map(|(name, _)| name.clone()).collect();
+            for channel in due {
+                self.look(channel).await;
+            }
+            self.compare().await;
+            let next = self.channels.values().map(|channel| channel.due).min();
+            let glance = self.inner.now() + GLANCE;
+            tokio::select! {
+                () = self.inner.sleep_until(next.map_or(glance, |next| next.min(glance))) => {}
+                () = self.inner.look_now.notified() => {
+                    let now = self.inner.now();
+                    for channel in self.channels.values_mut() {
+                        channel.due = channel.due.min(now);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Channels that hosts have begun to follow are due at once.
+    fn follow(&mut self) {
+        let now = self.inner.now();
+        let fleet = self.inner.shown.fleet();
+        let mut names: Vec<ChannelName> =
+            fleet.channels().iter().map(|channel| channel.name.clone()).collect();
+        if names.is_empty() {
+            names.push(ChannelName::main());
+        }
+        for name in names {
+            self.channels.entry(name).or_insert(Channel { due: now, failing: None });
+        }
+    }
+
+    /// Looks at a channel once, and records what was seen.
+    async fn look(&mut self, name: ChannelName) {
+        // Neither overlaps with a merge, and what is recorded is in the order in which it was seen.
+        let _alone = self.inner.forge_in_use.lock().await;
+        let look_started = self.inner.now();
+        let seen = within(self.inner, self.forge.look(&name)).await;
+        let (events, due, failing) = match seen {
+            Ok(look) => {
+                let events = self.seen(name.clone(), look, look_started).await;
+                (events, self.inner.now() + self.inner.config.look_every, None)
+            }
+            Err(error) => {
+                let now = self.inner.now();
+                let before = self.channels.get(&name).and_then(|channel| channel.failing);
+                let failing = Failing::after(before, look_started);
+                let wait = failing.retry.min(self.inner.config.look_every).max(error.wait());
+                debug!(channel = %name, looks = failing.looks, %error, "the repository could not be seen");
+                let error = Text::new(&error.to_string());
+                let events = match failing.is_certain(now) {
+                    true => vec![Observation::DesiredUnavailable { channel: name.clone(), error }.into()],
+                    false => Vec::new(),
+                };
+                (events, now + wait, Some(failing))
+            }
+        };
+        if !events.is_empty() && self.inner.submit(events).await.is_err() {
+            // The hub stops, and this with it.
+            return;
+        }
+        self.channels.insert(name, Channel { due, failing });
+    }
+
+    /// What a look found, as events.
+    async fn seen(&self, channel: ChannelName, look: Look, look_started: Timestamp) -> Vec<Event> {
+        let Look { commit, lock_hash, via, pull_requests } = look;
+        let mut events = Vec::new();
+        if let Some(open) = pull_requests {
+            let gone = gone(&self.inner.shown.fleet(), &open);
+            for gone in gone {
+                events.extend(self.ended(&gone, &commit).await);
+            }
+            events.extend(open.into_iter().map(|pr| Observation::PrOpened(pr).into()));
+        }
+        let look_started = Some(look_started);
+        events.push(Observation::DesiredObserved { channel, commit, lock_hash, via, look_started }.into());
+        events
+    }
+
+    /// What became of a pull request that is open no more. A merge is told where it is what the channel is at: one
+    /// that others have followed since would move it back.
+    async fn ended(&self, pr: &PullRequest, tip: &Commit) -> Option<Event> {
+        match within(self.inner, self.forge.ended(pr)).await {
+            Ok(Ended::Merged { moved, by }) if moved.commit.same(tip) => {
+                let (channel, commit, lock_hash) = (moved.channel, moved.commit, moved.lock_hash);
+                Some(Observation::PrMerged { pr: pr.pr.clone(), channel, commit, lock_hash, by }.into())
+            }
+            Ok(Ended::Merged { .. } | Ended::Closed) => {
+                Some(Observation::PrClosed { pr: pr.pr.clone() }.into())
+            }
+            Err(error) => {
+                debug!(pr = %pr.pr, %error, "what became of it could not be told; the next look asks again");
+                None
+            }
+        }
+    }
+
+    /// Compares commits of hosts with the desired ones: each pair once.
+    async fn compare(&mut self) {
+        let now = self.inner.now();
+        let pairs = {
+            let fleet = self.inner.shown.fleet();
+            if self.glanced.replace(fleet.position()) == Some(fleet.position()) {
+                return;
+            }
+            fleet.uncompared()
+        };
+        if self.asked.len() > ASKED {
+            self.asked.clear();
+        }
+        let settled = |pair: &(Commit, Commit)| self.asked.get(pair).is_some_and(Option::is_none);
+        let waits = |pair: &(Commit, Commit)| {
+            self.asked.get(pair).is_some_and(|again| again.is_some_and(|at| at > now))
+        };
+        // Whether one is to be asked for again does not show in the log.
+        if !pairs.iter().all(settled) {
+            self.glanced = None;
+        }
+        let open: Vec<_> =
+            pairs.into_iter().filter(|pair| !settled(pair) && !waits(pair)).take(COMPARED_AT_ONCE).collect();
+        let mut events = Vec::new();
+        for pair in open {
+            let again = match within(self.inner, self.forge.compare(&pair.0, &pair.1)).await {
+                Ok(Some(comparison)) => {
+                    events.push(Observation::CommitsCompared(comparison).into());
+                    None
+                }
+                Ok(None) => Some(now + ASK_AGAIN),
+                Err(error) => {
+                    warn!(host = %pair.0, desired = %pair.1, %error, "the commits could not be compared");
+                    Some(now + error.wait().max(Span::from_mins(1)))
+                }
+            };
+            self.asked.insert(pair, again);
+        }
+        if !events.is_empty() {
+            // Refused only by a hub that stops, and this with it.
+            drop(self.inner.submit(events).await);
+        }
+    }
+}
+
+impl Failing {
+    fn after(before: Option<Self>, look_started: Timestamp) -> Self {
+        match before {
+            None => Self { looks: 1, since: look_started, retry: RETRY },
+            Some(Self { looks, since, retry }) => Self {
+                looks: looks.saturating_add(1),
+                since,
+                retry: Span::from_millis(retry.as_millis() * 2).min(DOUBT),
+            },
+        }
+    }
+
+    /// Whether it is certain that the desired state cannot be seen.
+    fn is_certain(&self, now: Timestamp) -> bool {
+        self.looks >= LOOKS || now.since(self.since) >= DOUBT
+    }
+}
+
+/// Pull requests that were open and are not among these.
+fn gone(fleet: &Fleet, open: &[PullRequest]) -> Vec<PullRequest> {
+    fleet.pull_requests().filter(|pr| !open.iter().any(|open| open.pr == pr.pr)).cloned().collect()
+}
+
+impl ForgeError {
+    /// How long at least it is not to be asked again.
+    const fn wait(&self) -> Span {
+        match self {
+            Self::Limited { wait, .. } => *wait,
+            Self::Refused(_) | Self::Unreachable(_) => Span::from_millis(0),
+        }
+    }
+}
