@@ -82,6 +82,7 @@ mod outstanding;
 mod record;
 pub mod replay;
 mod request;
+pub mod rollout;
 #[cfg(feature = "schema")]
 mod schema;
 mod snapshot;

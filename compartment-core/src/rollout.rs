@@ -1,0 +1,155 @@
+//! How a merge fares: which hosts took it, which will have to, and whether taking it back would help
+//! (CORE-006, section 6).
+//!
+//! Nothing here judges a cell: what is said of a host follows from its last attempt and from its cells.
+
+use alloc::vec::Vec;
+
+use serde::{Deserialize, Serialize};
+
+use crate::commit::{Commit, LockHash};
+use crate::compartment::{Cells, Compartment, Evidence, Status};
+use crate::event::Kind;
+use crate::fleet::{Fleet, Merge};
+use crate::host::Host;
+use crate::id::{ChannelName, HostId, PrId};
+use crate::operation::{Class, Ended, Operation, Outcome, Standing};
+use crate::time::Timestamp;
+
+/// How a merge fares on the hosts of its channel.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct Rollout {
+    /// What was merged.
+    pub pr: PrId,
+    /// The channel that it moved.
+    pub channel: ChannelName,
+    /// The channel's tip after it.
+    pub commit: Commit,
+    /// Whether it was taken back since.
+    pub reverted: bool,
+    /// Hosts that run it, and whose tests passed where they have any.
+    pub succeeded: Vec<HostId>,
+    /// Hosts on which its switch failed or was stopped, whose tests failed, or that were rolled back from it.
+    pub failed: Vec<HostId>,
+    /// Hosts that run it or are being switched to it, and nobody knows yet whether it works there.
+    pub unsettled: Vec<HostId>,
+    /// All others.
+    pub untried: Vec<HostId>,
+    /// Whether a revert is worth an offer: it failed somewhere, was not taken back, and the channel has had no
+    /// other merge since.
+    pub revert_offered: bool,
+}
+
+/// How a merge fares on one host.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Fate {
+    Succeeded,
+    Failed,
+    Unsettled,
+    Untried,
+}
+
+impl Fleet {
+    /// How the last merge of each channel fares, by channel.
+    #[must_use]
+    pub fn rollouts(&self, now: Timestamp) -> Vec<Rollout> {
+        let last = |merge: &&Merge| self.is_last_merge(merge);
+        let mut last: Vec<&Merge> = self.merges().iter().filter(last).collect();
+        last.sort_by(|a, b| a.channel.cmp(&b.channel));
+        last.into_iter().map(|merge| self.rollout(merge, now)).collect()
+    }
+
+    /// How a merge fares.
+    #[must_use]
+    pub fn rollout(&self, merge: &Merge, now: Timestamp) -> Rollout {
+        let Merge { pr, channel, commit, reverted } = merge.clone();
+        let mut of: [Vec<HostId>; 4] = Default::default();
+        for host in self.followers(&channel) {
+            of[self.fate(host, &commit, now) as usize].push(host.id().clone());
+        }
+        let [succeeded, failed, unsettled, untried] = of;
+        let revert_offered = !failed.is_empty() && !reverted && self.is_last_merge(merge);
+        Rollout { pr, channel, commit, reverted, succeeded, failed, unsettled, untried, revert_offered }
+    }
+
+    /// The hosts whose Lock is green now and would not be proven equal to this lock: those that a merge turns
+    /// yellow. All that are green, where the lock is not known.
+    #[must_use]
+    pub fn outdated_by(
+        &self,
+        channel: &ChannelName,
+        lock_hash: Option<&LockHash>,
+        now: Timestamp,
+    ) -> Vec<HostId> {
+        let turns = |host: &&Host| {
+            let told = host.checkout().and_then(|checkout| checkout.lock.of_commit().hash().copied());
+            let stays = lock_hash.is_some_and(|wanted| told.as_ref() == Some(wanted));
+            !stays && self.cells_of(host, now).status(Compartment::Lock) == Status::Ok
+        };
+        self.followers(channel).filter(turns).map(|host| host.id().clone()).collect()
+    }
+
+    /// The hosts of a channel, by id.
+    fn followers<'a>(&'a self, channel: &'a ChannelName) -> impl Iterator<Item = &'a Host> {
+        let hosts = self.sorted().into_iter().map(|index| self.at_index(index));
+        hosts.filter(move |host| self.channel_of(host).name == *channel)
+    }
+
+    fn cells_of(&self, host: &Host, now: Timestamp) -> Cells {
+        Cells::judge(&Evidence::new(self, host, now))
+    }
+
+    fn is_last_merge(&self, merge: &Merge) -> bool {
+        let last = self.merges().iter().rev().find(|other| other.channel == merge.channel);
+        last.is_some_and(|last| last.pr == merge.pr && last.commit == merge.commit)
+    }
+
+    fn fate(&self, host: &Host, commit: &Commit, now: Timestamp) -> Fate {
+        let runs_it = host.deployed_commit().is_some_and(|deployed| deployed.same(commit));
+        match host.operations().last(Class::Attempt, now) {
+            Standing::Running(attempt) | Standing::Expired(attempt) if tries(attempt, commit) => {
+                return Fate::Unsettled;
+            }
+            Standing::Ended(ended) if tries(&ended.operation, commit) && !(runs_it && ended.settled) => {
+                match ended.outcome {
+                    Outcome::Failed { .. } | Outcome::Stopped { .. } => return Fate::Failed,
+                    Outcome::Expired { .. } | Outcome::Lost | Outcome::Overtaken if !ended.settled => {
+                        return Fate::Unsettled;
+                    }
+                    Outcome::Expired { .. }
+                    | Outcome::Lost
+                    | Outcome::Overtaken
+                    | Outcome::Ok
+                    | Outcome::Passed { .. }
+                    | Outcome::TestsFailed { .. } => {}
+                }
+            }
+            Standing::Ended(ended) if !runs_it && was_taken_back(host, ended, commit) => return Fate::Failed,
+            Standing::None | Standing::Running(_) | Standing::Expired(_) | Standing::Ended(_) => {}
+        }
+        if !runs_it {
+            return Fate::Untried;
+        }
+        match self.cells_of(host, now).status(Compartment::Tests) {
+            // There are none, or they are switched off: nothing is left to be waited for.
+            Status::Ok | Status::Unknown => Fate::Succeeded,
+            Status::Error => Fate::Failed,
+            Status::Working | Status::Outdated => Fate::Unsettled,
+        }
+    }
+}
+
+/// A switch to this commit, as far as its start was seen.
+fn tries(attempt: &Operation, commit: &Commit) -> bool {
+    let checkout = attempt.start.as_ref().and_then(|scene| scene.checkout.as_ref());
+    let commit_at_start = checkout.and_then(|checkout| checkout.commit.known());
+    attempt.kind == Kind::Switch && commit_at_start.is_some_and(|started| started.same(commit))
+}
+
+/// The last attempt is a rollback, and the last switch before it went to this commit.
+fn was_taken_back(host: &Host, last: &Ended, commit: &Commit) -> bool {
+    let switches = host.operations().ended().iter().filter(|ended| ended.operation.kind == Kind::Switch);
+    let before = switches.max_by_key(|ended| ended.operation.ordinal);
+    last.operation.kind == Kind::Rollback && before.is_some_and(|before| tries(&before.operation, commit))
+}

@@ -1,0 +1,132 @@
+//! After a merge: who took it, who failed, and when a revert is offered.
+
+use compartment_core::ChannelName;
+use compartment_core::event::TestsConfig;
+use compartment_core::testing::{
+    Scenario, configured, configured_on, desired, heartbeat, lock, log, merged, pull_ok, pull_started,
+    reverted, rollback_ok, rollback_started, switch_fail, switch_ok, switch_started, test_fail, test_pass,
+    test_started,
+};
+
+/// What became of the last merge: `pr: succeeded/failed/unsettled/untried`, and whether a revert is offered.
+fn told(scenario: &Scenario) -> String {
+    let join = |hosts: &[compartment_core::HostId]| {
+        hosts.iter().map(ToString::to_string).collect::<Vec<_>>().join(",")
+    };
+    let told = scenario.fleet.rollouts(scenario.now()).into_iter().map(|r| {
+        let offered = if r.revert_offered { " revert?" } else { "" };
+        let groups = [&r.succeeded, &r.failed, &r.unsettled, &r.untried].map(|hosts| join(hosts));
+        format!("{}: {}{offered}", r.pr, groups.join("/"))
+    });
+    told.collect::<Vec<_>>().join("; ")
+}
+
+/// Three hosts at `a`, and the merge of 7, which moves the channel to `b`.
+fn after_the_merge() -> Scenario {
+    let mut scenario = Scenario::given(log![desired('a')]);
+    for (n, host) in ["gpc0", "gpc1", "gpc2"].into_iter().enumerate() {
+        let number = u32::try_from(n).unwrap() + 1;
+        scenario = scenario.when(log![heartbeat(host).at('a').lock('a').runs("a1", number).built_from('a')]);
+    }
+    scenario.when(log![merged(7, 'b', Some(lock('b')))])
+}
+
+fn pulled(scenario: Scenario, host: &str) -> Scenario {
+    scenario.when(log![pull_started(host), pull_ok(host, 'b').lock('b')])
+}
+
+fn switched(scenario: Scenario, host: &str) -> Scenario {
+    pulled(scenario, host).when(log![switch_started(host), switch_ok(host).runs("b2", 9)])
+}
+
+#[test]
+fn a_merge_that_nobody_took_is_untried_and_not_to_be_taken_back() {
+    assert_eq!(told(&after_the_merge()), "7: ///gpc0,gpc1,gpc2");
+    assert_eq!(told(&pulled(after_the_merge(), "gpc0")), "7: ///gpc0,gpc1,gpc2");
+}
+
+#[test]
+fn a_host_has_succeeded_when_its_tests_have_passed() {
+    let switching = pulled(after_the_merge(), "gpc0").when(log![switch_started("gpc0")]);
+    assert_eq!(told(&switching), "7: //gpc0/gpc1,gpc2");
+    let scenario = switched(after_the_merge(), "gpc0");
+    assert_eq!(told(&scenario), "7: //gpc0/gpc1,gpc2", "its tests are due");
+    let scenario = scenario.when(log![test_started("gpc0")]);
+    assert_eq!(told(&scenario), "7: //gpc0/gpc1,gpc2");
+    assert_eq!(told(&scenario.when(log![test_pass("gpc0", 3)])), "7: gpc0///gpc1,gpc2");
+}
+
+#[test]
+fn a_host_without_tests_has_succeeded_when_it_is_switched() {
+    let none = TestsConfig { enabled: false, ..TestsConfig::default() };
+    let scenario = switched(after_the_merge(), "gpc0").when(log![configured("gpc0", none)]);
+    assert_eq!(told(&scenario), "7: gpc0///gpc1,gpc2");
+}
+
+#[test]
+fn a_failed_switch_and_failed_tests_offer_the_revert_and_a_revert_ends_it() {
+    let switch = pulled(after_the_merge(), "gpc1")
+        .when(log![switch_started("gpc1"), switch_fail("gpc1").activated(false)]);
+    assert_eq!(told(&switch), "7: /gpc1//gpc0,gpc2 revert?");
+    let tests = switched(switch, "gpc2").when(log![test_started("gpc2"), test_fail("gpc2", 1, 3)]);
+    assert_eq!(told(&tests), "7: /gpc1,gpc2//gpc0 revert?");
+    let back = tests.when(log![reverted(7, 'c', Some(lock('a')))]);
+    assert_eq!(told(&back), "7: /gpc1,gpc2//gpc0");
+}
+
+#[test]
+fn a_host_that_was_rolled_back_has_failed() {
+    let scenario = switched(after_the_merge(), "gpc0").when(log![
+        test_started("gpc0"),
+        test_fail("gpc0", 1, 3),
+        rollback_started("gpc0").to(1),
+        rollback_ok("gpc0").runs("a1", 1)
+    ]);
+    assert_eq!(told(&scenario), "7: /gpc0//gpc1,gpc2 revert?");
+}
+
+#[test]
+fn a_host_that_has_moved_on_is_nobody_s_failure_and_an_earlier_merge_is_not_offered() {
+    let failed = pulled(after_the_merge(), "gpc0")
+        .when(log![switch_started("gpc0"), switch_fail("gpc0").activated(false)]);
+    let mended = failed.when(log![
+        merged(8, 'c', Some(lock('c'))),
+        pull_started("gpc0"),
+        pull_ok("gpc0", 'c').lock('c'),
+        switch_started("gpc0"),
+        switch_ok("gpc0").runs("c3", 10)
+    ]);
+    assert_eq!(told(&mended), "8: //gpc0/gpc1,gpc2");
+    let first = mended.fleet.merges()[0].clone();
+    let rollout = mended.fleet.rollout(&first, mended.now());
+    assert!(rollout.failed.is_empty() && !rollout.revert_offered, "{rollout:?}");
+}
+
+#[test]
+fn only_hosts_of_the_channel_count() {
+    let scenario = after_the_merge().when(log![configured_on("gpc2", "edge", TestsConfig::default())]);
+    assert_eq!(told(&scenario), "7: ///gpc0,gpc1");
+}
+
+#[test]
+fn a_merge_turns_those_yellow_whose_lock_is_green_and_another_one() {
+    let green = {
+        let mut scenario = Scenario::given(log![desired('a')]);
+        scenario =
+            scenario.when(log![heartbeat("gpc0").at('a').lock('a'), heartbeat("gpc1").at('c').lock('c')]);
+        scenario.when(log![heartbeat("gpc2").at('a').lock('a')])
+    };
+    let named = |wanted: Option<char>| {
+        let main = ChannelName::main();
+        let hosts = green.fleet.outdated_by(&main, wanted.map(lock).as_ref(), green.now());
+        hosts.iter().map(ToString::to_string).collect::<Vec<_>>()
+    };
+    assert_eq!(named(Some('b')), ["gpc0", "gpc2"], "gpc1 is yellow already");
+    assert_eq!(named(None), ["gpc0", "gpc2"]);
+    assert_eq!(named(Some('a')), [""; 0], "no dependency moves");
+    // And so it comes.
+    let merged = green.clone().when(log![merged(7, 'b', Some(lock('b')))]);
+    for host in named(Some('b')) {
+        assert_eq!(merged.colors(&host).split(' ').nth(2), Some("yellow"), "{host}");
+    }
+}
