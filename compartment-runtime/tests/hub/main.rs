@@ -6,6 +6,7 @@ mod batches;
 mod durable;
 mod execute;
 mod live;
+mod looks;
 mod news;
 mod output;
 mod past;
