@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use compartment_core::event::GenerationNumber;
 use compartment_core::sync::Message;
-use compartment_core::{AuditEntry, HostId, Matrix, OpId, Row, SessionId, StorePath, Timestamp};
+use compartment_core::{AuditEntry, HostId, Matrix, OpId, PrId, Row, SessionId, StorePath, Timestamp};
 use futures::stream::{BoxStream, StreamExt};
 use reqwest::Method;
 use serde::de::DeserializeOwned;
@@ -15,7 +15,7 @@ use super::{ClientError, Connection};
 use crate::wire::events::Taken;
 use crate::wire::orders::{self, OrderLine};
 use crate::wire::output::{self, Ended, Page, Printed};
-use crate::wire::reading::{Health, History, Rollback};
+use crate::wire::reading::{Health, History, PullRequestView, PullRequests, Rollback};
 use crate::wire::requests::{Answers, Body};
 use crate::wire::{NDJSON, SESSION_HEADER};
 
@@ -102,6 +102,22 @@ impl Connection {
         let mut query: Vec<_> = number.iter().map(|number| ("number", number.to_string())).collect();
         query.extend(path.map(|path| ("path", path.to_string())));
         self.get(Ask { query, ..Ask::get(&["v1", "hosts", host.as_str(), "rollback"]) }).await
+    }
+
+    /// The pull requests that bring updates, and how the last merge of each channel fares.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn pull_requests(&self) -> Result<PullRequests, ClientError> {
+        self.get(Ask::get(&["v1", "pull-requests"])).await
+    }
+
+    /// One pull request: what it would change, or how it fares since it was merged.
+    ///
+    /// # Errors
+    /// [`ClientError`]; a problem `not-found` where it is neither open nor was merged.
+    pub async fn pull_request(&self, pr: &PrId) -> Result<PullRequestView, ClientError> {
+        self.get(Ask::get(&["v1", "pull-requests", pr.as_str()])).await
     }
 
     /// Who did what.

@@ -21,6 +21,7 @@ pub(super) struct Metrics {
     position: Gauge,
     waiting: Gauge,
     agents: Gauge,
+    forge_asks: Gauge,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -51,6 +52,8 @@ pub(super) struct Now {
     pub(super) waiting: usize,
     pub(super) agents: usize,
     pub(super) counts: Counts,
+    /// How often the forge may still be asked; nothing where it does not count.
+    pub(super) forge_asks: Option<u64>,
 }
 
 impl Metrics {
@@ -64,6 +67,7 @@ impl Metrics {
             position: Gauge::default(),
             waiting: Gauge::default(),
             agents: Gauge::default(),
+            forge_asks: Gauge::default(),
         };
         registry.register("live_subscribers", "Streams of live updates", this.subscribers.clone());
         registry.register("http_answers", "Answers by route and status", this.answers.clone());
@@ -71,6 +75,8 @@ impl Metrics {
         registry.register("log_position", "The last record that is durable and shown", this.position.clone());
         registry.register("fold_waiting", "Events that wait to be taken", this.waiting.clone());
         registry.register("agents_connected", "Agents that listen for orders", this.agents.clone());
+        let forge_asks = "Requests that the forge still answers; -1 where it does not count";
+        registry.register("forge_requests_left", forge_asks, this.forge_asks.clone());
         Self { registry: Mutex::new(registry), ..this }
     }
 
@@ -85,6 +91,7 @@ impl Metrics {
         self.position.set(i64::try_from(now.position).unwrap_or(i64::MAX));
         self.waiting.set(whole(now.waiting));
         self.agents.set(whole(now.agents));
+        self.forge_asks.set(now.forge_asks.map_or(-1, |left| i64::try_from(left).unwrap_or(i64::MAX)));
         for cell in Compartment::ALL {
             for color in Color::ALL {
                 let labels = CellLabels { cell: Word(cell.as_str()), color: Word(color.as_str()) };

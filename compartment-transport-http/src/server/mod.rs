@@ -4,6 +4,7 @@
 //!                         ┌ agents   reports up, orders down, output up      (a host's token)
 //!   listen ─► router ─────┤ people   matrix, history, audit, live, output    (a reader's token)
 //!  (TLS, limits)          │          requests                                (an operator's token)
+//!                         ├ a forge  /v1/webhook                               (a signature)
 //!                         └ probes   /healthz, /metrics, /openapi.json
 //! ```
 //!
@@ -21,8 +22,10 @@ mod openapi;
 mod output;
 mod past;
 mod probes;
+mod pull_requests;
 mod read;
 mod requests;
+mod webhook;
 
 use std::sync::Arc;
 
@@ -40,6 +43,7 @@ use utoipa_axum::routes;
 
 pub use agents::{Agents, AgentsConfig};
 pub use gate::Limits;
+pub use webhook::{WeakSecret, Webhook};
 
 use gate::Gate;
 use metrics::Metrics;
@@ -51,6 +55,7 @@ struct Server {
     agents: Agents,
     gate: Arc<Gate>,
     metrics: Arc<Metrics>,
+    webhook: Option<Webhook>,
 }
 
 impl axum::extract::FromRef<Server> for Arc<Gate> {
@@ -61,20 +66,29 @@ impl axum::extract::FromRef<Server> for Arc<Gate> {
 
 /// The router: everything but the listening. `agents` is a transport of the hub, and brings the tokens and limits.
 pub fn router(hub: Hub, agents: Agents) -> Router {
+    router_with(hub, agents, None)
+}
+
+/// The [`router`] of a hub that also takes notices of its forge.
+pub fn router_with(hub: Hub, agents: Agents, webhook: Option<Webhook>) -> Router {
     let gate = Arc::clone(agents.gate());
     let body_limit = DefaultBodyLimit::max(gate.limits.body);
-    let server = Server { hub, agents: agents.clone(), gate, metrics: Arc::new(Metrics::new()) };
+    let metrics = Arc::new(Metrics::new());
+    let server = Server { hub, agents: agents.clone(), gate, metrics, webhook };
     let (people, pages) = OpenApiRouter::with_openapi(openapi::frame())
         .routes(routes!(read::matrix))
         .routes(routes!(read::row))
         .routes(routes!(read::history))
         .routes(routes!(read::rollback))
         .routes(routes!(read::explain))
+        .routes(routes!(pull_requests::list))
+        .routes(routes!(pull_requests::one))
         .routes(routes!(past::audit))
         .routes(routes!(past::events))
         .routes(routes!(live::live))
         .routes(routes!(output::output))
         .routes(routes!(requests::request))
+        .routes(routes!(webhook::notice))
         .routes(routes!(probes::healthz))
         .routes(routes!(probes::metrics))
         .with_state(server.clone())

@@ -17,7 +17,7 @@ use utoipa::openapi::{
 use crate::wire::events::Taken;
 use crate::wire::orders::OrderLine;
 use crate::wire::output::{Ended, Page, Printed};
-use crate::wire::reading::{Health, History, Rollback};
+use crate::wire::reading::{Health, History, Noticed, PullRequestView, PullRequests, Rollback};
 use crate::wire::requests::{Answers, Body};
 use crate::wire::{Code, Problem, problem};
 
@@ -32,6 +32,9 @@ pub(super) struct Conflict;
 
 /// What a page that takes a body may answer.
 pub(super) struct TooLarge;
+
+/// What a page that wants a signature may answer.
+pub(super) struct Signed;
 
 /// What a page may answer when the hub has stopped.
 pub(super) struct Stopped;
@@ -51,6 +54,7 @@ answers! {
     NotFound: NotFound;
     Conflict: AgentLive;
     TooLarge: Timeout, TooLarge;
+    Signed: BadRequest, Unauthorized, Internal;
     Stopped: Unavailable;
 }
 
@@ -115,10 +119,13 @@ fn schemas() -> serde_json::Map<String, Value> {
     add::<History>(&mut generator);
     add::<Matrix>(&mut generator);
     add::<Message>(&mut generator);
+    add::<Noticed>(&mut generator);
     add::<OrderLine>(&mut generator);
     add::<Page>(&mut generator);
     add::<Printed>(&mut generator);
     add::<Problem>(&mut generator);
+    add::<PullRequestView>(&mut generator);
+    add::<PullRequests>(&mut generator);
     add::<Rollback>(&mut generator);
     add::<Row>(&mut generator);
     add::<Taken>(&mut generator);

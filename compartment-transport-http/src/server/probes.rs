@@ -42,7 +42,8 @@ pub(super) async fn metrics(State(server): State<Server>, _: Reading) -> Result<
     let health = server.hub.health()?;
     let counts = server.hub.read(|fleet, now| fleet.counts(now))?;
     let agents = server.agents.connected();
-    let now = Now { position: health.position, waiting: health.waiting, agents, counts };
+    let forge_asks = server.hub.rate_limit().map(|limit| limit.remaining);
+    let now = Now { position: health.position, waiting: health.waiting, agents, counts, forge_asks };
     let text = server
         .metrics
         .text(&now)

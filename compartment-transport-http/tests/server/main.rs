@@ -6,4 +6,5 @@ mod abuse;
 mod agents;
 mod live;
 mod people;
+mod pull_requests;
 mod world;

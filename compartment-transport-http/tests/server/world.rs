@@ -8,10 +8,10 @@ use std::time::Duration;
 use compartment_core::event::{Observation, TestsConfig, Via};
 use compartment_core::testing::{commit, lock};
 use compartment_core::{ChannelName, HostId};
-use compartment_runtime::Clock;
 use compartment_runtime::hub::{Config, Hub, MemoryLog, Ports, SystemClock};
+use compartment_runtime::{Clock, Forge};
 use compartment_transport_http::server::access::{Access, Grant, Role, Token};
-use compartment_transport_http::server::{Agents, AgentsConfig, router};
+use compartment_transport_http::server::{Agents, AgentsConfig, Webhook, router_with};
 use eventsource_stream::{Event, Eventsource};
 use futures::stream::BoxStream;
 use futures::{Stream, StreamExt};
@@ -74,14 +74,25 @@ impl World {
     }
 
     pub(crate) async fn with(config: AgentsConfig, hosts: &[&str]) -> Self {
+        Self::watching(config, hosts, None, None).await
+    }
+
+    /// The same with a forge, and its notices.
+    pub(crate) async fn watching(
+        config: AgentsConfig,
+        hosts: &[&str],
+        forge: Option<Arc<dyn Forge>>,
+        webhook: Option<Webhook>,
+    ) -> Self {
         let (access, tokens, operator, reader) = access(hosts);
         let agents = Agents::new(access, Arc::new(SystemClock::default()), config);
         let ports = Ports {
             transports: vec![Arc::new(agents.clone())],
+            forge,
             ..Ports::new(Arc::new(MemoryLog::default()))
         };
         let hub = Hub::start(ports, Config::default()).await.unwrap();
-        let (address, serving) = serve(router(hub.clone(), agents.clone())).await;
+        let (address, serving) = serve(router_with(hub.clone(), agents.clone(), webhook)).await;
         let desired = Observation::DesiredObserved {
             channel: ChannelName::main(),
             commit: commit('a'),

@@ -33,4 +33,5 @@ mod token;
 pub use check::{Access, Denied};
 pub use file::{TokenFile, TokenFileError};
 pub use grant::{Forbidden, Grant, Permission, Role};
+pub(crate) use token::parse_hex;
 pub use token::{InvalidToken, Token, TokenId};
