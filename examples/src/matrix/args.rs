@@ -145,7 +145,9 @@ pub enum What {
     },
     /// Ask hosts for a sign of life now.
     Refresh(On),
-    /// Merge a pull request. Shows it first, and asks. Touches no host.
+    /// Show the pull requests that are open, what each would change, and how those fare that were merged.
+    Prs,
+    /// Merge a pull request. Shows what it changes and who turns yellow, and asks. Touches no host.
     Merge {
         /// Which.
         #[arg(value_name = "PR")]
@@ -154,7 +156,8 @@ pub enum What {
         #[arg(long)]
         yes: bool,
     },
-    /// Put a commit on the channel that takes a merged pull request back. Touches no host.
+    /// Put a commit on the channel that takes a merged pull request back. Shows who took it, and asks. Touches no
+    /// host.
     Revert {
         /// Which.
         #[arg(value_name = "PR")]

@@ -9,6 +9,7 @@ mod operation;
 mod outcome;
 mod pull_request;
 mod question;
+mod review;
 mod rollback;
 mod table;
 mod watch;
@@ -152,6 +153,7 @@ impl Program<'_> {
             Some(What::Refresh(on)) => self.on_hosts(Task::Refresh, on).await,
             Some(What::Rollback { on, to, yes }) => self.roll_back(on, to.as_ref(), *yes).await,
             Some(What::Stop { host, op }) => self.stop(host, op.as_ref()).await,
+            Some(What::Prs) => self.pull_requests().await,
             Some(What::Merge { pr, yes }) => self.merge(pr, *yes).await,
             Some(What::Revert { pr, yes }) => self.revert(pr, *yes).await,
             Some(What::Log { host, limit }) => self.log(host, *limit).await,

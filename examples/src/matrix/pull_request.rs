@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
-use compartment_core::event::{EventType, PullRequest, RequestKind};
+use compartment_core::event::{EventType, RequestKind};
 use compartment_core::{AuditEntry, PrId};
 use compartment_runtime::hub::new_op;
 use compartment_transport_http::client::{AuditQuery, ClientError, Connection};
+use compartment_transport_http::wire::reading::PullRequestView;
 use compartment_transport_http::wire::requests::Body;
 
 use super::operation::{Seen, ask};
@@ -18,17 +19,17 @@ const LOOK_FOR: Duration = Duration::from_secs(120);
 impl Program<'_> {
     /// Shows a pull request, asks, and merges exactly what was shown.
     pub(super) async fn merge(&mut self, pr: &PrId, yes: bool) -> Result<Verdict, MatrixError> {
-        let matrix = self.answer(self.hub.matrix(None)).await?;
-        let open = matrix.fleet.pull_requests;
-        let Some(shown) = open.iter().find(|open| open.pr == *pr) else {
+        let Some(view) = self.view(pr).await?.and_then(|view| view.open) else {
+            let open = self.answer(self.hub.pull_requests()).await?.open;
             let names: Vec<_> = open.iter().map(|open| open.pr.to_string()).collect();
             let known = if names.is_empty() { "none is".to_owned() } else { names.join(", ") };
             return Err(MatrixError::NotShown(format!("the pull request {pr} is not open; open: {known}")));
         };
-        let head = shown.head.ok_or_else(|| {
+        let head = view.pull_request.head.ok_or_else(|| {
             MatrixError::NotShown(format!("the head of the pull request {pr} is not known yet: look again"))
         })?;
-        self.show(shown)?;
+        self.show_open(&view)?;
+        self.around.output.flush()?;
         if !self.confirmed(&format!("Merge {pr} at {}?", head.short()), yes).await? {
             return Ok(Verdict::NotAll);
         }
@@ -41,8 +42,12 @@ impl Program<'_> {
         self.on_repository(pr, &body).await
     }
 
-    /// Asks, and takes the merge of a pull request back.
+    /// Shows how a merged pull request fares, asks, and takes its merge back.
     pub(super) async fn revert(&mut self, pr: &PrId, yes: bool) -> Result<Verdict, MatrixError> {
+        if let Some(merged) = self.view(pr).await?.and_then(|view| view.merged) {
+            self.show_merged(&merged)?;
+            self.around.output.flush()?;
+        }
         let question = format!("Put a commit on the channel that takes the merge of {pr} back?");
         if !self.confirmed(&question, yes).await? {
             return Ok(Verdict::NotAll);
@@ -52,21 +57,17 @@ impl Program<'_> {
         self.on_repository(pr, &body).await
     }
 
-    fn show(&mut self, open: &PullRequest) -> Result<(), MatrixError> {
-        let head = open.head.map(|head| head.to_string()).unwrap_or_default();
-        self.tell(&format!("PR {}:", open.pr), open.title.as_str())?;
-        self.tell("Head:", &head)?;
-        if let Some(url) = &open.url {
-            self.tell("At:", url.as_str())?;
-        }
-        let lock = if open.lock_update { "changes flake.lock" } else { "leaves flake.lock" };
-        let mergeable = match open.mergeable {
-            Some(true) => "can be merged",
-            Some(false) => "cannot be merged",
-            None => "not known to be mergeable yet",
+    /// What the hub knows of a pull request; nothing where it knows none.
+    async fn view(&self, pr: &PrId) -> Result<Option<PullRequestView>, MatrixError> {
+        let view = tokio::select! {
+            view = self.hub.pull_request(pr) => view,
+            () = interrupt(&self.around.stop) => return Err(MatrixError::Interrupted),
         };
-        self.tell("State:", &format!("{lock}, {mergeable}"))?;
-        Ok(self.around.output.flush()?)
+        match view {
+            Ok(view) => Ok(Some(view)),
+            Err(error) if error.status() == Some(404) => Ok(None),
+            Err(error) => Err(self.explained(&error)),
+        }
     }
 
     /// Asks, waits for what comes of it, and says what is to be done next.

@@ -6,15 +6,25 @@ use async_trait::async_trait;
 use compartment_core::event::{Comparison, Observation, PullRequest, Via};
 use compartment_core::{ChannelName, Commit, PrId, Text};
 use compartment_examples::matrix::Verdict;
-use compartment_runtime::{Ended, Forge, ForgeError, Look, MergeOrder, Moved, Proposal, RevertOrder};
+use compartment_runtime::{
+    Ended, Forge, ForgeError, InputChange, Look, MergeOrder, Moved, Pin, Proposal, RevertOrder,
+};
 
-use super::world::{Call, World, commit, lock};
+use super::world::{Call, World, commit, heartbeat, lock};
 
 /// A repository that moves to the head of whatever is merged, and back.
 struct Repository;
 
 fn moved(digit: char) -> Result<Moved, ForgeError> {
     Ok(Moved { channel: ChannelName::main(), commit: commit(digit), lock_hash: Some(lock(digit)) })
+}
+
+fn pin(revision: &str, modified: &str) -> Pin {
+    Pin {
+        source: Text::from("github:NixOS/nixpkgs/nixos-unstable"),
+        revision: Some(Text::new(revision)),
+        modified: Some(modified.parse().unwrap()),
+    }
 }
 
 #[async_trait]
@@ -25,7 +35,12 @@ impl Forge for Repository {
 
     async fn proposal(&self, pr: &PullRequest) -> Result<Proposal, ForgeError> {
         let head = pr.head.ok_or_else(|| ForgeError::Refused(Text::from("no head")))?;
-        Ok(Proposal { channel: ChannelName::main(), head, lock_hash: Some(lock('b')), inputs: Vec::new() })
+        let inputs = vec![InputChange {
+            input: Text::from("nixpkgs"),
+            from: Some(pin("2f3a4b5c6d7e", "2026-11-10T08:00:00Z")),
+            to: Some(pin("9a8b7c6d5e4f", "2026-11-24T08:00:00Z")),
+        }];
+        Ok(Proposal { channel: ChannelName::main(), head, lock_hash: Some(lock('b')), inputs })
     }
 
     async fn ended(&self, _: &PullRequest) -> Result<Ended, ForgeError> {
@@ -109,4 +124,30 @@ fn a_head_that_moved_meanwhile_is_not_merged() {
     let told = Call::of(&world, &["merge", "8", "--yes"]).run();
     assert_eq!(told.verdict(), Verdict::NotAll);
     assert!(told.output.contains("Not done: merge failed: a check is red"), "{}", told.output);
+}
+
+/// As if the terminal were wide enough.
+fn one_line(words: &str) -> String {
+    words.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+#[test]
+fn what_is_open_and_what_was_merged_is_shown() {
+    let world = world();
+    world.says("gpc0", &heartbeat("gpc0", 'a', 1));
+    let changes = "Changes: nixpkgs: 2f3a4b5 of 2026-11-10 to 9a8b7c6 of 2026-11-24 \
+                   (github:NixOS/nixpkgs/nixos-unstable)";
+    let told = Call::of(&world, &["prs"]).run();
+    assert_eq!(told.verdict(), Verdict::Done, "{}{}", told.output, told.aside);
+    for words in ["PR 7: weekly update", "PR 8: weekly update", changes, "Turns yellow: the Lock of gpc0"] {
+        assert!(one_line(&told.output).contains(words), "{words}: {}", told.output);
+    }
+    let told = Call::of(&world, &["merge", "7", "--yes"]).run();
+    assert!(one_line(&told.output).contains(changes), "{}", told.output);
+    let told = Call::of(&world, &["prs"]).run();
+    assert!(told.output.contains("PR 7: merged, main at bbbbbbb"), "{}", told.output);
+    assert!(told.output.contains("Not attempted: gpc0"), "{}", told.output);
+    assert!(!told.output.contains("Offer:"), "nothing has failed: {}", told.output);
+    let told = Call::of(&world, &["revert", "7", "--yes"]).run();
+    assert!(told.output.starts_with("PR 7: merged"), "{}", told.output);
 }
