@@ -79,9 +79,14 @@ fn whole_lines<B: AsRef<[u8]> + Send + 'static>(
     })
 }
 
+/// A mark that may stand before the first line, and is no part of it.
+const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
+
 /// Cuts bytes into whole lines, and counts what an event has.
 struct Lines {
     limit: usize,
+    /// Whether the first line is still to come.
+    first: bool,
     /// The unfinished line.
     rest: Vec<u8>,
     /// How much of the event came before it.
@@ -91,7 +96,7 @@ struct Lines {
 
 impl Lines {
     const fn new(limit: usize) -> Self {
-        Self { limit, rest: Vec::new(), event: 0, after_return: false }
+        Self { limit, first: true, rest: Vec::new(), event: 0, after_return: false }
     }
 
     /// The lines that are whole with these bytes.
@@ -104,6 +109,11 @@ impl Lines {
             }
             self.rest.extend_from_slice(part);
             let Some(end) = part.last().copied().filter(|byte| is_end(*byte)) else { continue };
+            // The parser panics at a mark at the very beginning, be it the second one: an empty line says nothing.
+            if std::mem::take(&mut self.first) && self.rest.starts_with(BYTE_ORDER_MARK) {
+                self.rest.drain(..BYTE_ORDER_MARK.len());
+                whole.push(b'\n');
+            }
             let second_half = self.after_return && self.rest == b"\n";
             match self.rest.len() {
                 1 if second_half => {}
@@ -128,7 +138,10 @@ mod tests {
 
     const LIMITS: Limits = Limits { idle: Duration::from_secs(5), event: 40 };
 
-    async fn read(parts: Vec<&'static str>) -> Vec<Result<(String, String), String>> {
+    async fn read<B>(parts: Vec<B>) -> Vec<Result<(String, String), String>>
+    where
+        B: AsRef<[u8]> + Send + 'static,
+    {
         let parts = stream::iter(parts.into_iter().map(Ok::<_, ClientError>));
         let read = events(parts, LIMITS)
             .map(|event| event.map(|event| (event.event, event.data)).map_err(|error| error.to_string()));
@@ -147,6 +160,23 @@ mod tests {
         for size in 1..8 {
             let parts = text.as_bytes().chunks(size).map(|part| str::from_utf8(part).unwrap()).collect();
             assert_eq!(read(parts).await, expected, "in parts of {size}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_byte_order_mark_is_no_part_of_the_first_line() {
+        let marked = "\u{feff}data: one\n\n\u{feff}data: no such field\ndata: two\n\n".as_bytes();
+        let expected = [event("message", "one"), event("message", "two")];
+        for size in [1, 2, 3, 4, marked.len()] {
+            let parts: Vec<_> = marked.chunks(size).collect();
+            assert_eq!(read(parts).await, expected, "in parts of {size}");
+        }
+        assert_eq!(
+            read(vec!["\u{feff}\u{feff}data: no such field\ndata: x\n\n"]).await,
+            [event("message", "x")]
+        );
+        for nothing in ["\u{feff}", "\u{feff}\n", "\u{feff}\u{feff}\r\n\r\n"] {
+            assert_eq!(read(vec![nothing]).await, [], "{nothing:?}");
         }
     }
 
