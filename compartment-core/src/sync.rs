@@ -247,15 +247,19 @@ impl Replica {
                 (self.channels, self.pull_requests) = (matrix.fleet.channels, matrix.fleet.pull_requests);
             }
             Message::Delta { rows, removed, channels, pull_requests, .. } => {
-                if !self.follows(got, |have| Cursor { version: have.version + 1, ..have })? {
+                let next = |have: Cursor| Some(Cursor { version: have.version.checked_add(1)?, ..have });
+                if !self.follows(got, next)? {
                     return Ok(());
                 }
                 self.rows.extend(rows.into_iter().map(|row| (row.host.clone(), row)));
-                self.rows.retain(|host, _| !removed.contains(host));
+                for host in removed {
+                    self.rows.remove(&host);
+                }
                 (self.channels, self.pull_requests) = (channels, pull_requests);
             }
             Message::Sync { heard, .. } => {
-                if !self.follows(got, |have| Cursor { beacon: have.beacon + 1, ..have })? {
+                let next = |have: Cursor| Some(Cursor { beacon: have.beacon.checked_add(1)?, ..have });
+                if !self.follows(got, next)? {
                     return Ok(());
                 }
                 for (host, at) in heard {
@@ -269,15 +273,15 @@ impl Replica {
         Ok(())
     }
 
-    /// Whether a message is the next one; false where it is known already.
-    fn follows(&self, got: Cursor, next: impl FnOnce(Cursor) -> Cursor) -> Result<bool, Gap> {
+    /// Whether a message is the next one; false where it is known already. Nothing is next to the last place.
+    fn follows(&self, got: Cursor, next: impl FnOnce(Cursor) -> Option<Cursor>) -> Result<bool, Gap> {
         let gap = Gap { have: self.cursor, got };
         let have = self.cursor.ok_or(gap)?;
         // Both numbers only grow, so places are in the order of the messages.
         if got <= have {
             return Ok(false);
         }
-        if got == next(have) { Ok(true) } else { Err(gap) }
+        if Some(got) == next(have) { Ok(true) } else { Err(gap) }
     }
 
     /// The matrix by this copy: presence by the reader's clock, counts by its own rows. Nothing before the

@@ -172,3 +172,26 @@ fn before_the_full_state_nothing_is_shown_and_everything_is_a_gap() {
     assert!(replica.take(live.publisher.sync(&live.scenario.fleet)).is_err());
     assert!(replica.take(live.happens(log![desired('b')]).unwrap()).is_err());
 }
+
+#[test]
+fn nothing_follows_the_last_place_that_there_is() {
+    let mut live = Live::of(green());
+    let delta = live.happens(log![desired('b')]).unwrap();
+    let beacon = live.publisher.sync(&live.scenario.fleet);
+    let moved = |mut message: Message, to: Cursor| {
+        let (Message::Init { cursor, .. } | Message::Delta { cursor, .. } | Message::Sync { cursor, .. }) =
+            &mut message;
+        *cursor = to;
+        message
+    };
+    for (last, next, message) in [
+        (Cursor { version: 7, beacon: u64::MAX }, Cursor { version: 8, beacon: 0 }, &beacon),
+        (Cursor { version: u64::MAX, beacon: 7 }, Cursor { version: u64::MAX, beacon: 8 }, &delta),
+    ] {
+        let mut replica = Replica::new();
+        replica.take(moved(live.init(), last)).unwrap();
+        let gap = replica.take(moved(message.clone(), next)).unwrap_err();
+        assert_eq!((gap.have, gap.got, replica.cursor()), (Some(last), next, Some(last)));
+        replica.take(moved(message.clone(), last)).unwrap();
+    }
+}
