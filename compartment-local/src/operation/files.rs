@@ -35,7 +35,7 @@ struct Filed<T> {
 
 /// Writes a new file that is there as a whole or not at all, also after a power cut.
 pub(super) fn write<T: Serialize>(folder: &Path, name: &str, content: &T) -> io::Result<()> {
-    let bytes = serde_json::to_vec(&Filed { v: VERSION, is: content })?;
+    let bytes = encode(content)?;
     let draft = folder.join(format!("{name}.new"));
     let mut file = private().create(true).truncate(true).open(&draft)?;
     file.write_all(&bytes)?;
@@ -46,18 +46,27 @@ pub(super) fn write<T: Serialize>(folder: &Path, name: &str, content: &T) -> io:
 
 /// Reads what [`write`] wrote.
 pub(super) fn read<T: DeserializeOwned>(folder: &Path, name: &str) -> io::Result<T> {
+    decode(name, &fs::read(folder.join(name))?)
+}
+
+/// Content as it stands in a file.
+pub(super) fn encode<T: Serialize>(content: &T) -> io::Result<Vec<u8>> {
+    Ok(serde_json::to_vec(&Filed { v: VERSION, is: content })?)
+}
+
+/// The content of the file `name`.
+pub(super) fn decode<T: DeserializeOwned>(name: &str, bytes: &[u8]) -> io::Result<T> {
     /// The version alone: of the rest of a newer file nothing is known.
     #[derive(Deserialize)]
     struct Version {
         v: u32,
     }
-    let bytes = fs::read(folder.join(name))?;
-    let Version { v } = serde_json::from_slice(&bytes)?;
+    let Version { v } = serde_json::from_slice(bytes)?;
     if v > VERSION {
         let problem = format!("{name} was written by a newer version of this program (format {v})");
         return Err(io::Error::new(io::ErrorKind::InvalidData, problem));
     }
-    Ok(serde_json::from_slice::<Filed<T>>(&bytes)?.is)
+    Ok(serde_json::from_slice::<Filed<T>>(bytes)?.is)
 }
 
 /// Options for a file that is for this user alone.

@@ -152,7 +152,7 @@ impl Config {
     }
 
     /// Settings as they are written; relative paths are relative to `folder`.
-    fn parse(text: &str, folder: &Path) -> Result<Self, String> {
+    pub(super) fn parse(text: &str, folder: &Path) -> Result<Self, String> {
         let raw: Raw = toml::from_str(text).map_err(|error| error.to_string().trim_end().to_owned())?;
         let RawHub { url, token_file, ca_file, allow_plain } = raw.hub;
         let token = TokenSource::File(folder.join(token_file));

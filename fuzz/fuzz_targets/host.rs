@@ -1,0 +1,45 @@
+//! What an agent reads from its disk, as it is in the agent: built by itself, as the whole agent would take minutes here.
+
+#[path = "../../compartment-transport-http/src/agent/config.rs"]
+#[expect(dead_code, reason = "the rest is the agent's")]
+mod config;
+#[path = "../../compartment-transport-http/src/agent/spool/entry.rs"]
+#[expect(dead_code, reason = "the rest is the spool's")]
+mod entry;
+#[path = "../../compartment-local/src/operation/files.rs"]
+#[expect(dead_code, reason = "the rest is the supervisor's")]
+mod files;
+
+use std::fmt::Debug;
+use std::path::Path;
+
+pub use config::Config;
+use entry::Running;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+/// Settings in a file of this folder.
+pub fn settings(text: &str, folder: &Path) -> Result<Config, String> {
+    Config::parse(text, folder)
+}
+
+/// A file in the folder of an operation. What is in it stays in it.
+pub fn filed<T: DeserializeOwned + Serialize + PartialEq + Debug>(data: &[u8]) -> Option<T> {
+    let content: T = files::decode("it", data).ok()?;
+    let written = files::encode(&content).expect("what was read can be written");
+    match files::decode::<T>("it", &written) {
+        Ok(again) => assert_eq!(again, content, "{}", String::from_utf8_lossy(&written)),
+        Err(error) => panic!("{error}: {}", String::from_utf8_lossy(&written)),
+    }
+    Some(content)
+}
+
+/// What the spool knows of the operation that runs.
+pub fn running(text: &str) {
+    let Ok(running) = serde_json::from_str::<Running>(text) else { return };
+    let written = serde_json::to_string(&running).expect("what was read can be written");
+    match serde_json::from_str::<Running>(&written) {
+        Ok(again) => assert_eq!(again, running, "{written}"),
+        Err(error) => panic!("{error}: {written}"),
+    }
+}
