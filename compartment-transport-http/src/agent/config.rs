@@ -70,7 +70,8 @@ pub struct Config {
 pub struct Checkout {
     /// Its top folder.
     pub path: PathBuf,
-    /// Where the first pull clones it from. Where there is none, somebody else makes the clone.
+    /// Where the first pull clones it from: then the clone is the agent's own. Where there is none, somebody else makes
+    /// it, and the agent writes nothing there but what it is ordered to.
     pub remote: Option<String>,
     /// The branch that it follows: `main` unless said.
     #[serde(default = "main")]

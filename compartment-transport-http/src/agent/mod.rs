@@ -17,6 +17,7 @@
 //! | `orders` | hears them, writes them down, says that they are here |
 //! | `operations` | carries them out, one at a time, in a process of their own ([`compartment_local::operation`]) |
 //! | `facts` | heartbeats: what is seen of the machine, after everything that was reported before |
+//! | `index` | keeps the agent's own clone cheap to look at |
 //! | `output` | what operations print; bounded, and lost rather than waited for |
 //! | `spool` | what waits, durably ([`SpoolError`] says what can be wrong with it) |
 //! | `uplink` | sends it |
@@ -26,6 +27,7 @@
 
 mod config;
 mod facts;
+mod index;
 mod operations;
 mod orders;
 mod output;
@@ -113,7 +115,7 @@ impl Agent {
         let connection = Connection::new(config.hub.clone())?;
         let spool = Spool::open(&config.state, &config.host)?;
         let through = config.supervise_through.iter().map(OsString::from);
-        let operations = Operations::new(&config.state, through.chain(supervisor).collect())?;
+        let operations = Operations::new(&config, through.chain(supervisor).collect())?;
         let shared = Shared {
             session: spool.session().clone(),
             config,

@@ -16,7 +16,7 @@
 use std::ffi::OsString;
 use std::fs::{self, DirBuilder};
 use std::os::unix::fs::DirBuilderExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use compartment_core::event::{RequestKind, Said};
@@ -25,9 +25,10 @@ use compartment_local::operation::{self, Ending, State, Work};
 use tokio::sync::mpsc;
 use tracing::{error, info, warn};
 
+use super::index::Index;
 use super::orders::Incoming;
 use super::spool::{Running, Spool, Stopping};
-use super::{Shared, SpoolError};
+use super::{Config, Shared, SpoolError};
 use crate::wire::orders::OrderLine;
 
 /// How often a running operation is looked at.
@@ -52,6 +53,7 @@ pub(super) struct Operations {
     work: Option<Current>,
     /// Ended; their folders go once their results are durable.
     leftover: Vec<Work>,
+    index: Index,
 }
 
 /// The operation that runs.
@@ -71,11 +73,11 @@ impl Current {
 }
 
 impl Operations {
-    pub(super) fn new(state: &Path, supervisor: Vec<OsString>) -> Result<Self, SpoolError> {
-        let folder = state.join("operations");
+    pub(super) fn new(config: &Config, supervisor: Vec<OsString>) -> Result<Self, SpoolError> {
+        let folder = config.state.join("operations");
         let made = DirBuilder::new().recursive(true).mode(0o700).create(&folder);
         made.map_err(|source| SpoolError::Folder { folder: folder.clone(), source })?;
-        Ok(Self { folder, supervisor, work: None, leftover: Vec::new() })
+        Ok(Self { folder, supervisor, work: None, leftover: Vec::new(), index: Index::new(config) })
     }
 
     /// Finds what an agent before this one began.
@@ -127,14 +129,18 @@ impl Operations {
     pub(super) async fn run(&mut self, shared: &Shared, mut line: mpsc::Receiver<Incoming>) {
         loop {
             let busy = self.work.is_some() || !self.leftover.is_empty();
+            let pause = if busy { LOOK_EVERY } else { shared.config.heartbeat };
             tokio::select! {
                 incoming = line.recv() => match incoming {
                     Some(incoming) => self.carry_out(shared, incoming),
                     None => return std::future::pending().await,
                 },
-                () = tokio::time::sleep(LOOK_EVERY), if busy => {}
+                () = tokio::time::sleep(pause) => {}
             }
             self.look(shared);
+            if self.work.is_none() {
+                self.index.tidy().await;
+            }
         }
     }
 
@@ -287,6 +293,7 @@ impl Operations {
 
     /// The agent ends: what runs goes on, or is stopped and reported.
     pub(super) async fn wind_down(&mut self, shared: &Shared) {
+        self.index.stop();
         if !shared.config.keep_operations {
             shared.spool().note_running(|running| running.stop = Some(Stopping { by: None }));
             let began = Instant::now();

@@ -1,10 +1,11 @@
 //! Orders: carried out once, in time, one at a time.
 
-use std::time::Duration;
+use std::fs::{self, File};
+use std::time::{Duration, SystemTime};
 
 use serde_json::{Value, json};
 
-use crate::world::World;
+use crate::world::{World, until};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_order_is_carried_out_once_and_reported() {
@@ -30,6 +31,28 @@ async fn an_order_is_carried_out_once_and_reported() {
         )
     );
     assert_eq!(world.ran("switch"), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_agents_own_clone_is_made_cheap_to_look_at() {
+    let mut world = World::new().await;
+    let remote = world.repository.path().to_owned();
+    world.clone_from(&remote);
+    let index = world.at("checkout/.git/index");
+    // As old as its files, or older: git has to read all of them.
+    let long_ago = SystemTime::now() - Duration::from_secs(3600);
+    File::options().write(true).open(&index).unwrap().set_modified(long_ago).unwrap();
+    let _agent = world.agent().await;
+    let written = || fs::metadata(&index).unwrap().modified().unwrap();
+    until("an index that is written once more", || written() > long_ago).await;
+    // And what a pull writes is no different.
+    let commit = world.commit("second");
+    world.hub.order("o1", "pull", &Value::Null);
+    assert_eq!(world.hub.event("pull-ok", "o1").await["commit"], json!(commit));
+    world.operations_are(0).await;
+    let seconds = |time: SystemTime| time.duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs();
+    let file = fs::metadata(world.at("checkout/flake.lock")).unwrap().modified().unwrap();
+    until("an index that is newer than its files", || seconds(written()) > seconds(file)).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -142,7 +165,7 @@ async fn output_comes_before_the_result_and_a_flood_ends() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_first_pull_clones() {
     let mut world = World::new().await;
-    std::fs::remove_dir_all(world.at("checkout")).unwrap();
+    fs::remove_dir_all(world.at("checkout")).unwrap();
     let remote = world.repository.path().to_owned();
     world.clone_from(&remote);
     let _agent = world.agent().await;
@@ -152,7 +175,7 @@ async fn the_first_pull_clones() {
     world.hub.event("pull-ok", "o1").await;
     world.hub.heartbeat(|beat| beat["commit"].is_string()).await;
     // From now on it is missing where it is not there.
-    std::fs::remove_dir_all(world.at("checkout")).unwrap();
+    fs::remove_dir_all(world.at("checkout")).unwrap();
     world.hub.heartbeat(|beat| beat["commit"].is_array() && beat["lock_hash"].is_array()).await;
     tokio::time::timeout(Duration::from_secs(60), async {
         world.hub.order("o2", "pull", &Value::Null);
