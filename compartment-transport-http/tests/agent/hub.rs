@@ -11,13 +11,17 @@ use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
+use axum::serve::Listener;
 use axum::{Json, Router};
 use compartment_transport_http::wire::events::{RefusedLine, Taken};
 use compartment_transport_http::wire::output::Printed;
 use compartment_transport_http::wire::{Code, Problem};
 use futures::stream::{self, StreamExt};
 use serde_json::Value;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
 
 use crate::machine::LIMIT;
 
@@ -69,6 +73,7 @@ pub(crate) struct Hub {
     told: Arc<watch::Sender<()>>,
     state: Shared,
     address: SocketAddr,
+    tls: Option<TlsAcceptor>,
     server: Mutex<Option<tokio::task::JoinHandle<()>>>,
 }
 
@@ -88,17 +93,22 @@ impl Shared {
 
 impl Hub {
     pub(crate) async fn start() -> Self {
+        Self::start_with(None).await
+    }
+
+    /// One that is called by TLS.
+    pub(crate) async fn start_with(tls: Option<TlsAcceptor>) -> Self {
         let news = Arc::new(watch::Sender::new(()));
         let (line, _) = tokio::sync::broadcast::channel(100);
         let state = Shared { told: Arc::default(), news: Arc::clone(&news), line };
         let address = ([127, 0, 0, 1], 0).into();
-        let mut this = Self { told: news, state, address, server: Mutex::default() };
+        let mut this = Self { told: news, state, address, tls, server: Mutex::default() };
         this.address = this.listen(address).await;
         this
     }
 
     async fn listen(&self, address: SocketAddr) -> SocketAddr {
-        let listener = tokio::net::TcpListener::bind(address).await.unwrap();
+        let listener = TcpListener::bind(address).await.unwrap();
         let address = listener.local_addr().unwrap();
         let router = Router::new()
             .route("/v1/hosts/{host}/events", post(events))
@@ -107,8 +117,12 @@ impl Hub {
             .route("/v1/hosts/{host}/operations/{op}/output", post(output))
             .route("/v1/live", get(live))
             .with_state(self.state.clone());
+        let tls = self.tls.clone();
         *self.server.lock().unwrap() = Some(tokio::spawn(async move {
-            axum::serve(listener, router).await.unwrap();
+            match tls {
+                Some(tls) => axum::serve(Encrypted { listener, tls }, router).await.unwrap(),
+                None => axum::serve(listener, router).await.unwrap(),
+            }
         }));
         address
     }
@@ -129,7 +143,7 @@ impl Hub {
     }
 
     pub(crate) fn url(&self) -> String {
-        format!("http://{}", self.address)
+        format!("{}://{}", if self.tls.is_some() { "https" } else { "http" }, self.address)
     }
 
     pub(crate) fn told(&self) -> MutexGuard<'_, Told> {
@@ -194,6 +208,30 @@ impl Hub {
         let told = self.told();
         let of = told.events.iter().filter(|event| event["op"] == op);
         of.map(|event| event["type"].as_str().unwrap().to_owned()).collect()
+    }
+}
+
+/// Whoever does not like the certificate is not served.
+struct Encrypted {
+    listener: TcpListener,
+    tls: TlsAcceptor,
+}
+
+impl Listener for Encrypted {
+    type Io = TlsStream<TcpStream>;
+    type Addr = SocketAddr;
+
+    async fn accept(&mut self) -> (Self::Io, SocketAddr) {
+        loop {
+            let (stream, address) = Listener::accept(&mut self.listener).await;
+            if let Ok(stream) = self.tls.accept(stream).await {
+                return (stream, address);
+            }
+        }
+    }
+
+    fn local_addr(&self) -> std::io::Result<SocketAddr> {
+        self.listener.local_addr()
     }
 }
 

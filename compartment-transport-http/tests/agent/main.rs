@@ -11,5 +11,6 @@ mod ordered;
 #[path = "../common/process.rs"]
 mod process;
 mod reported;
+mod tls;
 mod waits;
 mod world;

@@ -32,10 +32,20 @@ impl DerefMut for World {
 
 impl World {
     pub(crate) async fn new() -> Self {
-        let (hub, repository) = (Hub::start().await, Repository::new());
+        Self::of(Hub::start().await)
+    }
+
+    /// A host of this hub.
+    pub(crate) fn of(hub: Hub) -> Self {
+        let repository = Repository::new();
         let mut machine = Machine::new("gpc0", &repository);
         machine.hub = hub.url();
         Self { hub, repository, machine }
+    }
+
+    /// The agent looks for its hub somewhere else.
+    pub(crate) fn hub_is_at(&mut self, url: &str) {
+        url.clone_into(&mut self.machine.hub);
     }
 
     /// Settings besides the usual ones.
@@ -64,6 +74,13 @@ impl World {
     /// Starts an agent by way of another program.
     pub(crate) fn spawn(&self, command: Command) -> Agent {
         self.start_through(command)
+    }
+
+    /// Waits until an agent has said this; all that was said.
+    pub(crate) async fn said(&self, words: &str) -> String {
+        let log = || fs::read_to_string(self.at("agent.log")).unwrap_or_default();
+        until(&format!("the words {words:?}"), || log().contains(words)).await;
+        log()
     }
 
     /// Waits until so many operations have a folder.

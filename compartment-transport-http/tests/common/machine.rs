@@ -22,6 +22,8 @@ pub(crate) struct Machine {
     pub(crate) host: String,
     /// Where its hub is.
     pub(crate) hub: String,
+    /// Settings of the hub besides its address and the token.
+    pub(crate) hub_settings: String,
     pub(crate) heartbeat_s: u32,
     /// Settings besides the usual ones.
     pub(crate) settings: String,
@@ -70,6 +72,7 @@ impl Machine {
             folder: TempDir::new().unwrap(),
             host: host.to_owned(),
             hub: String::new(),
+            hub_settings: String::new(),
             heartbeat_s: 1,
             settings: String::new(),
             commands: String::new(),
@@ -118,7 +121,7 @@ impl Machine {
         let text = format!(
             "host = '{}'\nstate = 'state'\nheartbeat_s = {}\ntests = '{}'\n{}\n\
              [commands]\nswitch = [['{}', '{{host}}']]\n{}\n\
-             [hub]\nurl = '{}'\ntoken_file = 'token'\n[places]\nroot = '{}'\n[checkout]\npath = 'checkout'\n{}",
+             [hub]\nurl = '{}'\ntoken_file = 'token'\n{}\n[places]\nroot = '{}'\n[checkout]\npath = 'checkout'\n{}",
             self.host,
             self.heartbeat_s,
             self.text("tests"),
@@ -126,6 +129,7 @@ impl Machine {
             self.text("switch"),
             self.commands,
             self.hub,
+            self.hub_settings,
             self.text("machine"),
             self.checkout,
         );

@@ -22,6 +22,7 @@ pub(crate) fn arguments(test: &str) -> Vec<OsString> {
 #[ignore = "another process of other tests"]
 fn agent() {
     let Some(config) = env::var_os(CONFIG) else { return };
+    tracing_subscriber::fmt().with_writer(std::io::stderr).with_ansi(false).init();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
         let mut supervisor = vec![env::current_exe().unwrap().into_os_string()];
