@@ -13,6 +13,7 @@ use compartment_examples::matrix::{
 };
 use compartment_examples::show;
 use compartment_local::run::Stop;
+use rustix::process::{Signal, getpid, kill_process};
 use tokio::signal::unix::{SignalKind, signal};
 
 fn main() -> ExitCode {
@@ -67,16 +68,29 @@ fn screen(entered: Entered) -> Screen {
         Some((usize::from(columns.0), usize::from(lines.0)))
     };
     let colours = AutoStream::choice(&io::stdout()) != ColorChoice::Never;
-    Screen { output: Box::new(io::stdout()), colours, size: Box::new(size), entered }
+    let stop = Box::new(stop_process);
+    Screen { output: Box::new(io::stdout()), colours, size: Box::new(size), entered, stop }
 }
 
-/// The first signal asks to stop; with the second the program ends at once, and gives the terminal back.
+/// Until somebody continues it.
+fn stop_process() {
+    // Refused, it goes on: as if nobody had pressed Ctrl-Z.
+    let _refused = kill_process(getpid(), Signal::STOP);
+}
+
+/// The first signal asks to stop; with the second the program ends at once, and gives the terminal back. Ctrl-Z gives
+/// it back for as long as the process is stopped.
 fn on_signals(stop: Stop, entered: Entered) -> io::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let (mut interrupt, mut terminate, mut hang_up) = {
+    let ((mut interrupt, mut terminate, mut hang_up), mut suspend) = {
         let _inside = runtime.enter();
         let listen = |kind| signal(kind);
-        (listen(SignalKind::interrupt())?, listen(SignalKind::terminate())?, listen(SignalKind::hangup())?)
+        let ends = (
+            listen(SignalKind::interrupt())?,
+            listen(SignalKind::terminate())?,
+            listen(SignalKind::hangup())?,
+        );
+        (ends, listen(SignalKind::from_raw(Signal::TSTP.as_raw()))?)
     };
     thread::spawn(move || {
         runtime.block_on(async {
@@ -85,6 +99,12 @@ fn on_signals(stop: Stop, entered: Entered) -> io::Result<()> {
                     _ = interrupt.recv() => {}
                     _ = terminate.recv() => {}
                     _ = hang_up.recv() => {}
+                    _ = suspend.recv() => {
+                        if !entered.suspend() {
+                            stop_process();
+                        }
+                        continue;
+                    }
                 }
                 if stop.ask() {
                     entered.restore();

@@ -30,6 +30,7 @@ const HELD: Duration = Duration::from_secs(10);
 ///     match update {
 ///         Update::Changed => println!("{:?}", live.matrix(now, &Default::default())),
 ///         Update::Lost(why) => eprintln!("{why}; trying again"),
+///         Update::Back => eprintln!("the hub is there again"),
 ///     }
 /// }
 /// # }
@@ -46,6 +47,9 @@ pub enum Update {
     Changed,
     /// The connection is lost, or was not to be had. What is shown is as it was; another attempt follows.
     Lost(ClientError),
+    /// The connection that was lost is there again. What is shown is true again; what was missed follows, if there is
+    /// any.
+    Back,
 }
 
 impl std::fmt::Debug for Live {
@@ -64,6 +68,7 @@ impl Live {
             replica: Arc::clone(&replica),
             last: None,
             messages: None,
+            lost: false,
             backoff: Backoff::new(),
             wait: Duration::ZERO,
         };
@@ -107,6 +112,8 @@ struct Follower {
     /// The id of the last update that was taken.
     last: Option<String>,
     messages: Option<(Messages, Instant)>,
+    /// Whether it was said that the connection is lost, and not yet that it is back.
+    lost: bool,
     backoff: Backoff,
     /// Before the next attempt.
     wait: Duration,
@@ -120,6 +127,9 @@ impl Follower {
                 match self.connection.live(self.last.as_deref()).await {
                     Ok(messages) => self.messages = Some((messages, Instant::now())),
                     Err(error) => return self.lost(error),
+                }
+                if std::mem::take(&mut self.lost) {
+                    return Update::Back;
                 }
                 continue;
             };
@@ -150,6 +160,7 @@ impl Follower {
         }
         let again = if error.wants_people() { self.backoff.slow() } else { self.backoff.next() };
         self.wait = error.retry_after().unwrap_or(again);
+        self.lost = true;
         Update::Lost(error)
     }
 }

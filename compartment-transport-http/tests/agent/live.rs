@@ -66,22 +66,45 @@ async fn a_live_matrix_ends_equal_however_often_the_line_breaks() {
         [&first, &second].iter().map(|portion| portion.last().map(|(id, _)| id.clone())).collect();
     hub.told().live = vec![first, second, gap, last];
 
-    let token = TokenSource::Given(Token::new("secret").unwrap());
-    let mut live = Live::new(Connection::new(Endpoint::new(&hub.url(), token).unwrap()).unwrap());
+    let mut live = live(&hub);
     assert!(live.matrix(source.now(), &options()).is_none());
     let whole = source.fleet.matrix(source.now(), &options());
-    let mut lost = 0;
+    let (mut lost, mut back) = (0, 0);
     let watch = async {
         while live.matrix(source.now(), &options()).as_ref() != Some(&whole) {
             match live.next().await.unwrap() {
                 Update::Changed => {}
                 Update::Lost(_) => lost += 1,
+                Update::Back => back += 1,
             }
         }
     };
     tokio::time::timeout(LIMIT, watch).await.unwrap();
-    assert_eq!(lost, 2, "the gap is made up for in silence");
+    assert_eq!((lost, back), (2, 2), "the gap is made up for in silence");
     assert_eq!(hub.told().resumed, [None, ids[0].clone(), ids[1].clone(), None]);
+}
+
+fn live(hub: &Hub) -> Live {
+    let token = TokenSource::Given(Token::new("secret").unwrap());
+    Live::new(Connection::new(Endpoint::new(&hub.url(), token).unwrap()).unwrap())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_connection_that_is_there_again_is_told_also_where_nothing_is_new() {
+    let hub = Hub::start().await;
+    let source = Source::new();
+    // What is cut, and what stays open and says nothing.
+    hub.told().live = vec![vec![source.init()], Vec::new()];
+    let mut live = live(&hub);
+    let mut told = Vec::new();
+    let watch = async {
+        while told.len() < 3 {
+            told.push(live.next().await.unwrap());
+        }
+    };
+    let hangs = tokio::time::timeout(LIMIT, watch).await.is_err();
+    assert!(matches!(told[..], [Update::Changed, Update::Lost(_), Update::Back]), "{hangs} {told:?}");
+    assert!(live.matrix(source.now(), &options()).is_some());
 }
 
 #[tokio::test(flavor = "multi_thread")]

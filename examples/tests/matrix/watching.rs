@@ -1,5 +1,7 @@
 //! The live matrix: in lines, and on a screen.
 
+use std::io::Write;
+
 use compartment_examples::matrix::{Entered, MatrixError, Screen};
 
 use super::world::{Call, Shared, World, heartbeat};
@@ -35,7 +37,50 @@ fn screen(shown: &Shared, entered: &Entered) -> Screen {
         colours: true,
         size: Box::new(|| Some((100, 12))),
         entered: entered.clone(),
+        stop: Box::new(|| panic!("nobody asked for that")),
     }
+}
+
+#[test]
+fn a_connection_that_is_there_again_is_told_before_there_is_news() {
+    let world = World::new();
+    // A beacon may happen to come just then, and is news, too; not each time.
+    let told_by_itself = (0..4).any(|_| {
+        let proxy = world.proxy();
+        let call = Call::of(&world, &["--hub", &proxy.url(), "--watch"]).start();
+        call.output.until("gpc3: ");
+        let place = world.place();
+        proxy.cut();
+        call.output.until("the connection is lost: ");
+        call.output.until("the connection is there again");
+        let same = world.place() == place;
+        drop(call.interrupted());
+        same
+    });
+    assert!(told_by_itself);
+}
+
+#[test]
+fn a_screen_is_given_back_while_the_program_is_stopped() {
+    let world = World::new();
+    let (shown, entered, stopped) = (Shared::default(), Entered::default(), Shared::default());
+    let (on, of, stop) = (shown.clone(), entered.clone(), stopped.clone());
+    assert!(!entered.suspend(), "nobody draws yet");
+    let call = Call::of(&world, &["--watch"]).start_on(move || {
+        let seen = on.clone();
+        let stop = move || write!(stop.clone(), "{}", seen.raw()).unwrap();
+        Some(Screen { stop: Box::new(stop), ..screen(&on, &of) })
+    });
+    shown.until("Live: ");
+    assert!(entered.suspend());
+    stopped.until("Live: ");
+    let before = stopped.raw();
+    assert!(before.ends_with("\u{1b}[?25h\u{1b}[?1049l"), "{before:?}");
+    shown.until_after(before.len(), "Live: ");
+    assert!(shown.raw()[before.len()..].starts_with("\u{1b}[?1049h"), "{:?}", shown.raw());
+    assert!(matches!(call.interrupted().result, Err(MatrixError::Interrupted)));
+    assert_eq!(stopped.raw(), before, "once");
+    assert_eq!(shown.raw().matches("\u{1b}[?1049l").count(), 2);
 }
 
 #[test]

@@ -10,6 +10,7 @@ use anstream::adapter::strip_str;
 use axum::Router;
 use clap::Parser;
 use compartment_core::event::{Observation, TestsConfig, Via};
+use compartment_core::sync::Cursor;
 use compartment_core::{AuditEntry, ChannelName, Commit, HostId, LockHash, Span, Timestamp};
 use compartment_examples::matrix::{Cli, MatrixError, Screen, Surroundings, Verdict, run};
 use compartment_local::run::Stop;
@@ -21,7 +22,10 @@ use compartment_transport_http::server::{Agents, AgentsConfig, router};
 use compartment_transport_http::wire::orders::OrderLine;
 use compartment_transport_http::wire::output::Printed;
 use futures::{StreamExt, TryStreamExt};
+use tokio::io::copy_bidirectional;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::Runtime;
+use tokio::sync::watch;
 
 /// Nothing here takes long: what takes longer hangs.
 pub(crate) const LIMIT: Duration = Duration::from_secs(60);
@@ -159,6 +163,16 @@ impl World {
         self.serving = self.runtime.block_on(serve(router, self.address)).1;
     }
 
+    /// A way to the hub that can be cut.
+    pub(crate) fn proxy(&self) -> Proxy {
+        self.runtime.block_on(Proxy::start(self.address))
+    }
+
+    /// The place in the live updates.
+    pub(crate) fn place(&self) -> Cursor {
+        self.wait(async { self.hub.subscribe().unwrap().next().await.unwrap().cursor() })
+    }
+
     fn connection(&self, name: &str) -> Connection {
         let token = &self.tokens.iter().find(|(of, _)| *of == name).unwrap().1;
         let token = TokenSource::Given(Secret::new(token).unwrap());
@@ -227,9 +241,45 @@ async fn start(
 }
 
 async fn serve(router: Router, address: SocketAddr) -> (SocketAddr, tokio::task::JoinHandle<()>) {
-    let listener = tokio::net::TcpListener::bind(address).await.unwrap();
+    let listener = TcpListener::bind(address).await.unwrap();
     let address = listener.local_addr().unwrap();
     (address, tokio::spawn(async move { axum::serve(listener, router).await.unwrap() }))
+}
+
+/// A way to a hub.
+pub(crate) struct Proxy {
+    address: SocketAddr,
+    cut: watch::Sender<()>,
+}
+
+impl Proxy {
+    async fn start(to: SocketAddr) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let (address, cut) = (listener.local_addr().unwrap(), watch::Sender::new(()));
+        let cuts = cut.clone();
+        tokio::spawn(async move {
+            while let Ok((mut from, _)) = listener.accept().await {
+                let mut cut = cuts.subscribe();
+                tokio::spawn(async move {
+                    let mut to = TcpStream::connect(to).await.unwrap();
+                    tokio::select! {
+                        _ = copy_bidirectional(&mut from, &mut to) => {}
+                        _ = cut.changed() => {}
+                    }
+                });
+            }
+        });
+        Self { address, cut }
+    }
+
+    pub(crate) fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// Cuts every connection that there is. The next ones are none the wiser.
+    pub(crate) fn cut(&self) {
+        self.cut.send_replace(());
+    }
 }
 
 /// What an agent does.
@@ -269,9 +319,15 @@ impl Shared {
 
     /// Waits until something stands there.
     pub(crate) fn until(&self, words: &str) {
+        self.until_after(0, words);
+    }
+
+    /// Waits until something stands behind these bytes.
+    pub(crate) fn until_after(&self, bytes: usize, words: &str) {
         let held = self.0.0.lock().unwrap();
-        let missing =
-            |bytes: &mut Vec<u8>| !strip_str(&String::from_utf8_lossy(bytes)).to_string().contains(words);
+        let missing = |all: &mut Vec<u8>| {
+            !strip_str(&String::from_utf8_lossy(&all[bytes..])).to_string().contains(words)
+        };
         let waited = self.0.1.wait_timeout_while(held, LIMIT, missing).unwrap().1;
         assert!(!waited.timed_out(), "{words:?} never came: {}", self.text());
     }

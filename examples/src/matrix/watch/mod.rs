@@ -57,7 +57,7 @@ impl Program<'_> {
                         let now = watched.clock.now();
                         let (matrix, silence) = watched.matrix(now);
                         drawing.show(matrix.as_ref(), hosts, silence.as_ref(), now)?;
-                        watched.wait(|| drawing.is_resized()).await;
+                        watched.wait(|| drawing.is_due()).await;
                     }
                 };
                 until(&stop, ended).await
@@ -117,7 +117,7 @@ impl Watched {
 
     fn take(&mut self, update: Update) {
         match update {
-            Update::Changed => {
+            Update::Changed | Update::Back => {
                 (self.heard, self.heard_at, self.silence) = (Instant::now(), self.clock.now(), None);
             }
             Update::Lost(error) => {
@@ -139,7 +139,7 @@ impl Watched {
     }
 
     /// Waits until there is something to show, or a second has gone by.
-    async fn wait(&mut self, is_resized: impl Fn() -> bool) {
+    async fn wait(&mut self, is_due: impl Fn() -> bool) {
         let (begun, mut changed) = (Instant::now(), false);
         let mut look = tokio::time::interval(LOOK_EVERY);
         look.tick().await;
@@ -150,7 +150,7 @@ impl Watched {
                     changed = true;
                 }
                 _ = look.tick() => {
-                    if changed || begun.elapsed() >= SHOW_EVERY || is_resized() {
+                    if changed || begun.elapsed() >= SHOW_EVERY || is_due() {
                         return;
                     }
                 }

@@ -35,23 +35,43 @@ pub struct Screen {
     pub size: Box<dyn Fn() -> Option<(usize, usize)>>,
     /// Whether it is taken over.
     pub entered: Entered,
+    /// Stops this process until somebody continues it.
+    pub stop: Box<dyn Fn()>,
 }
 
 /// Whether a terminal is taken over, for whoever has to give it back when there is no time for more: a panic, a
-/// second Ctrl-C.
+/// second Ctrl-C. And for a Ctrl-Z, which has the time.
 #[derive(Clone, Debug, Default)]
-pub struct Entered(Arc<AtomicBool>);
+pub struct Entered {
+    taken: Arc<AtomicBool>,
+    suspend: Arc<AtomicBool>,
+}
 
 impl Entered {
+    /// Asks whoever draws to give the terminal back and to stop the process. False where nobody draws: then there is
+    /// nothing to give back.
+    #[must_use]
+    pub fn suspend(&self) -> bool {
+        let drawn_on = self.taken.load(Ordering::Acquire);
+        if drawn_on {
+            self.suspend.store(true, Ordering::Release);
+        }
+        drawn_on
+    }
+
     /// Gives the terminal back, if it is taken over.
     pub fn restore(&self) {
         // Not over standard output: whoever is interrupted may hold it.
-        if self.0.swap(false, Ordering::AcqRel)
+        if self.taken.swap(false, Ordering::AcqRel)
             && let Ok(mut terminal) = OpenOptions::new().write(true).open("/dev/tty")
         {
             drop(leave(&mut terminal));
         }
     }
+}
+
+fn enter(terminal: &mut impl Write) -> io::Result<()> {
+    execute!(terminal, EnterAlternateScreen, DisableLineWrap, Hide)
 }
 
 fn leave(terminal: &mut impl Write) -> io::Result<()> {
@@ -67,19 +87,34 @@ pub(super) struct Drawing {
 
 impl Drawing {
     pub(super) fn begin(screen: Screen, address: String) -> io::Result<Self> {
-        screen.entered.0.store(true, Ordering::Release);
+        screen.entered.taken.store(true, Ordering::Release);
         // From here on it is given back whatever happens.
         let mut drawing = Self { screen, address, drawn: (0, 0) };
-        execute!(drawing.screen.output, EnterAlternateScreen, DisableLineWrap, Hide)?;
+        enter(&mut drawing.screen.output)?;
         Ok(drawing)
+    }
+
+    /// Where somebody asked for it: gives the terminal back while this process is stopped.
+    fn suspend(&mut self) -> io::Result<()> {
+        let Screen { output, entered, stop, .. } = &mut self.screen;
+        if !entered.suspend.load(Ordering::Acquire) {
+            return Ok(());
+        }
+        entered.taken.store(false, Ordering::Release);
+        leave(output)?;
+        stop();
+        entered.suspend.store(false, Ordering::Release);
+        entered.taken.store(true, Ordering::Release);
+        enter(output)
     }
 
     fn size(&self) -> (usize, usize) {
         (self.screen.size)().filter(|(columns, lines)| *columns > 0 && *lines > 0).unwrap_or(USUAL)
     }
 
-    pub(super) fn is_resized(&self) -> bool {
-        self.size() != self.drawn
+    /// Whether there is something to do at once.
+    pub(super) fn is_due(&self) -> bool {
+        self.size() != self.drawn || self.screen.entered.suspend.load(Ordering::Acquire)
     }
 
     /// Draws what is known.
@@ -90,6 +125,7 @@ impl Drawing {
         silence: Option<&Silence>,
         now: Timestamp,
     ) -> io::Result<()> {
+        self.suspend()?;
         self.drawn = self.size();
         let lines = frame(matrix, hosts, silence, &Head { address: &self.address, now, size: self.drawn });
         self.draw(&lines)
@@ -117,7 +153,7 @@ impl Drawing {
 
 impl Drop for Drawing {
     fn drop(&mut self) {
-        if self.screen.entered.0.swap(false, Ordering::AcqRel) {
+        if self.screen.entered.taken.swap(false, Ordering::AcqRel) {
             drop(leave(&mut self.screen.output));
         }
     }
