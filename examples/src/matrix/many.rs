@@ -82,6 +82,9 @@ impl Program<'_> {
     /// The hosts that are meant, each once, with their rows where the hub knows them.
     pub(super) async fn rows(&mut self, on: &On) -> Result<Vec<(HostId, Option<Row>)>, MatrixError> {
         let matrix = self.answer(self.hub.matrix(None)).await?;
+        if on.all && matrix.hosts.is_empty() {
+            return Err(MatrixError::NoHosts);
+        }
         if on.all {
             return Ok(matrix.hosts.into_iter().map(|row| (row.host.clone(), Some(row))).collect());
         }

@@ -85,6 +85,12 @@ pub enum MatrixError {
         /// Who is known, in words.
         known: String,
     },
+    /// There is nobody to ask.
+    #[error(
+        "the hub knows no host yet, so nothing was asked for; a host is known once its agent has reported, and `hub \
+         token add --host` makes its token"
+    )]
+    NoHosts,
     /// Nothing can be stopped there.
     #[error("nothing runs on {0}; an operation that waits is stopped by its id: matrix stop {0} OP")]
     NothingRuns(HostId),

@@ -117,6 +117,15 @@ fn of_many_each_has_a_result_and_the_others_go_on() {
 }
 
 #[test]
+fn where_there_is_no_host_nobody_is_asked_and_that_is_said() {
+    let world = World::empty();
+    for args in [&["switch", "--all"][..], &["rollback", "--all", "--yes"]] {
+        let refused = Call::of(&world, args).run().refused();
+        assert!(refused.contains("knows no host") && refused.contains("nothing was asked"), "{refused}");
+    }
+}
+
+#[test]
 fn no_more_than_the_limit_are_asked_at_a_time() {
     let world = World::new();
     let busy = Arc::new(AtomicUsize::new(0));

@@ -114,19 +114,28 @@ impl World {
 
     /// With a repository that merges, and something in front of the server.
     pub(crate) fn with(forge: Option<Arc<dyn Forge>>, front: impl FnOnce(Router) -> Router) -> Self {
-        let runtime =
-            tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-        let (access, tokens, operator) = tokens();
-        let (log, clock) = (Arc::new(MemoryLog::default()), Arc::new(Ahead::default()));
-        let (hub, router) = runtime.block_on(start(&log, &clock, &access, forge));
-        let (address, serving) = runtime.block_on(serve(front(router), ([127, 0, 0, 1], 0).into()));
-        let this = Self { runtime, hub, clock, address, operator, log, access, tokens, serving };
+        let this = Self::without_hosts(forge, front);
         this.desired('a');
         for name in HOSTS {
             let tests = TestsConfig { auto_run: false, ..TestsConfig::default() };
             this.wait(this.hub.configure(host(name), ChannelName::main(), tests)).unwrap();
         }
         this
+    }
+
+    /// A hub that knows nobody.
+    pub(crate) fn empty() -> Self {
+        Self::without_hosts(None, |router| router)
+    }
+
+    fn without_hosts(forge: Option<Arc<dyn Forge>>, front: impl FnOnce(Router) -> Router) -> Self {
+        let runtime =
+            tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+        let (access, tokens, operator) = tokens();
+        let (log, clock) = (Arc::new(MemoryLog::default()), Arc::new(Ahead::default()));
+        let (hub, router) = runtime.block_on(start(&log, &clock, &access, forge));
+        let (address, serving) = runtime.block_on(serve(front(router), ([127, 0, 0, 1], 0).into()));
+        Self { runtime, hub, clock, address, operator, log, access, tokens, serving }
     }
 
     /// The tip of the repository is seen.
