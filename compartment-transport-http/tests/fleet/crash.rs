@@ -36,6 +36,12 @@ fn waiting(machine: &Machine) -> Vec<String> {
     types.map(str::to_owned).collect()
 }
 
+/// Waits until the last that waits in the spool is the result of a switch.
+async fn switched(machine: &Machine) {
+    until("the result in the spool", || waiting(machine).last().is_some_and(|last| last == "switch-ok"))
+        .await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_happened_while_the_hub_was_dead_arrives_once_and_in_order() {
     let mut fleet = Fleet::of(&["gpc0"]).await;
@@ -47,8 +53,7 @@ async fn what_happened_while_the_hub_was_dead_arrives_once_and_in_order() {
     // When the hub is killed in the middle, the switch ends, and the agent is killed, too.
     fleet.crash();
     machine.go();
-    until("the result in the spool", || waiting(&machine).last().is_some_and(|last| last == "switch-ok"))
-        .await;
+    switched(&machine).await;
     agent.kill();
     let _next = machine.start();
     fleet.start().await;
@@ -114,8 +119,7 @@ async fn an_agent_that_is_newer_than_its_hub_is_not_stuck() {
     machine.file("begun").await;
     fleet.crash();
     machine.go();
-    until("the result in the spool", || waiting(&machine).last().is_some_and(|last| last == "switch-ok"))
-        .await;
+    switched(&machine).await;
     agent.kill();
     // Given a spool in which there is something before the result that this hub does not know.
     let line = r#"{"host":"gpc0","type":"disk-defragmented","op":"o1","origin":{"session":"newer","n":1}}"#;
