@@ -8,7 +8,7 @@
 //! | feature | adds |
 //! |---|---|
 //! | `hub` | the driver (`hub::Hub`), the in-memory log and output store, the system's clock |
-//! | `testing` | the suites that every log and transport must pass; a clock, a log and hosts that tests steer |
+//! | `testing` | the suites that every log, transport and forge must pass; a clock, a log and hosts that tests steer |
 //!
 //! ```text
 //!  reports, observations, requests                      matrix · deltas · orders

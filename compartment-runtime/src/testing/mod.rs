@@ -4,6 +4,7 @@
 pub mod clock;
 pub mod faults;
 pub mod forge;
+pub mod forges;
 pub mod hosts;
 pub mod logs;
 pub mod transports;
