@@ -1,6 +1,7 @@
 //! The `git` program, asked so that it neither hangs, prompts, nor changes what belongs to the user.
 
 use std::ffi::OsString;
+use std::fmt;
 use std::path::Path;
 use std::time::Duration;
 
@@ -32,6 +33,9 @@ pub(crate) const NO_QUESTIONS: [(&str, &str); 4] = [
     ("SSH_ASKPASS", "false"),
     ("SSH_ASKPASS_REQUIRE", "force"),
 ];
+
+/// How many settings the variables hold.
+const SETTINGS: &str = "GIT_CONFIG_COUNT";
 
 /// git without whatever it likes to do besides: nothing goes on in the background after a call.
 pub(crate) const QUIETLY: [&str; 6] =
@@ -68,9 +72,21 @@ pub enum GitError {
 pub struct Git {
     /// Instead of the process's own variables.
     only: bool,
-    set: Vec<(OsString, OsString)>,
+    set: Vec<(OsString, Value)>,
+    /// How many settings the variables hold that no file holds.
+    settings: usize,
     limit: Duration,
     stop: Stop,
+}
+
+/// What a variable is set to: it may be a secret.
+#[derive(Clone)]
+struct Value(OsString);
+
+impl fmt::Debug for Value {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("…")
+    }
 }
 
 impl Git {
@@ -80,7 +96,8 @@ impl Git {
         let mut set = pairs(&NO_QUESTIONS);
         // A look refreshes no index.
         set.extend(pairs(&[("GIT_OPTIONAL_LOCKS", "0"), ("LC_ALL", "C")]));
-        Self { only: false, set, limit: LIMIT, stop }
+        let settings = std::env::var(SETTINGS).ok().and_then(|count| count.parse().ok()).unwrap_or(0);
+        Self { only: false, set, settings, limit: LIMIT, stop }
     }
 
     /// git that knows nothing of its user: no configuration, no identity but this one, no other home.
@@ -98,9 +115,28 @@ impl Git {
             ("LC_ALL", "C"),
             ("TZ", "UTC"),
         ]);
-        set.push(("HOME".into(), home.into()));
-        set.extend(std::env::var_os("PATH").map(|path| ("PATH".into(), path)));
-        Self { only: true, set, limit: LIMIT, stop }
+        set.push(("HOME".into(), Value(home.into())));
+        set.extend(std::env::var_os("PATH").map(|path| ("PATH".into(), Value(path))));
+        Self { only: true, set, settings: 0, limit: LIMIT, stop }
+    }
+
+    /// The same, with a variable set.
+    #[must_use]
+    pub fn with(mut self, key: impl Into<OsString>, value: impl Into<OsString>) -> Self {
+        self.set.push((key.into(), Value(value.into())));
+        self
+    }
+
+    /// The same, with a setting (`user.name`) that no file holds, and no argument that others could read.
+    #[must_use]
+    pub fn configured(mut self, key: &str, value: impl Into<OsString>) -> Self {
+        let n = self.settings;
+        self.settings += 1;
+        let count = self.settings.to_string();
+        self.set.retain(|(key, _)| key != SETTINGS);
+        self.with(SETTINGS, count)
+            .with(format!("GIT_CONFIG_KEY_{n}"), key)
+            .with(format!("GIT_CONFIG_VALUE_{n}"), value)
     }
 
     /// The same, with another time limit for each call.
@@ -113,7 +149,7 @@ impl Git {
     pub fn surround(&self, exec: Exec) -> Exec {
         let exec =
             if self.only { exec.env_clear() } else { MISLEADING.into_iter().fold(exec, Exec::env_remove) };
-        self.set.iter().fold(exec, |exec, (key, value)| exec.env(key, value))
+        self.set.iter().fold(exec, |exec, (key, value)| exec.env(key, &value.0))
     }
 
     /// Who may ask to stop.
@@ -167,8 +203,8 @@ impl Git {
     }
 }
 
-fn pairs(list: &[(&str, &str)]) -> Vec<(OsString, OsString)> {
-    list.iter().map(|(key, value)| (key.into(), value.into())).collect()
+fn pairs(list: &[(&str, &str)]) -> Vec<(OsString, Value)> {
+    list.iter().map(|(key, value)| (key.into(), Value(value.into()))).collect()
 }
 
 /// git says what is wrong in a line that begins with `fatal:` or `error:`, before general advice.
@@ -216,6 +252,20 @@ mod tests {
         ] {
             assert_eq!(without_credentials(raw), shown);
         }
+    }
+
+    #[test]
+    fn settings_reach_git_and_no_argument_or_debug_output() {
+        let home = tempfile::tempdir().unwrap();
+        let git = Git::isolated(home.path(), Stop::default())
+            .configured("user.name", "Alice")
+            .configured("user.email", "hush")
+            .with("GIT_EDITOR", "hush");
+        assert_eq!(git.line(home.path(), &["config", "user.name"]).unwrap(), "Alice");
+        assert_eq!(git.line(home.path(), &["config", "user.email"]).unwrap(), "hush");
+        assert!(!format!("{git:?}").contains("hush"));
+        let unset = git.call(home.path(), &["config", "user.signingKey"]).unwrap();
+        assert_eq!(unset.code, Some(1));
     }
 
     #[test]
