@@ -19,6 +19,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod git;
 pub mod lock;
 mod updates;
 
