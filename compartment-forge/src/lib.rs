@@ -19,8 +19,20 @@
 
 #![forbid(unsafe_code)]
 
+#[cfg(feature = "client")]
+mod client;
 pub mod git;
+#[cfg(feature = "github")]
+pub mod github;
 pub mod lock;
+#[cfg(feature = "published")]
+pub mod published;
+#[cfg(feature = "client")]
+mod token;
 mod updates;
 
+#[cfg(feature = "client")]
+pub use client::ClientError;
+#[cfg(feature = "client")]
+pub use token::{Token, TokenError};
 pub use updates::Updates;

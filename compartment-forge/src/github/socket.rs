@@ -1,0 +1,181 @@
+//! The only file that talks to GitHub's API.
+
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use compartment_core::{Span, Text, Timestamp};
+use compartment_runtime::{ForgeError, RateLimit};
+use http::header::{ACCEPT, AUTHORIZATION, ETAG, HeaderMap, HeaderValue, IF_NONE_MATCH, LINK, LOCATION};
+use http::{Method, Request};
+use http_body_util::{BodyExt, Limited};
+use octocrab::Octocrab;
+use tokio::time::Instant;
+use url::Url;
+
+use super::answer;
+use super::ask::Ask;
+use super::limit::{Counted, limited};
+use crate::client::{ClientError, client, words};
+use crate::token::Token;
+
+/// The longest answer: a hundred pull requests are some megabytes, and a lock hardly one.
+const ANSWER_LIMIT: usize = 32 << 20;
+
+/// The last second that a timestamp can name, in the year 9999.
+const LAST_SECOND: i64 = 253_402_300_799;
+
+/// The way to GitHub.
+#[derive(Debug)]
+pub(super) struct Socket {
+    crab: Octocrab,
+    token: Option<Token>,
+    timeout: Duration,
+    counts: Mutex<Counts>,
+}
+
+/// What is known of how often it may be asked.
+#[derive(Debug, Default)]
+struct Counts {
+    rate: Option<RateLimit>,
+    closed: Option<Instant>,
+}
+
+/// An answer that is one: neither a failure of GitHub's, nor of the token, nor asked too often.
+#[derive(Debug)]
+pub(super) struct Answer {
+    /// 200, 304, or what is wrong with the question.
+    pub(super) status: u16,
+    /// What to ask with again.
+    pub(super) etag: Option<String>,
+    /// Where other pages are.
+    pub(super) link: Option<String>,
+    /// What it says.
+    pub(super) body: Vec<u8>,
+}
+
+impl Answer {
+    /// The answer's own words, where it is not what was hoped for.
+    pub(super) fn complaint(&self) -> Text {
+        answer::complaint(self.status, &self.body)
+    }
+
+    /// As an error of something that only reads.
+    pub(super) fn unexpected(&self) -> ForgeError {
+        ForgeError::Unreachable(self.complaint())
+    }
+}
+
+impl Socket {
+    pub(super) fn new(api: &Url, token: Option<Token>, timeout: Duration) -> Result<Self, ClientError> {
+        let failed = |error: octocrab::Error| ClientError::Tls(words(&error).as_str().to_owned());
+        let builder = Octocrab::builder().base_uri(api.as_str()).map_err(failed)?;
+        let crab = builder.build_with_reqwest(client(api)?).map_err(failed)?;
+        Ok(Self { crab, token, timeout, counts: Mutex::default() })
+    }
+
+    /// How often it may still be asked, as the last answer said.
+    pub(super) fn rate(&self) -> Option<RateLimit> {
+        self.counts.lock().unwrap_or_else(PoisonError::into_inner).rate
+    }
+
+    /// Asks once. With an `etag`, 304 says that nothing has changed, and is not counted by GitHub.
+    pub(super) async fn send(&self, ask: &Ask, etag: Option<&str>) -> Result<Answer, ForgeError> {
+        self.open()?;
+        let (status, headers, body) = match tokio::time::timeout(self.timeout, self.exchange(ask, etag)).await
+        {
+            Ok(exchanged) => exchanged?,
+            Err(_) => {
+                let seconds = self.timeout.as_secs_f32();
+                return Err(unreachable(&format!("GitHub did not answer within {seconds} s")));
+            }
+        };
+        let text = |name| headers.get(name).and_then(|value: &HeaderValue| value.to_str().ok());
+        let counted = Counted::read(|name| headers.get(name).and_then(|value| value.to_str().ok()));
+        self.counted(&counted, status, &body)?;
+        match status {
+            401 => Err(self.unauthorized()),
+            304 => Ok(Answer { status, etag: None, link: None, body }),
+            300..=399 => {
+                let to = text(LOCATION.as_str()).unwrap_or("it does not say where");
+                Err(unreachable(&format!(
+                    "the repository has moved, and its new name is to be configured: {to}"
+                )))
+            }
+            500..=599 => Err(ForgeError::Unreachable(answer::complaint(status, &body))),
+            _ => {
+                let (etag, link) = (text(ETAG.as_str()), text(LINK.as_str()));
+                Ok(Answer { status, etag: etag.map(str::to_owned), link: link.map(str::to_owned), body })
+            }
+        }
+    }
+
+    /// Not before GitHub wants to be asked again.
+    fn open(&self) -> Result<(), ForgeError> {
+        let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(closed) = counts.closed else { return Ok(()) };
+        let left = closed.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            counts.closed = None;
+            return Ok(());
+        }
+        Err(limited(Span::from_millis(u64::try_from(left.as_millis()).unwrap_or(u64::MAX)), now()))
+    }
+
+    /// Remembers what an answer says about how often it may be asked.
+    fn counted(&self, counted: &Counted, status: u16, body: &[u8]) -> Result<(), ForgeError> {
+        let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
+        counts.rate = counted.rate().or(counts.rate);
+        match counted.wait(status, body, now()) {
+            None => Ok(()),
+            Some(wait) => {
+                counts.closed = Some(Instant::now() + Duration::from_millis(wait.as_millis()));
+                Err(limited(wait, now()))
+            }
+        }
+    }
+
+    async fn exchange(&self, ask: &Ask, etag: Option<&str>) -> Result<(u16, HeaderMap, Vec<u8>), ForgeError> {
+        let method = if ask.merge.is_some() { Method::PUT } else { Method::GET };
+        let mut request = Request::builder().method(method).uri(&ask.path).header(ACCEPT, ask.accept);
+        if let Some(token) = &self.token {
+            let token = token.reveal().map_err(|error| unreachable(&error.to_string()))?;
+            let mut bearer = HeaderValue::from_str(&format!("Bearer {token}"))
+                .map_err(|_| unreachable("the token cannot be sent"))?;
+            bearer.set_sensitive(true);
+            request = request.header(AUTHORIZATION, bearer);
+        }
+        if let Some(etag) = etag {
+            request = request.header(IF_NONE_MATCH, etag);
+        }
+        let failed =
+            |error: &octocrab::Error| unreachable(&format!("GitHub cannot be reached: {}", words(error)));
+        let request = self.crab.build_request(request, ask.merge.as_ref()).map_err(|error| failed(&error))?;
+        let response = self.crab.execute(request).await.map_err(|error| failed(&error))?;
+        let (parts, body) = response.into_parts();
+        let body = Limited::new(body, ANSWER_LIMIT).collect().await.map_err(|error| {
+            unreachable(&format!("GitHub's answer did not come to its end: {}", words(&*error)))
+        })?;
+        Ok((parts.status.as_u16(), parts.headers, body.to_bytes().into()))
+    }
+
+    fn unauthorized(&self) -> ForgeError {
+        let what = match self.token.as_ref().map(Token::file) {
+            Some(Some(file)) => format!("another one is wanted in {}", file.display()),
+            Some(None) => "another one is to be given".to_owned(),
+            None => "one is to be given".to_owned(),
+        };
+        unreachable(&format!("GitHub takes no such token: it is wrong, revoked or expired; {what}"))
+    }
+}
+
+/// It could not be asked.
+pub(super) fn unreachable(words: &str) -> ForgeError {
+    ForgeError::Unreachable(Text::new(words))
+}
+
+/// The time here.
+fn now() -> Timestamp {
+    let seconds = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+    let millis = i64::try_from(seconds).unwrap_or(i64::MAX).min(LAST_SECOND) * 1000;
+    Timestamp::from_millis(millis).expect("it is between 1970 and 9999")
+}
