@@ -18,13 +18,13 @@ use compartment_local::run::Stop;
 use compartment_log_sqlite::{Reader, SqliteLog, export, unwatched};
 use compartment_runtime::hub::{Config, Hub, Ports};
 
-/// Lives through a weekly update: a pull request is merged, three hosts pull, switch and run their
-/// tests, and one of them is rolled back.
+/// Lives through a weekly update: a pull request is merged, three hosts pull, switch and run their tests, one of them
+/// fails and is rolled back, and the update is taken back.
 ///
 /// Everything is real and happens in a temporary folder: a config repository, three checkouts, scripts that switch
 /// and test, a hub that keeps a SQLite log, and three agents. Hub and agents are processes of their own and speak
-/// HTTP on loopback; every step is a request to the hub. It needs git and nothing else, takes some ten seconds, and
-/// leaves nothing behind.
+/// HTTP on loopback; every step is a request to the hub. It needs git and nothing else, takes some fifteen seconds,
+/// and leaves nothing behind.
 #[derive(Parser)]
 #[command(name = "quickstart", version, args_conflicts_with_subcommands = true)]
 struct Cli {

@@ -76,7 +76,7 @@ async fn the_week_as_it_happens() {
         steps.push(step);
     }
     assert_eq!(steps.len(), Demo::STEPS);
-    let [begin, propose, merge, pull, switch, back] = &steps[..] else { panic!() };
+    let [begin, propose, merge, pull, switch, back, revert, recover] = &steps[..] else { panic!() };
 
     for step in [begin, propose] {
         assert_eq!(colors(step), ["ggggg"; 3], "{}", step.sentence);
@@ -104,10 +104,22 @@ async fn the_week_as_it_happens() {
     let drift: Vec<bool> = back.matrix.hosts.iter().map(|row| row.generation.drift).collect();
     assert_eq!(drift, [false, true, false]);
 
+    // The desired state has moved back: nobody is what it says, and what runs works.
+    assert_eq!(colors(revert), ["gyyyg"; 3]);
+    assert_eq!(actions(revert), [Action::Pull; 3]);
+    assert!(
+        revert.sentence.contains("succeeded on gpc0 and imac0 and failed on gpc1"),
+        "{}",
+        revert.sentence
+    );
+    assert_eq!(colors(recover), ["ggggg"; 3]);
+    assert_eq!(actions(recover), [Action::None; 3]);
+
     // What was told is what is in the folders.
     let root = |host: &str| demo.folder().join(host).join("root");
-    assert_eq!(link(&root("gpc1"), "nix/var/nix/profiles/system"), "system-1-link");
-    assert_eq!(link(&root("gpc0"), "nix/var/nix/profiles/system"), "system-2-link");
+    for host in HOSTS {
+        assert_eq!(link(&root(host), "nix/var/nix/profiles/system"), "system-3-link");
+    }
 
     demo.stop();
     let folder = demo.folder().to_owned();
@@ -130,11 +142,13 @@ fn told(log: &[Record]) {
         of_host.collect()
     };
     let tested = ["switch-started", "switch-ok", "test-started", "test-pass"];
-    let week = [&tested[..], &["pull-started", "pull-ok"], &tested[..]].concat();
-    assert_eq!(said("gpc0"), week);
-    assert_eq!(said("imac0"), week);
+    let update = [&["pull-started", "pull-ok"], &tested[..]].concat();
+    let week = [&tested[..], &update].concat();
+    // The update, and what took it back.
+    assert_eq!(said("gpc0"), [&week[..], &update].concat());
+    assert_eq!(said("imac0"), said("gpc0"));
     let unlucky = ["test-fail", "rollback-started", "rollback-ok", "test-started", "test-pass"];
-    assert_eq!(said("gpc1"), [&week[..week.len() - 1], &unlucky].concat());
+    assert_eq!(said("gpc1"), [&week[..week.len() - 1], &unlucky, &update].concat());
     // Every operation was asked for but the tests, whose id says what made them due.
     for (index, record) in log.iter().enumerate() {
         let Event::Report(Report { op: Some(op), said: Said::Started { kind, .. }, .. }) = &record.event

@@ -6,18 +6,21 @@ use std::io::{BufRead, BufReader, Write};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use compartment_core::Text;
+use compartment_forge::git::{GitConfig, GitForge};
 use compartment_local::observe::agent_version;
 use compartment_local::run::Stop;
+use compartment_runtime::Forge;
 use compartment_runtime::hub::Config as HubConfig;
 use compartment_transport_http::agent::{Agent, Config};
 use compartment_transport_http::server::listen::Listen;
 use tokio::io::AsyncReadExt;
 
 use super::DemoError;
-use super::forge::DemoForge;
+use super::repository::Repository;
 use crate::hub::{Keep, ServeError, Served};
 
 /// How long a process may take to end once it was asked to.
@@ -110,8 +113,11 @@ pub fn run_hub(folder: &Path, data: &Path) -> Result<(), DemoError> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     runtime.map_err(ServeError::Runtime)?.block_on(async {
         let listen = Listen::on(([127, 0, 0, 1], 0).into());
-        let forge = Some(DemoForge::open(folder, Stop::default()));
-        let served = Served::start(Keep { data, listen, forge, config: HubConfig::default() }).await?;
+        let remote = Repository::of(folder).address();
+        let forge = GitForge::open(GitConfig::new(remote, folder.join("mirror")), Stop::default())?;
+        let forge: Option<Arc<dyn Forge>> = Some(Arc::new(forge));
+        let keep = Keep { data, listen, forge, webhook: None, config: HubConfig::default() };
+        let served = Served::start(keep).await?;
         served.release(agent_version()?).await?;
         let said = writeln!(std::io::stdout(), "http://{}", served.address());
         said.map_err(|source| DemoError::Start { what: "hub".to_owned(), source })?;

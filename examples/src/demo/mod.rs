@@ -5,7 +5,6 @@
 //! host run as processes of their own and speak HTTP; the story is told by requests to that hub. Nothing is played.
 
 mod children;
-mod forge;
 mod repository;
 mod story;
 mod world;
@@ -14,6 +13,7 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use compartment_core::{Invalid, Matrix, Text};
+use compartment_forge::git::GitForgeError;
 use compartment_local::git::GitError;
 use compartment_local::observe::{Doubt, NoCheckout};
 use compartment_local::run::Stop;
@@ -98,6 +98,9 @@ pub enum DemoError {
     /// The hub's own process did not start, or has failed.
     #[error(transparent)]
     Serve(#[from] ServeError),
+    /// The repository cannot be watched.
+    #[error(transparent)]
+    Forge(#[from] GitForgeError),
     /// An agent's own process has no settings.
     #[error(transparent)]
     Config(#[from] ConfigError),
@@ -138,7 +141,7 @@ pub struct Demo {
 
 impl Demo {
     /// How many steps the story has.
-    pub const STEPS: usize = 6;
+    pub const STEPS: usize = 8;
 
     /// Makes the folder, the repositories and the hosts, and starts the hub, which keeps its log in `data`, and the
     /// agents. All of it goes with the value.
@@ -163,6 +166,8 @@ impl Demo {
             4 => story::pull(world).await,
             5 => story::switch(world).await,
             6 => story::roll_back(world).await,
+            7 => story::revert(world).await,
+            8 => story::recover(world).await,
             _ => return Ok(None),
         };
         // Where a process is gone, that is the reason.

@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use compartment_core::{Commit, LockHash, Text};
+use compartment_core::{Commit, Text};
 
 use super::DemoError;
 use compartment_local::git::{Git, GitError};
@@ -104,6 +104,11 @@ impl Repository {
         Ok(Checkout::open(git, folder)?)
     }
 
+    /// Where people push to.
+    pub(super) fn address(&self) -> String {
+        text(&self.bare)
+    }
+
     /// What the packages are, by revision.
     pub(super) fn packages(&self) -> &Path {
         &self.packages
@@ -123,41 +128,6 @@ impl Repository {
         git.ok(&self.desk, &["commit", "--quiet", "--all", "-m", "flake.lock: update nixpkgs"])?;
         git.ok(&self.desk, &["push", "--quiet", "origin", UPDATE])?;
         Ok(self.tip(git, UPDATE)?)
-    }
-
-    /// Merges the update into `main` with a merge commit, if its head is the expected one.
-    pub(super) fn merge_update(
-        &self,
-        git: &Git,
-        expected_head: Commit,
-    ) -> Result<(Commit, Option<LockHash>), DemoError> {
-        let head = self.tip(git, UPDATE)?;
-        if head != expected_head {
-            let what = format!("the head of {UPDATE}");
-            let got = format!("it is {}", head.short());
-            return Err(DemoError::Unexpected { what, wanted: "be the one that was looked at", got });
-        }
-        git.ok(&self.desk, &["checkout", "--quiet", "main"])?;
-        let message = format!("Merge pull request #17 from {UPDATE}");
-        git.ok(&self.desk, &["merge", "--quiet", "--no-ff", "-m", &message, &head.to_string()])?;
-        git.ok(&self.desk, &["push", "--quiet", "origin", "main"])?;
-        self.look(git)
-    }
-
-    /// The tip of `main`, and its lock.
-    pub(super) fn look(&self, git: &Git) -> Result<(Commit, Option<LockHash>), DemoError> {
-        git.ok(&self.desk, &["checkout", "--quiet", "main"])?;
-        let desk = Checkout::open(git, &self.desk)?;
-        Ok((self.tip(git, "main")?, desk.lock_hash(git)?))
-    }
-
-    /// Whether the update waits to be merged: its head, where it does.
-    pub(super) fn proposed(&self, git: &Git) -> Result<Option<Commit>, DemoError> {
-        let head = git
-            .line(&self.bare, &["for-each-ref", "--format=%(objectname)", &format!("refs/heads/{UPDATE}")])?;
-        let Ok(head) = Commit::new(&head) else { return Ok(None) };
-        let merged = git.call(&self.bare, &["merge-base", "--is-ancestor", &head.to_string(), "main"]);
-        Ok(Some(head).filter(|_| !merged.is_ok_and(|output| output.success())))
     }
 
     /// The tip of a branch of the bare repository.

@@ -3,12 +3,12 @@
 use compartment_core::event::{RequestKind, Target};
 use compartment_core::matrix::Presence;
 use compartment_core::{Action, Compartment, HostId, Matrix, PrId, Status};
+use compartment_runtime::Pin;
 use compartment_transport_http::client::Followed;
 use compartment_transport_http::wire::output::Ended;
 use compartment_transport_http::wire::requests::{Answer, Body};
 use futures::StreamExt;
 
-use super::forge::UPDATE_PR;
 use super::repository::UPDATE;
 use super::world::{World, desired, row};
 use super::{DemoError, HOSTS};
@@ -39,17 +39,15 @@ pub(super) async fn propose(world: &World) -> Result<String, DemoError> {
     world.until("the pull request", "be seen", is_open).await?;
     let head = head.short();
     Ok(format!(
-        "Pull request {UPDATE_PR} brings the weekly update ({UPDATE}, {head}); for the hosts nothing has changed."
+        "The pull request {UPDATE} brings the weekly update ({head}): {}. For the hosts nothing has changed.",
+        changes(world).await?
     ))
 }
 
 pub(super) async fn merge(world: &World) -> Result<String, DemoError> {
     let head = world.matrix().await?.fleet.pull_requests.first().and_then(|open| open.head);
-    let merge = Body {
-        pr: Some(PrId::from(UPDATE_PR)),
-        expected_head: head,
-        ..Body::on(RequestKind::MergePr, Vec::new())
-    };
+    let merge =
+        Body { pr: Some(update()?), expected_head: head, ..Body::on(RequestKind::MergePr, Vec::new()) };
     ask(world, merge).await?;
     let is_merged = |matrix: &Matrix| matrix.fleet.pull_requests.is_empty();
     world.until("the pull request", "be merged", is_merged).await?;
@@ -61,8 +59,12 @@ pub(super) async fn merge(world: &World) -> Result<String, DemoError> {
 }
 
 pub(super) async fn pull(world: &World) -> Result<String, DemoError> {
-    on_all(world, RequestKind::Pull).await?;
-    Ok("Every host pulls: Git and Lock are green. System stays yellow: pulled and not switched.".to_owned())
+    for host in HOSTS {
+        let answer = ask(world, Body::on(RequestKind::Pull, vec![HostId::new(host)?])).await?;
+        finished(world, &answer).await?;
+    }
+    Ok("One host after the other pulls: Git and Lock are green. System stays yellow: pulled and not switched."
+        .to_owned())
 }
 
 pub(super) async fn switch(world: &World) -> Result<String, DemoError> {
@@ -96,6 +98,56 @@ pub(super) async fn roll_back(world: &World) -> Result<String, DemoError> {
         "{UNLUCKY} is rolled back: {number} runs again, and its tests pass. It works, on last week's system; \
          System stays yellow, because that is not what main says."
     ))
+}
+
+pub(super) async fn revert(world: &World) -> Result<String, DemoError> {
+    let merged = world.hub.pull_request(&update()?).await?.merged;
+    let merged = merged.filter(|merged| merged.revert_offered).ok_or_else(|| DemoError::Unexpected {
+        what: "the revert".to_owned(),
+        wanted: "be offered",
+        got: "it is not".to_owned(),
+    })?;
+    let list = |hosts: &[HostId]| names(|host| hosts.iter().any(|listed| listed.as_str() == host));
+    let before = world.main()?;
+    ask(world, Body { pr: Some(update()?), ..Body::on(RequestKind::RevertPr, Vec::new()) }).await?;
+    let moved = |matrix: &Matrix| desired(matrix).is_some_and(|commit| commit != before);
+    world.until("main", "be moved back", moved).await?;
+    Ok(format!(
+        "The update succeeded on {} and failed on {}, so the hub offers to take it back. That is a commit on main \
+         ({}), and again no host is touched: all are yellow.",
+        list(&merged.succeeded),
+        list(&merged.failed),
+        world.main()?.short()
+    ))
+}
+
+pub(super) async fn recover(world: &World) -> Result<String, DemoError> {
+    on_all(world, RequestKind::Pull).await?;
+    on_all(world, RequestKind::Switch).await?;
+    let green = |matrix: &Matrix| {
+        HOSTS.iter().all(|host| Compartment::ALL.iter().all(|cell| shows(matrix, host, *cell, Status::Ok)))
+    };
+    world.until("every host", "be green", green).await?;
+    Ok(format!("{} pull, switch and are tested: all of it is green, without the update.", names(|_| true)))
+}
+
+/// The pull request: the branch that it is.
+fn update() -> Result<PrId, DemoError> {
+    Ok(PrId::new(UPDATE)?)
+}
+
+/// What the update changes, in words.
+async fn changes(world: &World) -> Result<String, DemoError> {
+    let open = world.hub.pull_request(&update()?).await?.open;
+    let inputs = open.and_then(|open| open.proposal).map(|proposal| proposal.inputs).unwrap_or_default();
+    let words = inputs.iter().map(|change| {
+        let date = |pin: &Option<Pin>| {
+            let modified = pin.as_ref().and_then(|pin| pin.modified);
+            modified.map_or_else(String::new, |at| at.to_string().chars().take(10).collect())
+        };
+        format!("{} from {} to {}", change.input, date(&change.from), date(&change.to))
+    });
+    Ok(words.collect::<Vec<_>>().join(", "))
 }
 
 /// Asks for the same on every host, and waits until each has done it.

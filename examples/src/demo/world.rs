@@ -49,7 +49,7 @@ impl World {
         let tokens = TokenFile::open(&data)?;
         let now = SystemClock::default().wall();
         let operator = tokens.add(Role::Operator, "operator".parse()?, None, now)?;
-        let mut hub = Running::start("hub", &programs.hub, &[&top, &data], &[], &top)?;
+        let mut hub = Running::start("hub", &programs.hub, &[&top, &data], &isolated(&top), &top)?;
         let url = hub.line("http://")?;
         let token = TokenSource::Given(Token::new(&operator.reveal()).expect("what was issued is a token"));
         let connection = Connection::new(Endpoint::new(&url, token)?)?;
@@ -146,18 +146,25 @@ fn settings(host: &str, hub: &str, place: &Path) -> String {
     )
 }
 
-/// What the scripts of the config repository find around them, and a git that knows nothing of whoever runs this.
-fn environment(top: &Path, repository: &Repository, host: &str, place: &Path) -> Vec<(OsString, OsString)> {
-    let path = |path: &Path| path.as_os_str().to_owned();
-    let pairs: [(&str, OsString); 6] = [
-        ("HOME", path(top)),
+/// A git that knows nothing of whoever runs this.
+fn isolated(top: &Path) -> Vec<(OsString, OsString)> {
+    let pairs: [(&str, OsString); 3] = [
+        ("HOME", top.as_os_str().to_owned()),
         ("GIT_CONFIG_GLOBAL", "/dev/null".into()),
         ("GIT_CONFIG_NOSYSTEM", "1".into()),
+    ];
+    pairs.into_iter().map(|(name, value)| (name.into(), value)).collect()
+}
+
+/// That, and what the scripts of the config repository find around them.
+fn environment(top: &Path, repository: &Repository, host: &str, place: &Path) -> Vec<(OsString, OsString)> {
+    let path = |path: &Path| path.as_os_str().to_owned();
+    let pairs: [(&str, OsString); 3] = [
         ("NIXPKGS", path(repository.packages())),
         ("TESTED_HOST", host.into()),
         ("TESTED_ROOT", path(&place.join("root"))),
     ];
-    pairs.into_iter().map(|(name, value)| (name.into(), value)).collect()
+    isolated(top).into_iter().chain(pairs.map(|(name, value)| (name.into(), value))).collect()
 }
 
 fn in_folder(path: &Path) -> impl FnOnce(std::io::Error) -> DemoError {

@@ -8,6 +8,8 @@ use compartment_core::{Actor, HostId, Version};
 use compartment_log_sqlite::Mark;
 use compartment_transport_http::server::access::TokenId;
 
+use super::ForgeArgs;
+
 /// Runs a hub, and looks after what it keeps: who may do what, and the log.
 #[derive(Debug, Parser)]
 #[command(
@@ -19,7 +21,7 @@ use compartment_transport_http::server::access::TokenId;
 Examples:
   hub token add --data /var/lib/fleet --operator mba      a token for a person, shown once
   hub token add --data /var/lib/fleet --host gpc0         a token for a host's agent
-  hub --data /var/lib/fleet --listen 127.0.0.1:7070 --repo https://git.example/fleet.git
+  hub --data /var/lib/fleet --listen 127.0.0.1:7070 --forge https://git.example/fleet.git
   hub log verify --data /var/lib/fleet                    has anybody touched it?
   hub log backup --data /var/lib/fleet /mnt/log.sqlite    while the hub runs
   hub log export --data /var/lib/fleet | fold -           as events, one a line
@@ -77,17 +79,9 @@ pub struct Serve {
     #[arg(long)]
     pub allow_plain: bool,
 
-    /// The config repository: its address, or a path. Without, nobody knows what is desired.
-    #[arg(long, value_name = "URL")]
-    pub repo: Option<String>,
-
-    /// The branch that hosts follow.
-    #[arg(long, value_name = "NAME", default_value = "main")]
-    pub branch: String,
-
-    /// How many seconds between two looks at the repository.
-    #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..))]
-    pub look_every: u64,
+    /// Where it looks for what is desired.
+    #[command(flatten)]
+    pub forge: ForgeArgs,
 
     /// How much it says: `error`, `warn`, `info`, `debug` or `trace`.
     #[arg(long, value_name = "LEVEL", default_value = "info")]

@@ -1,14 +1,14 @@
 //! The program `hub`: a hub behind HTTP, and what looks after its log and its tokens.
 
 mod args;
+mod forge;
 mod log;
-mod repository;
 mod serve;
 mod token;
 
 pub use args::{Cli, Data, Log, RoleArgs, Serve, TokenCommand, What};
+pub use forge::{ForgeArgs, Where};
 pub use log::{HubError, Surroundings};
-pub use repository::GitRepository;
 pub use serve::{Keep, ServeError, Served};
 
 /// Does what the command line says.

@@ -12,9 +12,9 @@ use compartment_runtime::Forge;
 use compartment_runtime::hub::{Config, Hub, HubError as Stopped, Ports, StartError, StopCause, SystemClock};
 use compartment_transport_http::server::access::{Access, TokenFile, TokenFileError};
 use compartment_transport_http::server::listen::{Bound, Listen, ListenError, TlsFiles};
-use compartment_transport_http::server::{Agents, AgentsConfig, router};
+use compartment_transport_http::server::{Agents, AgentsConfig, Webhook, router_with};
 
-use super::{GitRepository, HubError, Serve, Surroundings};
+use super::{HubError, Serve, Surroundings};
 use crate::background;
 
 /// Why a hub does not run.
@@ -37,9 +37,9 @@ pub enum ServeError {
     /// It did not start.
     #[error(transparent)]
     Start(#[from] StartError),
-    /// Its repository.
-    #[error("cannot look at the repository: {0}")]
-    Repository(Text),
+    /// Its forge.
+    #[error("the forge cannot be used: {0}")]
+    Forge(Text),
     /// Its address.
     #[error(transparent)]
     Listen(#[from] ListenError),
@@ -70,6 +70,8 @@ pub struct Keep<'a> {
     pub listen: Listen,
     /// Where it looks for what is desired, and merges.
     pub forge: Option<Arc<dyn Forge>>,
+    /// What the forge signs its notices with.
+    pub webhook: Option<Webhook>,
     /// Its limits.
     pub config: Config,
 }
@@ -80,7 +82,7 @@ impl Served {
     /// # Errors
     /// [`ServeError`].
     pub async fn start(keep: Keep<'_>) -> Result<Self, ServeError> {
-        let Keep { data, listen, forge, config } = keep;
+        let Keep { data, listen, forge, webhook, config } = keep;
         std::fs::create_dir_all(data)
             .map_err(|source| ServeError::Folder { path: data.to_owned(), source })?;
         let access = Arc::new(Access::from_file(TokenFile::open(data)?)?);
@@ -89,7 +91,7 @@ impl Served {
         let log = Arc::new(SqliteLog::open(&data.join(FILE_NAME))?);
         let ports = Ports { forge, transports: vec![Arc::new(agents.clone())], ..Ports::new(log) };
         let hub = Hub::start(ports, config).await?;
-        let router = router(hub.clone(), agents);
+        let router = router_with(hub.clone(), agents, webhook);
         Ok(Self { hub, router, bound })
     }
 
@@ -146,13 +148,11 @@ pub(super) fn run(args: &Serve, mut around: Surroundings<'_>) -> Result<(), HubE
     background::log(args.log);
     let stop = around.stop.clone();
     runtime.block_on(async {
-        let repository = args.repo.clone().map(|remote| {
-            GitRepository::open(&data.join("repository"), remote, args.branch.clone(), stop.clone())
-        });
-        let repository = repository.transpose()?;
-        let forge = repository.map(|repository| -> Arc<dyn Forge> { Arc::new(repository) });
-        let config = Config { look_every: Span::from_secs(args.look_every), ..Config::default() };
-        let served = Served::start(Keep { data: &data, listen: listen(args), forge, config }).await?;
+        let forge = args.forge.open(&data.join("repository"), stop.clone())?;
+        let webhook = args.forge.webhook()?;
+        let config = Config { look_every: Span::from_secs(args.forge.look_every), ..Config::default() };
+        let keep = Keep { data: &data, listen: listen(args), forge, webhook, config };
+        let served = Served::start(keep).await?;
         let version = args.agent_version.clone().or_else(|| agent_version().ok());
         if let Some(version) = version {
             served.release(version).await?;

@@ -1,0 +1,204 @@
+//! Where a hub looks for what is desired, and where it merges: from the command line to a forge.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use clap::Args;
+use compartment_core::ChannelName;
+use compartment_forge::git::{Credential, GitConfig, GitForge, PullRequestRefs};
+use compartment_forge::github::{GitHubConfig, GitHubForge};
+use compartment_forge::published::{Place, Published};
+use compartment_forge::{Token, Updates};
+use compartment_local::run::Stop;
+use compartment_runtime::Forge;
+use compartment_transport_http::server::Webhook;
+
+use super::ServeError;
+
+/// How long one look at a published file may take.
+const PUBLISHED_WITHIN: Duration = Duration::from_secs(15);
+
+/// Where a hub looks for what is desired, and where it merges.
+#[derive(Debug, Args)]
+pub struct ForgeArgs {
+    /// Where what is desired comes from: the address or path of a repository, `github:OWNER/NAME`, or
+    /// `published:URL` of a file that says it. Without, nobody knows what is desired.
+    #[arg(long, value_name = "WHERE")]
+    pub forge: Option<Where>,
+
+    /// The branch that hosts follow.
+    #[arg(long, value_name = "NAME", default_value = "main")]
+    pub branch: String,
+
+    /// How many seconds between two looks at the repository.
+    #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..))]
+    pub look_every: u64,
+
+    /// Of a plain repository: the branches that are pull requests, or refs such as `refs/pull/*/head`.
+    #[arg(long, value_name = "PATTERN", default_value = "update/*")]
+    pub updates: Vec<String>,
+
+    /// On GitHub: pull requests with this label are updates [default: those that change flake.lock].
+    #[arg(long = "update-label", value_name = "LABEL")]
+    pub labels: Vec<String>,
+
+    /// Pull requests whose title says this are updates [default: those that change flake.lock].
+    #[arg(long = "update-title", value_name = "WORDS")]
+    pub titles: Vec<String>,
+
+    /// A file with the token for GitHub, or for a repository over HTTPS; nothing else is in it.
+    #[arg(long, value_name = "FILE", requires = "forge")]
+    pub forge_token_file: Option<PathBuf>,
+
+    /// The address of GitHub's API, for an Enterprise Server.
+    #[arg(long, value_name = "URL", default_value = "https://api.github.com")]
+    pub github_api: String,
+
+    /// A file with the secret that the forge signs its notices with; they go to `/v1/webhook`.
+    #[arg(long, value_name = "FILE", requires = "forge")]
+    pub webhook_secret_file: Option<PathBuf>,
+}
+
+/// Where what is desired comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Where {
+    /// A repository that git reaches.
+    Git(String),
+    /// A repository on GitHub.
+    GitHub {
+        /// Whose it is.
+        owner: String,
+        /// Its name.
+        repository: String,
+    },
+    /// A file over HTTP.
+    Published(String),
+}
+
+impl FromStr for Where {
+    type Err = String;
+
+    fn from_str(raw: &str) -> Result<Self, String> {
+        match raw.split_once(':') {
+            Some(("github", name)) => match name.split_once('/') {
+                Some((owner, repository)) if !owner.is_empty() && !repository.is_empty() => {
+                    Ok(Self::GitHub { owner: owner.to_owned(), repository: repository.to_owned() })
+                }
+                Some(_) | None => Err("github:OWNER/NAME is expected".to_owned()),
+            },
+            Some(("published", url)) => Ok(Self::Published(url.to_owned())),
+            Some(_) | None if raw.is_empty() => {
+                Err("the address or path of a repository is expected".to_owned())
+            }
+            Some(_) | None => Ok(Self::Git(raw.to_owned())),
+        }
+    }
+}
+
+impl ForgeArgs {
+    /// The forge; what git keeps of it lies in `folder`.
+    ///
+    /// # Errors
+    /// [`ServeError::Forge`]: it cannot be used as the command line says.
+    pub fn open(&self, folder: &Path, stop: Stop) -> Result<Option<Arc<dyn Forge>>, ServeError> {
+        let Some(place) = &self.forge else { return Ok(None) };
+        let channels = BTreeMap::from([(ChannelName::main(), self.branch.clone())]);
+        let updates = Updates {
+            labels: self.labels.clone(),
+            titles: self.titles.clone(),
+            changed_lock: self.labels.is_empty() && self.titles.is_empty(),
+        };
+        let forge: Arc<dyn Forge> = match place {
+            Where::Git(remote) => {
+                // A path is meant from here, wherever git runs.
+                let remote = fs::canonicalize(remote)
+                    .map_or_else(|_| remote.clone(), |path| path.to_string_lossy().into_owned());
+                let credential = self.secret(self.forge_token_file.as_deref())?;
+                let config = GitConfig {
+                    channels,
+                    updates,
+                    pull_requests: self.updates.iter().map(|pattern| refs(pattern)).collect(),
+                    credential: credential.map(|token| Credential::token(&token)),
+                    ..GitConfig::new(remote, folder)
+                };
+                Arc::new(GitForge::open(config, stop).map_err(failed)?)
+            }
+            Where::GitHub { owner, repository } => {
+                let token =
+                    self.forge_token_file.as_ref().map(Token::from_file).transpose().map_err(failed)?;
+                let config = GitHubConfig {
+                    channels,
+                    updates,
+                    api: self.github_api.clone(),
+                    ..GitHubConfig::new(owner, repository, token)
+                };
+                Arc::new(GitHubForge::new(config).map_err(failed)?)
+            }
+            Where::Published(url) => {
+                let place = Place { url: url.clone(), branch: self.branch.clone() };
+                Arc::new(Published::new([(ChannelName::main(), place)], PUBLISHED_WITHIN).map_err(failed)?)
+            }
+        };
+        Ok(Some(forge))
+    }
+
+    /// What the forge signs its notices with.
+    ///
+    /// # Errors
+    /// [`ServeError::Forge`] where the secret cannot be read, or is too short.
+    pub fn webhook(&self) -> Result<Option<Webhook>, ServeError> {
+        let secret = self.secret(self.webhook_secret_file.as_deref())?;
+        secret.map(|secret| Webhook::new(secret.as_bytes()).map_err(failed)).transpose()
+    }
+
+    fn secret(&self, file: Option<&Path>) -> Result<Option<String>, ServeError> {
+        let Some(file) = file else { return Ok(None) };
+        let read = fs::read_to_string(file);
+        let text = read.map_err(|error| failed(format!("cannot read {}: {error}", file.display())))?;
+        match text.trim() {
+            "" => Err(failed(format!("{} is empty", file.display()))),
+            secret => Ok(Some(secret.to_owned())),
+        }
+    }
+}
+
+fn failed(error: impl std::fmt::Display) -> ServeError {
+    ServeError::Forge(compartment_core::Text::new(&error.to_string()))
+}
+
+/// A pattern of branches, unless it says that it is one of refs.
+fn refs(pattern: &str) -> PullRequestRefs {
+    match pattern.starts_with("refs/") {
+        true => PullRequestRefs::new(pattern),
+        false => PullRequestRefs::new(format!("refs/heads/{pattern}")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_place_is_told_by_its_beginning() {
+        let read = |raw: &str| raw.parse::<Where>();
+        let git = |raw: &str| Ok(Where::Git(raw.to_owned()));
+        for raw in
+            ["https://git.example.org/config.git", "git@git.example.org:config.git", "../config", "config"]
+        {
+            assert_eq!(read(raw), git(raw));
+        }
+        let (owner, repository) = ("example".to_owned(), "config".to_owned());
+        assert_eq!(read("github:example/config"), Ok(Where::GitHub { owner, repository }));
+        assert_eq!(
+            read("published:https://x.example/d.json"),
+            Ok(Where::Published("https://x.example/d.json".to_owned()))
+        );
+        for bad in ["", "github:example", "github:/x"] {
+            assert!(read(bad).is_err(), "{bad}");
+        }
+    }
+}
