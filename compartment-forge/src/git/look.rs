@@ -164,11 +164,10 @@ impl Call<'_> {
 
     /// Whether a head has another lock than the commit that it began at.
     fn changes_lock(&self, tip: &Commit, head: &Commit) -> Result<bool, Trouble> {
-        let before = match self.merge_base(tip, head)? {
-            Some(base) => self.lock_blob(&base.to_string())?,
-            None => None,
-        };
-        Ok(before != self.lock_blob(&head.to_string())?)
+        match self.merge_base(tip, head)? {
+            Some(base) => self.locks_differ(&base, head),
+            None => Ok(self.lock_blob(&head.to_string())?.is_some()),
+        }
     }
 
     /// What a merge would change.

@@ -112,23 +112,27 @@ impl Setup {
 
     /// Without what no error may hold.
     pub(super) fn redacted(&self, error: ForgeError) -> ForgeError {
-        let clean = |words: &Text| {
-            let mut clean = without_credentials(words.as_str());
-            for secret in self.secrets.iter().filter(|secret| !secret.is_empty()) {
-                clean = clean.replace(secret, "…");
-            }
-            Text::new(&clean)
-        };
+        let clean = |words: &Text| self.clean(words.as_str());
         match error {
             ForgeError::Refused(words) => ForgeError::Refused(clean(&words)),
             ForgeError::Unreachable(words) => ForgeError::Unreachable(clean(&words)),
             ForgeError::Limited { reason, wait } => ForgeError::Limited { reason: clean(&reason), wait },
         }
     }
+
+    /// Words without secrets: a remote may repeat what it was told.
+    pub(super) fn clean(&self, words: &str) -> Text {
+        let mut clean = without_credentials(words);
+        for secret in self.secrets.iter().filter(|secret| !secret.is_empty()) {
+            clean = clean.replace(secret, "…");
+        }
+        Text::new(&clean)
+    }
 }
 
 /// What of the user's own configuration would be in the way.
-const SETTINGS: [(&str, &str); 7] = [
+const SETTINGS: [(&str, &str); 8] = [
+    ("core.commentChar", "#"),
     ("core.hooksPath", "/dev/null"),
     ("i18n.commitEncoding", "UTF-8"),
     ("i18n.logOutputEncoding", "UTF-8"),
@@ -173,6 +177,8 @@ impl<'a> Call<'a> {
     /// Begins a call once nobody else uses the mirror.
     pub(super) fn begin(setup: &'a Setup, deadline: Instant) -> Result<Self, Trouble> {
         let path = setup.config.folder.join("lock");
+        // Opening the lock says what is wrong.
+        let _made = std::fs::create_dir_all(&setup.config.folder);
         let file = File::options().create(true).truncate(false).write(true).open(&path);
         let file =
             file.map_err(|error| Trouble::unreachable(&format!("cannot open {}: {error}", path.display())))?;

@@ -105,6 +105,7 @@ impl Inner {
         let answer =
             Call::begin(&self.setup, deadline).and_then(|call| match what(&call, &mut state.known) {
                 Err(Trouble::Mirror(error)) if state.made_anew.is_none_or(|at| at.elapsed() > ANEW) => {
+                    let error = self.setup.clean(&error.to_string());
                     warn!(%error, "the mirror of the repository is made anew");
                     state.made_anew = Some(Instant::now());
                     state.known = Known::default();

@@ -65,6 +65,12 @@ impl Call<'_> {
         Ok(blob_in(&listed).map(str::to_owned))
     }
 
+    /// Whether two commits have different `flake.lock` files.
+    pub(super) fn locks_differ(&self, one: &Commit, other: &Commit) -> Result<bool, Trouble> {
+        let args = ["diff-tree", "--quiet", &one.to_string(), &other.to_string(), "--", "flake.lock"];
+        Ok(self.maybe_line(&args)?.is_none())
+    }
+
     /// The bytes of a blob: none are converted.
     pub(super) fn bytes(&self, blob: &str) -> Result<Vec<u8>, Trouble> {
         self.ok(&["cat-file", "blob", blob])
@@ -113,9 +119,6 @@ impl Call<'_> {
 
     /// Merges two commits, without a work tree, and without anybody seeing it.
     pub(super) fn merged(&self, ours: &Commit, theirs: &Commit) -> Result<Merged, Trouble> {
-        if self.merge_base(ours, theirs)?.is_none() {
-            return Ok(Merged::Conflict(Vec::new()));
-        }
         let (ours, theirs) = (ours.to_string(), theirs.to_string());
         let args = ["merge-tree", "--write-tree", "-z", "--name-only", "--no-messages", &ours, &theirs];
         let output = self.call(&args)?;
@@ -124,6 +127,9 @@ impl Call<'_> {
         match (output.code, parts.next()) {
             (Some(0), Some(tree)) => Ok(Merged::Clean(tree.trim_end().to_owned())),
             (Some(1), Some(_)) => Ok(Merged::Conflict(parts.collect())),
+            (Some(_), None) if output.stderr.contains("unrelated histories") => {
+                Ok(Merged::Conflict(Vec::new()))
+            }
             (code, _) => Err(failed(&args, code, &output).into()),
         }
     }

@@ -64,8 +64,9 @@ fn answer(output: &Output) -> Option<Pushed> {
             Some(Pushed::Rejected(format!("{reason}{told}")))
         }
         None => {
-            let words = complaint(&output.stderr);
-            MAY_NOT.iter().any(|may_not| words.contains(may_not)).then_some(Pushed::Rejected(words))
+            let may_not = |line: &&str| MAY_NOT.iter().any(|may_not| line.contains(may_not));
+            let line = output.stderr.lines().map(str::trim).find(may_not)?;
+            Some(Pushed::Rejected(without_credentials(line)))
         }
     }
 }
@@ -115,6 +116,9 @@ mod tests {
         let lost = format!("{to}!\tabc:refs/heads/main\t[remote failure] (remote failed to report status)\n");
         assert_eq!(told(1, &lost, ""), None);
         assert_eq!(told(128, "", "fatal: the remote end hung up unexpectedly"), None);
+        let key = "git@host: Permission denied (publickey).\nfatal: Could not read from remote repository.";
+        let no = "git@host: Permission denied (publickey).";
+        assert_eq!(told(128, "", key), Some(Pushed::Rejected(no.to_owned())));
         assert_eq!(
             told(128, "", "fatal: Authentication failed for 'https://a:b@git.example/x/'"),
             Some(Pushed::Rejected("fatal: Authentication failed for 'https://…@git.example/x/'".to_owned()))

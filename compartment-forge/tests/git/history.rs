@@ -25,15 +25,49 @@ fn with_history() -> Repository {
         writeln!(stream, "data {}\n{title}\nM 100644 inline flake.lock", title.len()).unwrap();
         writeln!(stream, "data {}\n{lock}", lock.len()).unwrap();
     }
+    import(&repository, &stream);
+    repository
+}
+
+/// So many branches on top of `main`, each with another lock.
+fn with_pull_requests(repository: &Repository, count: u32) {
+    let mut stream = String::new();
+    for n in 0..count {
+        let lock = lock(&format!("update {n}"));
+        writeln!(stream, "commit refs/heads/update/{n}\ncommitter A <a@example.org> 1700000000 +0000")
+            .unwrap();
+        writeln!(stream, "data 6\nUpdate\nfrom refs/heads/main^0\nM 100644 inline flake.lock").unwrap();
+        writeln!(stream, "data {}\n{lock}", lock.len()).unwrap();
+    }
+    import(repository, &stream);
+}
+
+fn import(repository: &Repository, stream: &str) {
     let mut import = Command::new("git")
         .args(["fast-import", "--quiet"])
-        .current_dir(repository.bare())
+        .env("GIT_DIR", repository.bare())
         .stdin(Stdio::piped())
         .spawn()
         .unwrap();
     import.stdin.take().unwrap().write_all(stream.as_bytes()).unwrap();
     assert!(import.wait().unwrap().success());
-    repository
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn three_hundred_pull_requests_are_looked_at_once() {
+    let repository = Repository::new();
+    with_pull_requests(&repository, 300);
+    let forge = repository.open_forge();
+    let begun = Instant::now();
+    let look = forge.look(&ChannelName::main()).await.unwrap();
+    let pull_requests = look.pull_requests.unwrap();
+    assert_eq!(pull_requests.len(), 300);
+    assert!(pull_requests.iter().all(|pr| pr.mergeable == Some(true)));
+    let (first, again) = (begun.elapsed(), Instant::now());
+    forge.look(&ChannelName::main()).await.unwrap();
+    let again = again.elapsed();
+    println!("{first:?} at first, then {again:?}");
+    assert!(again < first / 4 && again < Duration::from_secs(5), "{first:?} at first, then {again:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -7,5 +7,6 @@ mod history;
 mod orders;
 mod repository;
 mod secrets;
+mod surroundings;
 mod web;
 mod world;
