@@ -51,7 +51,7 @@ impl Call<'_> {
     /// The commit that these digits begin, where there is exactly one.
     pub(super) fn known(&self, digits: &Commit) -> Result<Option<Commit>, Trouble> {
         let name = format!("{digits}^{{commit}}");
-        let found = self.call(&["rev-parse", "--verify", "--quiet", "--end-of-options", &name])?;
+        let found = self.call(&["rev-parse", "--verify", "--quiet", &name])?;
         match found.success() {
             true => commit(String::from_utf8_lossy(&found.stdout).trim_end()).map(Some),
             // Whatever git says of it: it is not known.

@@ -197,3 +197,24 @@ async fn somebody_who_pushes_meanwhile_is_told_of() {
     let again = MergeOrder { op: "o2".parse().unwrap(), ..order };
     forge.merge(&again).await.unwrap();
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_push_after_the_fetch_is_kept() {
+    let repository = Repository::new();
+    let web = Web::serve(repository.folder.path(), false).await;
+    let repository = repository.at(&web.address(""));
+    let forge = repository.open_forge();
+    let merge = order(&repository, "o1").await;
+    let pushed = repository.prepare(&[("README.md", Some("words\n"))]);
+    web.push_before_next_push(pushed);
+    let words = refusal(forge.merge(&merge).await);
+    assert!(words.contains("somebody pushed to `main` meanwhile"), "{words}");
+    assert_eq!(repository.tip().await, pushed);
+    let merge = MergeOrder { op: "o2".parse().unwrap(), ..merge };
+    let merged = forge.merge(&merge).await.unwrap().commit;
+    let pushed = repository.prepare(&[("README.md", Some("other words\n"))]);
+    web.push_before_next_push(pushed);
+    let words = refusal(forge.revert(&revert("o3", &merge.pr, merged)).await);
+    assert!(words.contains("somebody pushed to `main` meanwhile"), "{words}");
+    assert_eq!(repository.tip().await, pushed);
+}

@@ -13,6 +13,7 @@ use axum::body::{Body, Bytes};
 use axum::extract::State;
 use axum::http::{HeaderMap, Method, StatusCode, Uri, header};
 use axum::response::Response;
+use compartment_core::Commit;
 
 /// What the server lets in.
 pub(crate) const TOKEN: &str = "hush-4f1e5b";
@@ -32,6 +33,8 @@ struct Served {
     token: bool,
     /// Whether answers to pushes are lost.
     loses: AtomicBool,
+    /// What `main` is moved to before the next push is told where it is.
+    pushed: Mutex<Option<Commit>>,
     /// The arguments of all processes, as anybody could see them while a request was answered.
     arguments: Mutex<BTreeSet<String>>,
 }
@@ -43,6 +46,7 @@ impl Web {
             root: root.to_owned(),
             token,
             loses: AtomicBool::new(false),
+            pushed: Mutex::default(),
             arguments: Mutex::default(),
         });
         let router = Router::new().fallback(answer).with_state(Arc::clone(&served));
@@ -60,6 +64,11 @@ impl Web {
     /// The arguments of all processes that ran while this one answered.
     pub(crate) fn arguments_seen(&self) -> BTreeSet<String> {
         self.served.arguments.lock().unwrap().clone()
+    }
+
+    /// Somebody moves `main` to a commit after the next order has fetched and before it pushes.
+    pub(crate) fn push_before_next_push(&self, commit: Commit) {
+        *self.served.pushed.lock().unwrap() = Some(commit);
     }
 
     pub(crate) fn lose_answers(&self, lose: bool) {
@@ -92,6 +101,14 @@ async fn answer(
     if served.token && head(header::AUTHORIZATION) != BASIC {
         let refused = Response::builder().status(StatusCode::UNAUTHORIZED);
         return refused.header(header::WWW_AUTHENTICATE, "Basic realm=\"git\"").body(Body::empty()).unwrap();
+    }
+    if uri.query() == Some("service=git-receive-pack")
+        && let Some(commit) = served.pushed.lock().unwrap().take()
+    {
+        let mut push = Command::new("git");
+        push.env("GIT_DIR", served.root.join("bare.git"));
+        let pushed = push.args(["update-ref", "refs/heads/main", &commit.to_string()]).status();
+        assert!(pushed.unwrap().success());
     }
     let mut cgi = Command::new("git");
     cgi.arg("http-backend")

@@ -125,6 +125,14 @@ impl Repository {
         }
     }
 
+    /// Makes a commit that `main` can be moved to.
+    pub(crate) fn prepare(&self, files: Files<'_>) -> Commit {
+        self.stand_at("refs/heads/main");
+        let commit = self.commit("Somebody's work", files);
+        self.push_head("refs/meanwhile/main");
+        commit
+    }
+
     /// A hook of the bare repository that runs once.
     pub(crate) fn hook_once(&self, name: &str, script: &str) {
         let path = self.bare().join("hooks").join(name);
@@ -218,9 +226,7 @@ impl World for Repository {
     }
 
     async fn push_during_next_order(&self, files: Files<'_>) -> Commit {
-        self.stand_at("refs/heads/main");
-        let commit = self.commit("Somebody's work", files);
-        self.push_head("refs/meanwhile/main");
+        let commit = self.prepare(files);
         let push = format!("unset GIT_QUARANTINE_PATH\ngit update-ref refs/heads/main {commit}");
         self.hook_once("pre-receive", &push);
         commit
