@@ -66,7 +66,9 @@ impl Call<'_> {
                 lock_hash
             }
         };
-        let pull_requests = Some(self.open_updates(known)?);
+        let pull_requests = self.open_updates(known);
+        self.forget_what_was_tried();
+        let pull_requests = Some(pull_requests?);
         Ok(Look { commit, lock_hash, via: Via::Git, pull_requests })
     }
 
@@ -156,7 +158,7 @@ impl Call<'_> {
         match update {
             false => Ok(Pair::NoUpdate),
             true => {
-                let mergeable = matches!(self.merged(tip, &found.head)?, Merged::Clean(_));
+                let mergeable = self.mergeable(tip, &found.head)?;
                 Ok(Pair::Update { mergeable })
             }
         }

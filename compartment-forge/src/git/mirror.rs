@@ -1,6 +1,8 @@
 //! The mirror: a bare repository that holds what was seen of the remote, and how git is called in it.
 
+use std::ffi::OsString;
 use std::fs::{File, TryLockError};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -36,9 +38,13 @@ pub(super) struct Setup {
     pub(super) remote: String,
     /// In the mirror.
     git: Git,
+    /// In the mirror; what is made there goes to [`scratch`](Self::scratch).
+    trying: Git,
     /// In no repository.
     outside: Git,
     mirror: PathBuf,
+    /// Where objects are that nobody needs after a look.
+    scratch: PathBuf,
     /// What no error may hold.
     secrets: Vec<String>,
 }
@@ -107,7 +113,12 @@ impl Setup {
         let outside = mirror.parent().unwrap_or(&config.folder).parent().map(Path::to_path_buf);
         let outside = git.clone().with("GIT_CEILING_DIRECTORIES", outside.unwrap_or_default());
         let git = git.with("GIT_DIR", mirror.as_os_str());
-        Ok(Self { config, remote, git, outside, mirror, secrets })
+        let scratch = mirror.with_file_name("scratch");
+        let trying = git
+            .clone()
+            .with("GIT_OBJECT_DIRECTORY", &scratch)
+            .with("GIT_ALTERNATE_OBJECT_DIRECTORIES", quoted(&mirror.join("objects")));
+        Ok(Self { config, remote, git, trying, outside, mirror, scratch, secrets })
     }
 
     /// Without what no error may hold.
@@ -148,6 +159,17 @@ fn old_enough(version: &str) -> Result<(), GitForgeError> {
         (Some(Ok(major)), Some(Ok(minor))) if (major, minor) >= (2, 38) => Ok(()),
         _ => Err(GitForgeError::TooOld(version.to_owned())),
     }
+}
+
+/// As git reads it in a list of paths.
+fn quoted(path: &Path) -> OsString {
+    let mut quoted = vec![b'"'];
+    for byte in path.as_os_str().as_bytes() {
+        quoted.extend([b'\\'].iter().filter(|_| matches!(byte, b'"' | b'\\')));
+        quoted.push(*byte);
+    }
+    quoted.push(b'"');
+    OsString::from_vec(quoted)
 }
 
 /// Who the config names, else the user, else this program.
@@ -251,6 +273,21 @@ impl<'a> Call<'a> {
     /// Calls git; any exit code is an answer.
     pub(super) fn call(&self, args: &[&str]) -> Result<Output, Trouble> {
         Ok(self.git()?.call(&self.setup.config.folder, args)?)
+    }
+
+    /// Calls git; what it makes is kept until [that is forgotten](Self::forget_what_was_tried).
+    pub(super) fn try_out(&self, args: &[&str]) -> Result<Output, Trouble> {
+        let made = std::fs::create_dir_all(&self.setup.scratch);
+        made.map_err(|error| {
+            Trouble::unreachable(&format!("cannot make {}: {error}", self.setup.scratch.display()))
+        })?;
+        Ok(self.within(&self.setup.trying)?.call(&self.setup.config.folder, args)?)
+    }
+
+    /// Throws away what was only tried.
+    pub(super) fn forget_what_was_tried(&self) {
+        // What cannot be thrown away is in nobody's way.
+        let _gone = std::fs::remove_dir_all(&self.setup.scratch);
     }
 
     /// Calls git and gives its output.

@@ -2,6 +2,7 @@
 
 use compartment_core::{ChannelName, Commit, LockHash, Text};
 use compartment_local::git::GitError;
+use compartment_local::run::Output;
 use compartment_runtime::Moved;
 use sha2::{Digest, Sha256};
 
@@ -119,19 +120,13 @@ impl Call<'_> {
 
     /// Merges two commits, without a work tree, and without anybody seeing it.
     pub(super) fn merged(&self, ours: &Commit, theirs: &Commit) -> Result<Merged, Trouble> {
-        let (ours, theirs) = (ours.to_string(), theirs.to_string());
-        let args = ["merge-tree", "--write-tree", "-z", "--name-only", "--no-messages", &ours, &theirs];
-        let output = self.call(&args)?;
-        let listed = String::from_utf8_lossy(&output.stdout).into_owned();
-        let mut parts = listed.split('\0').map(str::to_owned).filter(|part| !part.is_empty());
-        match (output.code, parts.next()) {
-            (Some(0), Some(tree)) => Ok(Merged::Clean(tree.trim_end().to_owned())),
-            (Some(1), Some(_)) => Ok(Merged::Conflict(parts.collect())),
-            (Some(_), None) if output.stderr.contains("unrelated histories") => {
-                Ok(Merged::Conflict(Vec::new()))
-            }
-            (code, _) => Err(failed(&args, code, &output).into()),
-        }
+        merged(ours, theirs, |args| self.call(args))
+    }
+
+    /// Whether two commits can be merged.
+    pub(super) fn mergeable(&self, ours: &Commit, theirs: &Commit) -> Result<bool, Trouble> {
+        let merged = merged(ours, theirs, |args| self.try_out(args))?;
+        Ok(matches!(merged, Merged::Clean(_)))
     }
 
     /// Makes a commit of a tree.
@@ -157,6 +152,25 @@ impl Call<'_> {
             .split_once('\t')
             .and_then(|(left, right)| Some((left.parse().ok()?, right.parse().ok()?)));
         parsed.ok_or_else(|| unexpected("rev-list", &counts).into())
+    }
+}
+
+/// Merges two commits with a call of git.
+fn merged(
+    ours: &Commit,
+    theirs: &Commit,
+    call: impl FnOnce(&[&str]) -> Result<Output, Trouble>,
+) -> Result<Merged, Trouble> {
+    let (ours, theirs) = (ours.to_string(), theirs.to_string());
+    let args = ["merge-tree", "--write-tree", "-z", "--name-only", "--no-messages", &ours, &theirs];
+    let output = call(&args)?;
+    let listed = String::from_utf8_lossy(&output.stdout).into_owned();
+    let mut parts = listed.split('\0').map(str::to_owned).filter(|part| !part.is_empty());
+    match (output.code, parts.next()) {
+        (Some(0), Some(tree)) => Ok(Merged::Clean(tree.trim_end().to_owned())),
+        (Some(1), Some(_)) => Ok(Merged::Conflict(parts.collect())),
+        (Some(_), None) if output.stderr.contains("unrelated histories") => Ok(Merged::Conflict(Vec::new())),
+        (code, _) => Err(failed(&args, code, &output).into()),
     }
 }
 

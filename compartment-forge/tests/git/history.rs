@@ -55,18 +55,24 @@ fn import(repository: &Repository, stream: &str) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn three_hundred_pull_requests_are_looked_at_once() {
-    let repository = Repository::new();
+    let mut repository = Repository::new();
     with_pull_requests(&repository, 300);
+    // What git takes lists of paths apart at.
+    let folder = repository.folder.path().join("a \"b\": \\c");
+    repository.config.folder.clone_from(&folder);
     let forge = repository.open_forge();
     let begun = Instant::now();
     let look = forge.look(&ChannelName::main()).await.unwrap();
     let pull_requests = look.pull_requests.unwrap();
     assert_eq!(pull_requests.len(), 300);
     assert!(pull_requests.iter().all(|pr| pr.mergeable == Some(true)));
+    let (mirror, scratch) = (folder.join("mirror.git"), folder.join("scratch"));
+    let names = mirror.join("objects").read_dir().unwrap().map(|entry| entry.unwrap().file_name());
+    assert!(names.into_iter().all(|name| name == "info" || name == "pack"), "what was tried is left behind");
+    assert!(!scratch.exists());
     let (first, again) = (begun.elapsed(), Instant::now());
     forge.look(&ChannelName::main()).await.unwrap();
     let again = again.elapsed();
-    println!("{first:?} at first, then {again:?}");
     assert!(again < first / 4 && again < Duration::from_secs(5), "{first:?} at first, then {again:?}");
 }
 
