@@ -144,11 +144,15 @@ impl EventLog for SqliteLog {
         }
         let (to, lines) = std_mpsc::channel();
         let batch = Batch { first: head(first), last: head(end), lines };
-        let answered = self.send(|answer| Command::Append(batch, answer)).await?;
-        for records in records.chunks(ENCODED) {
+        let encode = |records: &[Record]| {
             // Where the thread does not take them any more, its answer says why.
             drop(to.send(records.iter().map(Record::to_line).collect()));
-        }
+        };
+        let mut chunks = records.chunks(ENCODED);
+        // The first are there when the thread wakes: a small batch wakes it once.
+        chunks.next().into_iter().for_each(encode);
+        let answered = self.send(|answer| Command::Append(batch, answer)).await?;
+        chunks.for_each(encode);
         drop(to);
         self.answer(answered).await
     }
