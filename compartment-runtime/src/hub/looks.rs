@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use compartment_core::event::{Event, Observation, PullRequest};
 use compartment_core::{ChannelName, Commit, Fleet, Span, Text, Timestamp};
-use tracing::{debug, warn};
+use tracing::{debug, info, warn};
 
 use super::repository::within;
 use super::{Hub, Inner};
@@ -116,6 +116,9 @@ impl Watch<'_> {
         let seen = within(self.inner, self.forge.look(&name)).await;
         let (events, due, failing) = match seen {
             Ok(look) => {
+                if self.channels.get(&name).is_some_and(|channel| channel.failing.is_some()) {
+                    info!(channel = %name, "the repository can be seen again");
+                }
                 let events = self.seen(name.clone(), look, look_started).await;
                 (events, self.inner.now() + self.inner.config.look_every, None)
             }
@@ -124,7 +127,13 @@ impl Watch<'_> {
                 let before = self.channels.get(&name).and_then(|channel| channel.failing);
                 let failing = Failing::after(before, look_started);
                 let wait = failing.retry.min(self.inner.config.look_every).max(error.wait());
-                debug!(channel = %name, looks = failing.looks, %error, "the repository could not be seen");
+                // Said when it begins and when it counts, and not each time.
+                match failing.looks {
+                    1 | LOOKS => {
+                        warn!(channel = %name, looks = failing.looks, %error, "the repository could not be seen")
+                    }
+                    looks => debug!(channel = %name, looks, %error, "the repository could not be seen"),
+                }
                 let error = Text::new(&error.to_string());
                 let events = match failing.is_certain(now) {
                     true => vec![Observation::DesiredUnavailable { channel: name.clone(), error }.into()],
