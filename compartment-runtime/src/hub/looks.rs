@@ -58,15 +58,20 @@ struct Watch<'a> {
 struct Channel {
     /// The next look.
     due: Timestamp,
+    /// No look is made before, whoever wants one.
+    not_before: Timestamp,
     failing: Option<Failing>,
 }
 
 /// Looks that failed in a row.
-#[derive(Clone, Copy)]
 struct Failing {
     looks: u32,
     since: Timestamp,
     retry: Span,
+    /// Why the last one failed.
+    error: Text,
+    /// Whether the log says so.
+    told: bool,
 }
 
 impl Watch<'_> {
@@ -79,15 +84,16 @@ impl Watch<'_> {
             for channel in due {
                 self.look(channel).await;
             }
+            self.tell().await;
             self.compare().await;
-            let next = self.channels.values().map(|channel| channel.due).min();
+            let next = self.channels.values().map(Channel::next).min();
             let glance = self.inner.now() + GLANCE;
             tokio::select! {
                 () = self.inner.sleep_until(next.map_or(glance, |next| next.min(glance))) => {}
                 () = self.inner.look_now.notified() => {
                     let now = self.inner.now();
                     for channel in self.channels.values_mut() {
-                        channel.due = channel.due.min(now);
+                        channel.due = channel.due.min(now).max(channel.not_before);
                     }
                 }
             }
@@ -104,7 +110,7 @@ impl Watch<'_> {
             names.push(ChannelName::main());
         }
         for name in names {
-            self.channels.entry(name).or_insert(Channel { due: now, failing: None });
+            self.channels.entry(name).or_insert(Channel { due: now, not_before: now, failing: None });
         }
     }
 
@@ -114,39 +120,50 @@ impl Watch<'_> {
         let _alone = self.inner.forge_in_use.lock().await;
         let look_started = self.inner.now();
         let seen = within(self.inner, self.forge.look(&name)).await;
-        let (events, due, failing) = match seen {
+        let before = self.channels.get_mut(&name).and_then(|channel| channel.failing.take());
+        let every = self.inner.config.look_every;
+        let channel = match seen {
             Ok(look) => {
-                if self.channels.get(&name).is_some_and(|channel| channel.failing.is_some()) {
+                if before.is_some() {
                     info!(channel = %name, "the repository can be seen again");
                 }
                 let events = self.seen(name.clone(), look, look_started).await;
-                (events, self.inner.now() + self.inner.config.look_every, None)
+                if self.inner.submit(events).await.is_err() {
+                    // The hub stops, and this with it.
+                    return;
+                }
+                let now = self.inner.now();
+                Channel { due: now + every, not_before: now, failing: None }
             }
             Err(error) => {
-                let now = self.inner.now();
-                let before = self.channels.get(&name).and_then(|channel| channel.failing);
-                let failing = Failing::after(before, look_started);
-                let wait = failing.retry.min(self.inner.config.look_every).max(error.wait());
+                let (now, wait) = (self.inner.now(), error.wait());
+                let failing = Failing::after(before, look_started, &error);
                 // Said when it begins and when it counts, and not each time.
                 match failing.looks {
-                    1 | LOOKS => {
-                        warn!(channel = %name, looks = failing.looks, %error, "the repository could not be seen")
+                    looks @ (1 | LOOKS) => {
+                        warn!(channel = %name, looks, %error, "the repository could not be seen");
                     }
                     looks => debug!(channel = %name, looks, %error, "the repository could not be seen"),
                 }
-                let error = Text::new(&error.to_string());
-                let events = match failing.is_certain(now) {
-                    true => vec![Observation::DesiredUnavailable { channel: name.clone(), error }.into()],
-                    false => Vec::new(),
-                };
-                (events, now + wait, Some(failing))
+                let due = now + failing.retry.min(every).max(wait);
+                Channel { due, not_before: now + wait, failing: Some(failing) }
             }
         };
-        if !events.is_empty() && self.inner.submit(events).await.is_err() {
-            // The hub stops, and this with it.
-            return;
+        self.channels.insert(name, channel);
+    }
+
+    /// Says which desired states cannot be seen, once that is certain.
+    async fn tell(&mut self) {
+        let now = self.inner.now();
+        for (name, channel) in &mut self.channels {
+            let Some(failing) = &mut channel.failing else { continue };
+            if !failing.told && failing.certain_at(now) <= now {
+                failing.told = true;
+                let (channel, error) = (name.clone(), failing.error.clone());
+                // Refused only by a hub that stops, and this with it.
+                drop(self.inner.submit([Observation::DesiredUnavailable { channel, error }.into()]).await);
+            }
         }
-        self.channels.insert(name, Channel { due, failing });
     }
 
     /// What a look found, as events.
@@ -228,21 +245,33 @@ impl Watch<'_> {
     }
 }
 
+impl Channel {
+    /// When there is something to do next.
+    fn next(&self) -> Timestamp {
+        let untold = self.failing.as_ref().filter(|failing| !failing.told);
+        untold.map_or(self.due, |failing| self.due.min(failing.since + DOUBT))
+    }
+}
+
 impl Failing {
-    fn after(before: Option<Self>, look_started: Timestamp) -> Self {
+    fn after(before: Option<Self>, look_started: Timestamp, error: &ForgeError) -> Self {
+        let error = Text::new(&error.to_string());
         match before {
-            None => Self { looks: 1, since: look_started, retry: RETRY },
-            Some(Self { looks, since, retry }) => Self {
-                looks: looks.saturating_add(1),
-                since,
-                retry: Span::from_millis(retry.as_millis() * 2).min(DOUBT),
+            None => Self { looks: 1, since: look_started, retry: RETRY, error, told: false },
+            Some(before) => Self {
+                looks: before.looks.saturating_add(1),
+                since: before.since,
+                retry: Span::from_millis(before.retry.as_millis() * 2).min(DOUBT),
+                // Another cause is said, too.
+                told: before.told && before.error == error,
+                error,
             },
         }
     }
 
-    /// Whether it is certain that the desired state cannot be seen.
-    fn is_certain(&self, now: Timestamp) -> bool {
-        self.looks >= LOOKS || now.since(self.since) >= DOUBT
+    /// From when on it is certain that the desired state cannot be seen.
+    fn certain_at(&self, now: Timestamp) -> Timestamp {
+        if self.looks >= LOOKS { now } else { self.since + DOUBT }
     }
 }
 

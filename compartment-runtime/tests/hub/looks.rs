@@ -118,16 +118,35 @@ async fn a_few_looks_that_fail_over_a_minute_are_enough_and_one_that_succeeds_is
     }));
     watched.world.hub.look_soon();
     watched.looked(2).await;
-    watched.world.pass(Span::from_secs(60)).await;
+    watched.world.pass(Span::from_secs(55)).await;
     assert_eq!(watched.forge.looks(), 2, "it is not asked before it may be");
     assert_eq!(watched.desired().state, DesiredAvailability::Available, "one look turns no fleet red");
-    watched.world.pass(Span::from_secs(5)).await;
+    watched.world.pass(Span::from_secs(10)).await;
     watched.looked(3).await;
     assert_eq!(watched.desired().state, DesiredAvailability::Unavailable);
     assert_eq!(watched.desired().error.as_deref(), Some("asked too often"));
     watched.forge.trouble(None);
     watched.world.pass(Span::from_secs(65)).await;
     assert_eq!(watched.desired().state, DesiredAvailability::Available);
+}
+
+#[tokio::test]
+async fn a_minute_without_a_look_counts_also_where_none_may_be_made() {
+    let watched = Watched::new(1).await;
+    watched.looked(1).await;
+    let wait = Span::from_mins(60);
+    watched.forge.trouble(Some(ForgeError::Limited { reason: Text::from("asked too often"), wait }));
+    watched.world.hub.look_soon();
+    watched.looked(2).await;
+    watched.world.pass(Span::from_secs(55)).await;
+    assert_eq!(watched.desired().state, DesiredAvailability::Available);
+    watched.world.pass(Span::from_secs(10)).await;
+    assert_eq!(watched.desired().state, DesiredAvailability::Unavailable);
+    assert_eq!(watched.desired().error.as_deref(), Some("asked too often"));
+    assert_eq!(watched.forge.looks(), 2, "it is not asked before it may be");
+    watched.world.hub.look_soon();
+    watched.world.pass(Span::from_secs(10)).await;
+    assert_eq!(watched.forge.looks(), 2, "also not where somebody wants a look");
 }
 
 #[tokio::test]
