@@ -9,8 +9,12 @@ pub(super) const PER_PAGE: usize = 100;
 /// What most answers are.
 const JSON: &str = "application/vnd.github+json";
 
-/// The bytes of a file as they are, however many: as JSON there are none above 1 MB.
-const RAW: &str = "application/vnd.github.raw+json";
+/// The bytes of a file as they are, however many: as JSON there are none above 1 MB. GitHub also knows this type with
+/// `+json`, which it is not: what stands between may take the file for JSON, and write it anew.
+const RAW: &str = "application/vnd.github.raw";
+
+/// The trailer that holds the operation's id, as in what the git forge makes.
+const OPERATION: &str = "Compartment-Operation";
 
 /// A request.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -93,18 +97,19 @@ impl Place {
 
 /// Who asked for it, and under which id, as git knows to say it.
 fn trailers(op: &OpId, by: &Actor) -> String {
-    format!("{}\nCompartment-Requested-By: {by}", trailer(op))
+    format!("{}\nRequested-by: {by}", trailer(op))
 }
 
 /// The line of a message that names the operation.
 fn trailer(op: &OpId) -> String {
-    format!("Compartment-Operation: {op}")
+    format!("{OPERATION}: {op}")
 }
 
-/// Whether a commit was made by an operation, as its message says.
+/// Whether a commit was made by this operation and no other, as the end of its message says.
 pub(super) fn made_by(message: &str, op: &OpId) -> bool {
-    let trailer = trailer(op);
-    message.lines().any(|line| line.trim_end() == trailer)
+    let end = message.trim_end().rsplit("\n\n").next().unwrap_or_default();
+    let mut named = end.lines().filter(|line| line.starts_with(OPERATION)).map(str::trim_end);
+    named.next() == Some(&trailer(op)) && named.next().is_none()
 }
 
 /// Text as one segment of a path: whatever is not plainly a name is written in hex digits.
@@ -165,7 +170,7 @@ mod tests {
         assert_eq!(
             serde_json::to_string(&ask.merge).unwrap(),
             format!(
-                r#"{{"sha":"{}","merge_method":"merge","commit_message":"Compartment-Operation: op-1\nCompartment-Requested-By: mba"}}"#,
+                r#"{{"sha":"{}","merge_method":"merge","commit_message":"Compartment-Operation: op-1\nRequested-by: mba"}}"#,
                 "ab".repeat(20)
             )
         );
@@ -177,6 +182,8 @@ mod tests {
         let message = format!("Merge pull request #1\n\n{}\n", trailers(&op, &Actor::new("mba").unwrap()));
         assert!(made_by(&message, &op));
         assert!(!made_by(&message, &OpId::new("op-11").unwrap()));
+        assert!(!made_by(&format!("{message}\nAnd more."), &op), "it is not at the end");
+        assert!(!made_by(&format!("{message}Compartment-Operation: op-2"), &op));
         assert!(!made_by(&message, &OpId::new("op").unwrap()));
     }
 

@@ -51,7 +51,8 @@ impl Counted {
         } else if self.remaining == Some(0) {
             let reset =
                 self.reset.and_then(|seconds| Timestamp::from_millis(seconds.checked_mul(1000)?).ok());
-            reset.map_or(UNSAID, |reset| reset.since(now))
+            // One that is over already is by a clock that is not this one.
+            reset.filter(|reset| *reset > now).map_or(UNSAID, |reset| reset.since(now))
         } else if status == 429 || said.contains("rate limit") {
             UNSAID
         } else {
@@ -92,7 +93,7 @@ mod tests {
             (200, &primary[..], "", None),
             (403, &[("retry-after", "7"), ("x-ratelimit-remaining", "4000")], "", Some(7)),
             (403, &[("retry-after", "99999999999")], "", Some(3600)),
-            (403, &[("x-ratelimit-remaining", "0"), ("x-ratelimit-reset", "1")], "", Some(1)),
+            (403, &[("x-ratelimit-remaining", "0"), ("x-ratelimit-reset", "1")], "", Some(60)),
             (403, &[("x-ratelimit-remaining", "0")], "", Some(60)),
             (429, &[], "", Some(60)),
             (403, &[], "You have exceeded a secondary rate limit.", Some(60)),

@@ -25,7 +25,7 @@ use compartment_runtime::{
     Ended, Forge, ForgeError, Look, MergeOrder, Moved, Proposal, RateLimit, RevertOrder,
 };
 
-pub use config::{ConfigError, GitHubConfig};
+pub use config::{ConfigError, GitHubConfig, Reverts};
 
 use ask::Place;
 use memory::Memory;
@@ -85,9 +85,9 @@ impl Forge for GitHubForge {
         self.merged(order).await
     }
 
-    async fn revert(&self, _order: &RevertOrder) -> Result<Moved, ForgeError> {
+    async fn revert(&self, order: &RevertOrder) -> Result<Moved, ForgeError> {
         let _alone = self.orders.lock().await;
-        Err(orders::refused("reverts are made with git, which this forge was not given"))
+        self.reverted(order).await
     }
 
     fn rate_limit(&self) -> Option<RateLimit> {

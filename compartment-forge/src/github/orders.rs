@@ -2,7 +2,8 @@
 
 use compartment_core::event::{Comparison, PullRequest};
 use compartment_core::{Commit, PrId, Text};
-use compartment_runtime::{Ended, ForgeError, MergeOrder, Moved, Proposal};
+use compartment_local::run::Stop;
+use compartment_runtime::{Ended, Forge, ForgeError, MergeOrder, Moved, Proposal, RevertOrder};
 
 use super::GitHubForge;
 use super::answer::{self, Apart, Made, Merged, Pull, State};
@@ -10,6 +11,7 @@ use super::ask::made_by;
 use super::memory::remember;
 use super::socket::unreachable;
 use super::watch::hash;
+use crate::git::GitForge;
 use crate::lock;
 
 impl GitHubForge {
@@ -17,7 +19,7 @@ impl GitHubForge {
         let number = number(&pr.pr)?;
         let pull = self.pull(number).await?.filter(|pull| pull.state == State::Open);
         let pull = pull.ok_or_else(|| refused("it is not open"))?;
-        let channel = self.config.channel(&pull.base.branch).ok_or_else(|| elsewhere(&pull))?.clone();
+        let channel = self.config.channel(&pull.base.branch).ok_or_else(|| elsewhere(&pull))?;
         let head = pull.head.sha;
         let known = self.memory().proposals.get(&(number, head)).cloned();
         if let Some(known) = known {
@@ -37,15 +39,16 @@ impl GitHubForge {
     pub(super) async fn became(&self, pr: &PullRequest) -> Result<Ended, ForgeError> {
         let Ok(number) = number(&pr.pr) else { return Ok(Ended::Closed) };
         let Some(pull) = self.pull(number).await? else { return Ok(Ended::Closed) };
-        let ours = self.config.channel(&pull.base.branch).is_some();
-        match (pull.state, pull.merged && ours) {
+        match (pull.state, pull.merged) {
             (State::Closed, true) => {
                 let moved = self.moved(&pull).await?;
                 Ok(Ended::Merged { moved, by: pull.merged_by.map(|user| Text::new(&user.login)) })
             }
             (State::Closed, false) => Ok(Ended::Closed),
             // Opened again, or the list moved while it was read.
-            (State::Open, _) if ours && self.counts(&pull).await? => Err(unreachable("it is open")),
+            (State::Open, _) if self.watched(&pull) && self.counts(&pull).await? => {
+                Err(unreachable("it is open"))
+            }
             // It goes elsewhere now, or is no update of the lock any more.
             (State::Open, _) => Ok(Ended::Closed),
         }
@@ -100,6 +103,18 @@ impl GitHubForge {
         }))
     }
 
+    pub(super) async fn reverted(&self, order: &RevertOrder) -> Result<Moved, ForgeError> {
+        let config = self.config.git()?;
+        // Opened anew each time: the token may be another one.
+        let opened = tokio::task::spawn_blocking(|| GitForge::open(config, Stop::default())).await;
+        let git = match opened {
+            Ok(Ok(git)) => git,
+            Ok(Err(error)) => return Err(unreachable(&error.to_string())),
+            Err(error) => return Err(unreachable(&error.to_string())),
+        };
+        git.revert(order).await
+    }
+
     /// What has become of it already, where this order merged it: its merge commit names the operation.
     async fn done(&self, pull: &Pull, order: &MergeOrder) -> Result<Option<Moved>, ForgeError> {
         let expected = pull.head.sha.same(&order.expected_head);
@@ -124,7 +139,7 @@ impl GitHubForge {
 
     /// Where a merge has moved its channel to. That it was made is told also where the lock cannot be read now.
     async fn moved_to(&self, pull: &Pull, commit: Commit) -> Result<Moved, ForgeError> {
-        let channel = self.config.channel(&pull.base.branch).ok_or_else(|| elsewhere(pull))?.clone();
+        let channel = self.config.channel(&pull.base.branch).ok_or_else(|| elsewhere(pull))?;
         let lock_hash = self.lock_hash(&commit).await.unwrap_or_else(|error| {
             tracing::warn!(%commit, %error, "the lock of a merge cannot be read; the next look does");
             None

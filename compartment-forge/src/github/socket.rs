@@ -1,5 +1,6 @@
 //! The only file that talks to GitHub's API.
 
+use std::error::Error;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -147,8 +148,9 @@ impl Socket {
         if let Some(etag) = etag {
             request = request.header(IF_NONE_MATCH, etag);
         }
-        let failed =
-            |error: &octocrab::Error| unreachable(&format!("GitHub cannot be reached: {}", words(error)));
+        let failed = |error: &octocrab::Error| {
+            unreachable(&format!("GitHub cannot be reached: {}", words(cause(error))))
+        };
         let request = self.crab.build_request(request, ask.merge.as_ref()).map_err(|error| failed(&error))?;
         let response = self.crab.execute(request).await.map_err(|error| failed(&error))?;
         let (parts, body) = response.into_parts();
@@ -166,6 +168,15 @@ impl Socket {
         };
         unreachable(&format!("GitHub takes no such token: it is wrong, revoked or expired; {what}"))
     }
+}
+
+/// What octocrab's errors wrap: they name their own layers.
+fn cause(error: &octocrab::Error) -> &(dyn Error + 'static) {
+    let mut next: &(dyn Error + 'static) = error;
+    while let Some(source) = next.source().filter(|_| next.is::<octocrab::Error>()) {
+        next = source;
+    }
+    next
 }
 
 /// It could not be asked.

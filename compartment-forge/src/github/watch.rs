@@ -26,7 +26,7 @@ const PAGES: usize = 100;
 
 impl GitHubForge {
     pub(super) async fn seen(&self, channel: &ChannelName) -> Result<Look, ForgeError> {
-        let branch = self.config.branch(channel)?;
+        let branch = self.config.branch(channel);
         let commit = self.tip(branch).await?;
         let lock_hash = self.lock_hash(&commit).await?;
         let pull_requests = Some(self.open().await?);
@@ -79,9 +79,7 @@ impl GitHubForge {
         let mut page = 1;
         loop {
             let read = self.page(page).await?;
-            rows.extend(
-                read.rows.iter().filter(|row| self.config.channel(&row.base.branch).is_some()).cloned(),
-            );
+            rows.extend(read.rows.iter().filter(|row| self.watched(row)).cloned());
             if !read.goes_on || page == PAGES {
                 break;
             }
@@ -92,6 +90,13 @@ impl GitHubForge {
         self.memory().forget(page, |number| numbers.contains(&number));
         let told = stream::iter(rows).map(|row| self.told(row)).buffered(TOGETHER);
         told.try_filter_map(|told| async { Ok(told) }).try_collect().await
+    }
+
+    /// Whether it goes to a branch that somebody looks at.
+    pub(super) fn watched(&self, pull: &Pull) -> bool {
+        let branch = &pull.base.branch;
+        let named = self.config.channels.values().any(|of| of == branch);
+        named || self.config.channel(branch).is_some() && self.memory().tips.contains_key(branch)
     }
 
     async fn page(&self, page: usize) -> Result<Arc<Page>, ForgeError> {
