@@ -10,7 +10,7 @@ use std::time::Duration;
 use clap::Args;
 use compartment_core::ChannelName;
 use compartment_forge::git::{Credential, GitConfig, GitForge, PullRequestRefs};
-use compartment_forge::github::{GitHubConfig, GitHubForge};
+use compartment_forge::github::{GitHubConfig, GitHubForge, Reverts};
 use compartment_forge::published::{Place, Published};
 use compartment_forge::{Token, Updates};
 use compartment_local::run::Stop;
@@ -134,6 +134,7 @@ impl ForgeArgs {
                     channels,
                     updates,
                     api: self.github_api.clone(),
+                    reverts: Some(Reverts::new(folder)),
                     ..GitHubConfig::new(owner, repository, token)
                 };
                 Arc::new(GitHubForge::new(config).map_err(failed)?)
