@@ -1,8 +1,8 @@
 //! Keeps the agent's own clone cheap to look at.
 //!
-//! git believes its index about a file that is older than the index alone. A clone or a pull writes both in the same
-//! second, and looks write nothing: each of them would read every file, for ever. So the index is written once more
-//! as soon as a second has gone by.
+//! git believes its index about a file that is older than the index alone. A clone or a pull writes many files in the
+//! same second as the index, and looks write nothing: each of them would read those files, for ever. So the index is
+//! written once more when a second has gone by.
 
 use std::fs;
 use std::path::PathBuf;
