@@ -1,7 +1,7 @@
 //! Ten thousand connected agents: their memory in the hub, what they cost while nothing happens, and how soon each has
 //! an order. Beside streams of the same server that say nothing of their own. Then what an agent costs its host.
 //!
-//! The agents are one other process, so that only the server is measured.
+//! The agents are one other process, so that only the server is measured. `own` measures the cost to a host alone.
 
 use std::cell::RefCell;
 use std::convert::Infallible;
@@ -41,6 +41,7 @@ fn main() {
     match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         [_, "server", way, agents, quiet] => return server_side(way, agents, quiet),
         [_, "client", way, address] => return client_side(way, address),
+        [_, "own", ..] => return own::measure(Scale::asked()),
         _ => {}
     }
     let scale = Scale::asked();
