@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 
 use compartment_benches::measure::{Rounds, Scale, at_least, timed};
 use compartment_benches::sqlite::Bare;
-use compartment_benches::workload::{commit, host_id, lock, path};
-use compartment_core::event::{Heartbeat, Reading, Report, RunningSystem, Said};
+use compartment_benches::workload::{commit, host_id, moved};
+use compartment_core::event::Report;
 use compartment_core::sync::Message;
 use compartment_core::{Record, Span, Timestamp};
 use compartment_log_sqlite::SqliteLog;
@@ -27,20 +27,6 @@ fn main() {
     nothing_new(&runtime, scale);
     latency(&runtime, scale, capacity / 10.0);
     idle(&runtime, scale);
-}
-
-/// A heartbeat of a host whose checkout has moved: always news.
-fn moved(host: u32, n: u32) -> Report {
-    let system = RunningSystem { path: Some(path(host, 1)), number: 1.try_into().ok(), commit: None };
-    let heartbeat = Heartbeat {
-        commit: Reading::Told(commit(n)),
-        dirty: Reading::Told(false),
-        lock_hash: Reading::Told(lock(n)),
-        system: Reading::Told(Box::new(system)),
-        running: Some(None),
-        ..Heartbeat::default()
-    };
-    Report::new(host_id(host), Said::Heartbeat(heartbeat))
 }
 
 async fn start(folder: &Path, ports: impl FnOnce(Ports) -> Ports) -> Hub {

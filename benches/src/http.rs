@@ -9,7 +9,6 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
-use compartment_core::event::{Heartbeat, Reading, Report, RunningSystem, Said};
 use compartment_log_sqlite::SqliteLog;
 use compartment_runtime::Clock;
 use compartment_runtime::hub::{Config, Hub, Ports, SystemClock};
@@ -22,7 +21,7 @@ use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use crate::workload::{commit, host_id, lock, path};
+use crate::workload::{host_id, moved};
 
 /// The session of every agent here.
 pub const SESSION: &str = "0199b0c2-7d3a-7c41-9c1e-5f0c8a4d2e11";
@@ -92,21 +91,6 @@ impl Served {
         self.serving.abort();
         self.hub.shutdown().await;
     }
-}
-
-/// A heartbeat of a host whose checkout is at the nth commit: news wherever that is another than before.
-#[must_use]
-pub fn moved(host: u32, n: u32) -> Report {
-    let system = RunningSystem { path: Some(path(host, 1)), number: 1.try_into().ok(), commit: None };
-    let heartbeat = Heartbeat {
-        commit: Reading::Told(commit(n)),
-        dirty: Reading::Told(false),
-        lock_hash: Reading::Told(lock(n)),
-        system: Reading::Told(Box::new(system)),
-        running: Some(None),
-        ..Heartbeat::default()
-    };
-    Report::new(host_id(host), Said::Heartbeat(heartbeat))
 }
 
 /// A request, as it goes over the wire.

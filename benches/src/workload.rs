@@ -265,6 +265,21 @@ pub fn path(host: u32, number: u32) -> StorePath {
         .expect("a store path is a path")
 }
 
+/// A heartbeat of a host whose checkout is at the nth commit: news wherever that is another than before.
+#[must_use]
+pub fn moved(host: u32, n: u32) -> Report {
+    let system = RunningSystem { path: Some(path(host, 1)), number: 1.try_into().ok(), commit: None };
+    let heartbeat = Heartbeat {
+        commit: Reading::Told(commit(n)),
+        dirty: Reading::Told(false),
+        lock_hash: Reading::Told(lock(n)),
+        system: Reading::Told(Box::new(system)),
+        running: Some(None),
+        ..Heartbeat::default()
+    };
+    Report::new(host_id(host), Said::Heartbeat(heartbeat))
+}
+
 fn version() -> Version {
     Version::new("2.4.1").expect("three numbers are a version")
 }
