@@ -22,7 +22,8 @@ pub(crate) fn arguments(test: &str) -> Vec<OsString> {
 #[ignore = "another process of other tests"]
 fn agent() {
     let Some(config) = env::var_os(CONFIG) else { return };
-    tracing_subscriber::fmt().with_writer(std::io::stderr).with_ansi(false).init();
+    // That a line of the log cannot be written would be said where it cannot be written, either, and that is a panic.
+    tracing_subscriber::fmt().with_writer(std::io::stderr).with_ansi(false).log_internal_errors(false).init();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
         let mut supervisor = vec![env::current_exe().unwrap().into_os_string()];
