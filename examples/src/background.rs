@@ -19,5 +19,7 @@ pub async fn asked(stop: &Stop) {
 pub fn log(level: tracing::Level) {
     let colours = io::stderr().is_terminal();
     let lines = tracing_subscriber::fmt().with_max_level(level).with_target(false).with_ansi(colours);
-    lines.with_writer(io::stderr).init();
+    // That a line cannot be written would be said where it cannot be written, either, and that is a panic: a full disk
+    // would end the program.
+    lines.with_writer(io::stderr).log_internal_errors(false).init();
 }
