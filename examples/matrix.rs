@@ -1,20 +1,12 @@
 //! `matrix`: a fleet in the terminal.
 
-use std::io::{self, IsTerminal, Write};
-use std::panic;
-use std::process::{ExitCode, exit};
-use std::thread;
+use std::io::{self, Write};
+use std::process::ExitCode;
 
-use anstream::{AutoStream, ColorChoice};
 use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser};
-use compartment_examples::matrix::{
-    Answer, Cli, Entered, MatrixError, Screen, Surroundings, Verdict, What, run,
-};
-use compartment_examples::show;
+use compartment_examples::matrix::{Cli, MatrixError, Verdict, in_process, run};
 use compartment_local::run::Stop;
-use rustix::process::{Signal, getpid, kill_process};
-use tokio::signal::unix::{SignalKind, signal};
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
@@ -23,104 +15,19 @@ fn main() -> ExitCode {
         Cli::command().error(ErrorKind::ArgumentConflict, words).exit();
     }
     cli.color.write_global();
-    let (stop, entered) = (Stop::default(), Entered::default());
-    if let Err(error) = on_signals(stop.clone(), entered.clone()) {
-        return failed(&format!("cannot listen to signals: {error}"));
-    }
-    give_back_on_panic(entered.clone());
-    let people = io::stdin().is_terminal() && io::stderr().is_terminal();
-    let answer: Answer = Box::new(|| {
-        let mut line = String::new();
-        io::stdin().read_line(&mut line).map(|_| line)
-    });
-    let surroundings = Surroundings {
-        token: std::env::var("COMPARTMENT_TOKEN").ok(),
-        output: &mut AutoStream::auto(io::stdout()),
-        aside: &mut AutoStream::auto(io::stderr()),
-        answer: people.then_some(answer),
-        screen: io::stdout().is_terminal().then(|| screen(entered)),
-        width: cli.width.map(usize::from).or_else(show::terminal_width),
-        watched: io::stderr().is_terminal(),
-        stop,
-    };
-    match run(&cli, surroundings) {
-        Ok(Verdict::Done) => ExitCode::SUCCESS,
-        Ok(Verdict::NotAll) => ExitCode::FAILURE,
-        Err(error) if error.is_closed_pipe() && only_shows(&cli) => ExitCode::SUCCESS,
-        Err(MatrixError::Interrupted) => ExitCode::from(Stop::EXIT_CODE),
-        Err(error) => failed(&error.to_string()),
+    let token = std::env::var("COMPARTMENT_TOKEN").ok();
+    match in_process(token, cli.width, |surroundings| run(&cli, surroundings)) {
+        Ok(Ok(Verdict::Done)) => ExitCode::SUCCESS,
+        Ok(Ok(Verdict::NotAll)) => ExitCode::FAILURE,
+        // Nothing was asked for, so nothing is missed by whoever stops reading.
+        Ok(Err(error)) if error.is_closed_pipe() && cli.only_shows() => ExitCode::SUCCESS,
+        Ok(Err(MatrixError::Interrupted)) => ExitCode::from(Stop::EXIT_CODE),
+        Ok(Err(error)) => failed(&error.to_string()),
+        Err(error) => failed(&format!("cannot listen to signals: {error}")),
     }
 }
 
 fn failed(why: &str) -> ExitCode {
     drop(writeln!(io::stderr(), "matrix: {why}"));
     ExitCode::FAILURE
-}
-
-/// Whether nothing is asked for, so that nothing is missed by whoever stops reading.
-fn only_shows(cli: &Cli) -> bool {
-    matches!(cli.what, None | Some(What::Log { .. }))
-}
-
-fn screen(entered: Entered) -> Screen {
-    let size = || {
-        let (columns, lines) = terminal_size::terminal_size_of(io::stdout())?;
-        Some((usize::from(columns.0), usize::from(lines.0)))
-    };
-    let colours = AutoStream::choice(&io::stdout()) != ColorChoice::Never;
-    let stop = Box::new(stop_process);
-    Screen { output: Box::new(io::stdout()), colours, size: Box::new(size), entered, stop }
-}
-
-/// Until somebody continues it.
-fn stop_process() {
-    // Refused, it goes on: as if nobody had pressed Ctrl-Z.
-    let _refused = kill_process(getpid(), Signal::STOP);
-}
-
-/// The first signal asks to stop; with the second the program ends at once, and gives the terminal back. Ctrl-Z gives
-/// it back for as long as the process is stopped.
-fn on_signals(stop: Stop, entered: Entered) -> io::Result<()> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let ((mut interrupt, mut terminate, mut hang_up), mut suspend) = {
-        let _inside = runtime.enter();
-        let listen = |kind| signal(kind);
-        let ends = (
-            listen(SignalKind::interrupt())?,
-            listen(SignalKind::terminate())?,
-            listen(SignalKind::hangup())?,
-        );
-        (ends, listen(SignalKind::from_raw(Signal::TSTP.as_raw()))?)
-    };
-    thread::spawn(move || {
-        runtime.block_on(async {
-            loop {
-                tokio::select! {
-                    _ = interrupt.recv() => {}
-                    _ = terminate.recv() => {}
-                    _ = hang_up.recv() => {}
-                    _ = suspend.recv() => {
-                        if !entered.suspend() {
-                            stop_process();
-                        }
-                        continue;
-                    }
-                }
-                if stop.ask() {
-                    entered.restore();
-                    exit(Stop::EXIT_CODE.into());
-                }
-            }
-        });
-    });
-    Ok(())
-}
-
-/// What a panic says is read where it can be.
-fn give_back_on_panic(entered: Entered) {
-    let before = panic::take_hook();
-    panic::set_hook(Box::new(move |panicked| {
-        entered.restore();
-        before(panicked);
-    }));
 }

@@ -78,6 +78,12 @@ impl Cli {
         self.what.as_ref()?;
         said.into_iter().find(|(_, said)| *said).map(|(name, _)| name)
     }
+
+    /// Whether nothing is asked for.
+    #[must_use]
+    pub fn only_shows(&self) -> bool {
+        matches!(self.what, None | Some(What::Prs | What::Log { .. }))
+    }
 }
 
 /// Where a hub is, and who asks.

@@ -7,6 +7,7 @@ mod many;
 mod one;
 mod operation;
 mod outcome;
+mod process;
 mod pull_request;
 mod question;
 mod review;
@@ -15,6 +16,7 @@ mod table;
 mod watch;
 
 pub use args::{Cli, Hub, On, Task, To, What};
+pub use process::in_process;
 pub use question::Answer;
 pub use watch::{Entered, Screen};
 
