@@ -10,7 +10,7 @@ mod system;
 
 pub use checkout::{Checkout, NoCheckout};
 pub use desired::Source;
-pub use system::{Managed, Places};
+pub use system::{Managed, Places, stated_revision};
 
 use compartment_core::event::{Event, Heartbeat, Observation, Reading, Report, Said};
 use compartment_core::{HostId, Text, Timestamp, Version};

@@ -203,18 +203,24 @@ fn resolve(link: &Path) -> Result<Option<PathBuf>, Doubt> {
 fn revision(system: &Path) -> Result<Option<Commit>, Doubt> {
     let darwin = system.join("darwin-version.json");
     if let Some(note) = note(&darwin)? {
-        let stated: Value = serde_json::from_str(&note)
-            .map_err(|error| Doubt::new(&format!("cannot read {}: {error}", darwin.display())))?;
-        return Ok(revision_in(&stated));
+        return stated_revision(&note)
+            .map_err(|error| Doubt::new(&format!("cannot read {}: {error}", darwin.display())));
     }
     let script = note(&system.join("sw/bin/nixos-version"))?.unwrap_or_default();
     let stated = script.lines().filter(|line| line.starts_with('{'));
-    Ok(stated.filter_map(|line| serde_json::from_str(line).ok()).find_map(|value| revision_in(&value)))
+    Ok(stated.filter_map(|line| stated_revision(line).ok()).flatten().next())
 }
 
-/// Only a whole, clean commit counts: one that ends in `-dirty` is not what was built.
-fn revision_in(stated: &Value) -> Option<Commit> {
-    Commit::new(stated.get("configurationRevision")?.as_str()?).ok()
+/// The commit in what a system says of itself: the `configurationRevision` of a JSON object, such as
+/// `darwin-version.json` holds and `nixos-version --json` prints. Only a whole, clean commit counts: one that ends in
+/// `-dirty` is not what was built.
+///
+/// # Errors
+/// It is no JSON.
+pub fn stated_revision(json: &str) -> Result<Option<Commit>, serde_json::Error> {
+    let stated: Value = serde_json::from_str(json)?;
+    let revision = stated.get("configurationRevision").and_then(Value::as_str);
+    Ok(revision.and_then(|revision| Commit::new(revision).ok()))
 }
 
 fn note(path: &Path) -> Result<Option<String>, Doubt> {
@@ -253,7 +259,7 @@ mod tests {
 
     #[test]
     fn only_a_clean_revision_counts() {
-        let of = |json: &str| revision_in(&serde_json::from_str(json).unwrap()).map(|c| c.to_string());
+        let of = |json: &str| stated_revision(json).unwrap().map(|c| c.to_string());
         assert_eq!(of(r#"{"configurationRevision":"abcdef0123"}"#).as_deref(), Some("abcdef0123"));
         for other in [
             r#"{"configurationRevision":"abcdef0123-dirty"}"#,

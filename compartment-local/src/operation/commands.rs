@@ -281,6 +281,12 @@ impl Commands {
         self
     }
 
+    /// The folder of tests, where one is configured; a relative one is in the checkout.
+    #[must_use]
+    pub fn tests(&self) -> Option<&Path> {
+        self.tests.as_deref()
+    }
+
     /// How long operations may take.
     #[must_use]
     pub fn limits(&self) -> Limits {

@@ -38,6 +38,7 @@ mod work;
 
 pub use commands::{BadCommands, Commands, Limits, Preset, Refused};
 pub use ending::{Ending, Exit, Facts, StepEnd};
+pub use output::last_words;
 pub use plan::{Machine, OnFailure, Plan, Step};
 pub use result::{result, started};
 pub use supervise::supervise;

@@ -23,6 +23,20 @@ const CUT: &str = " [cut]";
 /// Among how many last lines a complaint is looked for.
 const LAST: usize = 16;
 
+/// The complaint in a program's last lines where there is one, else the last of them, without credentials: git says
+/// `fatal:` first and explains it later, Nix says `error:` last.
+#[must_use]
+pub fn last_words<'a>(mut lines: impl DoubleEndedIterator<Item = &'a str> + Clone) -> Text {
+    let says = |line: &str, word: &str| {
+        line.trim_start().strip_prefix(word).is_some_and(|rest| !rest.trim().is_empty())
+    };
+    let fatal = lines.clone().find(|line| says(line, "fatal:"));
+    let error = || lines.clone().rev().find(|line| says(line, "error:"));
+    let complaint = fatal.or_else(error);
+    let complaint = complaint.or_else(|| lines.next_back());
+    Text::new(&without_credentials(complaint.map_or("it said nothing", str::trim)))
+}
+
 /// The file that people follow. It never fails: an operation does not end because a disk is full.
 pub(super) struct Log {
     file: Option<File>,
@@ -46,17 +60,9 @@ impl Log {
         self.flush();
     }
 
-    /// The step's complaint where there is one among its last lines, else its last line: git says `fatal:` first and
-    /// explains it later, Nix says `error:` last.
+    /// What people are told of the step.
     pub(super) fn last_words(&self) -> Text {
-        let says = |line: &str, word: &str| {
-            line.trim_start().strip_prefix(word).is_some_and(|rest| !rest.trim().is_empty())
-        };
-        let fatal = self.last.iter().find(|line| says(line, "fatal:"));
-        let error = || self.last.iter().rev().find(|line| says(line, "error:"));
-        let complaint = fatal.or_else(error).or_else(|| self.last.back());
-        let words = complaint.map_or("it said nothing", |line| line.trim());
-        Text::new(&without_credentials(words))
+        last_words(self.last.iter().map(String::as_str))
     }
 
     /// The operation has ended.

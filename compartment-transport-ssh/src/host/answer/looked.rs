@@ -1,0 +1,172 @@
+//! What a look saw.
+
+use std::time::Duration;
+
+use compartment_core::event::{Heartbeat, Kind};
+use compartment_core::{OpId, Text};
+use compartment_local::operation::Facts;
+
+use super::super::frame::{self, BadAnswer, Nonce};
+use super::ended::{Ended, Writing};
+use super::facts::Reader;
+use super::{kind, op, seconds, split, words};
+
+/// What a look saw.
+///
+/// What has ended is to be reported before the heartbeat: it was seen before the facts were read.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Look {
+    /// The facts, without an agent's version: there is none.
+    pub heartbeat: Heartbeat,
+    /// Why something could not be read, for people.
+    pub doubts: Vec<Text>,
+    /// The operation that runs, where one does. Where that cannot be told, the heartbeat's `running` is absent.
+    pub running: Option<Running>,
+    /// Operations that ended and were not acknowledged yet, with their evidence; at most some at once.
+    pub ended: Vec<Ended>,
+    /// Operations whose runner was killed, or never came to be. Nothing is to be reported of them: the heartbeat says
+    /// that they run no more. They are to be acknowledged, too.
+    pub gone: Vec<Gone>,
+    /// What the operation that was asked for has printed, where it is there.
+    pub printed: Option<Printed>,
+}
+
+/// An operation that runs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Running {
+    /// Which.
+    pub op: OpId,
+    /// Of what kind.
+    pub kind: Kind,
+    /// How long all of it may take; `None` while it is only beginning.
+    pub limit: Option<Duration>,
+}
+
+/// An operation of which nobody knows what came of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Gone {
+    /// Which.
+    pub op: OpId,
+    /// Of what kind.
+    pub kind: Kind,
+}
+
+/// What an operation has printed since an offset.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Printed {
+    /// Which operation.
+    pub op: OpId,
+    /// Whole lines. One that is longer than a look may bring comes in pieces.
+    pub lines: Vec<Text>,
+    /// Where to go on next time, in bytes.
+    pub next: u64,
+    /// Whether there was more than a look may bring.
+    pub more: bool,
+}
+
+/// Reads the answer to [`look`](super::super::look).
+///
+/// # Errors
+/// [`BadAnswer`].
+pub fn read_look(raw: &[u8], nonce: &Nonce) -> Result<Look, BadAnswer> {
+    let mut look = Look::default();
+    let mut facts = Reader::default();
+    let mut writing: Option<Writing> = None;
+    let mut printed: Option<Output<'_>> = None;
+    let mut told = false;
+    for line in frame::lines(raw, nonce, "look")? {
+        if let (Some(bytes), Some(printed)) = (line.strip_prefix(b"| "), &mut printed) {
+            printed.lines.push(bytes);
+            continue;
+        }
+        let line = frame::text(line);
+        let (word, rest) = split(&line);
+        match (word, &mut writing, &mut printed) {
+            (":", Some(writing), _) => writing.take(rest)?,
+            ("ended", ..) => {
+                let next = Writing::new(op("ended", rest)?);
+                look.ended.extend(writing.replace(next).and_then(Writing::ended));
+            }
+            ("gone", ..) => {
+                let (id, what) = split(rest);
+                look.gone.push(Gone { op: op("gone", id)?, kind: kind("gone", what)? });
+            }
+            ("running", ..) if !told => {
+                told = true;
+                look.running = running(rest)?;
+                look.heartbeat.running = Some(look.running.as_ref().map(|running| running.kind));
+            }
+            ("output", _, None) => printed = Some(Output::new(rest)?),
+            _ => {
+                if !facts.take(&line)? {
+                    return Err(BadAnswer::part("look", &line));
+                }
+            }
+        }
+    }
+    look.ended.extend(writing.and_then(Writing::ended));
+    look.printed = printed.map(Output::printed).transpose()?;
+    let Facts { commit, dirty, lock_hash, system, doubts } = facts.facts();
+    look.heartbeat = Heartbeat { commit, dirty, lock_hash, system, ..look.heartbeat };
+    look.doubts = doubts;
+    Ok(look)
+}
+
+/// `-`, or `OP KIND` and mostly a limit.
+fn running(raw: &str) -> Result<Option<Running>, BadAnswer> {
+    const PART: &str = "running";
+    let (id, rest) = split(raw);
+    if id == "-" {
+        return Ok(None);
+    }
+    let (what, limit) = split(rest);
+    let limit = Some(limit).filter(|limit| !limit.is_empty());
+    let limit = limit.map(|limit| seconds(PART, limit)).transpose()?;
+    Ok(Some(Running { op: op(PART, id)?, kind: kind(PART, what)?, limit }))
+}
+
+/// A piece of output as it comes: the last line is what was cut off, with a dot behind it.
+struct Output<'a> {
+    op: OpId,
+    from: u64,
+    size: u64,
+    limit: u64,
+    lines: Vec<&'a [u8]>,
+}
+
+const OUTPUT: &str = "output";
+
+impl Output<'_> {
+    /// `OP FROM SIZE LIMIT`: where it begins, how much is there in all, how much a look may bring.
+    fn new(raw: &str) -> Result<Self, BadAnswer> {
+        let bad = || BadAnswer::part(OUTPUT, raw);
+        let [id, from, size, limit] = raw.split(' ').collect::<Vec<_>>()[..] else { return Err(bad()) };
+        let number = |raw: &str| raw.parse().map_err(|_| bad());
+        let (from, size, limit) = (number(from)?, number(size)?, number(limit)?);
+        Ok(Self { op: op(OUTPUT, id)?, from, size, limit, lines: Vec::new() })
+    }
+
+    fn printed(mut self) -> Result<Printed, BadAnswer> {
+        let rest = self.lines.pop().ok_or(BadAnswer::Missing(OUTPUT))?;
+        let rest = rest.strip_suffix(b".").ok_or_else(|| BadAnswer::part(OUTPUT, &frame::text(rest)))?;
+        let mut length: u64 = self.lines.iter().map(|line| line.len() as u64 + 1).sum();
+        let came = length.saturating_add(rest.len() as u64);
+        // The rest of a line that is just being written comes with the next look, unless it fills this one.
+        if length == 0 && came >= self.limit && !rest.is_empty() {
+            self.lines.push(rest);
+            length = came;
+        }
+        Ok(Printed {
+            op: self.op,
+            lines: self.lines.into_iter().flat_map(seen).collect(),
+            next: self.from.saturating_add(length),
+            more: self.from.saturating_add(came) < self.size,
+        })
+    }
+}
+
+/// What people see as lines: a lone carriage return ends one, too.
+fn seen(line: &[u8]) -> impl Iterator<Item = Text> {
+    let line = line.strip_suffix(b"\r").unwrap_or(line);
+    line.split(|byte| *byte == b'\r').map(|part| words(&frame::text(part)))
+}

@@ -1,0 +1,140 @@
+//! The scripts: files of this folder, behind assignments that are quoted in one place.
+
+mod order;
+
+use std::fmt::Write;
+
+use compartment_core::{OpId, Text};
+use compartment_local::observe::Managed;
+
+pub use self::order::{Order, Tests, begin};
+
+use super::frame::VERSION;
+use super::{HostPath, Nonce, Site, quote};
+
+/// What runs on the host, with a script as its standard input. Every login shell understands it.
+pub const SHELL: &str = "exec /bin/sh -s";
+
+const PRELUDE: &str = include_str!("scripts/prelude.sh");
+const FACTS: &str = include_str!("scripts/facts.sh");
+const LOCK: &str = include_str!("scripts/lock.sh");
+const TESTS: &str = include_str!("scripts/tests.sh");
+
+/// Whose output is looked at, and from where.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tail {
+    /// The operation, running or ended.
+    pub op: OpId,
+    /// The first byte that is not known yet: [`Printed::next`](super::Printed::next), or 0.
+    pub from: u64,
+    /// How many bytes to bring at most; at least 4096 are.
+    pub limit: u32,
+}
+
+/// The script of one look. Nothing on the host is changed by it but for operations that never came to run: those are
+/// given up.
+#[must_use]
+pub fn look(nonce: &Nonce, site: &Site, tail: Option<&Tail>) -> String {
+    let mut script = Script::new("look", nonce, site);
+    script.set("TAIL_OP", tail.map_or("", |tail| tail.op.as_str()));
+    script.set("TAIL_FROM", &tail.map_or(0, |tail| tail.from.min(u64::from(u32::MAX))).to_string());
+    script.set("TAIL_LIMIT", &tail.map_or(0, |tail| tail.limit.max(4096)).to_string());
+    script.with(&[PRELUDE, FACTS, LOCK, include_str!("scripts/look.sh")])
+}
+
+/// The script that asks an operation to stop: TERM to its process group, KILL after three seconds.
+#[must_use]
+pub fn stop(nonce: &Nonce, site: &Site, op: &OpId) -> String {
+    let mut script = Script::new("stop", nonce, site);
+    script.set("OP", op.as_str());
+    script.with(&[PRELUDE, LOCK, include_str!("scripts/stop.sh")])
+}
+
+/// The script that removes operations that have ended or are gone. Their ids are remembered, the last fifty.
+#[must_use]
+pub fn acknowledge(nonce: &Nonce, site: &Site, ops: &[OpId]) -> String {
+    let mut script = Script::new("acknowledge", nonce, site);
+    script.set("OPS", &ops.iter().map(OpId::as_str).collect::<Vec<_>>().join(" "));
+    script.with(&[PRELUDE, LOCK, include_str!("scripts/acknowledge.sh")])
+}
+
+/// The script that lists the generations of the profile.
+#[must_use]
+pub fn generations(nonce: &Nonce, site: &Site) -> String {
+    Script::new("generations", nonce, site).with(&[PRELUDE, FACTS, include_str!("scripts/generations.sh")])
+}
+
+/// What a check looks for besides what every host needs.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Check {
+    /// The programs that the host's commands run.
+    pub programs: Vec<Text>,
+    /// The folder of tests.
+    pub tests: Option<HostPath>,
+}
+
+/// The script that checks what works on the host, and what is missing.
+#[must_use]
+pub fn check(nonce: &Nonce, site: &Site, wanted: &Check) -> String {
+    let mut script = Script::new("check", nonce, site);
+    script.set("TESTS", wanted.tests.as_ref().map_or("", HostPath::as_str));
+    let programs: Vec<_> = wanted.programs.iter().map(|program| word(program.as_str())).collect();
+    script.head.push_str(&format!("programs() {{ each_program {}; }}\n", programs.join(" ")));
+    script.with(&[
+        PRELUDE,
+        FACTS,
+        LOCK,
+        TESTS,
+        include_str!("scripts/start.sh"),
+        include_str!("scripts/check.sh"),
+    ])
+}
+
+/// A script on its way.
+struct Script {
+    head: String,
+}
+
+impl Script {
+    fn new(kind: &str, nonce: &Nonce, site: &Site) -> Self {
+        let mut script = Self { head: String::new() };
+        script.set("NONCE", nonce.as_str());
+        script.set("FIRST", &format!("compartment {VERSION} {kind}"));
+        script.site(site);
+        script
+    }
+
+    fn site(&mut self, site: &Site) {
+        let path = |path: &Option<HostPath>| path.as_ref().map_or(String::new(), ToString::to_string);
+        self.set("CHECKOUT", &path(&site.checkout));
+        self.set(
+            "MANAGED",
+            match site.managed {
+                Managed::Either => "either",
+                Managed::System => "system",
+                Managed::Home => "home",
+            },
+        );
+        self.set("SYSTEM_LINK", site.system_link.as_str());
+        self.set("SYSTEM_PROFILE", site.system_profile.as_str());
+        self.set("STATE", &path(&site.state));
+        self.set("SUDO", if site.sudo { "1" } else { "" });
+        let programs: Vec<_> = site.programs.iter().map(HostPath::as_str).collect();
+        self.set("PROGRAMS", &programs.join(":"));
+        self.set("ROOT", path(&site.root).trim_end_matches('/'));
+    }
+
+    fn set(&mut self, name: &str, value: &str) {
+        let _infallible = writeln!(self.head, "{name}={}", word(value));
+    }
+
+    /// All of it is read before any of it runs: what is cut off does nothing.
+    fn with(self, parts: &[&str]) -> String {
+        format!("{}{}\nmain </dev/null\n", self.head, parts.join("\n"))
+    }
+}
+
+/// A word. What is checked where it enters holds no NUL; where one slips through, it is left out.
+fn word(value: &str) -> String {
+    quote(value).or_else(|_| quote(&value.replace('\0', ""))).unwrap_or_default()
+}
