@@ -21,12 +21,12 @@ impl Nonce {
     /// Takes a random word.
     ///
     /// # Errors
-    /// [`Invalid`] unless it is 16 to 64 ASCII letters and digits.
+    /// [`Invalid`] unless it is 16 to 32 ASCII letters and digits.
     pub fn new(raw: &str) -> Result<Self, Invalid> {
-        if (16..=64).contains(&raw.len()) && raw.bytes().all(|b| b.is_ascii_alphanumeric()) {
+        if (16..=32).contains(&raw.len()) && raw.bytes().all(|b| b.is_ascii_alphanumeric()) {
             Ok(Self(raw.to_owned()))
         } else {
-            Err(Invalid { what: "nonce", expected: "16 to 64 ASCII letters and digits" })
+            Err(Invalid { what: "nonce", expected: "16 to 32 ASCII letters and digits" })
         }
     }
 

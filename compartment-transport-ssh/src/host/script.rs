@@ -27,7 +27,7 @@ pub struct Tail {
     pub op: OpId,
     /// The first byte that is not known yet: [`Printed::next`](super::Printed::next), or 0.
     pub from: u64,
-    /// How many bytes to bring at most; at least 4096 are.
+    /// How many bytes to bring at most; 4096 to 49152 are, so that an answer is never too long.
     pub limit: u32,
 }
 
@@ -38,7 +38,7 @@ pub fn look(nonce: &Nonce, site: &Site, tail: Option<&Tail>) -> String {
     let mut script = Script::new("look", nonce, site);
     script.set("TAIL_OP", tail.map_or("", |tail| tail.op.as_str()));
     script.set("TAIL_FROM", &tail.map_or(0, |tail| tail.from.min(u64::from(u32::MAX))).to_string());
-    script.set("TAIL_LIMIT", &tail.map_or(0, |tail| tail.limit.max(4096)).to_string());
+    script.set("TAIL_LIMIT", &tail.map_or(0, |tail| tail.limit.clamp(4096, 49152)).to_string());
     script.with(&[PRELUDE, FACTS, LOCK, include_str!("scripts/look.sh")])
 }
 
@@ -121,11 +121,13 @@ impl Script {
         self.set("SUDO", if site.sudo { "1" } else { "" });
         let programs: Vec<_> = site.programs.iter().map(HostPath::as_str).collect();
         self.set("PROGRAMS", &programs.join(":"));
+        self.set("SH", site.shell.as_str());
         self.set("ROOT", path(&site.root).trim_end_matches('/'));
     }
 
     fn set(&mut self, name: &str, value: &str) {
-        let _infallible = writeln!(self.head, "{name}={}", word(value));
+        // A name that the host's user exports would be seen by what runs there.
+        let _infallible = writeln!(self.head, "unset {name}; {name}={}", word(value));
     }
 
     /// All of it is read before any of it runs: what is cut off does nothing.

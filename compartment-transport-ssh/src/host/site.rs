@@ -54,6 +54,8 @@ pub struct Site {
     /// The folder in which operations and their results are kept; `${XDG_STATE_HOME:-$HOME/.local/state}/compartment`
     /// unless said.
     pub state: Option<HostPath>,
+    /// The POSIX shell that runs operations; `/bin/sh` unless said.
+    pub shell: HostPath,
     /// Whether the steps of a switch and a rollback run by way of `sudo -n`.
     pub sudo: bool,
     /// Where programs are looked for besides the `PATH` that a command over ssh gets.
@@ -85,6 +87,7 @@ impl Default for Site {
             system_link: HostPath("/run/current-system".to_owned()),
             system_profile: HostPath("/nix/var/nix/profiles/system".to_owned()),
             state: None,
+            shell: HostPath("/bin/sh".to_owned()),
             sudo: false,
             programs: PROGRAMS.iter().map(|path| HostPath((*path).to_owned())).collect(),
             root: None,

@@ -40,6 +40,7 @@ impl Reader {
             "system" => {
                 once("system", &mut self.path, reading(name, said, doubts, |raw| StorePath::new(raw).ok()))?
             }
+            "state" => doubts.extend(said.err().map(Text::new)),
             "number" => self.system.number = said.ok().and_then(|raw| raw.parse().ok()),
             "darwin" => match stated_revision(said.unwrap_or_default()) {
                 Ok(commit) => self.system.commit = commit,

@@ -70,13 +70,7 @@ pub fn begin(nonce: &Nonce, site: &Site, op: &OpId, order: &Order<'_>) -> Result
     script.set("KIND", kind.as_str());
     script.set("LIMIT", &seconds(limit).to_string());
     script.set("TESTS", tests_folder(order));
-    script.set(
-        "EACH",
-        match order {
-            Order::Plan(_) => "",
-            Order::Tests(_) => "1",
-        },
-    );
+    script.set("EACH", &each(order));
     script.set("RUN", &run);
     Ok(script.with(&[
         PRELUDE,
@@ -91,6 +85,14 @@ fn tests_folder<'a>(order: &'a Order<'_>) -> &'a str {
     match order {
         Order::Plan(_) => "",
         Order::Tests(tests) => tests.folder.as_ref().map_or("", HostPath::as_str),
+    }
+}
+
+/// The limit of one test.
+fn each(order: &Order<'_>) -> String {
+    match order {
+        Order::Plan(_) => String::new(),
+        Order::Tests(tests) => seconds(tests.each).to_string(),
     }
 }
 
@@ -116,6 +118,7 @@ fn runner(site: &Site, op: &OpId, order: &Order<'_>) -> Result<String, Refused> 
     script.set("TO_NUMBER", &number.map_or(String::new(), |number| number.to_string()));
     script.set("TO_PATH", path.as_ref().map_or("", |path| path.as_str()));
     script.set("TESTS", tests_folder(order));
+    script.set("EACH", &each(order));
     let steps = match order {
         Order::Plan(plan) => {
             script.set("GO_ON", if plan.on_failure == OnFailure::GoOn { "1" } else { "" });

@@ -1,1 +1,33 @@
-main() { :; }
+# Removes operations that have ended or are gone, and remembers their ids.
+
+main() {
+    setup
+    say "$FIRST"
+    [ -z "$STATE" ] || rm -rf "$STATE"/trash.* 2>/dev/null
+    RUNNING=
+    if [ -n "$STATE" ] && read_lock && lock_holds; then RUNNING=$LOCK_OP; fi
+    for OP in $OPS; do
+        if acknowledge; then say "gone $OP"; else say "kept $OP"; fi
+    done
+    say end
+}
+
+acknowledge() {
+    [ -n "$STATE" ] && [ -d "$STATE/ops/$OP" ] || return 0
+    [ "$OP" != "$RUNNING" ] || return 1
+    known "$OP" || remember || return 1
+    # At once, then piece by piece.
+    mv "$STATE/ops/$OP" "$STATE/trash.$OP" 2>/dev/null || return 1
+    rm -rf "$STATE/trash.$OP" 2>/dev/null || :
+}
+
+remember() {
+    {
+        [ ! -f "$STATE/known" ] || tail -n 49 "$STATE/known"
+        printf '%s\n' "$OP"
+    } 2>/dev/null >"$STATE/known.$$" &&
+        [ "$(tail -n 1 "$STATE/known.$$")" = "$OP" ] &&
+        mv -f "$STATE/known.$$" "$STATE/known" && return 0
+    rm -f "$STATE/known.$$"
+    return 1
+}

@@ -1,1 +1,92 @@
-main() { :; }
+# Begins an operation.
+
+main() {
+    setup
+    say "$FIRST"
+    begin
+    say end
+}
+
+refuse() {
+    clean "$1"
+    say "refused $R"
+}
+
+begin() {
+    if [ -z "$STATE" ]; then
+        refuse "there is no HOME, so there is no place for operations; configure a state folder"
+        return
+    fi
+    D=$STATE/ops/$OP
+    if had "$OP"; then
+        say had
+        return
+    fi
+    if ! R=$(mkdir -p "$STATE/ops" 2>&1); then
+        refuse "cannot make the folder $STATE/ops: $R"
+        return
+    fi
+    if [ -n "$EACH" ]; then
+        COUNT=0
+        if ! each_test count; then
+            refuse "cannot read the tests in $TESTS"
+            return
+        elif [ "$COUNT" -gt 1000 ]; then
+            refuse "there are $COUNT tests in $TESTS; more than 1000 are not run"
+            return
+        fi
+        [ "$COUNT" -eq 0 ] || LIMIT=$((LIMIT * COUNT))
+    fi
+    take_lock
+    case $? in
+        1)
+            if [ "$LOCK_OP" = "$OP" ]; then say had; else say "busy $LOCK_OP $LOCK_KIND"; fi
+            return
+            ;;
+        2)
+            refuse "cannot write to $STATE: is the disk full?"
+            return
+            ;;
+    esac
+    # From here on the lock is ours. The same order may have been here in the moment before.
+    if had "$OP"; then
+        say had
+        rm -f "$STATE/lock"
+    elif ! written; then
+        undone "cannot write to $D: is the disk full?"
+    else
+        start
+        if came; then
+            say "begun $LIMIT"
+        else
+            undone "the operation did not start: $(tail -n 1 "$D/log" 2>/dev/null)"
+        fi
+    fi
+}
+
+# All of it is on disk before anything runs: a repeated order is recognised also after a power cut.
+written() {
+    mkdir -p "$D" 2>/dev/null &&
+        printf '%s' "$RUN" 2>/dev/null >"$D/run.sh" && [ "$(tail -n 1 "$D/run.sh")" = 'main </dev/null' ] &&
+        printf '%s\n' "$KIND $LIMIT" 2>/dev/null >"$D/meta.new" && [ -s "$D/meta.new" ] &&
+        mv "$D/meta.new" "$D/meta" || return 1
+    sync "$D/run.sh" "$D/meta" "$D" "$STATE/ops" "$STATE" 2>/dev/null || :
+}
+
+# Waits until the runner has taken the operation, or gives it up.
+came() {
+    N=0
+    while ! [ -f "$D/taken" ]; do
+        N=$((N + 1))
+        [ "$N" -le 200 ] || break
+        [ -z "$STARTED" ] || born "$STARTED" || break
+        pause
+    done
+    [ -f "$D/taken" ] || ! give_up "$D"
+}
+
+undone() {
+    refuse "$1"
+    rm -rf "$D"
+    rm -f "$STATE/lock"
+}

@@ -1,1 +1,306 @@
-main() { :; }
+# Facts: `name = value`, or `name ? why it cannot be read`, or nothing.
+
+fact() {
+    printf '%s%s = %s\n' "$PREFIX" "$1" "$2"
+}
+
+doubt() {
+    clean "$2"
+    printf '%s%s ? %s\n' "$PREFIX" "$1" "$R"
+}
+
+# One that is kept as `= value`, `? why` or nothing.
+tell() {
+    case $2 in
+        '= '*) fact "$1" "${2#= }" ;;
+        '? '*) doubt "$1" "${2#? }" ;;
+    esac
+}
+
+checkout_facts() {
+    [ -n "$CHECKOUT" ] || return 0
+    WHY=
+    if ! cd -P "$CHECKOUT" 2>/dev/null; then
+        WHY="cannot open $CHECKOUT; give the folder of the config repository's checkout"
+    elif ! [ -e .git ]; then
+        WHY="$CHECKOUT is not the top of a git checkout"
+    fi
+    TOP=$PWD
+    set -- 1
+    while [ -z "$WHY" ]; do
+        lock_of_checkout
+        LOCK_BEFORE=$LOCK
+        if has git; then
+            head_by_git
+        else
+            head_by_hand
+            set -- "$1" "$COMMIT"
+            lock_of_checkout
+            head_by_hand
+            [ "$2" = "$COMMIT" ] || LOCK_BEFORE=moved
+        fi
+        lock_of_checkout
+        [ "$LOCK" != "$LOCK_BEFORE" ] || break
+        [ "$1" -lt 3 ] || WHY="$TOP moved while it was read"
+        set -- $(($1 + 1))
+    done
+    [ -z "$WHY" ] || COMMIT="? $WHY" DIRTY="? $WHY" LOCK="? $WHY"
+    tell commit "$COMMIT"
+    tell dirty "$DIRTY"
+    tell lock "$LOCK"
+    cd /
+}
+
+in_git() {
+    GIT_OPTIONAL_LOCKS=0 GIT_TERMINAL_PROMPT=0 git -c gc.auto=0 -c maintenance.auto=false -c core.fsmonitor=false \
+        -c "safe.directory=*" -C "$TOP" "$@"
+}
+
+# Commit and dirt in one call. Untracked files do not count: Nix does not see them.
+head_by_git() {
+    set -- status --porcelain=v2 --branch --no-ahead-behind --untracked-files=no --ignore-submodules=none
+    if R=$(in_git "$@" 2>/dev/null); then
+        DIRTY='= 0'
+        # Whatever is no header is a file that differs.
+        case $NL$R in *"$NL"[!#]*) DIRTY='= 1' ;; esac
+        R=${R#\# branch.oid }
+        is_hex "${R%%"$NL"*}" && COMMIT="= ${R%%"$NL"*}" || COMMIT="? $TOP is at no commit"
+        return
+    fi
+    # What git stumbles over must not hide the commit.
+    R=$(in_git "$@" 2>&1 >/dev/null)
+    DIRTY="? cannot read the state of $TOP: ${R:-git failed}"
+    R=$(in_git rev-parse --verify 'HEAD^{commit}' 2>/dev/null)
+    is_hex "$R" && COMMIT="= $R" || COMMIT="? cannot read the commit of $TOP; $DIRTY"
+}
+
+# Without git: a folder of its own or of a worktree, loose refs and packed ones.
+head_by_hand() {
+    DIRTY=
+    COMMIT="? $TOP/.git cannot be read without git"
+    set -- "$TOP/.git"
+    if [ -f "$1" ]; then
+        first_line "$1"
+        case $R in
+            'gitdir: /'*) set -- "${R#gitdir: }" ;;
+            'gitdir: '*) set -- "$TOP/${R#gitdir: }" ;;
+            *) return ;;
+        esac
+    fi
+    # Refs are in the folder of the worktree, or in the one that all worktrees share.
+    set -- "$1" "$1" 5
+    if [ -f "$1/commondir" ]; then
+        first_line "$1/commondir"
+        case $R in
+            /*) set -- "$1" "$R" 5 ;;
+            *) set -- "$1" "$1/$R" 5 ;;
+        esac
+    fi
+    first_line "$1/HEAD"
+    while [ "$3" -gt 0 ]; do
+        case $R in
+            'ref: '*) R=${R#ref: } ;;
+            *) break ;;
+        esac
+        if [ -f "$1/$R" ]; then
+            first_line "$1/$R"
+        elif [ -f "$2/$R" ]; then
+            first_line "$2/$R"
+        else
+            R=$(packed "$2/packed-refs" "$R")
+        fi
+        set -- "$1" "$2" $(($3 - 1))
+    done
+    if is_hex "$R"; then COMMIT="= $R"; fi
+}
+
+packed() {
+    grep -F " $2" "$1" 2>/dev/null | while read -r R WHY; do
+        [ "$WHY" != "$2" ] || printf '%s\n' "$R"
+    done
+}
+
+first_line() {
+    R=
+    { read -r R <"$1"; } 2>/dev/null || :
+}
+
+is_hex() {
+    case $1 in '' | *[!0-9a-fA-F]*) return 1 ;; esac
+    [ ${#1} -ge 7 ] && [ ${#1} -le 64 ]
+}
+
+# LOCK is told, in doubt, or nothing.
+lock_of_checkout() {
+    LOCK=
+    if [ -f "$TOP/flake.lock" ]; then
+        if ! [ -r "$TOP/flake.lock" ]; then
+            LOCK="? cannot read $TOP/flake.lock: permission denied"
+        elif sha256 "$TOP/flake.lock"; then
+            LOCK="= $R"
+        fi
+    elif [ -e "$TOP/flake.lock" ] || [ -L "$TOP/flake.lock" ]; then
+        LOCK="? cannot read $TOP/flake.lock: it is no file"
+    elif has git && in_git cat-file -e HEAD:flake.lock 2>/dev/null; then
+        LOCK="? cannot read $TOP/flake.lock: the commit has it, the checkout does not"
+    fi
+}
+
+# By whichever tool there is.
+sha256() {
+    hashed sha256sum <"$1" || hashed shasum -a 256 <"$1" || hashed openssl dgst -sha256 <"$1" || hashed sha256 <"$1"
+}
+
+hashed() {
+    has "$1" || return 1
+    for R in $("$@" 2>/dev/null); do
+        case $R in *[!0-9a-f]*) continue ;; esac
+        [ ${#R} -ne 64 ] || return 0
+    done
+    return 1
+}
+
+# What runs: the system, else the user's home.
+system_facts() {
+    system_fact || doubt system "$WHY"
+    cd /
+}
+
+system_fact() {
+    if [ "$MANAGED" = home ]; then
+        home_fact
+        return
+    fi
+    generation "$ROOT$SYSTEM_PROFILE"
+    set -- $?
+    [ "$1" -ne 2 ] || return 1
+    resolve "$ROOT$SYSTEM_LINK"
+    case $?$1 in
+        0*) set -- "$1" "$R" ;;
+        10)
+            WHY="there is a system profile, but no $ROOT$SYSTEM_LINK"
+            return 1
+            ;;
+        11)
+            [ "$MANAGED" != either ] || home_fact
+            return
+            ;;
+        *)
+            WHY="cannot read $ROOT$SYSTEM_LINK"
+            return 1
+            ;;
+    esac
+    if [ "$1" -eq 0 ] && [ "$REAL" != "$2" ]; then
+        # Booted without a switch, or switched without a boot: the number is another link's.
+        number_of "$ROOT$SYSTEM_PROFILE" "$2"
+    fi
+    note_of "$2" || return 1
+    system_at "$2"
+    R=$?
+    [ "$1" -ne 0 ] || [ "$R" -ne 0 ] || [ -z "$NUMBER" ] || fact number "$NUMBER"
+    [ "$R" -ne 0 ] || [ -z "$NOTE" ] || stated_in "$2"
+    return "$R"
+}
+
+home_fact() {
+    for R in "${HOME:+$HOME/.local/state/nix/profiles}" \
+        "${USER:+$ROOT/nix/var/nix/profiles/per-user/$USER}"; do
+        [ -n "$R" ] || continue
+        generation "$R/home-manager"
+        case $? in
+            0)
+                system_at "$REAL" || return 1
+                fact number "$NUMBER"
+                return 0
+                ;;
+            2) return 1 ;;
+        esac
+    done
+}
+
+# The path as the machine under the root names it.
+system_at() {
+    R=
+    [ -z "$ROOT" ] || resolve "$ROOT"
+    R=${1#"$R"}
+    case $R in
+        *[![:print:]]*)
+            WHY="what runs has no usable path: $R"
+            return 1
+            ;;
+    esac
+    fact system "$R"
+}
+
+# The generation that a profile points to: REAL and NUMBER. 1: there is no such profile. 2: it cannot be read.
+generation() {
+    NUMBER=
+    resolve "$1"
+    case $? in
+        1) return 1 ;;
+        2)
+            WHY="cannot read $1"
+            return 2
+            ;;
+    esac
+    REAL=$R
+    R=$(readlink "$1" 2>/dev/null)
+    number_in "${1##*/}" "${R##*/}" && return 0
+    WHY="$1 points to no generation"
+    return 2
+}
+
+# `system-48-link` of the profile `system` is number 48.
+number_in() {
+    NUMBER=
+    case $2 in
+        "$1"-*-link) R=${2#"$1"-} ;;
+        *) return 1 ;;
+    esac
+    R=${R%-link}
+    case $R in *[!0-9]*) return 1 ;; *[1-9]*) ;; *) return 1 ;; esac
+    [ ${#R} -le 10 ] || return 1
+    NUMBER=$R
+}
+
+# The number of the only generation of a profile that resolves to a folder.
+number_of() {
+    set -- "$1" "$2" ''
+    for R in "$1"-*-link; do
+        cd -P "$R" 2>/dev/null && [ "$PWD" = "$2" ] && number_in "${1##*/}" "${R##*/}" || continue
+        if [ -n "$3" ]; then
+            NUMBER=
+            return
+        fi
+        set -- "$1" "$2" "$NUMBER"
+    done
+    NUMBER=$3
+}
+
+# In which file a system says what it was built from: nix-darwin has one for it, NixOS a line in a script.
+note_of() {
+    NOTE=
+    for R in darwin-version.json sw/bin/nixos-version; do
+        if [ -f "$1/$R" ] && [ -r "$1/$R" ]; then
+            NOTE=$R
+            return 0
+        elif [ -e "$1/$R" ] || [ -L "$1/$R" ]; then
+            WHY="cannot read $1/$R"
+            return 1
+        fi
+    done
+}
+
+stated_in() {
+    case $NOTE in
+        darwin*) fact darwin "$(dd bs=65536 count=1 <"$1/$NOTE" 2>/dev/null | tr '\001-\037' ' ')" ;;
+        *)
+            R=$(grep '^{' "$1/$NOTE" 2>/dev/null | dd bs=65536 count=1 2>/dev/null)
+            set -f
+            IFS=$NL
+            for R in $R; do fact nixos "$R"; done
+            unset IFS
+            set +f
+            ;;
+    esac
+}

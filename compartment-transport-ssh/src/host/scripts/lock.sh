@@ -1,1 +1,86 @@
-main() { :; }
+# Operations have a folder each; the lock names the one that runs. Its holder is the process that took the operation,
+# and until somebody does, the one that begins it.
+
+# 1: there is none.
+read_lock() {
+    LOCK_OP= LOCK_KIND= LOCK_PID= LOCK_START= LOCK_BOOT=
+    [ -f "$STATE/lock" ] || return 1
+    { read -r LOCK_OP LOCK_KIND LOCK_PID LOCK_START LOCK_BOOT <"$STATE/lock"; } 2>/dev/null || :
+}
+
+# Whether what the lock names runs, or is about to.
+lock_holds() {
+    [ -n "$LOCK_BOOT" ] || return 1
+    set -- "$STATE/ops/$LOCK_OP"
+    [ ! -f "$1/ended" ] || return 1
+    if ! [ -f "$1/taken" ]; then
+        if lives "$LOCK_PID" "$LOCK_START" "$LOCK_BOOT"; then return 0; fi
+        # Whoever began it is gone, and nobody came. From here on nobody can.
+        give_up "$1" && return 1
+    fi
+    taken_by "$1" && lives "$PID" "$START" "$TAKEN_BOOT"
+}
+
+taken_by() {
+    PID= START= TAKEN_BOOT=
+    { read -r PID START TAKEN_BOOT <"$1/taken"; } 2>/dev/null
+}
+
+# Takes an operation, once and for all; 1: somebody else did.
+take() {
+    printf '%s\n' "$2" 2>/dev/null >"$1/taken.$$" && ln "$1/taken.$$" "$1/taken" 2>/dev/null
+    set -- "$1" $?
+    rm -f "$1/taken.$$"
+    return "$2"
+}
+
+give_up() {
+    [ ! -d "$1" ] || take "$1" "0 nobody -" || ! [ -f "$1/taken" ]
+}
+
+# 1: somebody has it, read_lock says who. 2: it cannot be written.
+take_lock() {
+    born $$
+    printf '%s\n' "$OP $KIND $$ $R $BOOT" 2>/dev/null >"$STATE/lock.$$" || return 2
+    N=0
+    set -- 2
+    while [ "$N" -lt 5 ]; do
+        N=$((N + 1))
+        if ln "$STATE/lock.$$" "$STATE/lock" 2>/dev/null; then
+            set -- 0
+            break
+        fi
+        read_lock || continue
+        if lock_holds; then
+            set -- 1
+            break
+        fi
+        # Void. Whoever was quicker has put its own in this place: then it goes back there.
+        mv "$STATE/lock" "$STATE/void.$$" 2>/dev/null || continue
+        R="$LOCK_OP $LOCK_PID"
+        read -r LOCK_OP LOCK_KIND LOCK_PID LOCK_START LOCK_BOOT <"$STATE/void.$$" || :
+        [ "$R" = "$LOCK_OP $LOCK_PID" ] || ln "$STATE/void.$$" "$STATE/lock" 2>/dev/null
+        rm -f "$STATE/void.$$"
+    done
+    rm -f "$STATE/lock.$$"
+    return "$1"
+}
+
+# Whether this operation was begun here before.
+had() {
+    [ -s "$STATE/ops/$1/meta" ] || known "$1"
+}
+
+known() {
+    [ -f "$STATE/known" ] && grep -qxF "$1" "$STATE/known" 2>/dev/null
+}
+
+# Whether an operation's folder holds a whole ending.
+has_ended() {
+    [ -f "$1/ended" ] && [ "$(tail -n 1 "$1/ended" 2>/dev/null)" = end ]
+}
+
+kind_and_limit() {
+    OP_KIND= OP_LIMIT=
+    { read -r OP_KIND OP_LIMIT <"$1/meta"; } 2>/dev/null && [ -n "$OP_LIMIT" ]
+}

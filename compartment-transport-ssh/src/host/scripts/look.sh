@@ -1,1 +1,65 @@
-main() { :; }
+# One look.
+
+main() {
+    setup
+    say "$FIRST"
+    [ -z "$STATE" ] || operations
+    [ -z "$TAIL_OP" ] || printed
+    checkout_facts
+    system_facts
+    say end
+}
+
+# What runs is asked first: what ends meanwhile is found among the ended.
+operations() {
+    resolve "$STATE"
+    case $? in
+        1)
+            say "running -"
+            return
+            ;;
+        2)
+            doubt state "cannot read $STATE"
+            return
+            ;;
+    esac
+    if ! [ -r "$STATE" ] || ! [ -x "$STATE" ]; then
+        doubt state "cannot read $STATE: permission denied"
+        return
+    fi
+    RUNNING=
+    if read_lock && lock_holds; then RUNNING=$LOCK_OP; fi
+    N=0
+    for D in "$STATE"/ops/*; do
+        [ -d "$D" ] || continue
+        OP=${D##*/}
+        if has_ended "$D"; then
+            [ "$OP" != "$RUNNING" ] || RUNNING=
+            N=$((N + 1))
+            # The next ones come when these are acknowledged.
+            [ "$N" -le 4 ] || continue
+            say "ended $OP"
+            sed "s/^/$PREFIX: /" "$D/ended"
+        elif [ "$OP" != "$RUNNING" ] && kind_and_limit "$D"; then
+            say "gone $OP $OP_KIND"
+        fi
+    done
+    if [ -z "$RUNNING" ]; then
+        say "running -"
+    elif kind_and_limit "$STATE/ops/$RUNNING"; then
+        say "running $RUNNING $OP_KIND $OP_LIMIT"
+    else
+        say "running $RUNNING $LOCK_KIND"
+    fi
+}
+
+# A piece of output. The dot behind it shows whether its last line is whole.
+printed() {
+    D=$STATE/ops/$TAIL_OP
+    [ -f "$D/output" ] || return 0
+    say "output $TAIL_OP $TAIL_FROM $(($(wc -c <"$D/output"))) $TAIL_LIMIT"
+    {
+        tail -c "+$((TAIL_FROM + 1))" "$D/output" 2>/dev/null | head -c "$TAIL_LIMIT" | tr '\000' ' '
+        echo .
+    } | sed "s/^/$PREFIX| /"
+}

@@ -1,1 +1,243 @@
-main() { :; }
+# One step of an operation.
+
+# How much output an operation keeps, in bytes. What is beyond that is read all the same, and counted.
+MOST=8388608
+
+now() {
+    if [ -r /proc/uptime ]; then
+        read -r R <"/proc/uptime"
+        R=${R%%.*}
+    else
+        R=$(date +%s)
+    fi
+}
+
+# step NAME LIMIT FOLDER SUDO VARIABLE=VALUE… -- PROGRAM…
+step() {
+    NAME=$1 CAP=$2 FOLDER=$3 BY_SUDO=$4
+    shift 4
+    N=$((N + 1))
+    clean "$NAME"
+    NAME=$R
+    now
+    LEFT=$((LIMIT - R + BEGAN))
+    [ ! -e "$D/stop" ] || STOPPED=1
+    if [ -n "$STOPPED" ] || [ "$LEFT" -le 0 ] || { [ -n "$FAILED" ] && [ -z "$GO_ON" ]; }; then
+        ended skipped -
+        return
+    fi
+    [ "$CAP" -le "$LEFT" ] || CAP=$LEFT
+    OFFSET=$(size)
+    WORDS=
+    if [ ! -d "$FOLDER" ]; then
+        ended none -
+        because "there is no folder $FOLDER"
+    elif ! WORDS=$(missing "$@"); then
+        ended none -
+        because "cannot start \`$WORDS\`: it is not there, or cannot be run; install it, or check PATH"
+    else
+        run_step "$@"
+    fi
+}
+
+# The program of a step, and 1 where there is none.
+missing() {
+    cd "$FOLDER" || return 0
+    while [ "$1" != -- ]; do
+        export "$1"
+        shift
+    done
+    printf '%s' "$2"
+    has "$2"
+}
+
+run_step() {
+    PIPE=$D/pipe.$N
+    { rm -f "$PIPE" && mkfifo "$PIPE"; } 2>/dev/null || PIPE=
+    headline "$@"
+    OFFSET=$(size)
+    if [ -n "$PIPE" ]; then
+        collect <"$PIPE" &
+        COLLECTOR=$!
+    fi
+    (
+        trap - TERM INT HUP
+        as_before
+        cd "$FOLDER" || exit 126
+        while [ "$1" != -- ]; do
+            export "$1"
+            shift
+        done
+        shift
+        COMPARTMENT_STEP=$D/$N/
+        export COMPARTMENT_STEP
+        if has setsid; then exec setsid "$@"; fi
+        if has perl; then exec perl -e 'setpgrp(0, 0); exec { $ARGV[0] } @ARGV or exit 127' "$@"; fi
+        exec "$@"
+    ) </dev/null >"${PIPE:-/dev/null}" 2>&1 &
+    STEP=$!
+    born "$STEP" || :
+    watch "$STEP" "$CAP" "$R" &
+    WATCH=$!
+    wait "$STEP"
+    CODE=$?
+    # A signal for this process interrupts a wait.
+    while [ "$CODE" -gt 128 ] && there "$STEP"; do
+        wait "$STEP"
+        CODE=$?
+    done
+    kill -TERM "$WATCH" 2>/dev/null
+    wait "$WATCH" 2>/dev/null
+    VERDICT=$?
+    while [ "$VERDICT" -gt 128 ] && there "$WATCH"; do
+        wait "$WATCH" 2>/dev/null
+        VERDICT=$?
+    done
+    [ -z "$PIPE" ] || collected
+    if [ "$VERDICT" -eq 4 ]; then
+        STOPPED=1
+        ended stopped -
+        words
+    elif [ "$VERDICT" -eq 3 ]; then
+        ended late "$CAP"
+        words
+    elif [ "$CODE" -gt 128 ] && [ "$CODE" -le 192 ]; then
+        ended signal $((CODE - 128))
+        words
+    else
+        ended code "$CODE"
+        [ "$CODE" -eq 0 ] || words
+    fi
+    rm -f "$PIPE" "$D/tail.$N" "$D/lost.$N"
+}
+
+there() {
+    [ -d "/proc/$1" ] || kill -0 "$1" 2>/dev/null
+}
+
+headline() {
+    while [ "$1" != -- ]; do shift; done
+    shift
+    clean "\$ $*"
+    printf '%s\n' "$R" 2>/dev/null >>"$D/output"
+}
+
+size() {
+    if [ -f "$D/output" ]; then echo $(($(wc -c <"$D/output"))); else echo 0; fi
+}
+
+# What a step prints, to a file of bounded size, as it comes. It is read to its end whatever happens to the file.
+collect() {
+    trap '' TERM INT HUP
+    AT=$(size)
+    while [ "$AT" -lt "$MOST" ]; do
+        dd bs=4096 count=256 2>/dev/null >>"$D/output"
+        R=$(size)
+        # Nothing came: that is the end, or the disk is full.
+        [ "$R" -gt "$AT" ] || break
+        AT=$R
+    done
+    dd bs=65536 2>"$D/lost.$N" | tail -c 8192 2>/dev/null >"$D/tail.$N"
+    LOST=0
+    if [ -f "$D/lost.$N" ]; then
+        while read -r R WHY; do
+            case $WHY in bytes*) LOST=$R ;; esac
+        done <"$D/lost.$N"
+    fi
+    if [ "$LOST" != 0 ]; then
+        WHY="[$LOST bytes more were printed and not kept]"
+    elif [ -n "$(tail -c 1 "$D/output" 2>/dev/null)" ]; then
+        WHY=
+    else
+        return
+    fi
+    printf '\n%s' "$WHY" 2>/dev/null >>"$D/output"
+    [ -z "$WHY" ] || echo >>"$D/output"
+}
+
+# Waits for the end of the output, but not for a service that a step started and that keeps its end of the pipe.
+collected() {
+    set -- 100
+    while [ "$1" -gt 0 ] && born "$COLLECTOR"; do
+        sleep 0.02 2>/dev/null || {
+            sleep 1
+            set -- $(($1 - 49))
+        }
+        set -- $(($1 - 1))
+    done
+}
+
+# Ends a step at its limit (3) or when somebody asks (4). It ends itself when the step has ended: it may outlive the
+# runner, and a signal that comes just after a fork may be lost.
+watch() {
+    trap 'exit 0' TERM
+    while [ "$2" -gt 0 ]; do
+        born "$1" && [ "$R" = "$3" ] || exit 0
+        if [ -e "$D/stop" ]; then
+            trap '' TERM
+            end_step "$1"
+            exit 4
+        fi
+        sleep 1 &
+        wait $!
+        set -- "$1" $(($2 - 1)) "$3"
+    done
+    born "$1" && [ "$R" = "$3" ] || exit 0
+    trap '' TERM
+    end_step "$1"
+    exit 3
+}
+
+# TERM first: git then removes its lock files. KILL for whoever does not listen, three seconds later.
+end_step() {
+    hit TERM "$1"
+    if sleep 0.1 2>/dev/null; then set -- "$1" 0.1 29; else set -- "$1" 1 3; fi
+    while [ "$3" -gt 0 ]; do
+        sleep "$2"
+        # Once it is gone its number may be another's.
+        hit 0 "$1" || return 0
+        set -- "$1" "$2" $(($3 - 1))
+    done
+    hit KILL "$1"
+}
+
+# Signals a step: its process group, and where it can be seen whoever left that.
+hit() {
+    set -- "$1" "$2" 1
+    if kill "-$1" "-$2" 2>/dev/null || kill "-$1" "$2" 2>/dev/null; then
+        set -- "$1" "$2" 0
+    elif [ -n "$BY_SUDO" ] && born "$2" && sudo -n kill "-$1" "-$2" 2>/dev/null; then
+        set -- "$1" "$2" 0
+    fi
+    for R in $(grep -lF "COMPARTMENT_STEP=$D/$N/" /proc/[0-9]*/environ 2>/dev/null); do
+        R=${R#/proc/}
+        if [ "${R%/environ}" != $$ ] && kill "-$1" "${R%/environ}" 2>/dev/null; then set -- "$1" "$2" 0; fi
+    done
+    return "$3"
+}
+
+# How the step ended.
+ended() {
+    RESULTS="${RESULTS}step $1 $2 $NAME$NL"
+    [ "$1 $2" = 'code 0' ] || FAILED=1
+}
+
+because() {
+    clean "$1"
+    RESULTS="${RESULTS}why $R$NL"
+}
+
+# The last lines of what it printed; of the first failures only, so that the answer stays small.
+words() {
+    [ -z "$BY_SUDO" ] || RESULTS="${RESULTS}sudo $(command -v "$BY_SUDO" 2>/dev/null || printf '%s' "$BY_SUDO")$NL"
+    FAILURES=$((FAILURES + 1))
+    [ "$FAILURES" -le 20 ] || return 0
+    R=$(
+        if [ -s "$D/tail.$N" ]; then
+            cat "$D/tail.$N"
+        else
+            tail -c "+$((OFFSET + 1))" "$D/output" 2>/dev/null | tail -c 8192
+        fi | tr '\000\r' ' \n' | grep -v '^[[:blank:]]*$' | tail -n 16 | cut -b 1-500 | sed 's/^/said /'
+    )
+    RESULTS="$RESULTS${R:+$R$NL}"
+}
