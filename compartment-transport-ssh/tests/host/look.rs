@@ -1,1 +1,304 @@
-//! Soon.
+//! Facts of real checkouts, and of folders that are laid out like NixOS: the same that an agent there would report.
+
+use std::fs;
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::Path;
+
+use compartment_core::HostId;
+use compartment_core::event::{Event, Heartbeat, Reading, Report, Said};
+use compartment_local::git::Git;
+use compartment_local::observe::{Checkout, Managed, Places, machine};
+use compartment_local::run::Stop;
+use compartment_transport_ssh::host::Look;
+
+use crate::common::{Host, git, host_path, on_each_shell, program};
+
+/// A host with a checkout in a folder with an unpleasant name.
+fn with_checkout(mut host: Host) -> Host {
+    let checkout = host.path("it's a $checkout");
+    fs::create_dir(&checkout).unwrap();
+    git(&checkout, &["init", "--quiet"]);
+    fs::write(checkout.join("flake.lock"), "one\r\n").unwrap();
+    git(&checkout, &["add", "."]);
+    git(&checkout, &["commit", "--quiet", "-m", "one"]);
+    host.site.checkout = Some(host_path(&checkout));
+    host
+}
+
+fn checkout(host: &Host) -> &Path {
+    Path::new(host.site.checkout.as_ref().unwrap().as_str())
+}
+
+/// What an agent on the host says.
+fn agent(host: &Host) -> Heartbeat {
+    let git = Git::isolated(&host.path("home"), Stop::default());
+    let places = Places::under(&host.path("root"), Some(host.path("home")), None).managing(host.site.managed);
+    let checkout = Checkout::open(&git, checkout(host)).unwrap();
+    let (event, _) = machine(&git, &HostId::new("gpc0").unwrap(), &checkout, &places).unwrap();
+    let Event::Report(Report { said: Said::Heartbeat(heartbeat), .. }) = event else { panic!() };
+    Heartbeat { agent_version: Reading::Absent, running: Some(None), ..heartbeat }
+}
+
+fn same(host: &Host) -> Look {
+    let look = host.look();
+    assert_eq!(look.heartbeat, agent(host), "{:?}", look.doubts);
+    look
+}
+
+/// The same host, without some programs.
+fn without(mut host: Host, missing: &[&str]) -> Host {
+    let bin = host.path("few");
+    fs::create_dir(&bin).unwrap();
+    for name in
+        ["cat", "grep", "sed", "tr", "tail", "head", "readlink", "dd", "id", "sha256sum", "git", "wc", "ps"]
+    {
+        if !missing.contains(&name) {
+            symlink(program(name), bin.join(name)).unwrap();
+        }
+    }
+    host.site.programs = vec![];
+    host.path = bin.to_str().unwrap().to_owned();
+    host
+}
+
+#[test]
+fn a_checkout_is_what_an_agent_says_it_is() {
+    on_each_shell(|host| {
+        let host = with_checkout(host);
+        let top = checkout(&host);
+        let told = same(&host).heartbeat;
+        assert_eq!(told.commit.told().unwrap().to_string(), git(top, &["rev-parse", "HEAD"]));
+        assert!(matches!((told.dirty, told.lock_hash), (Reading::Told(false), Reading::Told(_))));
+        fs::write(top.join("untracked"), "x").unwrap();
+        assert_eq!(same(&host).heartbeat.dirty, Reading::Told(false));
+        fs::write(top.join("flake.lock"), "two").unwrap();
+        assert_eq!(same(&host).heartbeat.dirty, Reading::Told(true));
+        fs::remove_file(top.join("flake.lock")).unwrap();
+        assert_eq!(same(&host).heartbeat.lock_hash, Reading::Unreadable, "deleted, not unsaid");
+        fs::create_dir(top.join("flake.lock")).unwrap();
+        assert_eq!(same(&host).heartbeat.lock_hash, Reading::Unreadable);
+        fs::remove_dir(top.join("flake.lock")).unwrap();
+        git(top, &["rm", "--quiet", "--cached", "flake.lock"]);
+        git(top, &["commit", "--quiet", "-m", "no lock"]);
+        assert_eq!(same(&host).heartbeat.lock_hash, Reading::Absent);
+        git(top, &["checkout", "--quiet", "--orphan", "empty"]);
+        assert_eq!(same(&host).heartbeat.commit, Reading::Unreadable, "no commit yet");
+    });
+}
+
+#[test]
+fn what_is_no_checkout_is_unreadable_and_said_once() {
+    on_each_shell(|mut host| {
+        host.site.checkout = Some(host_path(&host.path("nowhere")));
+        for words in ["cannot open", "is not the top of a git checkout"] {
+            let look = host.look();
+            let Heartbeat { commit, dirty, lock_hash, .. } = look.heartbeat;
+            assert_eq!((commit, dirty), (Reading::Unreadable, Reading::Unreadable));
+            assert_eq!(lock_hash, Reading::Unreadable);
+            assert!(look.doubts.len() == 1 && look.doubts[0].as_str().contains(words), "{:?}", look.doubts);
+            fs::create_dir_all(host.path("nowhere")).unwrap();
+        }
+        fs::create_dir(host.path("nowhere/.git")).unwrap();
+        let look = host.look();
+        assert_eq!(look.heartbeat.commit, Reading::Unreadable);
+        assert!(
+            look.doubts.iter().any(|doubt| doubt.as_str().contains("not a git repository")),
+            "{:?}",
+            look.doubts
+        );
+    });
+}
+
+#[test]
+fn without_git_the_commit_is_read_by_hand() {
+    on_each_shell(|host| {
+        let mut host = without(with_checkout(host), &["git"]);
+        let top = checkout(&host).to_owned();
+        let told = |host: &Host, at: &Path| {
+            let Heartbeat { commit, dirty, lock_hash, .. } = host.look().heartbeat;
+            assert_eq!(dirty, Reading::Absent, "nobody can tell");
+            assert!(matches!(lock_hash, Reading::Told(_)));
+            assert_eq!(commit.told().map(|commit| commit.to_string()), Some(git(at, &["rev-parse", "HEAD"])));
+        };
+        told(&host, &top);
+        git(&top, &["branch", "other/main"]);
+        git(&top, &["branch", "xmain"]);
+        git(&top, &["pack-refs", "--all"]);
+        told(&host, &top);
+        fs::write(top.join("more"), "x").unwrap();
+        git(&top, &["add", "."]);
+        git(&top, &["commit", "--quiet", "-m", "a loose ref before a packed one"]);
+        told(&host, &top);
+        let worktree = host.path("worktree");
+        git(&top, &["worktree", "add", "--quiet", "-b", "side", worktree.to_str().unwrap()]);
+        git(&top, &["pack-refs", "--all"]);
+        host.site.checkout = Some(host_path(&worktree));
+        told(&host, &worktree);
+        git(&worktree, &["commit", "--quiet", "--allow-empty", "-m", "loose, in a worktree"]);
+        told(&host, &worktree);
+        git(&worktree, &["checkout", "--quiet", "--detach"]);
+        told(&host, &worktree);
+        fs::write(top.join(".git/HEAD"), "ref: refs/heads/main").unwrap();
+        host.site.checkout = Some(host_path(&top));
+        told(&host, &top);
+        for broken in ["ref: ../../../../etc/passwd", "ref: refs/heads/none", "", "nonsense", "ref: HEAD"] {
+            fs::write(top.join(".git/HEAD"), broken).unwrap();
+            assert_eq!(host.look().heartbeat.commit, Reading::Unreadable, "{broken}");
+        }
+    });
+}
+
+#[test]
+fn a_lock_is_hashed_by_whatever_there_is() {
+    on_each_shell(|host| {
+        let host = with_checkout(host);
+        let expected = host.look().heartbeat.lock_hash;
+        assert!(matches!(expected, Reading::Told(_)));
+        let host = without(host, &["sha256sum"]);
+        assert_eq!(host.look().heartbeat.lock_hash, Reading::Absent, "a missing tool is a missing fact");
+        let real = program("sha256sum");
+        let real = real.to_str().unwrap();
+        for (tool, script) in [
+            ("shasum", format!("#!/bin/sh\n[ \"$*\" = '-a 256' ] && exec {real}\n")),
+            ("openssl", format!("#!/bin/sh\nset -- $({real})\necho \"SHA2-256(stdin)= $1\"\n")),
+            ("sha256", format!("#!/bin/sh\nset -- $({real})\necho \"$1\"\n")),
+            ("sha256sum", "#!/bin/sh\necho nonsense; exit 1\n".to_owned()),
+        ] {
+            let file = host.install(&format!("few/{tool}"), &script);
+            let expected = if tool == "sha256sum" { Reading::Absent } else { expected };
+            assert_eq!(host.look().heartbeat.lock_hash, expected, "{tool}");
+            fs::remove_file(file).unwrap();
+        }
+    });
+}
+
+/// Makes a system and lets it run.
+fn system(host: &Host, name: &str, number: u64) {
+    let root = host.path("root");
+    let (store, profiles) = (root.join("nix/store").join(name), root.join("nix/var/nix/profiles"));
+    for folder in [&store, &profiles, &root.join("run")] {
+        fs::create_dir_all(folder).unwrap();
+    }
+    symlink(&store, profiles.join(format!("system-{number}-link"))).unwrap();
+    point(host, "nix/var/nix/profiles/system", &format!("system-{number}-link"));
+    point(host, "run/current-system", store.to_str().unwrap());
+}
+
+fn point(host: &Host, link: &str, to: &str) {
+    let link = host.path("root").join(link);
+    let _first = fs::remove_file(&link);
+    symlink(to, link).unwrap();
+}
+
+fn seen(host: &Host) -> Option<(String, Option<u32>, Option<String>)> {
+    let system = same(host).heartbeat.system.told()?;
+    let commit = system.commit.map(|commit| commit.to_string());
+    Some((system.path?.to_string(), system.number.map(std::num::NonZeroU32::get), commit))
+}
+
+#[test]
+fn a_system_is_what_an_agent_says_it_is() {
+    on_each_shell(|host| {
+        let host = with_checkout(host);
+        assert_eq!(seen(&host), None);
+        system(&host, "aaa-nixos", 47);
+        system(&host, "bbb-nixos", 48);
+        assert_eq!(seen(&host), Some(("/nix/store/bbb-nixos".into(), Some(48), None)));
+        point(&host, "nix/var/nix/profiles/system", "system-47-link");
+        assert_eq!(seen(&host), Some(("/nix/store/bbb-nixos".into(), Some(48), None)), "a boot is due");
+        point(
+            &host,
+            "nix/var/nix/profiles/system-50-link",
+            host.path("root/nix/store/bbb-nixos").to_str().unwrap(),
+        );
+        assert_eq!(seen(&host), Some(("/nix/store/bbb-nixos".into(), None, None)), "two numbers, so none");
+        let script = "case x in --json)\n    cat <<EOF\n{ nonsense\n{\"configurationRevision\":\"abcdef0\"}\nEOF\nesac\n";
+        host.install("root/nix/store/bbb-nixos/sw/bin/nixos-version", script);
+        assert_eq!(seen(&host).unwrap().2.as_deref(), Some("abcdef0"));
+        let darwin = host.path("root/nix/store/bbb-nixos/darwin-version.json");
+        fs::write(&darwin, "{\n  \"configurationRevision\":\n \"1234567\"}\n").unwrap();
+        assert_eq!(seen(&host).unwrap().2.as_deref(), Some("1234567"));
+        for broken in ["{", "{\"configurationRevision\":\"1234567-dirty\"}"] {
+            fs::write(&darwin, broken).unwrap();
+            same(&host);
+        }
+        fs::remove_file(&darwin).unwrap();
+        symlink("nowhere", &darwin).unwrap();
+        assert_eq!(same(&host).heartbeat.system, Reading::Unreadable);
+        fs::remove_file(&darwin).unwrap();
+        for (link, to) in [
+            ("nix/var/nix/profiles/system", "system-x-link"),
+            ("nix/var/nix/profiles/system", host.path("root/nix/store/aaa-nixos").to_str().unwrap()),
+            ("run/current-system", "/nowhere/at-all"),
+        ] {
+            point(&host, "nix/var/nix/profiles/system", "system-47-link");
+            point(&host, link, to);
+            let look = same(&host);
+            assert_eq!((look.heartbeat.system, look.doubts.len()), (Reading::Unreadable, 1), "{to}");
+        }
+        point(&host, "nix/var/nix/profiles/system", "system-47-link");
+        fs::remove_file(host.path("root/run/current-system")).unwrap();
+        assert_eq!(same(&host).heartbeat.system, Reading::Unreadable);
+        let odd = host.path("root/nix/store/b\u{1b}[31m\n");
+        fs::create_dir(&odd).unwrap();
+        point(&host, "run/current-system", odd.to_str().unwrap());
+        let look = same(&host);
+        assert!(look.doubts[0].as_str().contains("no usable path"), "{:?}", look.doubts);
+    });
+}
+
+#[test]
+fn a_home_where_there_is_no_system_or_where_it_is_managed() {
+    on_each_shell(|host| {
+        let mut host = with_checkout(host);
+        let profiles = host.path("home/.local/state/nix/profiles");
+        fs::create_dir_all(&profiles).unwrap();
+        fs::create_dir_all(host.path("root/nix/store/hm")).unwrap();
+        symlink(host.path("root/nix/store/hm"), profiles.join("home-manager-12-link")).unwrap();
+        symlink("home-manager-12-link", profiles.join("home-manager")).unwrap();
+        let home = Some(("/nix/store/hm".into(), Some(12), None));
+        assert_eq!(seen(&host), home);
+        host.site.managed = Managed::System;
+        assert_eq!(seen(&host), None);
+        system(&host, "aaa-nixos", 1);
+        assert_eq!(seen(&host), Some(("/nix/store/aaa-nixos".into(), Some(1), None)));
+        host.site.managed = Managed::Home;
+        assert_eq!(seen(&host), home);
+    });
+}
+
+#[test]
+fn a_hostile_surrounding_misleads_nobody() {
+    on_each_shell(|host| {
+        let host = with_checkout(host);
+        system(&host, "aaa-nixos", 1);
+        let expected = host.look();
+        let script = compartment_transport_ssh::host::look(&crate::common::nonce(), &host.site, None);
+        let mut connection = host.connection();
+        for (key, value) in [
+            ("GIT_DIR", "/nowhere"),
+            ("GIT_WORK_TREE", "/"),
+            ("CDPATH", "/tmp"),
+            ("LC_ALL", "C.UTF-8"),
+            ("LANG", "C.UTF-8"),
+            ("ENV", "/nowhere"),
+            ("R", "x"),
+            ("COMMIT", "= 1234567"),
+            ("GIT_CONFIG_COUNT", "1"),
+            ("GIT_CONFIG_KEY_0", "status.short"),
+            ("GIT_CONFIG_VALUE_0", "true"),
+        ] {
+            connection.env(key, value);
+        }
+        let answer = host.talk(connection, &script);
+        assert_eq!(
+            compartment_transport_ssh::host::read_look(&answer, &crate::common::nonce()).unwrap(),
+            expected
+        );
+        // A folder of state that cannot be read is no news of what runs; nobody is root in every test.
+        fs::create_dir_all(host.state("")).unwrap();
+        fs::set_permissions(host.state(""), fs::Permissions::from_mode(0o000)).unwrap();
+        let look = host.look();
+        assert!(look.heartbeat.running == Some(None) || look.doubts.len() == 1, "{look:?}");
+    });
+}

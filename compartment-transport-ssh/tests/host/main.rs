@@ -1,8 +1,13 @@
 //! Scripts in real shells, on folders that are laid out like machines.
+//!
+//! A file a subject.
+
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that finds something else has failed")]
 
 mod common;
 mod lives;
 mod look;
+mod nix;
 mod quoting;
 mod run;
 mod small;

@@ -1,1 +1,173 @@
-//! Soon.
+//! The questions with short answers, and what sudo and systemd say.
+
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::time::Duration;
+
+use compartment_core::Text;
+use compartment_core::event::{Kind, Said};
+use compartment_local::operation::{Exit, result};
+use compartment_transport_ssh::host::{self, Asked, Begun, Check, Verdict, read_check, read_generations};
+
+use crate::common::{host_path, nonce, on_each_shell, op};
+
+#[test]
+fn generations_are_counted_as_numbers() {
+    on_each_shell(|host| {
+        let list =
+            || read_generations(&host.run(&host::generations(&nonce(), &host.site)), &nonce()).unwrap();
+        assert_eq!(list(), []);
+        let profiles = host.path("root/nix/var/nix/profiles");
+        fs::create_dir_all(&profiles).unwrap();
+        for number in [8, 9, 10, 100] {
+            let store = host.path("root/nix/store").join(format!("s{number}"));
+            fs::create_dir_all(&store).unwrap();
+            symlink(store, profiles.join(format!("system-{number}-link"))).unwrap();
+        }
+        symlink("/nowhere", profiles.join("system-7-link")).unwrap();
+        symlink("/nowhere", profiles.join("system-x-link")).unwrap();
+        symlink("system-10-link", profiles.join("system")).unwrap();
+        let listed: Vec<_> = list()
+            .into_iter()
+            .map(|one| (one.number.get(), one.path.map(|path| path.to_string()), one.current))
+            .collect();
+        let path = |number| Some(format!("/nix/store/s{number}"));
+        assert_eq!(
+            listed,
+            [
+                (7, None, false),
+                (8, path(8), false),
+                (9, path(9), false),
+                (10, path(10), true),
+                (100, path(100), false)
+            ]
+        );
+    });
+}
+
+#[test]
+fn a_check_says_what_is_missing_in_words() {
+    on_each_shell(|mut host| {
+        let wanted = Check {
+            programs: vec![Text::new("sh"), Text::new("no-such-rebuild")],
+            tests: Some(host_path(&host.path("tests"))),
+        };
+        let check = |site: &host::Site| {
+            let answer = host.run(&host::check(&nonce(), site, &wanted));
+            let found = read_check(&answer, &nonce()).unwrap();
+            found
+                .into_iter()
+                .map(|one| (one.what.to_string(), one.verdict, one.words.to_string()))
+                .collect::<Vec<_>>()
+        };
+        let found = check(&host.site);
+        let of = |what: &str| {
+            found.iter().filter(|(name, ..)| name == what).map(|(_, v, _)| *v).collect::<Vec<_>>()
+        };
+        assert_eq!(
+            (of("state folder"), of("git"), of("system")),
+            (vec![Verdict::Works], vec![Verdict::Works], vec![Verdict::Missing])
+        );
+        assert_eq!(
+            (of("program"), of("tests")),
+            (vec![Verdict::Works, Verdict::Missing], vec![Verdict::Limited])
+        );
+        host.install("bin/sudo", "#!/bin/sh\necho 'sudo: a password is required' >&2; exit 1\n");
+        host.site.sudo = true;
+        host.site.programs.insert(0, host_path(&host.path("bin")));
+        host.path = host.path("bin").to_str().unwrap().to_owned() + ":/usr/bin:/bin";
+        host.site.state = Some(host_path(&host.path("bin/sh/no")));
+        let found = read_check(&host.run(&host::check(&nonce(), &host.site, &wanted)), &nonce()).unwrap();
+        let words =
+            |what: &str| found.iter().find(|one| one.what.as_str() == what).unwrap().words.to_string();
+        assert!(words("sudo").contains("NOPASSWD"), "{}", words("sudo"));
+        assert!(words("state folder").starts_with("cannot write to"), "{}", words("state folder"));
+    });
+}
+
+#[test]
+fn sudo_that_would_ask_is_told_with_what_to_do() {
+    on_each_shell(|mut host| {
+        let log = host.path("sudo.log");
+        let fake = |last: &str| format!("#!/bin/sh\nprintf '%s\\n' \"$*\" >>{}\n{last}\n", log.display());
+        host.install("bin/sudo", &fake("echo 'sudo: a password is required' >&2; exit 1"));
+        host.install("bin/nixos-rebuild", "#!/bin/sh\nexit 0\n");
+        host.path = host.path("bin").to_str().unwrap().to_owned() + ":/usr/bin:/bin";
+        host.site.sudo = true;
+        let mut plan = host.plan(Kind::Switch, &["exit 0"]);
+        plan.steps[0].argv = vec!["nixos-rebuild".to_owned(), "switch".to_owned()];
+        let ended = host.carry_out("op-1", &plan);
+        let Said::DeployFail { error: Some(error), exit_code: Some(1), .. } =
+            result(ended.kind, None, &ended.ending)
+        else {
+            panic!("{ended:?}")
+        };
+        let advice = format!("ALL=(root) NOPASSWD: {}", host.path("bin/nixos-rebuild").display());
+        assert!(error.as_str().contains(&advice), "{error}");
+        host.install("bin/sudo", &fake("shift 2; exec \"$@\""));
+        assert_eq!(host.carry_out("op-2", &plan).ending.steps[0].exit, Exit::Code(0));
+        plan.kind = Kind::Pull;
+        host.carry_out("op-3", &plan);
+        assert_eq!(fs::read_to_string(log).unwrap(), "-n -- nixos-rebuild switch\n".repeat(2));
+    });
+}
+
+#[test]
+fn systemd_carries_an_operation_where_it_is() {
+    on_each_shell(|mut host| {
+        let log = host.path("systemd.log");
+        // As the real one: nothing of this process's surroundings but what is said.
+        let works = format!(
+            "#!/bin/sh\necho \"$*\" >>{}\nwhile [ \"$1\" != -- ]; do shift; done; shift\n\
+             exec env -i PATH=/usr/bin:/bin setsid \"$@\" </dev/null >/dev/null 2>&1 &\n",
+            log.display()
+        );
+        host.install("bin/systemd-run", &works);
+        host.path = host.path("bin").to_str().unwrap().to_owned() + ":/usr/bin:/bin";
+        fs::create_dir_all(host.path("root/run/systemd/system")).unwrap();
+        fs::create_dir_all(host.path("root/var/lib/systemd/linger")).unwrap();
+        let mut plan = host.plan(Kind::Switch, &["[ \"$HOME\" = \"$1home\" ] && [ -z \"$LC_ALL\" ]"]);
+        plan.steps[0].limit = Duration::from_secs(20);
+        let by_systemd = rustix_is_root();
+        let ended = host.carry_out("op-1", &plan);
+        assert_eq!(ended.ending.steps[0].exit, Exit::Code(0));
+        if by_systemd {
+            let said = fs::read_to_string(&log).unwrap();
+            assert!(said.contains("--unit=compartment-op-1 --property=KillMode=process"), "{said}");
+            assert!(!host.state("ops/op-1/env").exists());
+        }
+        // One that does not work does not stand in the way.
+        host.install("bin/systemd-run", "#!/bin/sh\necho 'Failed to connect to bus' >&2; exit 1\n");
+        assert!(matches!(host.begin("op-2", &plan), Begun::Begun { .. }));
+        assert_eq!(host.ended("op-2").ending.steps[0].exit, Exit::Code(0));
+        assert_eq!(host.stop("op-2"), Asked::NotRunning);
+    });
+}
+
+fn rustix_is_root() -> bool {
+    let id = std::process::Command::new("id").arg("-u").output().unwrap();
+    id.stdout == b"0\n"
+}
+
+#[test]
+fn the_last_fifty_ids_are_remembered() {
+    on_each_shell(|host| {
+        fs::create_dir_all(host.state("ops/op-1")).unwrap();
+        let known: String = (0..80).map(|n| format!("old-{n}\n")).collect();
+        fs::write(host.state("known"), known).unwrap();
+        host.acknowledge("op-1");
+        let known = fs::read_to_string(host.state("known")).unwrap();
+        let lines: Vec<_> = known.lines().collect();
+        assert_eq!((lines.len(), lines[0], lines[49]), (50, "old-31", "op-1"));
+        let plan = host.plan(Kind::Pull, &["exit 0"]);
+        assert_eq!(host.begin("op-1", &plan), Begun::HadIt);
+        assert_eq!(host.begin("old-79", &plan), Begun::HadIt);
+        // Not while it runs.
+        host.begin("op-2", &host.plan(Kind::Pull, &[r#"until [ -e "$1/go" ]; do sleep 0.02; done"#]));
+        let answer = host.run(&host::acknowledge(&nonce(), &host.site, &[op("op-2"), op("never")]));
+        let acknowledged = host::read_acknowledge(&answer, &nonce()).unwrap();
+        assert_eq!((acknowledged.kept, acknowledged.gone), (vec![op("op-2")], vec![op("never")]));
+        fs::write(host.path("go"), "").unwrap();
+        host.ended("op-2");
+    });
+}

@@ -136,7 +136,7 @@ lock_of_checkout() {
     if [ -f "$TOP/flake.lock" ]; then
         if ! [ -r "$TOP/flake.lock" ]; then
             LOCK="? cannot read $TOP/flake.lock: permission denied"
-        elif sha256 "$TOP/flake.lock"; then
+        elif hash_of "$TOP/flake.lock"; then
             LOCK="= $R"
         fi
     elif [ -e "$TOP/flake.lock" ] || [ -L "$TOP/flake.lock" ]; then
@@ -147,7 +147,7 @@ lock_of_checkout() {
 }
 
 # By whichever tool there is.
-sha256() {
+hash_of() {
     hashed sha256sum <"$1" || hashed shasum -a 256 <"$1" || hashed openssl dgst -sha256 <"$1" || hashed sha256 <"$1"
 }
 
@@ -195,11 +195,9 @@ system_fact() {
         number_of "$ROOT$SYSTEM_PROFILE" "$2"
     fi
     note_of "$2" || return 1
-    system_at "$2"
-    R=$?
-    [ "$1" -ne 0 ] || [ "$R" -ne 0 ] || [ -z "$NUMBER" ] || fact number "$NUMBER"
-    [ "$R" -ne 0 ] || [ -z "$NOTE" ] || stated_in "$2"
-    return "$R"
+    system_at "$2" || return 1
+    [ "$1" -ne 0 ] || [ -z "$NUMBER" ] || fact number "$NUMBER"
+    [ -z "$NOTE" ] || stated_in "$2"
 }
 
 home_fact() {
