@@ -18,4 +18,11 @@
 
 #![forbid(unsafe_code)]
 
+mod connection;
 pub mod host;
+mod inventory;
+mod transport;
+
+pub use connection::{Destination, Reason, Ssh, Unreachable};
+pub use inventory::{Host, Inventory, InventoryError, Pace};
+pub use transport::{Reach, SshTransport};

@@ -1,0 +1,101 @@
+//! How many connect at once.
+
+use std::future::Future;
+use std::pin::pin;
+use std::time::Duration;
+
+use tokio::sync::Semaphore;
+use tokio::time::sleep;
+
+use super::unreachable::Unreachable;
+
+/// How long a connection on its way keeps its place: one that hangs delays nobody for longer.
+const PLACE: Duration = Duration::from_secs(2);
+
+/// How often it is tried again where sshd has no room.
+const AGAIN: u32 = 4;
+
+/// Lets so many connect at once. sshd turns away by chance whom it has no room for: they come again in a moment.
+#[derive(Debug)]
+pub(super) struct Gate(Semaphore);
+
+impl Gate {
+    pub(super) fn new(parallel: usize) -> Self {
+        Self(Semaphore::new(parallel.clamp(1, Semaphore::MAX_PERMITS)))
+    }
+
+    pub(super) async fn pass<T, F>(&self, attempt: impl Fn() -> F) -> Result<T, Unreachable>
+    where
+        F: Future<Output = Result<T, Unreachable>>,
+    {
+        let mut again = 0;
+        loop {
+            match self.once(attempt()).await {
+                Err(error) if error.is_crowd() && again < AGAIN => {
+                    // 0.2 s to 4.8 s, and never all at once.
+                    let longest = 300_u64 << again;
+                    sleep(Duration::from_millis(fastrand::u64(longest / 2..=longest))).await;
+                    again += 1;
+                }
+                done => return done,
+            }
+        }
+    }
+
+    async fn once<T>(&self, attempt: impl Future<Output = T>) -> T {
+        // Never closed.
+        let place = self.0.acquire().await;
+        let mut attempt = pin!(attempt);
+        tokio::select! {
+            done = &mut attempt => return done,
+            () = sleep(PLACE) => drop(place),
+        }
+        attempt.await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    use super::super::Reason;
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn so_many_at_once_and_one_that_hangs_delays_nobody_for_long() {
+        let gate = Gate::new(2);
+        let (now, most) = (AtomicU32::new(0), AtomicU32::new(0));
+        let brief = || async {
+            most.fetch_max(now.fetch_add(1, Ordering::Relaxed) + 1, Ordering::Relaxed);
+            sleep(Duration::from_millis(100)).await;
+            now.fetch_sub(1, Ordering::Relaxed);
+            Ok(())
+        };
+        let began = tokio::time::Instant::now();
+        let all = futures::future::join_all((0..10).map(|_| gate.pass(brief)));
+        assert!(all.await.iter().all(Result::is_ok));
+        assert_eq!(most.load(Ordering::Relaxed), 2);
+        assert_eq!(began.elapsed(), Duration::from_millis(500));
+        let hang = || std::future::pending::<Result<(), Unreachable>>();
+        tokio::select! {
+            _ = futures::future::join(gate.pass(hang), gate.pass(hang)) => panic!("it hangs"),
+            passed = async { tokio::task::yield_now().await; gate.pass(brief).await } => assert_eq!(passed, Ok(())),
+        }
+        assert!(began.elapsed() < Duration::from_secs(3));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_is_turned_away_comes_again() {
+        let gate = Gate::new(1);
+        let tried = AtomicU32::new(0);
+        let third = || async {
+            match tried.fetch_add(1, Ordering::Relaxed) {
+                2 => Ok(()),
+                _ => Err(Unreachable::new(Reason::TurnedAway, "")),
+            }
+        };
+        assert_eq!(gate.pass(third).await, Ok(()));
+        let never = || async { Err::<(), _>(Unreachable::new(Reason::TurnedAway, "")) };
+        assert_eq!(gate.pass(never).await, Err(Unreachable::new(Reason::TurnedAway, "")));
+    }
+}

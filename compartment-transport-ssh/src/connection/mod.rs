@@ -1,0 +1,148 @@
+//! The way to one host: the user's own OpenSSH, one connection, one program run a question.
+//!
+//! | question | how |
+//! |---|---|
+//! | first, and after a break | `ssh` makes a connection and leaves it in the background (a *master*) |
+//! | every | one run of a shell over that connection, the script on its standard input |
+//!
+//! The master is begun here and not by the `openssh` crate, which does the rest: the crate always says itself whether
+//! an unknown host key is accepted, where the user's ssh configuration has to have the word; and it leaves the `ssh`
+//! of a connection that never comes about behind. Nobody asks anything: without a rule of the user's own, ssh in
+//! batch mode refuses an unknown key as it refuses a changed one.
+
+mod backoff;
+mod exec;
+mod gate;
+mod master;
+mod options;
+mod unreachable;
+
+pub use options::{Destination, Ssh};
+pub use unreachable::{Reason, Unreachable};
+
+pub(crate) use backoff::Backoff;
+pub(crate) use exec::Answer;
+
+use std::sync::Arc;
+
+use tempfile::TempDir;
+use tokio::time::timeout;
+
+use self::exec::{Ran, shell, through};
+use self::gate::Gate;
+use self::master::Master;
+
+/// What all connections have in common: how ssh is called, where control sockets are, how many connect at once.
+#[derive(Debug)]
+pub(crate) struct Ways {
+    ssh: Ssh,
+    folder: TempDir,
+    gate: Gate,
+}
+
+impl Ways {
+    pub(crate) fn new(ssh: Ssh) -> std::io::Result<Self> {
+        let gate = Gate::new(ssh.parallel);
+        Ok(Self { ssh, folder: master::folder()?, gate })
+    }
+}
+
+/// The way to one host. One question at a time.
+#[derive(Debug)]
+pub(crate) struct Connection {
+    ways: Arc<Ways>,
+    destination: Destination,
+    /// How long a connection that nobody uses stays.
+    idle_s: u64,
+    master: Option<Master>,
+}
+
+impl Connection {
+    pub(crate) fn new(ways: Arc<Ways>, destination: Destination, idle_s: u64) -> Self {
+        Self { ways, destination, idle_s, master: None }
+    }
+
+    /// Has the host's shell run a script, and brings what it printed. Asking twice is for the script to bear.
+    ///
+    /// # Errors
+    /// [`Unreachable`]; whether the script was run is not known then.
+    pub(crate) async fn ask(&mut self, script: &str) -> Result<Answer, Unreachable> {
+        if !self.ways.ssh.share {
+            return self.ask_alone(script).await;
+        }
+        // What lay idle may have broken in the meantime: that is no news, and another is made.
+        let fresh = self.master.is_none();
+        match self.ask_shared(script).await {
+            Err(error) if !fresh && self.master.is_none() && error.reason != Reason::TimedOut => {
+                tracing::debug!(destination = self.destination.as_str(), %error, "connecting again");
+                self.ask_shared(script).await
+            }
+            answer => answer,
+        }
+    }
+
+    async fn ask_shared(&mut self, script: &str) -> Result<Answer, Unreachable> {
+        let master = match self.master.take() {
+            Some(master) => master,
+            None => self.connect().await?,
+        };
+        // Whoever gives up in the middle leaves no connection of which nobody knows what it is at.
+        let ran = timeout(self.ways.ssh.answer_within, through(master.session(), script)).await;
+        match ran {
+            Ok(Ok(Ran::Answered(answer))) => {
+                self.master = Some(master);
+                Ok(answer)
+            }
+            Ok(Ok(Ran::Broke(printed))) => Err(master.bury(&printed).await),
+            Ok(Err(error)) => {
+                master.close().await;
+                Err(Unreachable::new(Reason::NoSsh, &error.to_string()))
+            }
+            Err(_) => {
+                master.close().await;
+                Err(self.late())
+            }
+        }
+    }
+
+    async fn ask_alone(&self, script: &str) -> Result<Answer, Unreachable> {
+        self.ways
+            .gate
+            .pass(|| async {
+                let limit = self.ways.ssh.connect_within + self.ways.ssh.answer_within;
+                match timeout(limit, shell(&self.ways.ssh, &self.destination, script)).await {
+                    Ok(answer) => answer,
+                    Err(_) => Err(self.late()),
+                }
+            })
+            .await
+    }
+
+    fn late(&self) -> Unreachable {
+        let limit = self.ways.ssh.answer_within.as_secs();
+        Unreachable::new(Reason::TimedOut, &format!("no answer within {limit} s"))
+    }
+
+    async fn connect(&self) -> Result<Master, Unreachable> {
+        let Ways { ssh, folder, gate } = &*self.ways;
+        let made = gate.pass(|| Master::begin(ssh, &self.destination, folder.path(), self.idle_s)).await;
+        match made {
+            // ssh hides what the jump host's ssh says from whoever leaves a connection in the background.
+            Err(error) if error.is_mute() => {
+                let asked = gate.pass(|| async {
+                    let limit = ssh.connect_within + ssh.connect_within;
+                    timeout(limit, shell(ssh, &self.destination, "")).await.unwrap_or(Err(error.clone()))
+                });
+                Err(asked.await.err().unwrap_or(error))
+            }
+            made => made,
+        }
+    }
+
+    /// Ends the connection.
+    pub(crate) async fn close(&mut self) {
+        if let Some(master) = self.master.take() {
+            master.close().await;
+        }
+    }
+}

@@ -1,0 +1,204 @@
+//! What is known of a host's operations besides what the host itself says: what the hub was told of them.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use compartment_core::event::{Kind, Said, Target};
+use compartment_core::{Actor, OpId, Text};
+use compartment_local::operation::{Machine, OnFailure, Plan, result, started};
+
+use crate::host::{Ended, Look, Running, Tail};
+
+/// How much output one look brings, in bytes.
+const TAIL: u32 = 64 << 10;
+
+/// How many looks in a row wait for the output of what has ended before its result is passed on.
+const PATIENCE: u32 = 32;
+
+/// How many operations are remembered that were ordered and of which nothing came.
+const ORDERED: usize = 32;
+
+/// Of the operations of this session of the hub's.
+#[derive(Debug)]
+pub(super) struct Memory {
+    machine: Machine,
+    /// Ordered, and not yet told to have started: with the generation that it goes to.
+    owed: Vec<(OpId, Kind, Option<Target>)>,
+    /// Told to have started, or to have ended.
+    started: BTreeSet<OpId>,
+    /// Told to have ended, and still on the host.
+    ended: BTreeSet<OpId>,
+    /// Who asked for a stop.
+    stops: Vec<(OpId, Option<Actor>)>,
+    /// Whose output is followed.
+    tail: Option<Tail>,
+    waited: u32,
+}
+
+/// What a look brought.
+#[derive(Debug, Default)]
+pub(super) struct News {
+    /// To be reported, in this order.
+    pub(super) reports: Vec<(Option<OpId>, Said)>,
+    /// What an operation printed; people see it before its result.
+    pub(super) output: Option<(OpId, Vec<Text>)>,
+    /// Over: to be acknowledged on the host when the reports are durable.
+    pub(super) over: Vec<OpId>,
+    /// There is more to be seen at once.
+    pub(super) again: bool,
+    /// Something runs.
+    pub(super) busy: bool,
+}
+
+impl Memory {
+    pub(super) fn new(machine: Machine) -> Self {
+        Self {
+            machine,
+            owed: Vec::new(),
+            started: BTreeSet::new(),
+            ended: BTreeSet::new(),
+            stops: Vec::new(),
+            tail: None,
+            waited: 0,
+        }
+    }
+
+    /// Whose output the next look brings.
+    pub(super) fn tail(&self) -> Option<&Tail> {
+        self.tail.as_ref()
+    }
+
+    /// It is about to be ordered: whatever becomes of the answer, its start is to be told.
+    pub(super) fn ordering(&mut self, op: &OpId, kind: Kind, to: Option<Target>) {
+        if !self.started.contains(op) && !self.owed.iter().any(|(owed, ..)| owed == op) {
+            if self.owed.len() >= ORDERED {
+                self.owed.remove(0);
+            }
+            self.owed.push((op.clone(), kind, to));
+        }
+    }
+
+    /// The host did not begin it.
+    pub(super) fn refused(&mut self, op: &OpId) {
+        self.owed.retain(|(owed, ..)| owed != op);
+    }
+
+    /// The host has begun it: what is to be told of that. Nothing where it was told before.
+    pub(super) fn begun(&mut self, op: &OpId, limit: Duration) -> Option<Said> {
+        let said = self.take_owed(op, Some(limit))?;
+        self.follow(op);
+        Some(said)
+    }
+
+    /// Somebody asked for a stop.
+    pub(super) fn stopping(&mut self, op: &OpId, by: Option<Actor>) {
+        if !self.stops.iter().any(|(stopped, _)| stopped == op) {
+            if self.stops.len() >= ORDERED {
+                self.stops.remove(0);
+            }
+            self.stops.push((op.clone(), by));
+        }
+    }
+
+    /// These are gone from the host.
+    pub(super) fn acknowledged(&mut self, ops: &[OpId]) {
+        for op in ops {
+            self.started.remove(op);
+            self.ended.remove(op);
+            self.stops.retain(|(stopped, _)| stopped != op);
+        }
+    }
+
+    /// Learns from a look. Results come first, then a start, then the heartbeat that was seen after both.
+    pub(super) fn learn(&mut self, look: Look) -> News {
+        let Look { heartbeat, doubts: _, running, ended, gone, printed } = look;
+        let mut news = News { busy: running.is_some(), ..News::default() };
+        let mut more = None;
+        if let Some(printed) = printed {
+            if let Some(tail) = self.tail.as_mut().filter(|tail| tail.op == printed.op) {
+                tail.from = printed.next;
+            }
+            more = printed.more.then(|| printed.op.clone());
+            news.output = Some((printed.op, printed.lines)).filter(|(_, lines)| !lines.is_empty());
+        }
+        for ended in ended {
+            if more.as_ref() == Some(&ended.op) && self.waited < PATIENCE {
+                // Its result waits for its output, and the heartbeat for its result.
+                self.waited += 1;
+                news.again = true;
+                return news;
+            }
+            news.over.push(ended.op.clone());
+            self.ended(ended, &mut news.reports);
+        }
+        for gone in gone {
+            // Nobody knows what came of it; that it had begun is to be known.
+            let said = self.take_owed(&gone.op, None);
+            news.reports.extend(said.map(|said| (Some(gone.op.clone()), said)));
+            self.leave(&gone.op);
+            news.over.push(gone.op);
+        }
+        if let Some(Running { op, kind, limit }) = running {
+            let known = limit.filter(|_| !self.started.contains(&op));
+            if let Some(limit) = known {
+                self.ordering(&op, kind, None);
+                let said = self.begun(&op, limit);
+                news.reports.extend(said.map(|said| (Some(op.clone()), said)));
+            }
+            self.follow(&op);
+            news.again = more.as_ref() == Some(&op);
+        }
+        news.reports.push((None, Said::Heartbeat(heartbeat)));
+        news
+    }
+
+    fn ended(&mut self, ended: Ended, reports: &mut Vec<(Option<OpId>, Said)>) {
+        let Ended { op, kind, to, ending } = ended;
+        self.leave(&op);
+        if !self.ended.insert(op.clone()) {
+            return;
+        }
+        let start = self.take_owed(&op, None);
+        reports.extend(start.map(|said| (Some(op.clone()), said)));
+        let mut said = result(kind, to.as_ref(), &ending);
+        if let Said::OpStopped { by, .. } = &mut said {
+            let asked = self.stops.iter().find(|(stopped, _)| *stopped == op);
+            *by = asked.and_then(|(_, by)| by.as_ref()).map(|by| Text::new(by.as_str()));
+        }
+        reports.push((Some(op), said));
+    }
+
+    /// The start that is still to be told of it.
+    fn take_owed(&mut self, op: &OpId, limit: Option<Duration>) -> Option<Said> {
+        let at = self.owed.iter().position(|(owed, ..)| owed == op)?;
+        let (op, kind, to) = self.owed.remove(at);
+        self.started.insert(op);
+        let plan = |limit| Plan {
+            kind,
+            to: to.clone(),
+            steps: Vec::new(),
+            on_failure: OnFailure::Stop,
+            limit,
+            machine: self.machine.clone(),
+        };
+        Some(match limit {
+            Some(limit) => started(&plan(limit)),
+            None => Said::Started { kind, timeout_s: None, to: to.filter(|_| kind == Kind::Rollback) },
+        })
+    }
+
+    fn follow(&mut self, op: &OpId) {
+        if self.tail.as_ref().is_none_or(|tail| tail.op != *op) {
+            self.tail = Some(Tail { op: op.clone(), from: 0, limit: TAIL });
+            self.waited = 0;
+        }
+    }
+
+    fn leave(&mut self, op: &OpId) {
+        self.tail.take_if(|tail| tail.op == *op);
+        self.waited = 0;
+    }
+}
+
+#[cfg(test)]
+mod tests;

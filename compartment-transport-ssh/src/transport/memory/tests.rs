@@ -1,0 +1,140 @@
+use compartment_core::event::Heartbeat;
+use compartment_local::operation::{Ending, Exit, Facts, StepEnd};
+
+use super::*;
+use crate::host::{Gone, Printed, Site};
+
+fn op(id: &str) -> OpId {
+    OpId::new(id).unwrap()
+}
+
+fn memory() -> Memory {
+    Memory::new(Site::default().machine())
+}
+
+fn look() -> Look {
+    Look { heartbeat: Heartbeat { running: Some(None), ..Heartbeat::default() }, ..Look::default() }
+}
+
+fn running(id: &str, limit: Option<u64>) -> Look {
+    let heartbeat = Heartbeat { running: Some(Some(Kind::Switch)), ..Heartbeat::default() };
+    let limit = limit.map(Duration::from_secs);
+    Look { heartbeat, running: Some(Running { op: op(id), kind: Kind::Switch, limit }), ..look() }
+}
+
+fn ended(id: &str, stopped: bool) -> Ended {
+    let exit = if stopped { Exit::Stopped } else { Exit::Code(0) };
+    let step = StepEnd { name: Text::from("switch"), exit, last_words: Text::default() };
+    let ending = Ending { steps: vec![step], stopped, before: Facts::default(), after: Facts::default() };
+    Ended { op: op(id), kind: Kind::Switch, to: None, ending }
+}
+
+/// What is told, in short.
+fn told(news: &News) -> Vec<String> {
+    let word = |said: &Said| match said {
+        Said::Heartbeat(Heartbeat { running, .. }) => format!("heartbeat {running:?}"),
+        Said::Started { kind, timeout_s, .. } => format!("started {kind} {timeout_s:?}"),
+        Said::OpStopped { by, .. } => format!("stopped {by:?}"),
+        Said::DeployOk { .. } => "ok".to_owned(),
+        Said::PullOk { .. }
+        | Said::PullFail { .. }
+        | Said::DeployFail { .. }
+        | Said::TestPass { .. }
+        | Said::TestFail { .. }
+        | Said::OpRejected { .. } => format!("{said:?}"),
+    };
+    let line = |(op, said): &(Option<OpId>, Said)| match op {
+        Some(op) => format!("{op}: {}", word(said)),
+        None => word(said),
+    };
+    news.reports.iter().map(line).collect()
+}
+
+#[test]
+fn an_order_is_told_once_when_it_starts_and_once_when_it_ends() {
+    let mut memory = memory();
+    memory.ordering(&op("a"), Kind::Switch, None);
+    let start = memory.begun(&op("a"), Duration::from_secs(100));
+    assert!(matches!(start, Some(Said::Started { timeout_s: Some(130), .. })), "{start:?}");
+    assert_eq!(memory.tail().unwrap().op, op("a"), "its output is followed from its start");
+    assert_eq!(told(&memory.learn(running("a", Some(100)))), ["heartbeat Some(Some(Switch))"]);
+    let over = Look { ended: vec![ended("a", false)], ..look() };
+    let news = memory.learn(over.clone());
+    assert_eq!(
+        (told(&news), news.over),
+        (vec!["a: ok".to_owned(), "heartbeat Some(None)".to_owned()], vec![op("a")])
+    );
+    // The host was not told that it may go: it is not told again, and acknowledged again.
+    let news = memory.learn(over);
+    assert_eq!((told(&news), news.over), (vec!["heartbeat Some(None)".to_owned()], vec![op("a")]));
+    memory.acknowledged(&[op("a")]);
+    assert!(memory.started.is_empty() && memory.ended.is_empty() && memory.tail.is_none());
+}
+
+#[test]
+fn an_order_whose_answer_was_lost_is_told_all_the_same() {
+    let mut memory = memory();
+    memory.ordering(&op("a"), Kind::Switch, None);
+    let news = memory.learn(running("a", None));
+    assert_eq!(told(&news), ["heartbeat Some(Some(Switch))"], "it is only beginning");
+    let news = memory.learn(running("a", Some(10)));
+    assert_eq!(told(&news), ["a: started switch Some(40)", "heartbeat Some(Some(Switch))"]);
+    memory.ordering(&op("b"), Kind::Switch, None);
+    let news = memory.learn(Look { ended: vec![ended("a", false), ended("b", false)], ..look() });
+    assert_eq!(told(&news), ["a: ok", "b: started switch None", "b: ok", "heartbeat Some(None)"]);
+    memory.ordering(&op("c"), Kind::Switch, None);
+    memory.refused(&op("c"));
+    assert_eq!(told(&memory.learn(Look { ended: vec![ended("c", false)], ..look() }))[0], "c: ok");
+}
+
+#[test]
+fn after_a_restart_what_is_found_is_told() {
+    let news = memory().learn(running("a", Some(10)));
+    assert_eq!(told(&news), ["a: started switch Some(40)", "heartbeat Some(Some(Switch))"]);
+    // The hub may well know its start.
+    let news = memory().learn(Look { ended: vec![ended("a", false)], ..look() });
+    assert_eq!(told(&news), ["a: ok", "heartbeat Some(None)"]);
+}
+
+#[test]
+fn of_what_is_gone_nothing_is_claimed() {
+    let gone = Look { gone: vec![Gone { op: op("a"), kind: Kind::Switch }], ..look() };
+    let news = memory().learn(gone.clone());
+    assert_eq!((told(&news), news.over), (vec!["heartbeat Some(None)".to_owned()], vec![op("a")]));
+    let mut memory = memory();
+    memory.ordering(&op("a"), Kind::Switch, None);
+    assert_eq!(told(&memory.learn(gone)), ["a: started switch None", "heartbeat Some(None)"]);
+}
+
+#[test]
+fn who_stopped_it_is_told() {
+    let mut memory = memory();
+    memory.stopping(&op("a"), Actor::new("mba").ok());
+    memory.stopping(&op("a"), None);
+    let news = memory.learn(Look { ended: vec![ended("a", true)], ..look() });
+    assert_eq!(told(&news)[0], "a: stopped Some(Text(\"mba\"))");
+}
+
+#[test]
+fn a_result_waits_for_its_output_and_not_for_ever() {
+    let mut memory = memory();
+    memory.ordering(&op("a"), Kind::Switch, None);
+    memory.begun(&op("a"), Duration::from_secs(1));
+    let printed = |next| Printed { op: op("a"), lines: vec![Text::from("line")], next, more: true };
+    let over = |next| Look { ended: vec![ended("a", false)], printed: Some(printed(next)), ..look() };
+    let news = memory.learn(over(10));
+    assert!(news.again && news.reports.is_empty() && news.output.is_some());
+    assert_eq!(memory.tail().unwrap().from, 10);
+    let looks = (0..100).take_while(|n| memory.learn(over(*n)).again).count();
+    assert_eq!(looks, PATIENCE as usize - 1);
+}
+
+#[test]
+fn what_was_ordered_in_vain_is_forgotten_in_the_end() {
+    let mut memory = memory();
+    for n in 0..1000 {
+        memory.ordering(&op(&format!("o{n}")), Kind::Pull, None);
+        memory.stopping(&op(&format!("o{n}")), None);
+    }
+    assert_eq!((memory.owed.len(), memory.stops.len()), (ORDERED, ORDERED));
+}

@@ -1,0 +1,203 @@
+//! One host: looks at it, for ever.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use compartment_core::OpId;
+use compartment_core::event::Said;
+use compartment_runtime::Uplink;
+use tokio::sync::watch::Receiver;
+use tokio::sync::{Mutex as Turn, Notify};
+use tokio::time::sleep;
+use tracing::{info, warn};
+
+use super::Reach;
+use super::memory::Memory;
+use super::outbox::Outbox;
+use crate::connection::{Backoff, Connection, Reason, Unreachable, Ways};
+use crate::host::{self, BadAnswer, Nonce};
+use crate::inventory::Host;
+
+/// How soon what has just begun is looked at; then half as often each time, down to the host's own pace.
+const BRISK: Duration = Duration::from_millis(250);
+
+/// For how long a failure stands: who asks within it is told the same.
+const STALE: Duration = Duration::from_secs(1);
+
+/// One host, watched.
+pub(super) struct Watched {
+    pub(super) host: Host,
+    /// One question at a time.
+    pub(super) talk: Turn<Talk>,
+    pub(super) outbox: Outbox,
+    /// It is to be looked at now.
+    pub(super) wake: Notify,
+    reach: Mutex<(Reach, Option<Instant>)>,
+}
+
+/// What is said to a host, and what is known of it.
+pub(super) struct Talk {
+    pub(super) connection: Connection,
+    pub(super) memory: Memory,
+}
+
+impl Watched {
+    pub(super) fn new(host: Host, ways: Arc<Ways>) -> Self {
+        // Never idle for so long while it is watched.
+        let idle_s = host.pace.idle.as_secs().saturating_mul(3).max(60);
+        let connection = Connection::new(ways, host.destination.clone(), idle_s);
+        let memory = Memory::new(host.site.machine());
+        let outbox = Outbox::new(host.id.clone());
+        Self {
+            host,
+            talk: Turn::new(Talk { connection, memory }),
+            outbox,
+            wake: Notify::new(),
+            reach: Mutex::default(),
+        }
+    }
+
+    /// Watches until the end.
+    pub(super) async fn watch(self: Arc<Self>, uplink: Arc<dyn Uplink>, mut end: Receiver<bool>) {
+        tokio::select! {
+            _ = end.wait_for(|end| *end) => {}
+            () = self.go_on(&*uplink) => {}
+        }
+        self.talk.lock().await.connection.close().await;
+    }
+
+    async fn go_on(&self, uplink: &dyn Uplink) {
+        let (mut host_down, mut hub_down) = (Backoff::new(), Backoff::new());
+        let mut brisk = BRISK;
+        loop {
+            let pause = if !self.outbox.flush(uplink).await {
+                hub_down.next()
+            } else {
+                hub_down.reset();
+                match self.look(uplink).await {
+                    Ok(busy) => {
+                        host_down.reset();
+                        let pace = self.host.pace;
+                        let pause = if busy { pace.busy.min(brisk) } else { pace.idle };
+                        brisk = if busy { brisk.saturating_mul(2) } else { BRISK };
+                        pause.mul_f64(0.8 + 0.4 * fastrand::f64())
+                    }
+                    Err(_) => host_down.next(),
+                }
+            };
+            tokio::select! {
+                () = sleep(pause) => {}
+                () = self.wake.notified() => brisk = BRISK,
+            }
+        }
+    }
+
+    /// Looks, and passes on what there is to be told. True where something runs.
+    async fn look(&self, uplink: &dyn Uplink) -> Result<bool, Unreachable> {
+        loop {
+            let mut talk = self.talk.lock().await;
+            let tail = talk.memory.tail().cloned();
+            let write = |nonce: &Nonce| host::look(nonce, &self.host.site, tail.as_ref());
+            let look = self.ask(&mut talk, write, host::read_look).await?;
+            for doubt in &look.doubts {
+                info!(host = %self.host.id, %doubt, "something cannot be read");
+            }
+            let news = talk.memory.learn(look);
+            for (op, said) in news.reports {
+                self.outbox.push(op, said);
+            }
+            drop(talk);
+            if let Some((op, lines)) = news.output {
+                uplink.output(&self.host.id, &op, lines).await;
+            }
+            let durable = self.outbox.flush(uplink).await;
+            if durable && !news.over.is_empty() {
+                self.acknowledge(&news.over).await?;
+            }
+            if !(news.again && durable) {
+                return Ok(news.busy);
+            }
+        }
+    }
+
+    /// The hub has it for good: the host need not keep it.
+    async fn acknowledge(&self, ops: &[OpId]) -> Result<(), Unreachable> {
+        let mut talk = self.talk.lock().await;
+        let write = |nonce: &Nonce| host::acknowledge(nonce, &self.host.site, ops);
+        let done = self.ask(&mut talk, write, host::read_acknowledge).await?;
+        talk.memory.acknowledged(&done.gone);
+        for op in &done.kept {
+            warn!(host = %self.host.id, %op, "the host does not let go of what has ended; its state folder may be full");
+        }
+        Ok(())
+    }
+
+    /// Asks the host, and notes whether it answers.
+    pub(super) async fn ask<T>(
+        &self,
+        talk: &mut Talk,
+        write: impl FnOnce(&Nonce) -> String,
+        read: impl FnOnce(&[u8], &Nonce) -> Result<T, BadAnswer>,
+    ) -> Result<T, Unreachable> {
+        let nonce = nonce();
+        self.ask_as(talk, &nonce, &write(&nonce), read).await
+    }
+
+    /// The same, where the script is there already.
+    pub(super) async fn ask_as<T>(
+        &self,
+        talk: &mut Talk,
+        nonce: &Nonce,
+        script: &str,
+        read: impl FnOnce(&[u8], &Nonce) -> Result<T, BadAnswer>,
+    ) -> Result<T, Unreachable> {
+        let answer = talk.connection.ask(script).await;
+        let read = answer.and_then(|answer| {
+            read(&answer.printed, nonce).map_err(|bad| {
+                let aside =
+                    if answer.aside.is_empty() { String::new() } else { format!("; {}", answer.aside) };
+                Unreachable::new(Reason::NoAnswer, &format!("{bad}{aside}"))
+            })
+        });
+        self.note(read.as_ref().err());
+        read
+    }
+
+    pub(super) fn reject(&self, op: &OpId, said: Said) {
+        self.outbox.push(Some(op.clone()), said);
+        self.wake.notify_one();
+    }
+
+    fn note(&self, error: Option<&Unreachable>) {
+        let mut known = self.known();
+        let reach = error.map_or(Reach::Answers, |error| Reach::Unreachable(error.clone()));
+        match error {
+            Some(error) if known.0 != reach => warn!(host = %self.host.id, %error, "cannot be reached"),
+            None if known.0 != reach => info!(host = %self.host.id, "answers"),
+            Some(_) | None => {}
+        }
+        *known = (reach, error.map(|_| Instant::now()));
+    }
+
+    pub(super) fn reach(&self) -> Reach {
+        self.known().0.clone()
+    }
+
+    /// The failure of a moment ago: whoever asks again at once would only hear it again.
+    pub(super) fn just_failed(&self) -> Option<Unreachable> {
+        match &*self.known() {
+            (Reach::Unreachable(why), Some(at)) if at.elapsed() < STALE => Some(why.clone()),
+            _ => None,
+        }
+    }
+
+    fn known(&self) -> MutexGuard<'_, (Reach, Option<Instant>)> {
+        self.reach.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A new word for each question.
+pub(super) fn nonce() -> Nonce {
+    let word: String = std::iter::repeat_with(fastrand::alphanumeric).take(24).collect();
+    Nonce::new(&word).expect("letters and digits")
+}
