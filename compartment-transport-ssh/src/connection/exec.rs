@@ -8,7 +8,8 @@ use compartment_core::Text;
 use openssh::{Error, Session};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::process::Command;
-use tokio::time::timeout;
+use tokio::sync::oneshot;
+use tokio::time::sleep;
 
 use super::unreachable::{Reason, Unreachable};
 use super::{Destination, Ssh};
@@ -103,27 +104,25 @@ async fn talk(
             }
         }
     };
-    let mut said = Vec::new();
+    let (answered, heard) = oneshot::channel();
     let listen = async {
         let mut printed = Vec::new();
         if let Some(from) = from {
             let limit = ANSWER_LIMIT as u64 + 1;
             let _broke = from.take(limit).read_to_end(&mut printed).await;
         }
+        let _nobody_listens = answered.send(());
         printed
     };
-    let printed = {
-        let overhear = overhear(aside, &mut said);
-        tokio::pin!(overhear);
-        let both = async { tokio::join!(send, listen).1 };
-        let printed = tokio::select! {
-            printed = both => printed,
-            () = async { overhear.as_mut().await; std::future::pending().await } => Vec::new(),
-        };
-        // Something that the host leaves running may hold the other pipe open: the answer ends the conversation.
-        let _rest = timeout(REST_WITHIN, overhear).await;
-        printed
+    let mut said = Vec::new();
+    let overhear = async {
+        tokio::select! {
+            () = overhear(aside, &mut said) => {}
+            // Something that the host leaves running may hold this pipe open: the answer ends the conversation.
+            () = async { let _ = heard.await; sleep(REST_WITHIN).await } => {}
+        }
     };
+    let ((), printed, ()) = tokio::join!(send, listen, overhear);
     (printed, String::from_utf8_lossy(&said).into_owned())
 }
 

@@ -1,8 +1,9 @@
 //! One connection that stays, in the background: OpenSSH's control master.
 
 use std::ffi::OsString;
-use std::fs;
+use std::fs::{self, Permissions};
 use std::io;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
@@ -31,8 +32,14 @@ pub(super) fn folder() -> io::Result<TempDir> {
     let short =
         |place: &PathBuf| place.is_absolute() && place.as_os_str().len() + 20 <= FOLDER && place.is_dir();
     let place = places.into_iter().flatten().find(short).unwrap_or_else(|| PathBuf::from("/tmp"));
-    // Made for its owner alone.
-    tempfile::Builder::new().prefix("compartment-").tempdir_in(place)
+    private().prefix("compartment-").tempdir_in(place)
+}
+
+/// A folder that nobody else can enter.
+fn private() -> tempfile::Builder<'static, 'static> {
+    let mut builder = tempfile::Builder::new();
+    builder.permissions(Permissions::from_mode(0o700));
+    builder
 }
 
 /// A connection that stays. It ends with this; and by itself when it is not used for a while, where this program was
@@ -52,7 +59,7 @@ impl Master {
         idle_s: u64,
     ) -> Result<Self, Unreachable> {
         let here = |error: io::Error| Unreachable::new(Reason::Other, &error.to_string());
-        let folder = tempfile::Builder::new().prefix("c").rand_bytes(4).tempdir_in(within).map_err(here)?;
+        let folder = private().prefix("c").rand_bytes(4).tempdir_in(within).map_err(here)?;
         // These names the crate wants.
         let (socket, log) = (folder.path().join("master"), folder.path().join("log"));
         let mut command = Command::new("ssh");

@@ -10,7 +10,7 @@ use compartment_local::operation::{Machine, OnFailure, Plan, result, started};
 use crate::host::{Ended, Look, Running, Tail};
 
 /// How much output one look brings, in bytes.
-const TAIL: u32 = 64 << 10;
+const TAIL: u32 = 512 << 10;
 
 /// How many looks in a row wait for the output of what has ended before its result is passed on.
 const PATIENCE: u32 = 32;

@@ -1,0 +1,163 @@
+//! What breaks in the middle, and what comes of it.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use compartment_core::event::{Kind, Said};
+use compartment_core::{Ask, OpId};
+use compartment_runtime::Transport;
+use compartment_transport_ssh::{Reach, Reason};
+
+use crate::hub::{Hub, order, pull};
+use crate::machine::{Machine, ssh, transport, until};
+use crate::sshd::{Sshd, signal};
+
+#[tokio::test]
+async fn a_host_that_hangs_delays_nobody_and_comes_back() {
+    let (well, ill) = (Sshd::start(), Sshd::start());
+    let (gpc0, gpc1) = (Machine::new("gpc0"), Machine::new("ill"));
+    let config = well.ssh_config(&format!(
+        "Host ill\n  HostName 127.0.0.1\n  Port {}\n  UserKnownHostsFile {}\n  IdentityFile {}",
+        ill.port,
+        ill.path("known_hosts").display(),
+        ill.path("user_key").display()
+    ));
+    let transport = transport(ssh(&config), [gpc0.host(), gpc1.host()]);
+    let hub = Hub::new();
+    transport.start(Arc::<Hub>::clone(&hub)).await;
+    hub.awaits_another("ill").await;
+    ill.hang(true);
+    // From its last word on until it is said to be away, the other is heard all the time.
+    let (mut last, mut longest) = (Instant::now(), Duration::ZERO);
+    while !matches!(transport.reach(&gpc1.id()), Some(Reach::Unreachable(_))) {
+        hub.awaits_another("gpc0").await;
+        longest = longest.max(last.elapsed());
+        last = Instant::now();
+    }
+    assert!(longest < Duration::from_secs(3), "{longest:?}");
+    assert_eq!(transport.unreachable()[&gpc1.id()].reason, Reason::TimedOut);
+    let told = transport.deliver(&order("late", pull(&gpc1.id()))).await.unwrap_err();
+    assert!(told.reason.as_str().starts_with("timed out"), "{told}");
+    ill.hang(false);
+    hub.awaits_another("ill").await;
+    until("it answers", || transport.reach(&gpc1.id()) == Some(Reach::Answers)).await;
+    transport.stop().await;
+}
+
+#[tokio::test]
+async fn an_operation_outlives_its_connection_and_its_result_comes_once() {
+    let (mut sshd, machine) = (Sshd::start(), Machine::new("gpc0"));
+    let commit = machine.commit("{\"new\": true}");
+    let (hub, transport) = (Hub::new(), transport(ssh(&sshd.ssh_config("")), [machine.host()]));
+    transport.start(Arc::<Hub>::clone(&hub)).await;
+    machine.hang(true);
+    transport.deliver(&order("o1", pull(&machine.id()))).await.unwrap();
+    hub.awaits_heartbeat("gpc0", |heartbeat| heartbeat.running == Some(Some(Kind::Pull))).await;
+    sshd.down();
+    until("it is away", || !transport.unreachable().is_empty()).await;
+    machine.hang(false);
+    until("it goes on", || machine.path("state/ops/o1/ended").exists()).await;
+    assert_eq!(hub.said("o1").len(), 1, "nobody knows yet");
+    sshd.up();
+    hub.awaits(|report| matches!(report.said, Said::PullOk { .. })).await;
+    for _ in 0..3 {
+        hub.awaits_another("gpc0").await;
+    }
+    let said = hub.said("o1");
+    let [Said::Started { kind: Kind::Pull, timeout_s: Some(150), .. }, Said::PullOk { commit: at, .. }] =
+        &said[..]
+    else {
+        panic!("{said:?}")
+    };
+    assert_eq!(at.to_string(), commit);
+    assert_eq!(machine.carried_out(&OpId::new("o1").unwrap()), 1);
+    assert_eq!(hub.printed("o1")[1..], ["pulling", "pulled"], "{}", hub.everything());
+    until("the host keeps it no longer", || !machine.path("state/ops/o1").exists()).await;
+    transport.stop().await;
+}
+
+#[tokio::test]
+async fn a_hub_that_starts_again_finds_what_runs_and_what_has_ended() {
+    let (sshd, machine) = (Sshd::start(), Machine::new("gpc0"));
+    let config = sshd.ssh_config("");
+    machine.hang(true);
+    let (hub, first) = (Hub::new(), transport(ssh(&config), [machine.host()]));
+    first.start(Arc::<Hub>::clone(&hub)).await;
+    first.deliver(&order("o1", pull(&machine.id()))).await.unwrap();
+    hub.awaits(|report| matches!(report.said, Said::Started { .. })).await;
+    first.stop().await;
+    let (hub, second) = (Hub::new(), transport(ssh(&config), [machine.host()]));
+    second.start(Arc::<Hub>::clone(&hub)).await;
+    hub.awaits(|report| matches!(report.said, Said::Started { kind: Kind::Pull, timeout_s: Some(150), .. }))
+        .await;
+    second.stop().await;
+    machine.hang(false);
+    until("it ends", || machine.path("state/ops/o1/ended").exists()).await;
+    let (hub, third) = (Hub::new(), transport(ssh(&config), [machine.host()]));
+    third.start(Arc::<Hub>::clone(&hub)).await;
+    hub.awaits(|report| matches!(report.said, Said::PullOk { .. })).await;
+    // Nobody else may have acknowledged it: the order is known even then.
+    third.deliver(&order("o1", pull(&machine.id()))).await.unwrap();
+    hub.awaits_another("gpc0").await;
+    assert_eq!((hub.said("o1").len(), machine.carried_out(&OpId::new("o1").unwrap())), (1, 1));
+    third.stop().await;
+}
+
+#[tokio::test]
+async fn of_what_was_killed_on_the_host_nothing_is_claimed() {
+    let (sshd, machine) = (Sshd::start(), Machine::new("gpc0"));
+    let (hub, transport) = (Hub::new(), transport(ssh(&sshd.ssh_config("")), [machine.host()]));
+    transport.start(Arc::<Hub>::clone(&hub)).await;
+    machine.hang(true);
+    transport.deliver(&order("o1", pull(&machine.id()))).await.unwrap();
+    hub.awaits_heartbeat("gpc0", |heartbeat| heartbeat.running == Some(Some(Kind::Pull))).await;
+    // As a reboot does: all of its processes at once.
+    let runner = machine.path("state/ops/o1/run.sh");
+    let of = |process: &u32| {
+        std::fs::read(format!("/proc/{process}/cmdline"))
+            .is_ok_and(|line| String::from_utf8_lossy(&line).contains(runner.to_str().unwrap()))
+    };
+    let all = std::fs::read_dir("/proc")
+        .unwrap()
+        .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
+    for process in all.filter(of).collect::<Vec<u32>>() {
+        signal("-KILL", process);
+    }
+    until("it is acknowledged", || !machine.path("state/ops/o1").exists()).await;
+    hub.awaits_another("gpc0").await;
+    let said = hub.said("o1");
+    assert!(matches!(said[..], [Said::Started { .. }]), "{said:?}");
+    machine.hang(false);
+    transport.stop().await;
+}
+
+#[tokio::test]
+async fn who_stopped_it_is_told_and_a_rollback_to_nowhere_is_refused() {
+    let (sshd, machine) = (Sshd::start(), Machine::new("gpc0"));
+    let (hub, transport) = (Hub::new(), transport(ssh(&sshd.ssh_config("")), [machine.host()]));
+    transport.start(Arc::<Hub>::clone(&hub)).await;
+    machine.hang(true);
+    transport.deliver(&order("o1", pull(&machine.id()))).await.unwrap();
+    let target_op = OpId::new("o1").unwrap();
+    transport.deliver(&order("stop", Ask::Stop { host: machine.id(), target_op })).await.unwrap();
+    let stopped = |said: &Said| matches!(said, Said::OpStopped { by: Some(by), .. } if by.as_str() == "mba");
+    hub.awaits(|report| stopped(&report.said)).await;
+    machine.hang(false);
+    let profiles = machine.path("root/nix/var/nix/profiles");
+    std::fs::create_dir_all(&profiles).unwrap();
+    std::fs::create_dir_all(machine.path("root/nix/store/a")).unwrap();
+    std::os::unix::fs::symlink("/nix/store/a", profiles.join("system-7-link")).unwrap();
+    std::os::unix::fs::symlink("system-7-link", profiles.join("system")).unwrap();
+    let to = generation(6);
+    let back = Ask::Rollback { host: machine.id(), to: Some(to) };
+    transport.deliver(&order("back", back)).await.unwrap();
+    let words = "generation 6 is not on the host";
+    let refused =
+        |said: &Said| matches!(said, Said::OpRejected { reason, .. } if reason.as_str().contains(words));
+    hub.awaits(|report| refused(&report.said)).await;
+    transport.stop().await;
+}
+
+fn generation(number: u32) -> compartment_core::event::Target {
+    compartment_core::event::Target { number: std::num::NonZeroU32::new(number), path: None }
+}
