@@ -10,7 +10,7 @@ use compartment_core::{OpId, Text};
 use compartment_local::operation::{Ending, Exit, OnFailure, StepEnd, result};
 use compartment_transport_ssh::host::{Asked, Begun, Order, Tail, Tests};
 
-use crate::common::{Host, lives, on_each_shell, op, until};
+use crate::common::{Host, lives, on_each_shell, op, program, until};
 
 fn exits(ending: &Ending) -> Vec<Exit> {
     ending.steps.iter().map(|step| step.exit.clone()).collect()
@@ -286,6 +286,31 @@ impl Drop for Unmount {
     fn drop(&mut self) {
         let _lazily = Command::new("umount").arg("-l").arg(&self.0).status();
     }
+}
+
+#[test]
+fn a_host_with_few_programs_does_with_those() {
+    on_each_shell(|mut host| {
+        let bin = host.path("few");
+        fs::create_dir(&bin).unwrap();
+        // No setsid, no perl, no systemd, no sync, no mkfifo.
+        for name in [
+            "cat", "cut", "dd", "grep", "head", "id", "ln", "mkdir", "mv", "nohup", "rm", "sed", "sh",
+            "sleep", "tail", "tr", "wc",
+        ] {
+            std::os::unix::fs::symlink(program(name), bin.join(name)).unwrap();
+        }
+        host.site.programs = vec![];
+        host.path = bin.to_str().unwrap().to_owned();
+        let mut plan =
+            host.plan(Kind::Test, &["exit 3", r#"sleep 80 & echo $! >"$1/child"; sleep 80"#, "exit 0"]);
+        plan.steps[1].limit = Duration::from_secs(1);
+        let ending = host.carry_out("op-1", &plan).ending;
+        assert_eq!(exits(&ending), [Exit::Code(3), Exit::TimedOut(Duration::from_secs(1)), Exit::Code(0)]);
+        let child = host.told("child").parse().unwrap();
+        until(|| (!lives(child)).then_some(()));
+        host.acknowledge("op-1");
+    });
 }
 
 #[test]
