@@ -12,3 +12,4 @@ pub mod hub;
 pub mod matrix;
 pub mod progress;
 pub mod show;
+pub mod ssh_fleet;

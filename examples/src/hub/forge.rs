@@ -105,8 +105,23 @@ impl ForgeArgs {
     /// # Errors
     /// [`ServeError::Forge`]: it cannot be used as the command line says.
     pub fn open(&self, folder: &Path, stop: Stop) -> Result<Option<Arc<dyn Forge>>, ServeError> {
+        self.open_with(folder, stop, &[])
+    }
+
+    /// The same, where hosts follow other channels, too: each is the branch of its name.
+    ///
+    /// # Errors
+    /// As for [`open`](Self::open).
+    pub fn open_with(
+        &self,
+        folder: &Path,
+        stop: Stop,
+        others: &[ChannelName],
+    ) -> Result<Option<Arc<dyn Forge>>, ServeError> {
         let Some(place) = &self.forge else { return Ok(None) };
-        let channels = BTreeMap::from([(ChannelName::main(), self.branch.clone())]);
+        let mut channels: BTreeMap<_, _> =
+            others.iter().map(|channel| (channel.clone(), channel.to_string())).collect();
+        channels.insert(ChannelName::main(), self.branch.clone());
         let updates = Updates {
             labels: self.labels.clone(),
             titles: self.titles.clone(),
@@ -140,8 +155,10 @@ impl ForgeArgs {
                 Arc::new(GitHubForge::new(config).map_err(failed)?)
             }
             Where::Published(url) => {
-                let place = Place { url: url.clone(), branch: self.branch.clone() };
-                Arc::new(Published::new([(ChannelName::main(), place)], PUBLISHED_WITHIN).map_err(failed)?)
+                let places = channels
+                    .into_iter()
+                    .map(|(channel, branch)| (channel, Place { url: url.clone(), branch }));
+                Arc::new(Published::new(places, PUBLISHED_WITHIN).map_err(failed)?)
             }
         };
         Ok(Some(forge))

@@ -1,0 +1,109 @@
+//! What `ssh-fleet` can be asked for.
+
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand};
+use compartment_core::{Actor, HostId};
+
+use crate::fold::Format;
+use crate::hub::ForgeArgs;
+use crate::matrix;
+
+/// Shows hosts that run nothing but sshd, and operates them: with the ssh that you use by hand, and nothing else running.
+#[derive(Debug, Parser)]
+#[command(
+    name = "ssh-fleet",
+    version,
+    after_help = "\
+Examples:
+  ssh-fleet check                          what works on each host, and what is missing
+  ssh-fleet --forge git@git.example:config.git          the matrix now
+  ssh-fleet --forge … --watch              live, until Ctrl-C
+  ssh-fleet --forge … --data ~/fleet pull gpc0          asks, shows what it prints, and says how it ended
+  ssh-fleet --forge … --data ~/fleet rollback gpc0      shows the target first, and asks
+
+An inventory is a file of TOML:
+  [defaults]
+  platform = \"nixos\"
+  checkout = \"/etc/nixos\"
+  [[hosts]]
+  name = \"gpc0\"                # as in ~/.ssh/config; else destination = \"root@10.0.0.7\"
+
+Without --data nothing is remembered from one call to the next: no generations, so nothing to roll back to, and
+what runs is known only once a host has deployed. An operation belongs to its host: it goes on when this program
+ends, and the next call finds it.
+Exit codes: 0 everything that was asked for was done, 1 not all of it was or something failed, 2 the command line is
+wrong, 130 interrupted."
+)]
+pub struct Cli {
+    /// What to do instead of showing the matrix.
+    #[command(subcommand)]
+    pub what: Option<What>,
+
+    /// The file of hosts.
+    #[arg(
+        long,
+        value_name = "FILE",
+        global = true,
+        env = "COMPARTMENT_INVENTORY",
+        default_value = "hosts.toml"
+    )]
+    pub inventory: PathBuf,
+
+    /// The folder that remembers [default: none; all is forgotten at the end].
+    #[arg(long, value_name = "DIR", global = true)]
+    pub data: Option<PathBuf>,
+
+    /// Who asks, as the log says it [default: the user's name].
+    #[arg(
+        long,
+        value_name = "NAME",
+        global = true,
+        env = "USER",
+        default_value = "ssh-fleet",
+        hide_env_values = true
+    )]
+    pub by: Actor,
+
+    /// Where what is desired comes from.
+    #[command(flatten)]
+    pub forge: ForgeArgs,
+
+    /// Show the matrix live.
+    #[arg(long, conflicts_with = "format")]
+    pub watch: bool,
+
+    /// Show this host only; may be given again. The fleet's summary stays whole.
+    #[arg(long = "host", value_name = "NAME")]
+    pub hosts: Vec<HostId>,
+
+    /// How to show it. `json` is one document, `ndjson` one object a line: a row.
+    #[arg(long, value_enum)]
+    pub format: Option<Format>,
+
+    /// How wide the output may be [default: the terminal's width, or as wide as it gets].
+    #[arg(long, value_name = "COLUMNS", global = true, value_parser = clap::value_parser!(u16).range(20..))]
+    pub width: Option<u16>,
+
+    /// How much to say on standard error of what happens: error, warn, info, debug, trace.
+    #[arg(long, value_name = "LEVEL", global = true, default_value = "error")]
+    pub log: tracing::Level,
+
+    /// When to use colours.
+    #[command(flatten)]
+    pub color: colorchoice_clap::Color,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum What {
+    /// Say for each host what works, and what is missing. Changes nothing.
+    Check {
+        /// On which hosts [default: all].
+        #[arg(value_name = "HOST")]
+        hosts: Vec<HostId>,
+    },
+    /// What `matrix` can be asked for.
+    #[command(flatten)]
+    Matrix(matrix::What),
+}

@@ -1,0 +1,72 @@
+//! What works on each host, and what is missing, in words.
+
+use std::io;
+
+use anstyle::{AnsiColor, Style};
+use compartment_core::HostId;
+use compartment_transport_ssh::SshTransport;
+use compartment_transport_ssh::host::{Finding, Verdict as Fares};
+use futures::StreamExt;
+use futures::stream;
+
+use crate::background;
+use crate::matrix::{MatrixError, Surroundings, Verdict};
+use crate::show;
+
+const GOOD: Style = AnsiColor::Green.on_default();
+const SO_SO: Style = AnsiColor::Yellow.on_default();
+const BAD: Style = AnsiColor::Red.on_default().bold();
+
+/// How many hosts are asked at once.
+const AT_ONCE: usize = 32;
+
+/// Asks all of them, and tells in their order.
+pub(super) async fn check(
+    ssh: &SshTransport,
+    hosts: &[HostId],
+    around: Surroundings<'_>,
+) -> Result<Verdict, MatrixError> {
+    let checks = async {
+        let found =
+            stream::iter(hosts).map(|host| async move { (host, ssh.check(host).await) }).buffered(AT_ONCE);
+        let mut found = std::pin::pin!(found);
+        let mut verdict = Verdict::Done;
+        while let Some((host, found)) = found.next().await {
+            match found {
+                Ok(findings) => {
+                    writeln!(around.output, "{host}")?;
+                    for finding in &findings {
+                        write!(around.output, "{}", words(finding, around.width))?;
+                        if finding.verdict == Fares::Missing {
+                            verdict = Verdict::NotAll;
+                        }
+                    }
+                }
+                Err(why) => {
+                    verdict = Verdict::NotAll;
+                    writeln!(around.output, "{host}")?;
+                    let label = format!("  {BAD}✗{BAD:#} connection:");
+                    write!(around.output, "{}", show::labelled(&label, 6, &why.to_string(), around.width))?;
+                }
+            }
+            around.output.flush()?;
+        }
+        Ok::<_, io::Error>(verdict)
+    };
+    let done = tokio::select! {
+        done = checks => done.map_err(MatrixError::from),
+        () = background::asked(&around.stop) => Err(MatrixError::Interrupted),
+    };
+    ssh.hang_up().await;
+    done
+}
+
+fn words(finding: &Finding, width: show::Width) -> String {
+    let (style, mark) = match finding.verdict {
+        Fares::Works => (GOOD, '✓'),
+        Fares::Limited => (SO_SO, '!'),
+        Fares::Missing => (BAD, '✗'),
+    };
+    let label = format!("  {style}{mark}{style:#} {}:", finding.what);
+    show::labelled(&label, 6, finding.words.as_str(), width)
+}

@@ -1,0 +1,161 @@
+//! A hub that lives as long as this program.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use compartment_core::channel::Availability;
+use compartment_core::event::TestsConfig;
+use compartment_core::{ChannelName, HostId, Span, Timestamp};
+use compartment_local::run::Stop;
+use compartment_log_sqlite::{FILE_NAME, SqliteLog};
+use compartment_runtime::hub::{Config, Hub, HubError, MemoryLog, Ports, SystemClock};
+use compartment_runtime::{Clock, EventLog, Transport};
+use compartment_transport_http::server::access::{Access, Grant, Role, Token};
+use compartment_transport_http::server::listen::Listen;
+use compartment_transport_http::server::{Agents, AgentsConfig, router};
+use compartment_transport_ssh::{Inventory, Reach, SshTransport, Unreachable};
+use tempfile::TempDir;
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+
+use super::{Cli, FleetError};
+use crate::hub::ServeError;
+
+/// How long the first look at every host may take before the matrix is shown without those that do not answer.
+const LOOK_WITHIN: Duration = Duration::from_secs(30);
+
+/// How often it is looked whether they have answered.
+const LOOK_EVERY: Duration = Duration::from_millis(20);
+
+/// The hub, and the way to the hosts.
+pub(super) struct Fleet {
+    hub: Hub,
+    ssh: Arc<SshTransport>,
+    started: Timestamp,
+    /// Where what is desired is looked for.
+    looks: bool,
+    address: String,
+    token: String,
+    end: oneshot::Sender<()>,
+    serving: JoinHandle<()>,
+    /// What is kept for as long as it runs.
+    _folder: TempDir,
+}
+
+impl Fleet {
+    pub(super) async fn start(
+        cli: &Cli,
+        inventory: &Inventory,
+        ssh: SshTransport,
+        stop: &Stop,
+    ) -> Result<Self, FleetError> {
+        let folder = tempfile::tempdir().map_err(FleetError::Here)?;
+        let data = cli.data.as_deref().unwrap_or(folder.path());
+        std::fs::create_dir_all(data)
+            .map_err(|source| ServeError::Folder { path: data.to_owned(), source })?;
+        let log: Arc<dyn EventLog> = match &cli.data {
+            Some(data) => Arc::new(SqliteLog::open(&data.join(FILE_NAME)).map_err(ServeError::from)?),
+            None => Arc::new(MemoryLog::default()),
+        };
+        let mut channels: Vec<_> = inventory.hosts().iter().map(|host| host.channel.clone()).collect();
+        channels.retain(|channel| *channel != ChannelName::main());
+        channels.sort_unstable();
+        channels.dedup();
+        let forge = cli.forge.open_with(&data.join("repository"), stop.clone(), &channels)?;
+        let looks = forge.is_some();
+        let ssh = Arc::new(ssh);
+        let transports: Vec<Arc<dyn Transport>> = vec![Arc::<SshTransport>::clone(&ssh)];
+        let config = Config { look_every: Span::from_secs(cli.forge.look_every), ..Config::default() };
+        let hub = Hub::start(Ports { transports, forge, ..Ports::new(log) }, config).await;
+        let hub = hub.map_err(ServeError::from)?;
+        configure(&hub, inventory).await.map_err(ServeError::from)?;
+
+        let now = SystemClock::default().wall();
+        let token = Token::generate().map_err(|error| FleetError::Here(std::io::Error::other(error)))?;
+        let grant = Grant::new(&token, Role::Operator, cli.by.clone(), now);
+        let access = Arc::new(Access::in_memory(vec![(token.clone(), grant)]));
+        let agents = Agents::new(access, Arc::new(SystemClock::default()), AgentsConfig::default());
+        let bound = Listen::on(([127, 0, 0, 1], 0).into()).bind().map_err(ServeError::from)?;
+        let address = format!("http://{}", bound.address());
+        let (end, ended) = oneshot::channel();
+        let routes = router(hub.clone(), agents);
+        let serving = tokio::spawn(async move {
+            let served = bound.serve(routes, async { drop(ended.await) }).await;
+            if let Err(error) = served {
+                tracing::error!(%error, "the hub within does not answer any more");
+            }
+        });
+        let started = hub.now();
+        Ok(Self { hub, ssh, started, looks, address, token: token.reveal(), end, serving, _folder: folder })
+    }
+
+    pub(super) fn address(&self) -> String {
+        self.address.clone()
+    }
+
+    pub(super) fn token(&self) -> String {
+        self.token.clone()
+    }
+
+    /// Waits until every host has answered or failed to, and what is desired was looked for. `None` where somebody
+    /// asked to stop.
+    pub(super) async fn look_around(&self, inventory: &Inventory, stop: &Stop) -> Option<()> {
+        let deadline = Instant::now() + LOOK_WITHIN;
+        while Instant::now() < deadline && !self.has_looked_around(inventory) {
+            if stop.asked() {
+                return None;
+            }
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+        Some(())
+    }
+
+    fn has_looked_around(&self, inventory: &Inventory) -> bool {
+        let looked = self.hub.read(|fleet, _| {
+            let is_known = |channel: &ChannelName| {
+                let known = fleet.channel(channel);
+                known.is_some_and(|channel| channel.availability != Availability::NeverObserved)
+            };
+            let is_heard = |host: &HostId| {
+                fleet.host(host).and_then(|host| host.last_heard()).is_some_and(|heard| heard >= self.started)
+            };
+            inventory.hosts().iter().all(|host| {
+                let here = match self.ssh.reach(&host.id) {
+                    Some(Reach::Untried) => false,
+                    Some(Reach::Answers) => is_heard(&host.id),
+                    Some(Reach::Unreachable(_)) | None => true,
+                };
+                here && (!self.looks || is_known(&host.channel))
+            })
+        });
+        // A hub that has stopped is told by whoever asks it next.
+        looked.unwrap_or(true)
+    }
+
+    pub(super) fn unreachable(&self) -> BTreeMap<HostId, Unreachable> {
+        self.ssh.unreachable()
+    }
+
+    /// Ends all of it. What runs on hosts goes on.
+    pub(super) async fn end(self) {
+        let _served = self.end.send(());
+        self.hub.shutdown().await;
+        let _ended = self.serving.await;
+    }
+}
+
+/// Makes the hosts known, where that is news.
+async fn configure(hub: &Hub, inventory: &Inventory) -> Result<(), HubError> {
+    for host in inventory.hosts() {
+        let tests = TestsConfig { enabled: host.commands.tests().is_some(), ..TestsConfig::default() };
+        let known = hub.read(|fleet, _| {
+            let same = |known| fleet.channel_of(known).name == host.channel && *known.tests() == tests;
+            fleet.host(&host.id).is_some_and(same)
+        })?;
+        if !known {
+            hub.configure(host.id.clone(), host.channel.clone(), tests).await?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,161 @@
+//! The program `ssh-fleet`: hosts without an agent, with nothing else running.
+//!
+//! A hub of its own lives as long as the program, with the way to hosts over ssh, and answers on loopback to a token
+//! that nobody else has. The rest is the program `matrix`.
+
+mod args;
+mod check;
+mod fleet;
+
+pub use args::{Cli, What};
+
+use std::collections::BTreeSet;
+use std::io;
+use std::sync::Arc;
+
+use compartment_core::HostId;
+use compartment_runtime::hub::SystemClock;
+use compartment_transport_ssh::{Inventory, InventoryError, SshTransport};
+
+use self::fleet::Fleet;
+use crate::hub::ServeError;
+use crate::matrix::{self, MatrixError, Surroundings, Verdict};
+use crate::show;
+
+/// Why something was not done.
+#[derive(Debug, thiserror::Error)]
+pub enum FleetError {
+    /// Which hosts there are.
+    #[error(transparent)]
+    Inventory(#[from] InventoryError),
+    /// A host that is not among them.
+    #[error("{host} is not in the inventory; there are {known}")]
+    NoHost {
+        /// Which.
+        host: HostId,
+        /// Who is.
+        known: String,
+    },
+    /// This machine.
+    #[error("cannot start: {0}")]
+    Here(io::Error),
+    /// The hub within.
+    #[error(transparent)]
+    Hub(#[from] ServeError),
+    /// What was asked of it.
+    #[error(transparent)]
+    Matrix(#[from] MatrixError),
+}
+
+impl FleetError {
+    /// Whether the reader of the output has gone, as `head` does: nobody needs to be told.
+    #[must_use]
+    pub fn is_closed_pipe(&self) -> bool {
+        matches!(self, Self::Matrix(error) if error.is_closed_pipe())
+    }
+
+    /// Whether somebody asked to stop.
+    #[must_use]
+    pub const fn is_interrupted(&self) -> bool {
+        matches!(self, Self::Matrix(MatrixError::Interrupted))
+    }
+}
+
+/// Does what the command line says.
+///
+/// # Errors
+/// [`FleetError`]: why nothing, or not everything, was done or shown.
+pub fn run(cli: Cli, around: Surroundings<'_>) -> Result<Verdict, FleetError> {
+    let inventory = Inventory::read(&cli.inventory)?;
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(FleetError::Here)?;
+    let ssh = SshTransport::new(&inventory, Arc::new(SystemClock::default())).map_err(FleetError::Here)?;
+    let done = match cli.what {
+        Some(What::Check { hosts }) => {
+            let hosts = among(&inventory, &hosts)?;
+            runtime.block_on(check::check(&ssh, &hosts, around)).map_err(FleetError::from)
+        }
+        Some(What::Matrix(ref what)) => {
+            among(&inventory, &named(what))?;
+            with_fleet(cli, &inventory, ssh, &runtime, around)
+        }
+        None => {
+            among(&inventory, &cli.hosts)?;
+            with_fleet(cli, &inventory, ssh, &runtime, around)
+        }
+    };
+    // A look-up of a name that hangs is not waited for.
+    runtime.shutdown_background();
+    done
+}
+
+/// These hosts, or all where none is named.
+fn among(inventory: &Inventory, named: &[HostId]) -> Result<Vec<HostId>, FleetError> {
+    let known: BTreeSet<_> = inventory.hosts().iter().map(|host| host.id.clone()).collect();
+    match named.iter().find(|host| !known.contains(*host)) {
+        Some(host) => {
+            let known: Vec<_> = known.iter().map(HostId::as_str).collect();
+            Err(FleetError::NoHost { host: host.clone(), known: known.join(", ") })
+        }
+        None if named.is_empty() => Ok(inventory.hosts().iter().map(|host| host.id.clone()).collect()),
+        None => Ok(named.to_vec()),
+    }
+}
+
+/// The hosts of which something is asked.
+fn named(what: &matrix::What) -> Vec<HostId> {
+    use matrix::What::{Log, Merge, Prs, Pull, Refresh, Revert, Rollback, Stop, Switch, Test};
+    match what {
+        Pull(on) | Test(on) | Refresh(on) | Switch { on, .. } | Rollback { on, .. } => on.hosts.clone(),
+        Stop { host, .. } => vec![host.clone()],
+        // What is remembered may be of hosts that are no more.
+        Log { .. } | Prs | Merge { .. } | Revert { .. } => Vec::new(),
+    }
+}
+
+fn with_fleet(
+    cli: Cli,
+    inventory: &Inventory,
+    ssh: SshTransport,
+    runtime: &tokio::runtime::Runtime,
+    around: Surroundings<'_>,
+) -> Result<Verdict, FleetError> {
+    let Surroundings { token: _, output, aside, answer, screen, width, watched, stop } = around;
+    let fleet = runtime.block_on(Fleet::start(&cli, inventory, ssh, &stop))?;
+    let what = match cli.what {
+        Some(What::Matrix(what)) => Some(what),
+        Some(What::Check { .. }) | None => None,
+    };
+    if !cli.watch && runtime.block_on(fleet.look_around(inventory, &stop)).is_none() {
+        runtime.block_on(fleet.end());
+        return Err(MatrixError::Interrupted.into());
+    }
+    let asked = matrix::Cli {
+        what,
+        watch: cli.watch,
+        hosts: cli.hosts,
+        format: cli.format,
+        hub: matrix::Hub { url: fleet.address(), token_file: None, ca_file: None, allow_plain: false },
+        width: cli.width,
+        color: cli.color,
+    };
+    let token = Some(fleet.token());
+    let around = Surroundings {
+        token,
+        output: &mut *output,
+        aside: &mut *aside,
+        answer,
+        screen,
+        width,
+        watched,
+        stop,
+    };
+    let done = matrix::run(&asked, around);
+    let unreachable = fleet.unreachable();
+    runtime.block_on(fleet.end());
+    for (host, why) in unreachable {
+        let words = format!("cannot be reached: {why}");
+        drop(write!(aside, "{}", show::labelled(&format!("{host}:"), 4, &words, width)));
+    }
+    Ok(done?)
+}

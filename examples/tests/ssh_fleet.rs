@@ -1,0 +1,125 @@
+//! The program `ssh-fleet`, with a real sshd and nothing else running.
+
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that finds something else has failed")]
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use anstream::adapter::strip_str;
+use clap::Parser;
+use compartment_examples::matrix::{Surroundings, Verdict};
+use compartment_examples::ssh_fleet::{Cli, FleetError, run};
+use compartment_local::run::Stop;
+use tempfile::TempDir;
+
+use crate::sshd::Sshd;
+
+#[expect(dead_code, reason = "it can do more than is needed here")]
+#[path = "../../compartment-transport-ssh/tests/ssh/sshd.rs"]
+mod sshd;
+
+/// A repository, a host with a clone of it, and another that is not there.
+struct World {
+    folder: TempDir,
+    sshd: Sshd,
+}
+
+impl World {
+    fn new() -> Self {
+        let this = Self { folder: tempfile::tempdir().unwrap(), sshd: Sshd::start() };
+        let at = |name: &str| this.folder.path().join(name).display().to_string();
+        git(this.folder.path(), &["init", "--quiet", "--initial-branch=main", "remote"]);
+        this.commit("{}");
+        git(this.folder.path(), &["clone", "--quiet", "remote", "checkout"]);
+        this.sshd.ssh_config("Host away\n  HostName 127.0.0.1\n  Port 9");
+        let inventory = format!(
+            "[ssh]\nconfig_file = '{}'\n[defaults]\ncheckout = '{}'\nstate = '{}'\ninterval_s = 1\n\
+             commands = {{ switch = [['true']] }}\n[[hosts]]\nname = 'gpc0'\n[[hosts]]\nname = 'away'\n",
+            this.sshd.path("ssh_config").display(),
+            at("checkout"),
+            at("state"),
+        );
+        fs::write(at("hosts.toml"), inventory).unwrap();
+        this
+    }
+
+    fn commit(&self, lock: &str) {
+        fs::write(self.folder.path().join("remote/flake.lock"), lock).unwrap();
+        git(&self.folder.path().join("remote"), &["add", "--all"]);
+        git(&self.folder.path().join("remote"), &["commit", "--quiet", "--message", "A change"]);
+    }
+
+    /// What comes of it, and what it says.
+    fn asked(&self, args: &[&str]) -> (Result<Verdict, FleetError>, String, String) {
+        let at = |name: &str| self.folder.path().join(name).display().to_string();
+        let inventory = at("hosts.toml");
+        let cli =
+            ["ssh-fleet", "--inventory", &inventory, "--by", "mba"].into_iter().chain(args.iter().copied());
+        let cli = Cli::try_parse_from(cli).unwrap();
+        let (mut output, mut aside) = (Vec::new(), Vec::new());
+        let surroundings = Surroundings {
+            token: None,
+            output: &mut output,
+            aside: &mut aside,
+            answer: None,
+            screen: None,
+            width: None,
+            watched: false,
+            stop: Stop::default(),
+        };
+        let done = run(cli, surroundings);
+        let text = |bytes: &[u8]| strip_str(&String::from_utf8_lossy(bytes)).to_string();
+        (done, text(&output), text(&aside))
+    }
+}
+
+fn git(folder: &Path, args: &[&str]) {
+    let git = Command::new("git")
+        .args(["-c", "user.name=A", "-c", "user.email=a@example.org", "-C"])
+        .arg(folder)
+        .args(args)
+        .env("GIT_CONFIG_GLOBAL", "/dev/null")
+        .status();
+    assert!(git.unwrap().success(), "git {args:?}");
+}
+
+#[test]
+fn a_fleet_with_nothing_else_running() {
+    let world = World::new();
+    let data = world.folder.path().join("data").display().to_string();
+    let remote = world.folder.path().join("remote").display().to_string();
+
+    let (done, output, _) = world.asked(&["check"]);
+    assert_eq!(done.unwrap(), Verdict::NotAll, "{output}");
+    assert!(output.contains("gpc0\n") && output.contains("✓ git:"), "{output}");
+    assert!(output.contains("✗ connection: refused: nothing listens there"), "{output}");
+
+    let fleet = ["--forge", &remote, "--data", &data];
+    let ask = |args: &[&str]| world.asked(&[&fleet[..], args].concat());
+    world.commit("{\"new\": true}");
+    let (done, output, aside) = ask(&["--format", "json"]);
+    assert_eq!(done.unwrap(), Verdict::Done);
+    let shown: serde_json::Value = serde_json::from_str(&output).unwrap();
+    let row = |shown: &serde_json::Value, host: &str| {
+        shown["hosts"].as_array().unwrap().iter().find(|row| row["host"] == host).unwrap().clone()
+    };
+    assert_eq!(row(&shown, "gpc0")["cells"]["git"]["status"], "outdated", "{output}");
+    assert_eq!(row(&shown, "away")["presence"], "never", "{output}");
+    assert!(aside.contains("away: cannot be reached: refused"), "{aside}");
+
+    let (done, output, aside) = ask(&["pull", "gpc0"]);
+    assert_eq!(done.unwrap(), Verdict::Done, "{output} {aside}");
+    let (done, output, aside) = ask(&["switch", "gpc0"]);
+    assert_eq!(done.unwrap(), Verdict::Done, "{output} {aside}");
+    let (_, output, _) = ask(&["--format", "json"]);
+    let cells = &row(&serde_json::from_str(&output).unwrap(), "gpc0")["cells"];
+    for cell in ["git", "lock", "system"] {
+        assert_eq!(cells[cell]["status"], "ok", "{output}");
+    }
+    let (_, output, _) = ask(&["log", "gpc0"]);
+    assert!(output.contains("pull") && output.contains("mba"), "{output}");
+
+    let (done, ..) = ask(&["pull", "gpc7"]);
+    assert_eq!(done.unwrap_err().to_string(), "gpc7 is not in the inventory; there are away, gpc0");
+}
