@@ -116,8 +116,7 @@ pub fn run_hub(folder: &Path, data: &Path) -> Result<(), DemoError> {
         let remote = Repository::of(folder).address();
         let forge = GitForge::open(GitConfig::new(remote, folder.join("mirror")), Stop::default())?;
         let forge: Option<Arc<dyn Forge>> = Some(Arc::new(forge));
-        let keep =
-            Keep { data, listen, forge, webhook: None, transports: Vec::new(), config: HubConfig::default() };
+        let keep = Keep { data, listen, forge, webhook: None, config: HubConfig::default() };
         let served = Served::start(keep).await?;
         served.release(agent_version()?).await?;
         let said = writeln!(std::io::stdout(), "http://{}", served.address());

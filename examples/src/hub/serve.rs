@@ -8,8 +8,8 @@ use std::sync::Arc;
 use compartment_core::{Span, Text, Version};
 use compartment_local::observe::agent_version;
 use compartment_log_sqlite::{FILE_NAME, OpenError, SqliteLog};
+use compartment_runtime::Forge;
 use compartment_runtime::hub::{Config, Hub, HubError as Stopped, Ports, StartError, StopCause, SystemClock};
-use compartment_runtime::{Forge, Transport};
 use compartment_transport_http::server::access::{Access, TokenFile, TokenFileError};
 use compartment_transport_http::server::listen::{Bound, Listen, ListenError, TlsFiles};
 use compartment_transport_http::server::{Agents, AgentsConfig, Webhook, router_with};
@@ -72,8 +72,6 @@ pub struct Keep<'a> {
     pub forge: Option<Arc<dyn Forge>>,
     /// What the forge signs its notices with.
     pub webhook: Option<Webhook>,
-    /// The ways to hosts besides agents over HTTP.
-    pub transports: Vec<Arc<dyn Transport>>,
     /// Its limits.
     pub config: Config,
 }
@@ -84,15 +82,14 @@ impl Served {
     /// # Errors
     /// [`ServeError`].
     pub async fn start(keep: Keep<'_>) -> Result<Self, ServeError> {
-        let Keep { data, listen, forge, webhook, mut transports, config } = keep;
+        let Keep { data, listen, forge, webhook, config } = keep;
         std::fs::create_dir_all(data)
             .map_err(|source| ServeError::Folder { path: data.to_owned(), source })?;
         let access = Arc::new(Access::from_file(TokenFile::open(data)?)?);
         let bound = listen.bind()?;
         let agents = Agents::new(access, Arc::new(SystemClock::default()), AgentsConfig::default());
         let log = Arc::new(SqliteLog::open(&data.join(FILE_NAME))?);
-        transports.push(Arc::new(agents.clone()));
-        let ports = Ports { forge, transports, ..Ports::new(log) };
+        let ports = Ports { forge, transports: vec![Arc::new(agents.clone())], ..Ports::new(log) };
         let hub = Hub::start(ports, config).await?;
         let router = router_with(hub.clone(), agents, webhook);
         Ok(Self { hub, router, bound })
@@ -154,7 +151,7 @@ pub(super) fn run(args: &Serve, mut around: Surroundings<'_>) -> Result<(), HubE
         let forge = args.forge.open(&data.join("repository"), stop.clone())?;
         let webhook = args.forge.webhook()?;
         let config = Config { look_every: Span::from_secs(args.forge.look_every), ..Config::default() };
-        let keep = Keep { data: &data, listen: listen(args), forge, webhook, transports: Vec::new(), config };
+        let keep = Keep { data: &data, listen: listen(args), forge, webhook, config };
         let served = Served::start(keep).await?;
         let version = args.agent_version.clone().or_else(|| agent_version().ok());
         if let Some(version) = version {
