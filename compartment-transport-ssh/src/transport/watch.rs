@@ -3,8 +3,8 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use compartment_core::OpId;
 use compartment_core::event::Said;
+use compartment_core::{OpId, Text};
 use compartment_runtime::Uplink;
 use tokio::sync::watch::Receiver;
 use tokio::sync::{Mutex as Turn, Notify};
@@ -39,6 +39,8 @@ pub(super) struct Watched {
 pub(super) struct Talk {
     pub(super) connection: Connection,
     pub(super) memory: Memory,
+    /// What could not be read the last time, and why.
+    doubts: Vec<Text>,
 }
 
 impl Watched {
@@ -50,7 +52,7 @@ impl Watched {
         let outbox = Outbox::new(host.id.clone());
         Self {
             host,
-            talk: Turn::new(Talk { connection, memory }),
+            talk: Turn::new(Talk { connection, memory, doubts: Vec::new() }),
             outbox,
             wake: Notify::new(),
             reach: Mutex::default(),
@@ -99,9 +101,11 @@ impl Watched {
             let tail = talk.memory.tail().cloned();
             let write = |nonce: &Nonce| host::look(nonce, &self.host.site, tail.as_ref());
             let look = self.ask(&mut talk, write, host::read_look).await?;
-            for doubt in &look.doubts {
-                info!(host = %self.host.id, %doubt, "something cannot be read");
+            // Each is said when it is new, and not with every look.
+            for doubt in look.doubts.iter().filter(|doubt| !talk.doubts.contains(doubt)) {
+                warn!(host = %self.host.id, %doubt, "something cannot be read");
             }
+            talk.doubts.clone_from(&look.doubts);
             let news = talk.memory.learn(look);
             for (op, said) in news.reports {
                 self.outbox.push(op, said);
