@@ -10,7 +10,7 @@ use compartment_core::{Ask, HostId, StorePath, Text};
 use super::SshTransport;
 use super::watch::Watched;
 use crate::connection::{Reason, Unreachable};
-use crate::host::{self, Check, Finding, Nonce, Tests};
+use crate::host::{self, Check, Finding, Look, Nonce, Tests};
 
 impl SshTransport {
     /// Checks what works on a host, and what is missing. It changes nothing there, and need not be started.
@@ -20,6 +20,18 @@ impl SshTransport {
     pub async fn check(&self, host: &HostId) -> Result<Vec<Finding>, Unreachable> {
         match self.hosts.get(host) {
             Some(watched) => watched.check().await,
+            None => Err(Unreachable::new(Reason::Other, "it is not in the inventory")),
+        }
+    }
+
+    /// Looks at a host now: one round trip. It changes nothing there, need not be started, and tells the hub nothing:
+    /// what has ended on the host stays for whoever watches it.
+    ///
+    /// # Errors
+    /// [`Unreachable`], also where it is not in the inventory.
+    pub async fn look(&self, host: &HostId) -> Result<Look, Unreachable> {
+        match self.hosts.get(host) {
+            Some(watched) => watched.look_now().await,
             None => Err(Unreachable::new(Reason::Other, "it is not in the inventory")),
         }
     }
@@ -38,6 +50,12 @@ impl Watched {
         let wanted = self.wanted();
         let write = |nonce: &Nonce| host::check(nonce, &self.host.site, &wanted);
         self.ask(&mut talk, write, host::read_check).await
+    }
+
+    async fn look_now(&self) -> Result<Look, Unreachable> {
+        let mut talk = self.talk.lock().await;
+        let write = |nonce: &Nonce| host::look(nonce, &self.host.site, None);
+        self.ask(&mut talk, write, host::read_look).await
     }
 
     fn wanted(&self) -> Check {
