@@ -82,6 +82,8 @@ impl Sshd {
     /// Ends it, and every connection with it; what runs on the host goes on.
     pub(crate) fn down(&mut self) {
         let Some(mut child) = self.process.take() else { return };
+        // Whoever connects while the others are listed would be left over.
+        signal("-STOP", child.id());
         for process in self.processes(child.id()) {
             signal("-KILL", process);
         }
