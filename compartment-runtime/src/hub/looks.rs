@@ -223,8 +223,12 @@ impl Watch<'_> {
         }
         let open: Vec<_> =
             pairs.into_iter().filter(|pair| !settled(pair) && !waits(pair)).take(COMPARED_AT_ONCE).collect();
-        let mut events = Vec::new();
+        let (mut events, mut failed) = (Vec::new(), false);
         for pair in open {
+            // A slow forge is looked at all the same: what is left is for the next glance.
+            if failed || self.channels.values().any(|channel| channel.next() <= self.inner.now()) {
+                break;
+            }
             let again = match within(self.inner, self.forge.compare(&pair.0, &pair.1)).await {
                 Ok(Some(comparison)) => {
                     events.push(Observation::CommitsCompared(comparison).into());
@@ -233,6 +237,7 @@ impl Watch<'_> {
                 Ok(None) => Some(now + ASK_AGAIN),
                 Err(error) => {
                     warn!(host = %pair.0, desired = %pair.1, %error, "the commits could not be compared");
+                    failed = true;
                     Some(now + error.wait().max(Span::from_mins(1)))
                 }
             };

@@ -201,6 +201,25 @@ async fn a_commit_that_the_forge_does_not_know_is_asked_for_again_later() {
 }
 
 #[tokio::test]
+async fn comparisons_that_fail_keep_nobody_from_looking() {
+    let watched = Watched::new(3).await;
+    watched.looked(1).await;
+    watched.forge.trouble(unreachable());
+    for (host, commit) in names(3).iter().zip(['d', 'e', 'f']) {
+        watched.world.hub.report(vec![beat(host, commit)]).await.unwrap();
+    }
+    watched.world.pass(Span::from_secs(5)).await;
+    let asked = async {
+        while watched.forge.compared().is_empty() {
+            tokio::task::yield_now().await;
+        }
+    };
+    soon(asked).await;
+    watched.world.pass(Span::from_millis(1)).await;
+    assert_eq!(watched.forge.compared().len(), 1, "each of the others might take its time, too");
+}
+
+#[tokio::test]
 async fn a_merge_elsewhere_is_a_merge_and_a_close_is_a_close() {
     let watched = Watched::new(1).await;
     watched.forge.open(open(7, 'b'), (commit('c'), lock('c')));
