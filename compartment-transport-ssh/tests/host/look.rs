@@ -86,6 +86,63 @@ fn a_checkout_is_what_an_agent_says_it_is() {
     });
 }
 
+/// Puts something of its own before the host's git: run as `$0.before` and `$0.after` around every `git status`, with
+/// the checkout as its argument.
+fn with_git_that_is_followed(mut host: Host) -> Host {
+    let (real, top) = (program("git"), checkout(&host).display().to_string());
+    let script = format!(
+        "#!/bin/sh\ncase \" $* \" in *' status '*) ;; *) exec {real} \"$@\" ;; esac\n\
+         [ ! -f \"$0.before\" ] || sh \"$0.before\" \"{top}\"\n{real} \"$@\"\ncode=$?\n\
+         [ ! -f \"$0.after\" ] || sh \"$0.after\" \"{top}\"\nexit $code\n",
+        real = real.display(),
+        top = top.replace('$', "\\$"),
+    );
+    host.install("bin/git", &script);
+    host.path = format!("{}:{}", host.path("bin").display(), host.path);
+    host
+}
+
+#[test]
+fn a_checkout_that_moves_while_it_is_read_is_never_half_of_each() {
+    on_each_shell(|host| {
+        let host = with_git_that_is_followed(with_checkout(host));
+        let top = checkout(&host);
+        let before = same(&host).heartbeat;
+        let first = git(top, &["rev-parse", "HEAD"]);
+        fs::write(top.join("flake.lock"), "two").unwrap();
+        git(top, &["commit", "--quiet", "--all", "-m", "two"]);
+        let after = same(&host).heartbeat;
+        assert_ne!(before.lock_hash, after.lock_hash);
+        let reset = |to: &str| format!("git -C \"$1\" reset --quiet --hard {to}\n");
+        let both = format!(
+            "if [ \"$(git -C \"$1\" rev-parse HEAD)\" = {first} ]; then {}else {}fi\n",
+            reset("ORIG_HEAD"),
+            reset(&first)
+        );
+
+        // A pull comes between the commit and the end: all of it is what came after.
+        git(top, &["reset", "--quiet", "--hard", &first]);
+        fs::write(host.path("bin/git.after"), format!("rm \"$0\"\n{}", reset("ORIG_HEAD"))).unwrap();
+        assert_eq!(host.look().heartbeat, after);
+        // One that comes between the lock and the commit: the same.
+        git(top, &["reset", "--quiet", "--hard", &first]);
+        fs::write(host.path("bin/git.before"), format!("rm \"$0\"\n{}", reset("ORIG_HEAD"))).unwrap();
+        assert_eq!(host.look().heartbeat, after);
+        // Somebody writes into the file in between: then it is dirty, whichever of the two was read.
+        fs::write(host.path("bin/git.before"), "printf three > \"$1/flake.lock\"\n").unwrap();
+        let look = host.look().heartbeat;
+        assert_eq!((look.commit, look.dirty), (after.commit, Reading::Told(true)));
+        fs::remove_file(host.path("bin/git.before")).unwrap();
+        // It moves all the time: nobody knows.
+        fs::write(host.path("bin/git.after"), both).unwrap();
+        let look = host.look();
+        let Heartbeat { commit, dirty, lock_hash, .. } = look.heartbeat;
+        assert_eq!((commit, dirty), (Reading::Unreadable, Reading::Unreadable));
+        assert_eq!(lock_hash, Reading::Unreadable);
+        assert!(look.doubts[0].as_str().ends_with("moved while it was read"), "{:?}", look.doubts);
+    });
+}
+
 #[test]
 fn what_is_no_checkout_is_unreadable_and_said_once() {
     on_each_shell(|mut host| {

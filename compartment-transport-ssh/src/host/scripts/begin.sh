@@ -1,6 +1,7 @@
 # Begins an operation.
 
 main() {
+    UMASK=$(umask)
     setup
     say "$FIRST"
     begin

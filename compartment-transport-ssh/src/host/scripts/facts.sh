@@ -28,19 +28,10 @@ checkout_facts() {
     TOP=$PWD
     set -- 1
     while [ -z "$WHY" ]; do
-        lock_of_checkout
-        LOCK_BEFORE=$LOCK
-        if has git; then
-            head_by_git
-        else
-            head_by_hand
-            set -- "$1" "$COMMIT"
-            lock_of_checkout
-            head_by_hand
-            [ "$2" = "$COMMIT" ] || LOCK_BEFORE=moved
-        fi
-        lock_of_checkout
-        [ "$LOCK" != "$LOCK_BEFORE" ] || break
+        R=$TOP/flake.lock
+        { [ -f "$R" ] && [ -r "$R" ]; } || R=/dev/null
+        # It stays open: what takes its place meanwhile cannot have its number.
+        { at_once 3<"$R"; } 2>/dev/null && break
         [ "$1" -lt 3 ] || WHY="$TOP moved while it was read"
         set -- $(($1 + 1))
     done
@@ -51,9 +42,33 @@ checkout_facts() {
     cd /
 }
 
+# Commit, dirt and lock as they are together; 1 where something moved.
+at_once() {
+    lock_of_checkout
+    if has git; then
+        head_by_git
+        same_lock
+    else
+        head_by_hand
+        set -- "$COMMIT"
+        same_lock && head_by_hand && [ "$1" = "$COMMIT" ]
+    fi
+}
+
+# Whether the lock is what it was when it was hashed. git puts another file in its place; whoever writes into it before
+# the state is read makes the checkout dirty.
+same_lock() {
+    [ /dev/fd/3 -ef "$TOP/flake.lock" ] && return 0
+    set -- "$LOCK"
+    lock_of_checkout
+    [ "$1" = "$LOCK" ]
+}
+
+# For a process of its own: git takes its place.
 in_git() {
-    GIT_OPTIONAL_LOCKS=0 GIT_TERMINAL_PROMPT=0 git -c gc.auto=0 -c maintenance.auto=false -c core.fsmonitor=false \
-        -c "safe.directory=*" -C "$TOP" "$@"
+    GIT_OPTIONAL_LOCKS=0 GIT_TERMINAL_PROMPT=0
+    export GIT_OPTIONAL_LOCKS GIT_TERMINAL_PROMPT
+    exec git -c gc.auto=0 -c maintenance.auto=false -c core.fsmonitor=false -c "safe.directory=*" -C "$TOP" "$@"
 }
 
 # Commit and dirt in one call. Untracked files do not count: Nix does not see them.
@@ -141,7 +156,7 @@ lock_of_checkout() {
         fi
     elif [ -e "$TOP/flake.lock" ] || [ -L "$TOP/flake.lock" ]; then
         LOCK="? cannot read $TOP/flake.lock: it is no file"
-    elif has git && in_git cat-file -e HEAD:flake.lock 2>/dev/null; then
+    elif has git && (in_git cat-file -e HEAD:flake.lock 2>/dev/null); then
         LOCK="? cannot read $TOP/flake.lock: the commit has it, the checkout does not"
     fi
 }
@@ -292,13 +307,18 @@ note_of() {
 stated_in() {
     case $NOTE in
         darwin*) fact darwin "$(dd bs=65536 count=1 <"$1/$NOTE" 2>/dev/null | tr '\001-\037' ' ')" ;;
-        *)
-            R=$(grep '^{' "$1/$NOTE" 2>/dev/null | dd bs=65536 count=1 2>/dev/null)
-            set -f
-            IFS=$NL
-            for R in $R; do fact nixos "$R"; done
-            unset IFS
-            set +f
-            ;;
+        *) stated_by_script <"$1/$NOTE" || : ;;
     esac
+}
+
+# It has few lines; another program to pick one would cost more. What is no script says nothing to a reader.
+stated_by_script() {
+    set -- 200
+    while [ "$1" -gt 0 ] && { IFS= read -r R || [ -n "$R" ]; }; do
+        case $R in
+            '{'*) fact nixos "$R" ;;
+            ?ELF*) break ;;
+        esac
+        set -- $(($1 - 1))
+    done
 }

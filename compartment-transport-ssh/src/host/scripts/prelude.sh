@@ -5,7 +5,6 @@ NL='
 '
 
 setup() {
-    UMASK=$(umask)
     umask 077
     unset LOCALE
     [ -z "${LC_ALL+x}" ] || LOCALE=$LC_ALL
@@ -29,7 +28,7 @@ setup() {
     cd /
 }
 
-# The surroundings of whoever runs this, for what is not ours.
+# The surroundings of whoever runs this, for what is not ours; UMASK is theirs, where that is ever done.
 as_before() {
     umask "$UMASK"
     unset LC_ALL

@@ -8,6 +8,7 @@ main() {
         . "${0%/*}/env"
         rm -f "${0%/*}/env"
     fi
+    UMASK=$(umask)
     setup
     D=${0%/*}
     STATE=${D%/ops/*}
