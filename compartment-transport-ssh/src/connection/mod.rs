@@ -24,6 +24,7 @@ pub(crate) use backoff::Backoff;
 pub(crate) use exec::Answer;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tempfile::TempDir;
 use tokio::time::timeout;
@@ -60,6 +61,11 @@ pub(crate) struct Connection {
 impl Connection {
     pub(crate) fn new(ways: Arc<Ways>, destination: Destination, idle_s: u64) -> Self {
         Self { ways, destination, idle_s, master: None }
+    }
+
+    /// How long an answer may take.
+    pub(crate) fn answer_within(&self) -> Duration {
+        self.ways.ssh.answer_within
     }
 
     /// Has the host's shell run a script, and brings what it printed. Asking twice is for the script to bear.

@@ -3,6 +3,7 @@
 mod order;
 
 use std::fmt::Write;
+use std::time::Duration;
 
 use compartment_core::{OpId, Text};
 use compartment_local::observe::Managed;
@@ -20,6 +21,9 @@ const FACTS: &str = include_str!("scripts/facts.sh");
 const LOCK: &str = include_str!("scripts/lock.sh");
 const TESTS: &str = include_str!("scripts/tests.sh");
 
+/// How long git may take to answer a check, or an operation that begins or ends.
+const GIT_WITHIN: Duration = Duration::from_secs(10);
+
 /// Whose output is looked at, and from where.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Tail {
@@ -32,10 +36,11 @@ pub struct Tail {
 }
 
 /// The script of one look. Nothing on the host is changed by it but for operations that never came to run: those are
-/// given up.
+/// given up. `git_within` is how long git may take to answer, where that is to be watched: it takes a program more.
 #[must_use]
-pub fn look(nonce: &Nonce, site: &Site, tail: Option<&Tail>) -> String {
+pub fn look(nonce: &Nonce, site: &Site, tail: Option<&Tail>, git_within: Option<Duration>) -> String {
     let mut script = Script::new("look", nonce, site);
+    script.set("GIT_WITHIN", &git_within.map_or(String::new(), |within| seconds(within).to_string()));
     script.set("TAIL_OP", tail.map_or("", |tail| tail.op.as_str()));
     script.set("TAIL_FROM", &tail.map_or(0, |tail| tail.from.min(u64::from(u32::MAX))).to_string());
     script.set("TAIL_LIMIT", &tail.map_or(0, |tail| tail.limit.clamp(4096, 49152)).to_string());
@@ -77,6 +82,7 @@ pub struct Check {
 #[must_use]
 pub fn check(nonce: &Nonce, site: &Site, wanted: &Check) -> String {
     let mut script = Script::new("check", nonce, site);
+    script.set("GIT_WITHIN", &seconds(GIT_WITHIN).to_string());
     script.set("TESTS", wanted.tests.as_ref().map_or("", HostPath::as_str));
     let programs: Vec<_> = wanted.programs.iter().map(|program| word(program.as_str())).collect();
     script.head.push_str(&format!("programs() {{ each_program {}; }}\n", programs.join(" ")));
@@ -88,6 +94,12 @@ pub fn check(nonce: &Nonce, site: &Site, wanted: &Check) -> String {
         include_str!("scripts/start.sh"),
         include_str!("scripts/check.sh"),
     ])
+}
+
+/// Whole seconds, and never none.
+fn seconds(limit: Duration) -> u64 {
+    let up = u64::from(limit.subsec_nanos() > 0);
+    limit.as_secs().saturating_add(up).clamp(1, 100_000_000)
 }
 
 /// A script on its way.

@@ -41,6 +41,15 @@ pub(super) struct Talk {
     pub(super) memory: Memory,
     /// What could not be read the last time, and why.
     doubts: Vec<Text>,
+    /// An answer came too late: git is given less time than the answer, so that all else is told.
+    wary: bool,
+}
+
+impl Talk {
+    /// How long git may take, where that is to be watched: often enough in one answer.
+    pub(super) fn git_within(&self) -> Option<Duration> {
+        self.wary.then(|| self.connection.answer_within() / 4)
+    }
 }
 
 impl Watched {
@@ -52,7 +61,7 @@ impl Watched {
         let outbox = Outbox::new(host.id.clone());
         Self {
             host,
-            talk: Turn::new(Talk { connection, memory, doubts: Vec::new() }),
+            talk: Turn::new(Talk { connection, memory, doubts: Vec::new(), wary: false }),
             outbox,
             wake: Notify::new(),
             reach: Mutex::default(),
@@ -99,8 +108,10 @@ impl Watched {
         loop {
             let mut talk = self.talk.lock().await;
             let tail = talk.memory.tail().cloned();
-            let write = |nonce: &Nonce| host::look(nonce, &self.host.site, tail.as_ref());
+            let git_within = talk.git_within();
+            let write = |nonce: &Nonce| host::look(nonce, &self.host.site, tail.as_ref(), git_within);
             let look = self.ask(&mut talk, write, host::read_look).await?;
+            talk.wary &= !look.doubts.is_empty();
             // Each is said when it is new, and not with every look.
             for doubt in look.doubts.iter().filter(|doubt| !talk.doubts.contains(doubt)) {
                 warn!(host = %self.host.id, %doubt, "something cannot be read");
@@ -163,7 +174,9 @@ impl Watched {
                 Unreachable::new(Reason::NoAnswer, &format!("{bad}{aside}"))
             })
         });
-        self.note(read.as_ref().err());
+        let error = read.as_ref().err();
+        talk.wary |= error.is_some_and(|error| error.reason == Reason::TimedOut);
+        self.note(error);
         read
     }
 

@@ -111,7 +111,7 @@ impl Host {
     }
 
     pub(crate) fn look_for(&self, tail: Option<&Tail>) -> Look {
-        let answer = self.run(&host::look(&nonce(), &self.site, tail));
+        let answer = self.run(&host::look(&nonce(), &self.site, tail, None));
         read_look(&answer, &nonce()).unwrap_or_else(|e| panic!("{e}: {}", String::from_utf8_lossy(&answer)))
     }
 

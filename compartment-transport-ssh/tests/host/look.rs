@@ -3,15 +3,16 @@
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
+use std::time::Duration;
 
 use compartment_core::HostId;
-use compartment_core::event::{Event, Heartbeat, Reading, Report, Said};
+use compartment_core::event::{Event, Heartbeat, Kind, Reading, Report, Said};
 use compartment_local::git::Git;
 use compartment_local::observe::{Checkout, Managed, Places, machine};
 use compartment_local::run::Stop;
-use compartment_transport_ssh::host::Look;
+use compartment_transport_ssh::host::{self, Look};
 
-use crate::common::{Host, git, host_path, on_each_shell, program};
+use crate::common::{Host, git, host_path, nonce, on_each_shell, program, until};
 
 /// A host with a checkout in a folder with an unpleasant name.
 fn with_checkout(mut host: Host) -> Host {
@@ -140,6 +141,29 @@ fn a_checkout_that_moves_while_it_is_read_is_never_half_of_each() {
         assert_eq!((commit, dirty), (Reading::Unreadable, Reading::Unreadable));
         assert_eq!(lock_hash, Reading::Unreadable);
         assert!(look.doubts[0].as_str().ends_with("moved while it was read"), "{:?}", look.doubts);
+    });
+}
+
+#[test]
+fn of_a_git_that_does_not_answer_all_else_is_told() {
+    on_each_shell(|host| {
+        let host = with_git_that_is_followed(with_checkout(host));
+        let expected = host.look().heartbeat;
+        fs::write(host.path("bin/git.before"), "exec sleep 1000\n").unwrap();
+        let wary = host::look(&nonce(), &host.site, None, Some(Duration::from_millis(500)));
+        let look = host::read_look(&host.run(&wary), &nonce()).unwrap();
+        assert_eq!(look.heartbeat, Heartbeat { dirty: Reading::Unreadable, ..expected });
+        let words = "git was killed after 1 s without an answer";
+        assert!(look.doubts[0].as_str().contains(words), "{:?}", look.doubts);
+        // An operation always minds it; here with a limit that a test can wait for.
+        let real = program("timeout").display().to_string();
+        host.install("bin/timeout", &format!("#!/bin/sh\nshift 3\nexec {real} -s KILL 0.3 \"$@\"\n"));
+        host.begin("o1", &host.plan(Kind::Switch, &["true"]));
+        until(|| host.state("ops/o1/ended").exists().then_some(()));
+        fs::remove_file(host.path("bin/git.before")).unwrap();
+        let ended = host.ended("o1");
+        assert_eq!(ended.ending.before.dirty, Reading::Unreadable);
+        assert_eq!(ended.ending.after.dirty, Reading::Unreadable);
     });
 }
 
@@ -330,7 +354,7 @@ fn a_hostile_surrounding_misleads_nobody() {
         let host = with_checkout(host);
         system(&host, "aaa-nixos", 1);
         let expected = host.look();
-        let script = compartment_transport_ssh::host::look(&crate::common::nonce(), &host.site, None);
+        let script = host::look(&nonce(), &host.site, None, None);
         let mut connection = host.connection();
         for (key, value) in [
             ("GIT_DIR", "/nowhere"),
@@ -348,10 +372,7 @@ fn a_hostile_surrounding_misleads_nobody() {
             connection.env(key, value);
         }
         let answer = host.talk(connection, &script);
-        assert_eq!(
-            compartment_transport_ssh::host::read_look(&answer, &crate::common::nonce()).unwrap(),
-            expected
-        );
+        assert_eq!(host::read_look(&answer, &nonce()).unwrap(), expected);
         // A folder of state that cannot be read is no news of what runs; nobody is root in every test.
         fs::create_dir_all(host.state("")).unwrap();
         fs::set_permissions(host.state(""), fs::Permissions::from_mode(0o000)).unwrap();

@@ -88,7 +88,7 @@ async fn more_hosts_than_sshd_has_room_for_all_come_in() {
 }
 
 /// What runs now that has this in its arguments.
-fn processes(with: &str) -> Vec<String> {
+pub(crate) fn processes(with: &str) -> Vec<String> {
     let read = |entry: fs::DirEntry| fs::read(entry.path().join("cmdline")).ok();
     let all = fs::read_dir("/proc").unwrap().filter_map(|entry| read(entry.ok()?));
     all.map(|line| String::from_utf8_lossy(&line).replace('\0', " "))

@@ -1,15 +1,18 @@
 //! What breaks in the middle, and what comes of it.
 
+use std::fs;
+use std::process::Command;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use compartment_core::event::{Kind, Said};
+use compartment_core::event::{Heartbeat, Kind, Reading, Said};
 use compartment_core::{Ask, OpId};
 use compartment_runtime::Transport;
 use compartment_transport_ssh::{Reach, Reason};
 
+use crate::connections::processes;
 use crate::hub::{Hub, order, pull};
-use crate::machine::{Machine, ssh, transport, until};
+use crate::machine::{Machine, git, ssh, transport, until};
 use crate::sshd::{Sshd, signal};
 
 #[tokio::test]
@@ -41,6 +44,42 @@ async fn a_host_that_hangs_delays_nobody_and_comes_back() {
     ill.hang(false);
     hub.awaits_another("ill").await;
     until("it answers", || transport.reach(&gpc1.id()) == Some(Reach::Answers)).await;
+    transport.stop().await;
+}
+
+#[tokio::test]
+async fn where_git_hangs_all_else_is_told_and_no_process_piles_up() {
+    let (sshd, machine) = (Sshd::start(), Machine::new("gpc0"));
+    let (hub, transport) = (Hub::new(), transport(ssh(&sshd.ssh_config("")), [machine.host()]));
+    let checkout = machine.path("checkout");
+    // A filter that waits for somebody who types a passphrase.
+    let pipe = machine.path("pipe");
+    assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let filter = format!("cat {}", pipe.display());
+    git(&checkout, &["config", "filter.secret.clean", &format!("exec {filter}")]);
+    fs::write(checkout.join(".git/info/attributes"), "flake.lock filter=secret\n").unwrap();
+    fs::write(checkout.join("flake.lock"), "[]").unwrap();
+    transport.start(Arc::<Hub>::clone(&hub)).await;
+    until("it is away", || !transport.unreachable().is_empty()).await;
+    assert_eq!(transport.unreachable()[&machine.id()].reason, Reason::TimedOut);
+    let all_else = |heartbeat: &Heartbeat| {
+        heartbeat.dirty == Reading::Unreadable
+            && matches!((&heartbeat.commit, &heartbeat.lock_hash), (Reading::Told(_), Reading::Told(_)))
+    };
+    hub.awaits_heartbeat("gpc0", all_else).await;
+    hub.awaits_another("gpc0").await;
+    hub.awaits_another("gpc0").await;
+    // One from before anybody was wary; of the looks since then, at most the one that is under way.
+    assert!(processes(&filter).len() <= 2, "{:?}", processes(&filter));
+    fs::remove_file(checkout.join(".git/info/attributes")).unwrap();
+    hub.awaits_heartbeat("gpc0", |heartbeat| heartbeat.dirty == Reading::Told(true)).await;
+    // Whoever waits at the pipe is let go, and tries once more.
+    let let_go = || drop(fs::OpenOptions::new().read(true).write(true).open(&pipe).unwrap());
+    until("it ends", || {
+        let_go();
+        processes(&filter).is_empty()
+    })
+    .await;
     transport.stop().await;
 }
 
@@ -114,12 +153,11 @@ async fn of_what_was_killed_on_the_host_nothing_is_claimed() {
     // As a reboot does: all of its processes at once.
     let runner = machine.path("state/ops/o1/run.sh");
     let of = |process: &u32| {
-        std::fs::read(format!("/proc/{process}/cmdline"))
+        fs::read(format!("/proc/{process}/cmdline"))
             .is_ok_and(|line| String::from_utf8_lossy(&line).contains(runner.to_str().unwrap()))
     };
-    let all = std::fs::read_dir("/proc")
-        .unwrap()
-        .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
+    let all =
+        fs::read_dir("/proc").unwrap().filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
     for process in all.filter(of).collect::<Vec<u32>>() {
         signal("-KILL", process);
     }
@@ -144,8 +182,8 @@ async fn who_stopped_it_is_told_and_a_rollback_to_nowhere_is_refused() {
     hub.awaits(|report| stopped(&report.said)).await;
     machine.hang(false);
     let profiles = machine.path("root/nix/var/nix/profiles");
-    std::fs::create_dir_all(&profiles).unwrap();
-    std::fs::create_dir_all(machine.path("root/nix/store/a")).unwrap();
+    fs::create_dir_all(&profiles).unwrap();
+    fs::create_dir_all(machine.path("root/nix/store/a")).unwrap();
     std::os::unix::fs::symlink("/nix/store/a", profiles.join("system-7-link")).unwrap();
     std::os::unix::fs::symlink("system-7-link", profiles.join("system")).unwrap();
     let to = generation(6);

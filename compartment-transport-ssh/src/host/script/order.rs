@@ -8,7 +8,7 @@ use compartment_core::event::{Kind, Target};
 use compartment_core::{OpId, Text};
 use compartment_local::operation::{OnFailure, Plan, Refused, Step};
 
-use super::{FACTS, LOCK, PRELUDE, Script, TESTS};
+use super::{FACTS, GIT_WITHIN, LOCK, PRELUDE, Script, TESTS, seconds};
 use crate::host::{HostPath, Nonce, Site, quote};
 
 /// What is to be done on a host.
@@ -96,16 +96,11 @@ fn each(order: &Order<'_>) -> String {
     }
 }
 
-/// Whole seconds, and never none.
-fn seconds(limit: Duration) -> u64 {
-    let up = u64::from(limit.subsec_nanos() > 0);
-    limit.as_secs().saturating_add(up).clamp(1, 100_000_000)
-}
-
 /// The script that carries the order out, in the operation's folder.
 fn runner(site: &Site, op: &OpId, order: &Order<'_>) -> Result<String, Refused> {
     let mut script = Script { head: String::new() };
     script.site(site);
+    script.set("GIT_WITHIN", &seconds(GIT_WITHIN).to_string());
     script.set("OP", op.as_str());
     let (kind, to, limit) = match order {
         Order::Plan(plan) => (plan.kind, plan.to.clone(), seconds(plan.limit)),

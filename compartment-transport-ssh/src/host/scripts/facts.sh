@@ -64,26 +64,33 @@ same_lock() {
     [ "$1" = "$LOCK" ]
 }
 
-# For a process of its own: git takes its place.
+# For a process of its own: git takes its place. It may wait for a network, where objects are fetched as they are
+# needed: with GIT_WITHIN that many seconds, at most.
 in_git() {
     GIT_OPTIONAL_LOCKS=0 GIT_TERMINAL_PROMPT=0
     export GIT_OPTIONAL_LOCKS GIT_TERMINAL_PROMPT
-    exec git -c gc.auto=0 -c maintenance.auto=false -c core.fsmonitor=false -c "safe.directory=*" -C "$TOP" "$@"
+    set -- git -c gc.auto=0 -c maintenance.auto=false -c core.fsmonitor=false -c "safe.directory=*" -C "$TOP" "$@"
+    [ -z "$GIT_WITHIN" ] || ! has timeout || set -- timeout -s KILL "$GIT_WITHIN" "$@"
+    exec "$@"
 }
 
 # Commit and dirt in one call. Untracked files do not count: Nix does not see them.
 head_by_git() {
     set -- status --porcelain=v2 --branch --no-ahead-behind --untracked-files=no --ignore-submodules=none
-    if R=$(in_git "$@" 2>/dev/null); then
-        DIRTY='= 0'
-        # Whatever is no header is a file that differs.
-        case $NL$R in *"$NL"[!#]*) DIRTY='= 1' ;; esac
-        R=${R#\# branch.oid }
-        is_hex "${R%%"$NL"*}" && COMMIT="= ${R%%"$NL"*}" || COMMIT="? $TOP is at no commit"
-        return
-    fi
+    R=$(in_git "$@" 2>/dev/null)
+    case $? in
+        0)
+            DIRTY='= 0'
+            # Whatever is no header is a file that differs.
+            case $NL$R in *"$NL"[!#]*) DIRTY='= 1' ;; esac
+            R=${R#\# branch.oid }
+            is_hex "${R%%"$NL"*}" && COMMIT="= ${R%%"$NL"*}" || COMMIT="? $TOP is at no commit"
+            return
+            ;;
+        137) R="git was killed${GIT_WITHIN:+ after $GIT_WITHIN s without an answer}" ;;
+        *) R=$(in_git "$@" 2>&1 >/dev/null) ;;
+    esac
     # What git stumbles over must not hide the commit.
-    R=$(in_git "$@" 2>&1 >/dev/null)
     DIRTY="? cannot read the state of $TOP: ${R:-git failed}"
     R=$(in_git rev-parse --verify 'HEAD^{commit}' 2>/dev/null)
     is_hex "$R" && COMMIT="= $R" || COMMIT="? cannot read the commit of $TOP; $DIRTY"
