@@ -2,8 +2,8 @@
 //!
 //! **The contract.** The core decides and judges; this crate moves events. By default it holds the *ports* alone:
 //! traits which a log ([`EventLog`]), a way to hosts ([`Transport`]), a home of the repository ([`Forge`]), a clock
-//! ([`Clock`]) and a store of output ([`OutputStore`]) implement, and the values that pass through them. Whoever
-//! writes a transport depends on this, and gets no async runtime with it.
+//! ([`Clock`]) and a store of output ([`OutputStore`]) implement, the values that pass through them, and how long
+//! whoever fails waits ([`Backoff`]). Whoever writes a transport depends on this, and gets no async runtime with it.
 //!
 //! | feature | adds |
 //! |---|---|
@@ -27,6 +27,7 @@
 
 #![forbid(unsafe_code)]
 
+mod backoff;
 mod clock;
 mod forge;
 #[cfg(feature = "hub")]
@@ -37,6 +38,7 @@ mod output;
 pub mod testing;
 mod transport;
 
+pub use backoff::Backoff;
 pub use clock::Clock;
 pub use forge::{
     Ended, Forge, ForgeError, InputChange, Look, MergeOrder, Moved, Pin, Proposal, RateLimit, RevertOrder,

@@ -4,6 +4,7 @@ use std::pin::pin;
 use std::time::{Duration, Instant};
 
 use compartment_core::{OpId, Text};
+use compartment_runtime::Backoff;
 use futures::stream::{BoxStream, FuturesUnordered, StreamExt};
 use serde::Deserialize;
 use tokio::sync::mpsc;
@@ -12,7 +13,7 @@ use tracing::{debug, info, warn};
 use super::Shared;
 use super::spool::Receipt;
 use super::uplink::Grievance;
-use crate::client::{Backoff, ClientError, Received};
+use crate::client::{ClientError, Received};
 use crate::wire::orders::OrderLine;
 
 /// A line that held for so long was a good one: the next failure is the first.
@@ -36,7 +37,7 @@ struct Stranger {
 
 /// Listens for ever.
 pub(super) async fn run(shared: &Shared, line: &mpsc::Sender<Incoming>) {
-    let (mut backoff, mut grievance) = (Backoff::new(), Grievance::new("orders"));
+    let (mut backoff, mut grievance) = (Backoff::default(), Grievance::new("orders"));
     loop {
         let error = match shared.connection.orders(&shared.config.host, &shared.session).await {
             Ok(received) => {

@@ -9,11 +9,12 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use compartment_core::{OpId, Text};
+use compartment_runtime::Backoff;
 use tokio::sync::{Notify, watch};
 use tracing::debug;
 
 use super::Shared;
-use crate::client::{Backoff, ClientError};
+use crate::client::ClientError;
 use crate::wire::output::{LINES_LIMIT, Printed};
 
 /// How many bytes are kept for a hub that is away.
@@ -126,7 +127,7 @@ impl Output {
 /// Sends until the end; then what waits, and gives up at the first failure. It is not to be dropped before: what is
 /// on its way then would be sent again.
 pub(super) async fn run(shared: &Shared) {
-    let mut backoff = Backoff::new();
+    let mut backoff = Backoff::default();
     let mut ends = shared.output.ends.subscribe();
     loop {
         let sent = send(shared).await;
@@ -140,7 +141,7 @@ pub(super) async fn run(shared: &Shared) {
                 _ = ends.changed() => {}
             },
             Err(error) => {
-                let wait = error.retry_after().unwrap_or_else(|| backoff.next());
+                let wait = error.retry_after().unwrap_or_else(|| backoff.next_wait());
                 debug!(%error, wait_s = wait.as_secs(), "output: trying again");
                 tokio::select! {
                     () = tokio::time::sleep(wait.max(Duration::from_millis(100))) => {}

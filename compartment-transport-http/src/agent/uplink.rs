@@ -2,18 +2,23 @@
 
 use std::time::Duration;
 
+use compartment_runtime::Backoff;
 use tracing::{debug, error, info, warn};
 
 use super::Shared;
 use super::spool::Batch;
-use crate::client::{Backoff, ClientError};
+use crate::client::ClientError;
 use crate::wire::BATCH_LIMIT;
 use crate::wire::events::Taken;
 
 /// Sends for ever.
 pub(super) async fn run(shared: &Shared) {
-    let mut sender =
-        Sender { shared, limit: BATCH_LIMIT, backoff: Backoff::new(), grievance: Grievance::new("reports") };
+    let mut sender = Sender {
+        shared,
+        limit: BATCH_LIMIT,
+        backoff: Backoff::default(),
+        grievance: Grievance::new("reports"),
+    };
     loop {
         match sender.send().await {
             Ok(true) => {}
@@ -30,8 +35,12 @@ pub(super) async fn run(shared: &Shared) {
 
 /// Sends what waits now, and gives up at the first failure.
 pub(super) async fn flush(shared: &Shared) {
-    let mut sender =
-        Sender { shared, limit: BATCH_LIMIT, backoff: Backoff::new(), grievance: Grievance::new("reports") };
+    let mut sender = Sender {
+        shared,
+        limit: BATCH_LIMIT,
+        backoff: Backoff::default(),
+        grievance: Grievance::new("reports"),
+    };
     while let Ok(true) = sender.send().await {}
 }
 
@@ -104,7 +113,7 @@ impl Grievance {
 
     /// How long to wait now.
     pub(super) fn wait(&mut self, error: &ClientError, backoff: &mut Backoff) -> Duration {
-        let wait = if error.wants_people() { backoff.slow() } else { backoff.next() };
+        let wait = if error.wants_people() { Backoff::longest_wait() } else { backoff.next_wait() };
         // A hub that says when need not be asked before; a little later, as others were told the same.
         let wait = error.retry_after().map_or(wait, |after| after + wait / 4);
         let same = self.said.as_ref().is_some_and(|said| said.status() == error.status());

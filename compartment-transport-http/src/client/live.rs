@@ -7,9 +7,9 @@ use std::time::{Duration, Instant};
 
 use compartment_core::sync::{Message, Replica};
 use compartment_core::{Matrix, ReadOptions, Timestamp};
+use compartment_runtime::Backoff;
 use futures::stream::{self, BoxStream, Stream, StreamExt};
 
-use super::backoff::Backoff;
 use super::{ClientError, Connection};
 
 /// A connection that held for so long was a good one: the next failure is the first.
@@ -69,7 +69,7 @@ impl Live {
             last: None,
             messages: None,
             lost: false,
-            backoff: Backoff::new(),
+            backoff: Backoff::default(),
             wait: Duration::ZERO,
         };
         let updates = stream::unfold(follower, |mut follower| async {
@@ -139,7 +139,7 @@ impl Follower {
                     if locked(&self.replica).take(message).is_err() {
                         // Something is missing: the full state makes up for it.
                         (self.last, self.messages) = (None, None);
-                        self.wait = self.backoff.next();
+                        self.wait = self.backoff.next_wait();
                         continue;
                     }
                     self.last = Some(id);
@@ -158,7 +158,7 @@ impl Follower {
         if self.messages.take().is_some_and(|(_, since)| since.elapsed() > HELD) {
             self.backoff.reset();
         }
-        let again = if error.wants_people() { self.backoff.slow() } else { self.backoff.next() };
+        let again = if error.wants_people() { Backoff::longest_wait() } else { self.backoff.next_wait() };
         self.wait = error.retry_after().unwrap_or(again);
         self.lost = true;
         Update::Lost(error)

@@ -8,7 +8,6 @@
 //! and it is never printed. TLS is checked against the platform's roots, and those of a file of one's own; it relies
 //! on no provider that a process has or has not installed.
 
-mod backoff;
 mod calls;
 mod endpoint;
 mod error;
@@ -16,8 +15,6 @@ mod live;
 mod socket;
 mod sse;
 
-#[cfg(feature = "agent")]
-pub(crate) use backoff::Backoff;
 pub use calls::{AuditQuery, Followed, Received};
 pub use endpoint::{Endpoint, EndpointError, Token, TokenError, TokenSource};
 pub use error::ClientError;

@@ -10,7 +10,6 @@
 //! of a connection that never comes about behind. Nobody asks anything: without a rule of the user's own, ssh in
 //! batch mode refuses an unknown key as it refuses a changed one.
 
-mod backoff;
 mod exec;
 mod gate;
 mod master;
@@ -20,7 +19,6 @@ mod unreachable;
 pub use options::{Destination, Ssh};
 pub use unreachable::{Reason, Unreachable};
 
-pub(crate) use backoff::Backoff;
 pub(crate) use exec::Answer;
 
 use std::sync::Arc;

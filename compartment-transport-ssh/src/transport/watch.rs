@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use compartment_core::event::Said;
 use compartment_core::{OpId, Text};
-use compartment_runtime::Uplink;
+use compartment_runtime::{Backoff, Uplink};
 use tokio::sync::watch::Receiver;
 use tokio::sync::{Mutex as Turn, Notify};
 use tokio::time::sleep;
@@ -14,7 +14,7 @@ use tracing::{info, warn};
 use super::Reach;
 use super::memory::Memory;
 use super::outbox::Outbox;
-use crate::connection::{Backoff, Connection, Reason, Unreachable, Ways};
+use crate::connection::{Connection, Reason, Unreachable, Ways};
 use crate::host::{self, BadAnswer, Nonce};
 use crate::inventory::Host;
 
@@ -78,11 +78,11 @@ impl Watched {
     }
 
     async fn go_on(&self, uplink: &dyn Uplink) {
-        let (mut host_down, mut hub_down) = (Backoff::new(), Backoff::new());
+        let (mut host_down, mut hub_down) = (Backoff::default(), Backoff::default());
         let mut brisk = BRISK;
         loop {
             let pause = if !self.outbox.flush(uplink).await {
-                hub_down.next()
+                hub_down.next_wait()
             } else {
                 hub_down.reset();
                 match self.look(uplink).await {
@@ -93,7 +93,7 @@ impl Watched {
                         brisk = if busy { brisk.saturating_mul(2) } else { BRISK };
                         pause.mul_f64(0.8 + 0.4 * fastrand::f64())
                     }
-                    Err(_) => host_down.next(),
+                    Err(_) => host_down.next_wait(),
                 }
             };
             tokio::select! {
