@@ -8,12 +8,17 @@ use std::process::Command;
 
 use anstream::adapter::strip_str;
 use clap::Parser;
-use compartment_examples::matrix::{Surroundings, Verdict};
+use compartment_examples::matrix::{Entered, MatrixError, Screen, Surroundings, Verdict};
 use compartment_examples::ssh_fleet::{Cli, FleetError, run};
 use compartment_local::run::Stop;
 use tempfile::TempDir;
 
+use crate::shared::Shared;
 use crate::sshd::Sshd;
+
+#[path = "matrix/shared.rs"]
+#[expect(dead_code, reason = "it can do more than is needed here")]
+mod shared;
 
 #[expect(dead_code, reason = "it can do more than is needed here")]
 #[path = "../../compartment-transport-ssh/tests/ssh/sshd.rs"]
@@ -50,13 +55,16 @@ impl World {
         git(&self.folder.path().join("remote"), &["commit", "--quiet", "--message", "A change"]);
     }
 
-    /// What comes of it, and what it says.
-    fn asked(&self, args: &[&str]) -> (Result<Verdict, FleetError>, String, String) {
-        let at = |name: &str| self.folder.path().join(name).display().to_string();
-        let inventory = at("hosts.toml");
+    fn cli(&self, args: &[&str]) -> Cli {
+        let inventory = self.folder.path().join("hosts.toml").display().to_string();
         let cli =
             ["ssh-fleet", "--inventory", &inventory, "--by", "mba"].into_iter().chain(args.iter().copied());
-        let cli = Cli::try_parse_from(cli).unwrap();
+        Cli::try_parse_from(cli).unwrap()
+    }
+
+    /// What comes of it, and what it says.
+    fn asked(&self, args: &[&str]) -> (Result<Verdict, FleetError>, String, String) {
+        let cli = self.cli(args);
         let (mut output, mut aside) = (Vec::new(), Vec::new());
         let surroundings = Surroundings {
             token: None,
@@ -64,6 +72,7 @@ impl World {
             aside: &mut aside,
             answer: None,
             screen: None,
+            away: None,
             width: None,
             watched: false,
             stop: Stop::default(),
@@ -122,4 +131,53 @@ fn a_fleet_with_nothing_else_running() {
 
     let (done, ..) = ask(&["pull", "gpc7"]);
     assert_eq!(done.unwrap_err().to_string(), "gpc7 is not in the inventory; there are away, gpc0");
+}
+
+#[test]
+fn the_live_screen_says_why_a_host_cannot_be_reached_until_it_can() {
+    let mut world = World::new();
+    let (shown, stop) = (Shared::default(), Stop::default());
+    let (cli, on, stopped) = (world.cli(&["--watch"]), shown.clone(), stop.clone());
+    let watching = std::thread::spawn(move || {
+        let screen = Screen {
+            output: Box::new(on),
+            colours: true,
+            size: Box::new(|| Some((80, 40))),
+            entered: Entered::default(),
+            stop: Box::new(|| panic!("nobody asked for that")),
+        };
+        let mut aside = Vec::new();
+        let surroundings = Surroundings {
+            token: None,
+            output: &mut std::io::sink(),
+            aside: &mut aside,
+            answer: None,
+            screen: Some(screen),
+            away: None,
+            width: None,
+            watched: false,
+            stop: stopped,
+        };
+        (run(cli, surroundings), String::from_utf8(aside).unwrap())
+    });
+    let away = |host: &str| {
+        format!("  {host}: refused: nothing listens there; is sshd running, and the port right? (")
+    };
+    let is_told = |lines: &[String], host: &str| lines.iter().any(|line| line.starts_with(&away(host)));
+    let lines = shown.frame_until(|lines| is_told(lines, "away"));
+    assert!(!is_told(&lines, "gpc0"), "{lines:#?}");
+    shown.frame_until(|lines| lines.iter().any(|line| line.contains("1 online")));
+    world.sshd.down();
+    let lines = shown.frame_until(|lines| is_told(lines, "gpc0"));
+    assert!(is_told(&lines, "away"), "{lines:#?}");
+    world.sshd.up();
+    shown.frame_until(|lines| is_told(lines, "away") && !is_told(lines, "gpc0"));
+    stop.ask();
+    let (done, aside) = watching.join().unwrap();
+    assert!(matches!(done, Err(FleetError::Matrix(MatrixError::Interrupted))));
+    // All of it, once there is room.
+    assert!(
+        aside.contains("away: cannot be reached: refused") && aside.contains("Connection refused"),
+        "{aside}"
+    );
 }

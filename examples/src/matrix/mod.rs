@@ -18,7 +18,7 @@ mod watch;
 pub use args::{Cli, Hub, On, Task, To, What};
 pub use process::in_process;
 pub use question::Answer;
-pub use watch::{Entered, Screen};
+pub use watch::{Away, Entered, Screen};
 
 use std::io::{self, Write};
 use std::time::Duration;
@@ -44,6 +44,8 @@ pub struct Surroundings<'a> {
     pub answer: Option<Answer>,
     /// The terminal that a live matrix is drawn on; where there is none it is told in lines.
     pub screen: Option<Screen>,
+    /// Why hosts cannot be reached, where somebody here goes to them; a live matrix shows it.
+    pub away: Option<&'a Away<'a>>,
     /// How wide the output is.
     pub width: Width,
     /// Whether people watch what takes long.

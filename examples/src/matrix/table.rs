@@ -17,7 +17,7 @@ impl Program<'_> {
         let rows = chosen(&matrix, hosts)?;
         let out = &mut self.around.output;
         match format {
-            Format::Table => write!(out, "{}", words(&rows, &matrix, self.around.width))?,
+            Format::Table => write!(out, "{}", words(&rows, &matrix, &[], self.around.width))?,
             Format::Json => {
                 matrix.hosts = rows;
                 serde_json::to_writer_pretty(&mut *out, &matrix).map_err(io::Error::from)?;
@@ -72,14 +72,13 @@ fn known(matrix: &Matrix) -> String {
     }
 }
 
-/// The table, the reasons of what is not green, and the fleet.
-pub(super) fn words(rows: &[Row], matrix: &Matrix, width: Width) -> String {
-    let mut text = show::matrix(rows, matrix.as_of, width);
-    let reasons = show::reasons(rows, width);
-    if !reasons.is_empty() {
-        text.push('\n');
-        text += &reasons;
-    }
-    text.push('\n');
-    text + &show::summary(matrix, width)
+/// The table, who cannot be reached, the reasons of what is not green, and the fleet.
+pub(super) fn words(rows: &[Row], matrix: &Matrix, away: &[(HostId, String)], width: Width) -> String {
+    let parts = [
+        show::matrix(rows, matrix.as_of, width),
+        show::away(away, width),
+        show::reasons(rows, width),
+        show::summary(matrix, width),
+    ];
+    parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("\n")
 }

@@ -2,11 +2,11 @@
 
 use compartment_core::event::PullRequest;
 use compartment_core::matrix::{ChannelView, DesiredAvailability, GenerationEntry, Presence};
-use compartment_core::{ChannelName, Color, Compartment, Matrix, Row, Status, Timestamp};
+use compartment_core::{ChannelName, Color, Compartment, HostId, Matrix, Row, Status, Timestamp};
 
 use textwrap::core::display_width;
 
-use super::layout::{fits, flow, labelled};
+use super::layout::{cut, fits, flow, labelled};
 use super::matrix::{mark, title};
 use super::{BOLD, Width, named, painted, second, style};
 
@@ -28,6 +28,17 @@ pub fn reasons(rows: &[Row], width: Width) -> String {
         }
     }
     text
+}
+
+/// Why hosts cannot be reached, a line each; nothing where all can.
+#[must_use]
+pub fn away(why: &[(HostId, String)], width: Width) -> String {
+    if why.is_empty() {
+        return String::new();
+    }
+    let heading = painted(BOLD, cut("Cannot be reached", width));
+    let lines = why.iter().map(|(host, why)| cut(&format!("  {host}: {why}"), width));
+    [heading].into_iter().chain(lines).map(|line| line + "\n").collect()
 }
 
 /// The fleet: counts, channels, open pull requests, suggested rollbacks.

@@ -94,6 +94,17 @@ pub fn labelled(label: &str, column: usize, words: &str, width: Width) -> String
     format!("{label}{}\n", wrapped.strip_prefix(&*" ".repeat(wide)).unwrap_or(&wrapped))
 }
 
+/// One line of plain text, cut where the width ends.
+pub(super) fn cut(line: &str, width: Width) -> String {
+    let Some(room) = width.filter(|room| display_width(line) > *room) else { return line.to_owned() };
+    let mut wide = 0;
+    let fits = |c: &char| {
+        wide += display_width(c.encode_utf8(&mut [0; 4]));
+        wide < room
+    };
+    line.chars().take_while(fits).collect::<String>() + "…"
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -105,6 +116,19 @@ mod tests {
         assert_eq!(plain(None), "  one · two · three\n");
         assert_eq!(plain(Some(12)), "  one · two\n  three\n");
         assert_eq!(plain(Some(1)), "  one\n  two\n  three\n");
+    }
+
+    #[test]
+    fn a_line_is_cut_by_columns_and_not_by_letters() {
+        assert_eq!(cut("gpc0: away", None), "gpc0: away");
+        assert_eq!(cut("gpc0: away", Some(10)), "gpc0: away");
+        assert_eq!(cut("gpc0: away", Some(9)), "gpc0: aw…");
+        assert_eq!(cut("日本語", Some(6)), "日本語");
+        assert_eq!(cut("日本語", Some(5)), "日本…");
+        assert_eq!(cut("日本語", Some(4)), "日…");
+        for width in 1..10 {
+            assert!(display_width(&cut("é日本語 and more", Some(width))) <= width, "{width}");
+        }
     }
 
     #[test]

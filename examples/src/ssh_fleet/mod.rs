@@ -120,7 +120,7 @@ fn with_fleet(
     runtime: &tokio::runtime::Runtime,
     around: Surroundings<'_>,
 ) -> Result<Verdict, FleetError> {
-    let Surroundings { token: _, output, aside, answer, screen, width, watched, stop } = around;
+    let Surroundings { token: _, output, aside, answer, screen, away: _, width, watched, stop } = around;
     let fleet = runtime.block_on(Fleet::start(&cli, inventory, ssh, &stop))?;
     let what = match cli.what {
         Some(What::Matrix(what)) => Some(what),
@@ -140,12 +140,14 @@ fn with_fleet(
         color: cli.color,
     };
     let token = Some(fleet.token());
+    let away = || fleet.unreachable().into_iter().map(|(host, why)| (host, why.to_string())).collect();
     let around = Surroundings {
         token,
         output: &mut *output,
         aside: &mut *aside,
         answer,
         screen,
+        away: Some(&away),
         width,
         watched,
         stop,

@@ -173,7 +173,7 @@ fn an_interrupt_says_what_goes_on() {
     };
     let begun = std::time::Instant::now();
     while !world.trail().iter().any(asked) {
-        assert!(begun.elapsed() < super::world::LIMIT);
+        assert!(begun.elapsed() < crate::shared::LIMIT);
     }
     let told = call.interrupted();
     assert!(told.aside.contains("go on, each a pull: gpc1"), "{}", told.aside);

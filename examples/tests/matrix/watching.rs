@@ -1,10 +1,15 @@
 //! The live matrix: in lines, and on a screen.
 
 use std::io::Write;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use compartment_examples::matrix::{Entered, MatrixError, Screen};
 
-use super::world::{Call, Shared, World, heartbeat};
+use textwrap::core::display_width;
+
+use super::shared::Shared;
+use super::world::{Call, KnownAway, World, heartbeat, host};
 
 #[test]
 fn piped_it_tells_changes_and_a_lost_connection() {
@@ -104,4 +109,61 @@ fn a_screen_is_taken_over_and_given_back() {
     assert!(matches!(told.result, Err(MatrixError::Interrupted)));
     assert!(shown.raw().ends_with("\u{1b}[?25h\u{1b}[?1049l"), "{:?}", shown.raw());
     assert_eq!(told.output, "");
+}
+
+#[test]
+fn why_hosts_cannot_be_reached_stands_on_the_screen_while_they_cannot() {
+    let world = World::new();
+    let (shown, entered, away) = (Shared::default(), Entered::default(), KnownAway::default());
+    let (on, columns) = (shown.clone(), Arc::new(AtomicUsize::new(80)));
+    let wide = Arc::clone(&columns);
+    let call =
+        Call::of(&world, &["--watch", "--host", "gpc0", "--host", "gpc1"]).away(&away).start_on(move || {
+            let size = move || Some((wide.load(Ordering::Relaxed), 60));
+            Some(Screen { size: Box::new(size), ..screen(&on, &entered) })
+        });
+    let told = |lines: &[String]| lines.iter().any(|line| line.starts_with("Cannot be"));
+    let before = shown.frame_until(|lines| lines.len() > 5);
+    assert!(!told(&before), "{before:#?}");
+
+    // gpc2 is not among those that are shown.
+    let why = "not let in: does `ssh` by hand work without a question? (the key, the agent, the user's name) (日本語)";
+    *away.lock().unwrap() = ["gpc1", "gpc2"].map(|name| (host(name), why.to_owned())).to_vec();
+    for (width, line) in [
+        (80, "  gpc1: not let in: does `ssh` by hand work without a question? (the key, the a…"),
+        (40, "  gpc1: not let in: does `ssh` by hand …"),
+        (16, "  gpc1: not let…"),
+    ] {
+        columns.store(width, Ordering::Relaxed);
+        let lines = shown.frame_until(|lines| lines.iter().any(|shown| shown == line));
+        assert_eq!(lines.iter().filter(|line| line.contains("not let")).count(), 1, "{lines:#?}");
+    }
+    let about: Vec<_> = shown.frame_until(told);
+    let at = about.iter().position(|line| line.starts_with("Cannot be")).unwrap();
+    assert!(about[at..=at + 1].iter().all(|line| display_width(line) <= 16), "{about:#?}");
+    assert!(about[at - 1].is_empty() && about[at + 2].is_empty(), "{about:#?}");
+
+    columns.store(80, Ordering::Relaxed);
+    away.lock().unwrap().clear();
+    let after = shown.frame_until(|lines| !told(lines) && lines.len() == before.len());
+    assert!(!after.iter().any(|line| line.contains("not let in")), "{after:#?}");
+    assert!(matches!(call.interrupted().result, Err(MatrixError::Interrupted)));
+}
+
+#[test]
+fn piped_it_tells_why_hosts_cannot_be_reached_with_what_else_is_known_of_them() {
+    let world = World::new();
+    let away = KnownAway::default();
+    *away.lock().unwrap() = vec![(host("gpc1"), "refused".to_owned())];
+    let call = Call::of(&world, &["--watch"]).away(&away).start();
+    call.output.until("gpc3: ");
+    let told = call.output.text();
+    let of = |name: &str| told.lines().find(|line| line.contains(name)).unwrap().to_owned();
+    assert!(of("gpc1: ").ends_with("; never heard; cannot be reached: refused"), "{told}");
+    assert!(of("gpc0: ").ends_with("; never heard"), "{told}");
+    away.lock().unwrap().clear();
+    call.output.until_after(told.len(), "gpc1: ");
+    let told = call.interrupted().output;
+    assert!(told.lines().last().unwrap().ends_with("; never heard"), "{told}");
+    assert_eq!(told.matches("cannot be reached").count(), 1, "{told}");
 }

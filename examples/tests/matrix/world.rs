@@ -1,18 +1,16 @@
 //! A hub behind a real socket, agents that play, and the program beside them.
 
-use std::io::{self, Write};
 use std::net::SocketAddr;
-use std::sync::{Arc, Condvar, Mutex};
+use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use anstream::adapter::strip_str;
 use axum::Router;
 use clap::Parser;
 use compartment_core::event::{Observation, TestsConfig, Via};
 use compartment_core::sync::Cursor;
 use compartment_core::{AuditEntry, ChannelName, Commit, HostId, LockHash, Span, Timestamp};
-use compartment_examples::matrix::{Cli, MatrixError, Screen, Surroundings, Verdict, run};
+use compartment_examples::matrix::{Away, Cli, MatrixError, Screen, Surroundings, Verdict, run};
 use compartment_local::run::Stop;
 use compartment_runtime::hub::{AuditQuery, Config, Hub, MemoryLog, Ports, SystemClock};
 use compartment_runtime::{Clock, Forge};
@@ -27,8 +25,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::Runtime;
 use tokio::sync::watch;
 
-/// Nothing here takes long: what takes longer hangs.
-pub(crate) const LIMIT: Duration = Duration::from_secs(60);
+use super::shared::{LIMIT, Shared};
 
 pub(crate) const HOSTS: [&str; 4] = ["gpc0", "gpc1", "gpc2", "gpc3"];
 
@@ -301,54 +298,17 @@ pub(crate) enum Act {
     Beat(String),
 }
 
-/// What somebody sees, and can wait for.
-#[derive(Clone, Default)]
-pub(crate) struct Shared(Arc<(Mutex<Vec<u8>>, Condvar)>);
-
-impl Write for Shared {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.0.lock().unwrap().extend_from_slice(bytes);
-        self.0.1.notify_all();
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-impl Shared {
-    pub(crate) fn raw(&self) -> String {
-        String::from_utf8(self.0.0.lock().unwrap().clone()).unwrap()
-    }
-
-    pub(crate) fn text(&self) -> String {
-        strip_str(&self.raw()).to_string()
-    }
-
-    /// Waits until something stands there.
-    pub(crate) fn until(&self, words: &str) {
-        self.until_after(0, words);
-    }
-
-    /// Waits until something stands behind these bytes.
-    pub(crate) fn until_after(&self, bytes: usize, words: &str) {
-        let held = self.0.0.lock().unwrap();
-        let missing = |all: &mut Vec<u8>| {
-            !strip_str(&String::from_utf8_lossy(&all[bytes..])).to_string().contains(words)
-        };
-        let waited = self.0.1.wait_timeout_while(held, LIMIT, missing).unwrap().1;
-        assert!(!waited.timed_out(), "{words:?} never came: {}", self.text());
-    }
-}
-
 /// A call of the program.
 pub(crate) struct Call {
     args: Vec<String>,
     token: Option<String>,
     answer: Option<compartment_examples::matrix::Answer>,
+    away: Option<KnownAway>,
     width: usize,
 }
+
+/// Hosts that cannot be reached, and why, as a test says.
+pub(crate) type KnownAway = Arc<Mutex<Vec<(HostId, String)>>>;
 
 /// The program, while it runs.
 pub(crate) struct Running {
@@ -369,7 +329,7 @@ impl Call {
         let hub = format!("http://{}", world.address);
         let own = if args.contains(&"--hub") { &[][..] } else { &["--hub", hub.as_str()] };
         let args = [&["matrix"], own, args].concat().into_iter().map(str::to_owned).collect();
-        Self { args, token: Some(world.operator.clone()), answer: None, width: 100 }
+        Self { args, token: Some(world.operator.clone()), answer: None, away: None, width: 100 }
     }
 
     pub(crate) fn token(self, token: Option<&str>) -> Self {
@@ -384,6 +344,10 @@ impl Call {
         Self { answer: Some(Box::new(move || Ok(format!("{}\n", answer())))), ..self }
     }
 
+    pub(crate) fn away(self, away: &KnownAway) -> Self {
+        Self { away: Some(Arc::clone(away)), ..self }
+    }
+
     pub(crate) fn start(self) -> Running {
         self.start_on(|| None)
     }
@@ -393,12 +357,14 @@ impl Call {
         let (mut to_output, mut to_aside, stopped) = (output.clone(), aside.clone(), stop.clone());
         let thread = std::thread::spawn(move || {
             let cli = Cli::try_parse_from(&self.args).unwrap();
+            let away = self.away.map(|known| move || known.lock().unwrap().clone());
             let surroundings = Surroundings {
                 token: self.token,
                 output: &mut to_output,
                 aside: &mut to_aside,
                 answer: self.answer,
                 screen: screen(),
+                away: away.as_ref().map(|away| away as &Away<'_>),
                 width: Some(self.width),
                 watched: false,
                 stop: stopped,

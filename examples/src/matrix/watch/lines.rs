@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use compartment_core::matrix::{ChannelView, DesiredAvailability, Presence};
 use compartment_core::{HostId, Matrix, Row, Status, Text, Timestamp};
 
-use super::Silence;
+use super::Seen;
 use crate::show::second;
 
 /// What was told, so that only changes are.
@@ -17,15 +17,9 @@ pub(super) struct Lines {
 
 impl Lines {
     /// A line for each thing that is not as it was told, each with its time.
-    pub(super) fn told(
-        &mut self,
-        matrix: Option<&Matrix>,
-        hosts: &[HostId],
-        silence: Option<&Silence>,
-        now: Timestamp,
-    ) -> String {
+    pub(super) fn told(&mut self, seen: &Seen, hosts: &[HostId], now: Timestamp) -> String {
         let mut lines = Vec::new();
-        match (silence, self.silent) {
+        match (&seen.silence, self.silent) {
             (Some(silence), false) => {
                 let (why, since) = (&silence.why, second(silence.since));
                 lines.push(format!("the connection is lost: {why}; what was told is as it was at {since}"));
@@ -33,14 +27,20 @@ impl Lines {
             (None, true) => lines.push("the connection is there again".to_owned()),
             (Some(_), true) | (None, false) => {}
         }
-        self.silent = silence.is_some();
-        if let Some(matrix) = matrix.filter(|_| silence.is_none()) {
-            self.changes(matrix, hosts, &mut lines);
+        self.silent = seen.silence.is_some();
+        if let Some(matrix) = seen.matrix.as_ref().filter(|_| !self.silent) {
+            self.changes(matrix, &seen.away, hosts, &mut lines);
         }
         lines.into_iter().map(|line| format!("{} {line}\n", second(now))).collect()
     }
 
-    fn changes(&mut self, matrix: &Matrix, hosts: &[HostId], lines: &mut Vec<String>) {
+    fn changes(
+        &mut self,
+        matrix: &Matrix,
+        away: &[(HostId, String)],
+        hosts: &[HostId],
+        lines: &mut Vec<String>,
+    ) {
         let mut known = BTreeMap::new();
         for (name, channel) in &matrix.fleet.channels {
             known.insert(format!("channel {name}"), desired(channel));
@@ -49,7 +49,9 @@ impl Lines {
             known.insert(format!("PR {}", open.pr), format!("open: {}", open.title));
         }
         for row in matrix.hosts.iter().filter(|row| hosts.is_empty() || hosts.contains(&row.host)) {
-            known.insert(row.host.to_string(), words(row));
+            let why = away.iter().find(|(host, _)| *host == row.host);
+            let why = why.map(|(_, why)| format!("; cannot be reached: {why}")).unwrap_or_default();
+            known.insert(row.host.to_string(), words(row) + &why);
         }
         let gone = self.told.keys().filter(|name| !known.contains_key(*name));
         lines.extend(gone.map(|name| format!("{name}: no longer there")));

@@ -26,6 +26,9 @@ const SHOW_EVERY: Duration = Duration::from_secs(1);
 /// A hub gives a sign every half minute; one that is silent for so long is not heard any more.
 const SILENT: Duration = Duration::from_secs(45);
 
+/// Why hosts cannot be reached, now: in words without controls.
+pub type Away<'a> = dyn Fn() -> Vec<(HostId, String)> + 'a;
+
 /// The hub is not heard.
 #[derive(Clone, Debug)]
 pub(super) struct Silence {
@@ -35,9 +38,20 @@ pub(super) struct Silence {
     pub(super) why: String,
 }
 
+/// What there is to be shown.
+struct Seen {
+    /// The fleet as it was last known.
+    matrix: Option<Matrix>,
+    /// Why it is only that.
+    silence: Option<Silence>,
+    /// Why hosts cannot be reached.
+    away: Vec<(HostId, String)>,
+}
+
 /// What is known of the fleet, and whether it still is so.
-struct Watched {
+struct Watched<'a> {
     live: Live,
+    away: Option<&'a Away<'a>>,
     clock: Clock,
     heard: Instant,
     heard_at: Timestamp,
@@ -46,7 +60,7 @@ struct Watched {
 
 impl Program<'_> {
     pub(super) async fn watch(&mut self, hosts: &[HostId]) -> Result<Verdict, MatrixError> {
-        let mut watched = Watched::new(Live::new(self.hub.clone()));
+        let mut watched = Watched::new(Live::new(self.hub.clone()), self.around.away);
         self.begin(&mut watched, hosts).await?;
         let stop = self.around.stop.clone();
         match self.around.screen.take() {
@@ -55,8 +69,7 @@ impl Program<'_> {
                 let ended = async {
                     loop {
                         let now = watched.clock.now();
-                        let (matrix, silence) = watched.matrix(now);
-                        drawing.show(matrix.as_ref(), hosts, silence.as_ref(), now)?;
+                        drawing.show(&watched.seen(now), hosts, now)?;
                         watched.wait(|| drawing.is_due()).await;
                     }
                 };
@@ -67,8 +80,7 @@ impl Program<'_> {
                 let ended = async {
                     loop {
                         let now = watched.clock.now();
-                        let (matrix, silence) = watched.matrix(now);
-                        let told = lines.told(matrix.as_ref(), hosts, silence.as_ref(), now);
+                        let told = lines.told(&watched.seen(now), hosts, now);
                         output.write_all(told.as_bytes())?;
                         output.flush()?;
                         watched.wait(|| false).await;
@@ -80,7 +92,7 @@ impl Program<'_> {
     }
 
     /// Waits for the first full state. A hub that is not there at the start is an error, and so is a wrong token.
-    async fn begin(&self, watched: &mut Watched, hosts: &[HostId]) -> Result<(), MatrixError> {
+    async fn begin(&self, watched: &mut Watched<'_>, hosts: &[HostId]) -> Result<(), MatrixError> {
         let update = tokio::select! {
             update = watched.live.next() => update,
             () = interrupt(&self.around.stop) => return Err(MatrixError::Interrupted),
@@ -90,7 +102,7 @@ impl Program<'_> {
         }
         watched.take(update.unwrap_or(Update::Changed));
         let now = watched.clock.now();
-        if let (Some(matrix), _) = watched.matrix(now) {
+        if let Some(matrix) = watched.seen(now).matrix {
             table::chosen(&matrix, hosts)?;
         }
         Ok(())
@@ -108,11 +120,11 @@ async fn until(
     }
 }
 
-impl Watched {
-    fn new(live: Live) -> Self {
+impl<'a> Watched<'a> {
+    fn new(live: Live, away: Option<&'a Away<'a>>) -> Self {
         let mut clock = Clock::default();
         let heard_at = clock.now();
-        Self { live, clock, heard: Instant::now(), heard_at, silence: None }
+        Self { live, away, clock, heard: Instant::now(), heard_at, silence: None }
     }
 
     fn take(&mut self, update: Update) {
@@ -127,15 +139,15 @@ impl Watched {
         }
     }
 
-    /// The matrix as it was last known, and whether it is only that.
-    fn matrix(&self, now: Timestamp) -> (Option<Matrix>, Option<Silence>) {
+    fn seen(&self, now: Timestamp) -> Seen {
         let silence = self.silence.clone().or_else(|| {
             let why = format!("the hub has been silent for {} s", self.heard.elapsed().as_secs());
             (self.heard.elapsed() > SILENT).then_some(Silence { since: self.heard_at, why })
         });
         // Nobody knows who is there since then.
         let as_of = silence.as_ref().map_or(now, |silence| silence.since);
-        (self.live.matrix(as_of, &ReadOptions::default()), silence)
+        let matrix = self.live.matrix(as_of, &ReadOptions::default());
+        Seen { matrix, silence, away: self.away.map(|away| away()).unwrap_or_default() }
     }
 
     /// Waits until there is something to show, or a second has gone by.

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use anstream::adapter::strip_str;
 use anstyle::{AnsiColor, Style};
-use compartment_core::{HostId, Matrix, Timestamp};
+use compartment_core::{HostId, Timestamp};
 use crossterm::cursor::{Hide, MoveTo, Show};
 use crossterm::terminal::{
     BeginSynchronizedUpdate, Clear, ClearType, DisableLineWrap, EnableLineWrap, EndSynchronizedUpdate,
@@ -15,7 +15,7 @@ use crossterm::terminal::{
 };
 use crossterm::{execute, queue};
 
-use super::Silence;
+use super::Seen;
 use crate::matrix::table;
 use crate::show::{self, second};
 
@@ -118,16 +118,10 @@ impl Drawing {
     }
 
     /// Draws what is known.
-    pub(super) fn show(
-        &mut self,
-        matrix: Option<&Matrix>,
-        hosts: &[HostId],
-        silence: Option<&Silence>,
-        now: Timestamp,
-    ) -> io::Result<()> {
+    pub(super) fn show(&mut self, seen: &Seen, hosts: &[HostId], now: Timestamp) -> io::Result<()> {
         self.suspend()?;
         self.drawn = self.size();
-        let lines = frame(matrix, hosts, silence, &Head { address: &self.address, now, size: self.drawn });
+        let lines = frame(seen, hosts, &Head { address: &self.address, now, size: self.drawn });
         self.draw(&lines)
     }
 
@@ -167,21 +161,17 @@ struct Head<'a> {
 }
 
 /// The lines of a screen, as many as it has at most.
-fn frame(
-    matrix: Option<&Matrix>,
-    hosts: &[HostId],
-    silence: Option<&Silence>,
-    head: &Head<'_>,
-) -> Vec<String> {
+fn frame(seen: &Seen, hosts: &[HostId], head: &Head<'_>) -> Vec<String> {
     let (columns, height) = head.size;
     let width = Some(columns);
-    let body = matrix.map(|matrix| {
+    let body = seen.matrix.as_ref().map(|matrix| {
         let wanted = |host: &HostId| hosts.is_empty() || hosts.contains(host);
         let rows: Vec<_> = matrix.hosts.iter().filter(|row| wanted(&row.host)).cloned().collect();
-        table::words(&rows, matrix, width)
+        let away: Vec<_> = seen.away.iter().filter(|(host, _)| wanted(host)).cloned().collect();
+        table::words(&rows, matrix, &away, width)
     });
     let body = body.unwrap_or_default();
-    let mut lines: Vec<String> = match silence {
+    let mut lines: Vec<String> = match &seen.silence {
         None => {
             let words = format!("{}; Ctrl-C ends", head.address);
             let text = show::labelled("Live:", 6, &words, width) + "\n" + &body;
