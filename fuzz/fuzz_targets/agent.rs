@@ -1,5 +1,6 @@
 //! What an agent reads from its disk, any bytes: its settings, the files of an operation, and what its spool knows of
-//! one. What is read can be planned, and what is reported of it is understood by a hub.
+//! one. What is read can be planned, and what is reported of it is understood by a hub. And what programs print: their
+//! lines are kept, however they come.
 
 #![no_main]
 
@@ -8,7 +9,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use compartment_core::event::{Report, Said, Target};
-use compartment_core::{Ask, HostId};
+use compartment_core::{Ask, HostId, Text};
 use compartment_local::operation::{Ending, Plan, result, started};
 use compartment_transport_http::wire::events;
 use libfuzzer_sys::fuzz_target;
@@ -21,10 +22,19 @@ mod endpoint;
 mod client {
     pub use crate::endpoint::{Endpoint, EndpointError, TokenSource};
 }
+mod git {
+    pub use compartment_local::git::without_credentials;
+}
 
 const FOLDER: &str = "/etc/agent";
 
+/// How much of a line is kept, and what ends one that was cut.
+const LINE: usize = Text::LIMIT - CUT.len();
+const CUT: &[u8] = b" [cut]";
+
 fuzz_target!(|data: &[u8]| {
+    // Few inputs are long by themselves.
+    output(&data.repeat(1 + data.first().map_or(0, |first| usize::from(first % 16))));
     if let Some(plan) = agent::filed::<Plan>(data) {
         understood(started(&plan));
     }
@@ -40,6 +50,37 @@ fuzz_target!(|data: &[u8]| {
         settings(text);
     }
 });
+
+fn output(data: &[u8]) {
+    let (kept, words) = agent::printed(data, data.len().max(1));
+    assert_eq!(kept, lines(data), "{}", String::from_utf8_lossy(data));
+    assert!(!words.as_str().contains(char::is_control) && words.as_str().len() <= Text::LIMIT, "{words:?}");
+    for at_once in [1, 7] {
+        assert_eq!(agent::printed(data, at_once), (kept.clone(), words.clone()), "{at_once} at once");
+    }
+    let argv: Vec<_> = String::from_utf8_lossy(data).split(' ').map(str::to_owned).collect();
+    let begun = agent::begun(&argv);
+    assert!(begun.starts_with(b"$ ") && begun.ends_with(b"\n"));
+    assert!(
+        begun.split(|byte| *byte == b'\n').all(|line| line.len() <= Text::LIMIT),
+        "more than is ever read"
+    );
+}
+
+/// Lines end as people see them end, and are no longer than is kept.
+fn lines(data: &[u8]) -> Vec<u8> {
+    let (mut kept, mut rest) = (Vec::new(), data);
+    while !rest.is_empty() {
+        let end = rest.iter().position(|byte| matches!(byte, b'\n' | b'\r')).unwrap_or(rest.len());
+        let line = &rest[..end];
+        kept.extend_from_slice(&line[..line.len().min(LINE)]);
+        kept.extend_from_slice(if line.len() > LINE { CUT } else { b"" });
+        kept.push(b'\n');
+        let over = if rest[end..].starts_with(b"\r\n") { 2 } else { 1 };
+        rest = rest.get(end + over..).unwrap_or_default();
+    }
+    kept
+}
 
 fn host() -> HostId {
     HostId::new("gpc0").expect("valid")

@@ -1,4 +1,5 @@
-//! What an agent reads from its disk, as it is in the agent: built by itself, as the whole agent would take minutes here.
+//! What an agent reads from its disk, and what becomes of what programs print, as it is in the agent: built by itself, as
+//! the whole agent would take minutes here.
 
 #[path = "../../compartment-transport-http/src/agent/config.rs"]
 #[expect(dead_code, reason = "the rest is the agent's")]
@@ -9,12 +10,21 @@ mod entry;
 #[path = "../../compartment-local/src/operation/files.rs"]
 #[expect(dead_code, reason = "the rest is the supervisor's")]
 mod files;
+#[path = "../../compartment-local/src/operation/output.rs"]
+#[expect(dead_code, reason = "the rest is the supervisor's")]
+mod output;
 
+use std::cell::RefCell;
 use std::fmt::Debug;
-use std::path::Path;
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
 
+use compartment_core::Text;
 pub use config::Config;
 use entry::Running;
+use output::{Log, Stream};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -42,4 +52,26 @@ pub fn running(text: &str) {
         Ok(again) => assert_eq!(again, running, "{written}"),
         Err(error) => panic!("{error}: {written}"),
     }
+}
+
+/// Where output goes.
+static FOLDER: LazyLock<PathBuf> = LazyLock::new(|| {
+    let folder = std::env::temp_dir().join(format!("compartment-fuzz-{}", std::process::id()));
+    fs::create_dir_all(&folder).expect("a temporary folder can be made");
+    folder
+});
+
+/// What a program prints, so many bytes at a time: what is kept of it, and its last words.
+pub fn printed(data: &[u8], at_once: usize) -> (Vec<u8>, Text) {
+    let log = RefCell::new(Log::create(&FOLDER));
+    let mut stream = Stream::new(&log);
+    data.chunks(at_once).for_each(|part| stream.write_all(part).expect("it takes everything"));
+    stream.end();
+    (fs::read(FOLDER.join(files::OUTPUT)).expect("it is there"), log.into_inner().last_words())
+}
+
+/// What is kept of a program's beginning.
+pub fn begun(argv: &[String]) -> Vec<u8> {
+    Log::create(&FOLDER).begin(argv);
+    fs::read(FOLDER.join(files::OUTPUT)).expect("it is there")
 }

@@ -55,7 +55,13 @@ impl Log {
 
     /// A new step begins.
     pub(super) fn begin(&mut self, argv: &[String]) {
-        self.line(format!("$ {}", without_credentials(&argv.join(" "))).as_bytes());
+        let command = format!("$ {}", without_credentials(&argv.join(" ")));
+        for line in command.split('\n').map(str::as_bytes) {
+            match line.split_at_checked(LINE) {
+                Some((kept, [_, ..])) => self.line(&[kept, CUT.as_bytes()].concat()),
+                Some((_, [])) | None => self.line(line),
+            }
+        }
         self.last.clear();
         self.flush();
     }
@@ -209,6 +215,19 @@ mod tests {
         assert_eq!((lines[0].len(), lines[1]), (Text::LIMIT, "short"));
         assert!(lines[0].ends_with("xxx [cut]"));
         assert_eq!(words.as_str(), "short");
+    }
+
+    #[test]
+    fn a_command_is_cut_like_what_it_prints() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut log = Log::create(folder.path());
+        let script = format!("first\nsecond\n{}", "x".repeat(5000));
+        log.begin(&["sh".to_owned(), "-c".to_owned(), script]);
+        let file = fs::read_to_string(folder.path().join(files::OUTPUT)).unwrap();
+        let lines: Vec<_> = file.lines().collect();
+        assert_eq!((lines.len(), lines[0], lines[1]), (3, "$ sh -c first", "second"));
+        assert_eq!(lines[2].len(), Text::LIMIT, "whoever reads a line at a time would never get past it");
+        assert!(lines[2].ends_with("xxx [cut]"));
     }
 
     #[test]
