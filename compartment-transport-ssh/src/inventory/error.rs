@@ -4,16 +4,19 @@ use std::fmt;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-use compartment_core::HostId;
+use compartment_core::{HostId, Text};
+
+/// How much of a line and of a key is said, in bytes: enough to find it, and not a page of a file that is none.
+const SAID: usize = 80;
 
 /// Why an inventory is none: the file, the line as it stands there, and what to write.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InventoryError {
     file: Option<PathBuf>,
     /// Its number, from 1, and what it says.
-    line: Option<(usize, String)>,
-    key: Option<String>,
-    problem: String,
+    line: Option<(usize, Text)>,
+    key: Option<Text>,
+    problem: Text,
 }
 
 impl std::error::Error for InventoryError {}
@@ -34,7 +37,7 @@ impl fmt::Display for InventoryError {
 
 impl InventoryError {
     pub(super) fn new(problem: &str) -> Self {
-        Self { file: None, line: None, key: None, problem: problem.to_owned() }
+        Self { file: None, line: None, key: None, problem: Text::new(problem) }
     }
 
     pub(super) fn twice(host: &HostId) -> Self {
@@ -42,7 +45,7 @@ impl InventoryError {
     }
 
     pub(super) fn of(self, key: &str) -> Self {
-        Self { key: Some(key.to_owned()), ..self }
+        Self { key: Some(Text::cut(key, SAID)), ..self }
     }
 
     pub(super) fn in_file(self, file: &Path) -> Self {
@@ -52,11 +55,9 @@ impl InventoryError {
     /// Where it is in the text.
     pub(super) fn at(self, text: &str, span: Range<usize>) -> Self {
         let (number, line) = line(text, span.start);
-        // Long enough to find it, and not a page of a file that is none.
-        // Nor does a password that somebody wrote into an address go anywhere.
+        // A password that somebody wrote into an address goes nowhere.
         let line = if line.contains('@') { line.split('=').next().unwrap_or_default() } else { line };
-        let says: String = line.trim().chars().filter(|c| !c.is_control()).take(80).collect();
-        Self { line: Some((number, says)), ..self }
+        Self { line: Some((number, Text::cut(line.trim(), SAID))), ..self }
     }
 }
 

@@ -148,3 +148,22 @@ fn hosts_of_a_program_are_each_there_once() {
     let twice = Inventory::new(Ssh::default(), vec![host("a"), host("b"), host("a")]).unwrap_err();
     assert!(twice.to_string().contains("two hosts of the name a"), "{twice}");
 }
+
+#[test]
+fn a_mistake_sends_no_command_to_the_terminal() {
+    for text in [
+        r#"[defaults.commands]
+"\u001b[2J" = 1"#,
+        r#"[groups."a\u001b[2J"]
+[[hosts]]
+name = "gpc0"
+group = "web""#,
+        r#"[defaults]
+platform = "\u001b[2J""#,
+        r#"[defaults]
+commands = { switch = [["{\u001b[2J}"]] }"#,
+    ] {
+        let said = refused(text);
+        assert!(said.contains("␛[2J") && !said.contains(char::is_control), "{said:?}");
+    }
+}
