@@ -11,7 +11,8 @@
 //!   on above whatever it used before, even where it does not notice.
 //! - The session lives with the file. Where the file is another one (device and inode differ from what it says of
 //!   itself), it is a copy, and a new session begins: two machines made from one image do not speak in one name.
-//!   Reports that waited keep the number of the session they were made in: their original may have sent them.
+//!   Reports that waited keep the number of the session they were made in: their original may have sent them. A new one
+//!   begins, too, where the file does not say which numbers were used.
 //!
 //! **A disk that is full or fails.** Memory holds everything that waits, and the file is brought up to it, all at
 //! once: what cannot be written now is written with the next change or heartbeat. Reports are kept and sent all the

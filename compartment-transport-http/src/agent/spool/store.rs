@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use compartment_core::{OpId, SessionId, Text};
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::types::ValueRef;
+use rusqlite::{Connection, OptionalExtension, Row, params};
 use uuid::Uuid;
 
 use super::entry::{Order, Running, Waiting};
@@ -18,6 +19,9 @@ const APPLICATION_ID: i32 = 0x636d_7073;
 
 /// The version of the tables.
 const FORMAT: i32 = 1;
+
+/// The highest number that is believed: none grows so far, and behind it there is room for all that will be given.
+const MOST: u64 = 1 << 62;
 
 /// How long to wait for a lock that somebody else holds, such as a person in the `sqlite3` shell.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -74,10 +78,12 @@ impl Store {
         private.map_err(|source| SpoolError::Folder { folder: path.clone(), source })?;
         let connection = Connection::open(&path).map_err(bad)?;
         prepare(&connection, &path)?;
+        renumber(&connection).map_err(bad)?;
         let identity = identity(&path).map_err(failed)?;
+        let (session, reserved) = session(&connection, &identity).map_err(bad)?;
         let stored = Stored {
-            session: session(&connection, &identity).map_err(bad)?,
-            reserved: meta(&connection, "reserved").map_err(bad)?.and_then(|n| n.parse().ok()).unwrap_or(1),
+            session,
+            reserved,
             cloned: meta(&connection, "cloned").map_err(bad)?.is_some(),
             waiting: waiting(&connection).map_err(bad)?,
             orders: orders(&connection).map_err(bad)?,
@@ -143,24 +149,66 @@ fn identity(path: &Path) -> io::Result<String> {
     Ok(format!("{}:{}", found.dev(), found.ino()))
 }
 
-/// The session lives with the file. In a copy another one begins.
-fn session(connection: &Connection, identity: &str) -> rusqlite::Result<SessionId> {
+/// Somebody may have written into the file. Where the numbers of rows leave no room before or behind them, the rows get
+/// new ones, in the same order.
+fn renumber(connection: &Connection) -> rusqlite::Result<()> {
+    for (table, number) in [("events", "seq"), ("orders", "number")] {
+        let wild = format!("SELECT EXISTS (SELECT 1 FROM {table} WHERE {number} NOT BETWEEN 1 AND {MOST})");
+        if connection.query_row(&wild, [], |row| row.get(0))? {
+            tracing::warn!("{table} of the spool have numbers that no agent gave them: they get new ones");
+            connection.execute_batch(&format!(
+                "BEGIN;
+                CREATE TEMP TABLE kept AS SELECT * FROM {table} ORDER BY {number};
+                UPDATE kept SET {number} = rowid;
+                DELETE FROM {table};
+                INSERT INTO {table} SELECT * FROM kept;
+                DROP TABLE kept;
+                COMMIT;"
+            ))?;
+        }
+    }
+    Ok(())
+}
+
+/// The session, which lives with the file, and the first of its numbers that was not given to anything. In a copy another
+/// one begins, and where nobody knows which numbers were given.
+fn session(connection: &Connection, identity: &str) -> rusqlite::Result<(SessionId, u64)> {
     let known = meta(connection, "session")?.and_then(|session| SessionId::new(&session).ok());
-    match known {
-        Some(session) if meta(connection, "file")?.as_deref() == Some(identity) => return Ok(session),
-        Some(_) => tracing::warn!("the spool is a copy, or was put back from one: a new session begins"),
-        None => {}
+    let reserved = match meta(connection, "reserved")? {
+        Some(number) => number.parse().ok().filter(|number| *number <= MOST),
+        None => Some(1),
+    };
+    match (known, reserved) {
+        (Some(session), Some(reserved)) if meta(connection, "file")?.as_deref() == Some(identity) => {
+            return Ok((session, reserved));
+        }
+        (Some(_), Some(_)) => {
+            tracing::warn!("the spool is a copy, or was put back from one: a new session begins");
+        }
+        (Some(_), None) => {
+            tracing::warn!("the spool does not say which numbers were used: a new session begins");
+        }
+        (None, _) => {}
     }
     let fresh = Uuid::new_v4().to_string();
     let transaction = connection.unchecked_transaction()?;
     set(&transaction, "session", &fresh)?;
     set(&transaction, "file", identity)?;
     transaction.commit()?;
-    Ok(SessionId::new(&fresh).expect("a UUID is a session's id"))
+    Ok((SessionId::new(&fresh).expect("a UUID is a session's id"), reserved.unwrap_or(1)))
 }
 
 fn meta(connection: &Connection, key: &str) -> rusqlite::Result<Option<String>> {
-    connection.query_row("SELECT value FROM meta WHERE key = ?1", [key], |row| row.get(0)).optional()
+    connection.query_row("SELECT value FROM meta WHERE key = ?1", [key], |row| text(row, 0)).optional()
+}
+
+/// What stands there, as text, whatever it is: one row that somebody has spoilt keeps no other from being read.
+fn text(row: &Row<'_>, column: usize) -> rusqlite::Result<String> {
+    Ok(match row.get_ref(column)? {
+        ValueRef::Text(bytes) | ValueRef::Blob(bytes) => String::from_utf8_lossy(bytes).into_owned(),
+        ValueRef::Integer(number) => number.to_string(),
+        ValueRef::Real(_) | ValueRef::Null => String::new(),
+    })
 }
 
 fn set(connection: &Connection, key: &str, value: &str) -> rusqlite::Result<()> {
@@ -170,8 +218,8 @@ fn set(connection: &Connection, key: &str, value: &str) -> rusqlite::Result<()> 
 fn waiting(connection: &Connection) -> rusqlite::Result<Vec<Waiting>> {
     let mut query = connection.prepare("SELECT seq, n, line FROM events ORDER BY seq")?;
     let rows = query.query_map([], |row| {
-        let (seq, n, line): (i64, i64, String) = (row.get(0)?, row.get(1)?, row.get(2)?);
-        Ok(Waiting { seq: seq.cast_unsigned(), n: n.cast_unsigned(), line, durable: true })
+        let (seq, n): (i64, i64) = (row.get(0)?, row.get(1).unwrap_or_default());
+        Ok(Waiting { seq: seq.cast_unsigned(), n: n.cast_unsigned(), line: text(row, 2)?, durable: true })
     })?;
     rows.collect()
 }
@@ -180,9 +228,11 @@ fn orders(connection: &Connection) -> rusqlite::Result<Vec<Order>> {
     let query = "SELECT number, op, line, taken_at, carried_out FROM orders ORDER BY number";
     let mut query = connection.prepare(query)?;
     let rows = query.query_map([], |row| {
-        let (number, op): (i64, String) = (row.get(0)?, row.get(1)?);
-        let (line, taken_at, carried_out) = (row.get(2)?, row.get(3)?, row.get(4)?);
-        let op = OpId::new(&op).ok();
+        let number: i64 = row.get(0)?;
+        let (line, taken_at) = (text(row, 2)?, text(row, 3)?);
+        // Not a second time, where that is not known.
+        let carried_out = row.get(4).unwrap_or(true);
+        let op = OpId::new(&text(row, 1)?).ok();
         Ok(op.map(|op| Order {
             number: number.cast_unsigned(),
             op,
@@ -198,8 +248,7 @@ fn orders(connection: &Connection) -> rusqlite::Result<Vec<Order>> {
 /// What a newer version wrote there is not understood: then nothing is known to run, and the folder of the operation
 /// tells.
 fn running(connection: &Connection) -> rusqlite::Result<Option<Running>> {
-    let what: Option<String> =
-        connection.query_row("SELECT what FROM running", [], |row| row.get(0)).optional()?;
+    let what = connection.query_row("SELECT what FROM running", [], |row| text(row, 0)).optional()?;
     Ok(what.and_then(|what| serde_json::from_str(&what).ok()))
 }
 

@@ -2,6 +2,10 @@ use std::fs;
 
 use compartment_core::Commit;
 use compartment_core::event::{Heartbeat, Kind, Target};
+use proptest::collection::{btree_map, vec};
+use proptest::prelude::*;
+use rusqlite::{Connection, params};
+use tempfile::TempDir;
 
 use super::*;
 
@@ -276,4 +280,125 @@ fn one_agent_a_folder_and_no_other_program() {
         .unwrap();
     let refused = Spool::open(other.path(), &host()).err().unwrap().to_string();
     assert!(refused.contains("damaged") && refused.contains("move it away"), "{refused}");
+}
+
+/// A file in which somebody has written.
+fn spoilt(statements: &[&str]) -> TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    let mut spool = open(folder.path());
+    assert_eq!(spool.take(&line("o1")), Receipt::New);
+    spool.begin(running("o1"), started()).unwrap();
+    assert!(spool.end(done()));
+    drop(spool);
+    let connection = Connection::open(folder.path().join("spool.sqlite")).unwrap();
+    for statement in statements {
+        connection.execute(statement, []).unwrap();
+    }
+    folder
+}
+
+#[test]
+fn rows_have_room_before_and_behind_them_whatever_their_numbers() {
+    for end in [i64::MAX, -1] {
+        let events = format!("UPDATE events SET seq = {end} - 2 + seq");
+        let orders = format!("UPDATE orders SET number = {end}");
+        let folder = spoilt(&[&events, &orders]);
+        let mut spool = open(folder.path());
+        assert_eq!(types(&spool), ["rollback-started", "pull-ok"]);
+        spool.acknowledge(&spool.batch(1).unwrap());
+        assert_eq!(spool.take(&line("o2")), Receipt::New);
+        spool.begin(running("o2"), started()).unwrap();
+        drop(spool);
+        let mut spool = open(folder.path());
+        assert_eq!(types(&spool), ["pull-ok", "rollback-started"], "{end}");
+        for op in ["o1", "o2"] {
+            assert_eq!(spool.take(&line(op)), Receipt::Known, "{op} is carried out once");
+        }
+        spool.acknowledge(&spool.batch(9).unwrap());
+        assert_eq!(spool.batch(9), None);
+    }
+}
+
+#[test]
+fn where_nobody_knows_which_numbers_were_used_a_new_session_begins() {
+    for reserved in ["18446744073709551615", "many", "-1", ""] {
+        let folder = spoilt(&[&format!("UPDATE meta SET value = '{reserved}' WHERE key = 'reserved'")]);
+        let mut spool = open(folder.path());
+        let session = spool.session().clone();
+        assert!(heartbeat(&mut spool));
+        let told = told(&spool);
+        assert_ne!(told[0].2, session.as_str(), "as it was said");
+        assert_eq!(told[2].2, session.as_str());
+        spool.begin(running("o2"), started()).unwrap();
+        drop(spool);
+        assert_eq!(open(folder.path()).session(), &session, "{reserved:?}");
+    }
+}
+
+#[test]
+fn a_row_that_is_no_text_spoils_no_other() {
+    let folder = spoilt(&[
+        "INSERT INTO events VALUES (7, 7, CAST(x'ff0a' AS TEXT))",
+        "INSERT INTO orders VALUES (7, CAST(x'ff' AS TEXT), CAST(x'ff' AS TEXT), CAST(x'ff' AS TEXT), -7)",
+        "INSERT INTO running VALUES (1, CAST(x'ff' AS TEXT))",
+    ]);
+    let mut spool = open(folder.path());
+    assert_eq!(spool.batch(9).unwrap().lines.len(), 3);
+    assert_eq!((spool.take(&line("o1")), spool.running()), (Receipt::Known, None));
+}
+
+/// A number, with a liking for those at which something happens.
+fn numbers() -> impl Strategy<Value = i64> {
+    prop_oneof![Just(i64::MIN), -2_i64..3, Just(i64::MAX - 1), Just(i64::MAX), any::<i64>()]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(32))]
+
+    #[test]
+    fn whatever_stands_in_rows_all_that_can_be_read_is_kept(
+        events in btree_map(numbers(), (numbers(), vec(any::<u8>(), 0..9)), 0..4),
+        orders in btree_map(numbers(), (any::<bool>(), numbers()), 0..4),
+        reserved in numbers(),
+    ) {
+        let folder = tempfile::tempdir().unwrap();
+        drop(open(folder.path()));
+        let file = Connection::open(folder.path().join("spool.sqlite")).unwrap();
+        for (seq, (n, line)) in &events {
+            file.execute("INSERT INTO events VALUES (?1, ?2, CAST(?3 AS TEXT))", params![seq, n, line]).unwrap();
+        }
+        for (number, (is_op, carried_out)) in &orders {
+            let op = if *is_op { format!("o{number}") } else { format!("no op {number}") };
+            let row = params![number, op, carried_out];
+            file.execute("INSERT INTO orders VALUES (?1, ?2, '', '', ?3)", row).unwrap();
+        }
+        file.execute("INSERT INTO meta VALUES ('reserved', ?1)", [reserved.to_string()]).unwrap();
+        drop(file);
+
+        let kept: Vec<_> =
+            events.values().map(|(_, line)| String::from_utf8_lossy(line).into_owned()).collect();
+        let lines = |spool: &Spool| spool.batch(99).map(|batch| batch.lines).unwrap_or_default();
+        let mut spool = open(folder.path());
+        prop_assert_eq!(lines(&spool), &kept[..]);
+        for (number, (_, carried_out)) in orders.iter().filter(|(_, (is_op, _))| *is_op) {
+            let receipt = if *carried_out == 0 { Receipt::New } else { Receipt::Known };
+            prop_assert_eq!(spool.take(&line(&format!("o{number}"))), receipt);
+        }
+        spool.begin(running("new"), started()).unwrap();
+        prop_assert!(spool.end(done()));
+        drop(spool);
+
+        let mut spool = open(folder.path());
+        let again = lines(&spool);
+        prop_assert_eq!(&again[..kept.len()], &kept[..]);
+        prop_assert!(again.len() == kept.len() + 2 && again[kept.len() + 1].contains("pull-ok"), "{again:?}");
+        for (number, (_, carried_out)) in orders.iter().filter(|(_, (is_op, _))| *is_op) {
+            prop_assert_eq!(spool.carried_out(&op(&format!("o{number}"))), *carried_out != 0);
+        }
+        prop_assert_eq!(spool.take(&line("new")), Receipt::Known);
+        spool.acknowledge(&spool.batch(99).unwrap());
+        prop_assert_eq!(spool.batch(99), None);
+        drop(spool);
+        prop_assert_eq!(open(folder.path()).batch(99), None);
+    }
 }
