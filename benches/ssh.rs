@@ -26,7 +26,7 @@ use tokio::process::Command;
 
 use self::sshd::Sshd;
 
-#[path = "../compartment-transport-ssh/tests/ssh/sshd.rs"]
+#[path = "../compartment-transport-ssh/tests/common/sshd.rs"]
 #[expect(dead_code, clippy::unwrap_used, clippy::panic, reason = "it is made for tests")]
 mod sshd;
 

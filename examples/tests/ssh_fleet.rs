@@ -21,7 +21,7 @@ use crate::sshd::Sshd;
 mod shared;
 
 #[expect(dead_code, reason = "it can do more than is needed here")]
-#[path = "../../compartment-transport-ssh/tests/ssh/sshd.rs"]
+#[path = "../../compartment-transport-ssh/tests/common/sshd.rs"]
 mod sshd;
 
 /// A repository, a host with a clone of it, and another that is not there.

@@ -18,18 +18,19 @@ async fn a_switch_outlives_its_connection() {
         machine.wait_at_the_door().await;
         world.until_shown([".ggb.", ".gg..", ".gg.."]).await;
         // A network that restarts: the session is gone, and another is made. The switch goes on.
-        assert!(world.door("gpc0").drop_sessions() > 0);
+        assert!(world.door("gpc0").cut() > 0);
         world.hear("gpc0").await;
         assert_eq!((world.shown()[0].as_str(), machine.runs()), (".ggb.", None));
 
         // A network that is away for longer: it ends while nobody sees it.
-        world.door("gpc0").shut();
+        world.door("gpc0").hang(true);
+        world.door("gpc0").cut();
         machine.release();
         machine.has_ended().await;
         assert_eq!(machine.current(), 1);
         assert_eq!(machine.runs(), Some(machine.generations()[0].1.clone()));
         assert_eq!(world.shown()[0], ".ggb.");
-        world.door("gpc0").open_again();
+        world.door("gpc0").hang(false);
     };
     assert_eq!(tokio::join!(switching, dropping).0, Outcome::Ok);
     world.until_shown([".gggg", ".gg..", ".gg.."]).await;

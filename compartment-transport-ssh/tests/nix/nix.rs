@@ -49,6 +49,12 @@ impl Nix {
         ]
     }
 
+    /// The same, as a line for sshd.
+    pub(crate) fn login(&self) -> String {
+        let variables = self.variables().into_iter().map(|(name, value)| format!("\"{name}={value}\""));
+        format!("SetEnv {}", variables.collect::<Vec<_>>().join(" "))
+    }
+
     /// Runs a program as a login on the machine would, and gives what it prints.
     pub(crate) fn run(&self, program: impl AsRef<Path>, args: &[&str]) -> String {
         let mut command = Command::new(program.as_ref());

@@ -1,5 +1,6 @@
 //! A hub that watches the machines over ssh and the repository by git, and whoever works with it.
 
+use std::fs;
 use std::future::Future;
 use std::path::Path;
 use std::sync::Arc;
@@ -17,10 +18,10 @@ use compartment_transport_ssh::{Inventory, SshTransport};
 use futures::StreamExt;
 use futures::future::join_all;
 
-use super::door::{Door, Keys};
 use super::fleet::{Fleet, HOSTS};
 use super::nix::text;
 use super::repository::{UPDATE, git};
+use super::sshd::Sshd;
 
 /// How long anything may take here before it counts as hanging.
 const LONG: Duration = Duration::from_secs(90);
@@ -30,7 +31,7 @@ pub(crate) type Programs = Vec<Vec<String>>;
 
 pub(crate) struct World {
     pub(crate) hub: Hub,
-    doors: Vec<(&'static str, Door)>,
+    doors: Vec<(&'static str, Sshd)>,
     pub(crate) fleet: Fleet,
 }
 
@@ -74,10 +75,12 @@ fn inventory(fleet: &Fleet, ssh_config: &Path, rollbacks: &[(&str, Programs)]) -
 impl World {
     /// With rollbacks that these hosts do in another way.
     pub(crate) async fn start(fleet: Fleet, rollbacks: &[(&str, Programs)]) -> Self {
-        let keys = Keys::make(fleet.folder().join("keys"));
-        let doors = HOSTS.map(|name| (name, Door::open(name, fleet.machine(name), &keys))).into();
+        let doors = HOSTS.map(|name| (name, Sshd::with(&fleet.machine(name).login())));
+        let ssh_config = fleet.folder().join("ssh_config");
+        fs::write(&ssh_config, doors.iter().map(|(name, sshd)| sshd.entry(name)).collect::<String>())
+            .unwrap();
         let clock = Arc::new(SystemClock::default());
-        let inventory = inventory(&fleet, &keys.config(), rollbacks);
+        let inventory = inventory(&fleet, &ssh_config, rollbacks);
         let transport = SshTransport::new(&inventory, clock.clone()).unwrap();
         let forge = GitConfig::new(text(&fleet.repository.bare), fleet.folder().join("mirror"));
         let forge = GitForge::open(forge, Stop::default()).unwrap();
@@ -91,14 +94,14 @@ impl World {
         for name in HOSTS {
             hub.configure(id(name), "main".parse().unwrap(), Default::default()).await.unwrap();
         }
-        Self { hub, doors, fleet }
+        Self { hub, doors: doors.into(), fleet }
     }
 
     pub(crate) async fn stop(self) {
         self.hub.shutdown().await;
     }
 
-    pub(crate) fn door(&self, name: &str) -> &Door {
+    pub(crate) fn door(&self, name: &str) -> &Sshd {
         &self.doors.iter().find(|(host, _)| *host == name).unwrap().1
     }
 

@@ -19,12 +19,7 @@ use crate::sshd::{Sshd, signal};
 async fn a_host_that_hangs_delays_nobody_and_comes_back() {
     let (well, ill) = (Sshd::start(), Sshd::start());
     let (gpc0, gpc1) = (Machine::new("gpc0"), Machine::new("ill"));
-    let config = well.ssh_config(&format!(
-        "Host ill\n  HostName 127.0.0.1\n  Port {}\n  UserKnownHostsFile {}\n  IdentityFile {}",
-        ill.port,
-        ill.path("known_hosts").display(),
-        ill.path("user_key").display()
-    ));
+    let config = well.ssh_config(&ill.entry("ill"));
     let transport = transport(ssh(&config), [gpc0.host(), gpc1.host()]);
     let hub = Hub::new();
     transport.start(Arc::<Hub>::clone(&hub)).await;

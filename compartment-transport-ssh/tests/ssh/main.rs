@@ -8,4 +8,5 @@ mod faults;
 mod hub;
 mod machine;
 mod reasons;
+#[path = "../common/sshd.rs"]
 mod sshd;
