@@ -211,6 +211,8 @@ mod tests {
             "Timeout, server gpc0 not responding.\r\n",
             "ssh: connect to host 10.0.0.1 port 22: No route to host\r\n",
             "ssh: Could not resolve hostname nothing.invalid: Name or service not known\r\n",
+            "ssh: Could not resolve hostname gpc0: Temporary failure in name resolution\r\n",
+            "ssh: connect to host 10.0.0.1 port 22: Network is unreachable\r\n",
             "Host key verification failed.\r\n",
             "No ED25519 host key is known for [127.0.0.1]:2 and you have requested strict checking.\r\nHost key verification failed.\r\n",
             "All yours are belong to us\r\nroot@127.0.0.1: Permission denied (publickey,password).\r\n",
@@ -228,6 +230,8 @@ mod tests {
         timed out: is it on, and is a firewall in the way? (Timeout, server gpc0 not responding.)
         no route: is the network or the VPN up? (connect to host 10.0.0.1 port 22: No route to host)
         its name cannot be resolved: check the destination (Could not resolve hostname nothing.invalid: Name or service not known)
+        its name cannot be resolved: check the destination (Could not resolve hostname gpc0: Temporary failure in name resolution)
+        no route: is the network or the VPN up? (connect to host 10.0.0.1 port 22: Network is unreachable)
         its host key is not known: connect once by hand with ssh, compare the fingerprint, accept it (Host key verification failed.)
         its host key is not known: connect once by hand with ssh, compare the fingerprint, accept it (No ED25519 host key is known for [127.0.0.1]:2 and you have requested strict checking.)
         not let in: does `ssh` by hand work without a question? (the key, the agent, the user's name) (root@127.0.0.1: Permission denied (publickey,password).)

@@ -1,6 +1,6 @@
 //! OpenSSH's sshd, at an address of its own, with keys of its own; and how ssh is to reach it.
 
-use std::fs;
+use std::fs::{self, File};
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -65,8 +65,9 @@ impl Sshd {
             words.extend([program(), "-D".into(), "-f".into(), self.path("sshd_config")]);
             words.extend(["-E".into(), self.path("sshd.log")]);
             let mut sshd = Command::new(&words[0]);
-            let sshd = sshd.args(&words[1..]).stdin(Stdio::null()).stdout(Stdio::null());
-            let mut child = sshd.spawn().unwrap();
+            sshd.args(&words[1..]).stdin(Stdio::null()).stdout(Stdio::null());
+            let log = File::options().create(true).append(true).open(self.path("sshd.log")).unwrap();
+            let mut child = sshd.stderr(log).spawn().unwrap();
             while child.try_wait().unwrap().is_none() {
                 if self.listened() > listened {
                     self.process = Some(child);
@@ -130,7 +131,7 @@ impl Sshd {
     }
 
     /// It may be a child of the command that it is run by.
-    fn listener(&self) -> Option<u32> {
+    pub(crate) fn listener(&self) -> Option<u32> {
         let mut process = self.process.as_ref()?.id();
         while !is_sshd(process) {
             process = children(process).next()?;

@@ -1,8 +1,12 @@
 //! A machine's own Nix: store, state, profile and home in a folder, no daemon and no network.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Duration;
+
+use super::world::within;
 
 const CONFIG: &str = "\
 experimental-features = nix-command flakes
@@ -20,7 +24,7 @@ pub(crate) struct Nix {
 
 impl Nix {
     pub(crate) fn create(root: PathBuf) -> Self {
-        for folder in ["nix/store", "nix/var/nix/profiles", "etc/nix", "home", "run"] {
+        for folder in ["nix/store", "nix/var/nix/profiles", "etc/nix", "home", "run", "bin"] {
             fs::create_dir_all(root.join(folder)).unwrap();
         }
         fs::write(root.join("etc/nix/nix.conf"), CONFIG).unwrap();
@@ -45,7 +49,7 @@ impl Nix {
             ("NIX_STATE_DIR", path("nix/var/nix")),
             ("NIX_LOG_DIR", path("nix/var/log/nix")),
             ("NIX_CONF_DIR", path("etc/nix")),
-            ("PATH", std::env::var("PATH").unwrap()),
+            ("PATH", format!("{}:{}", path("bin"), std::env::var("PATH").unwrap())),
         ]
     }
 
@@ -99,22 +103,63 @@ impl Nix {
         fs::write(self.path("run/held"), "").unwrap();
     }
 
+    async fn comes(&self, name: &str) {
+        until(|| self.path(name).exists()).await;
+    }
+
     /// Until an activation has come to where it waits.
     pub(crate) async fn wait_at_the_door(&self) {
-        while !self.path("run/waits").exists() {
-            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        self.comes("run/waits").await;
+    }
+
+    /// Where operations are kept.
+    pub(crate) fn operations(&self) -> PathBuf {
+        self.path("home/.local/state/compartment/ops")
+    }
+
+    /// Until a switch has ended here, whoever knows of it.
+    pub(crate) async fn has_ended(&self) {
+        let ended = || {
+            let operations = fs::read_dir(self.operations()).unwrap();
+            operations.filter_map(Result::ok).any(|operation| {
+                let ending = fs::read_to_string(operation.path().join("ended")).unwrap_or_default();
+                ending.starts_with("kind switch")
+            })
+        };
+        until(ended).await;
+    }
+
+    /// How often a system was activated.
+    pub(crate) fn activations(&self) -> usize {
+        fs::read_to_string(self.path("run/activations")).unwrap_or_default().lines().count()
+    }
+
+    /// Whoever wants something on disk waits, or goes on.
+    pub(crate) fn hold_what_syncs(&self, hold: bool) {
+        let (program, held) = (self.path("bin/sync"), self.path("run/disk"));
+        if !hold {
+            return fs::remove_file(held).unwrap();
+        }
+        fs::write(held, "").unwrap();
+        fs::write(&program, include_str!("config/sync.sh").replace("ROOT", &text(&self.root))).unwrap();
+        fs::set_permissions(program, fs::Permissions::from_mode(0o755)).unwrap();
+    }
+
+    pub(crate) async fn waits_to_sync(&self) {
+        self.comes("run/disk.waits").await;
+    }
+
+    /// What is in memory is gone.
+    pub(crate) fn loses_power(&self) {
+        for name in ["run/held", "run/waits"] {
+            let _may_not_be_there = fs::remove_file(self.path(name));
         }
     }
 
-    /// Until an operation has ended here, whoever knows of it.
-    pub(crate) async fn has_ended(&self) {
-        let ended = || {
-            let operations = fs::read_dir(self.path("home/.local/state/compartment/ops")).unwrap();
-            operations.filter_map(Result::ok).any(|operation| operation.path().join("ended").exists())
-        };
-        while !ended() {
-            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
-        }
+    pub(crate) fn boots_its_profile(&self) {
+        let link = self.path("run/current-system");
+        fs::remove_file(&link).unwrap();
+        std::os::unix::fs::symlink(self.profile().canonicalize().unwrap(), link).unwrap();
     }
 
     pub(crate) fn release(&self) {
@@ -127,6 +172,16 @@ impl Nix {
         let current = listed.lines().find(|line| line.contains("(current)")).unwrap();
         current.split_whitespace().next().unwrap().parse().unwrap()
     }
+}
+
+/// Waits until something is so on a machine.
+pub(crate) async fn until(is_so: impl Fn() -> bool) {
+    let wait = async {
+        while !is_so() {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    within(wait).await;
 }
 
 /// What a program prints; it has to succeed.

@@ -2,23 +2,27 @@
 
 use std::fs;
 use std::future::Future;
-use std::path::Path;
-use std::sync::Arc;
-use std::time::Duration;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::{Duration, Instant};
+
+use async_trait::async_trait;
 
 use compartment_core::event::{Event, Said};
 use compartment_core::operation::Outcome;
 use compartment_core::{
-    Actor, Ask, Commit, Compartment, HostId, Matrix, PrId, ReadOptions, Request, Row, Status,
+    Actor, Ask, Commit, Compartment, HostId, Matrix, PrId, ReadOptions, Request, Row, Span, Status, Timestamp,
 };
 use compartment_forge::git::{GitConfig, GitForge};
 use compartment_local::run::Stop;
+use compartment_runtime::Clock;
 use compartment_runtime::hub::{Config, End, Hub, MemoryLog, Ports, SystemClock, new_op};
-use compartment_transport_ssh::{Inventory, SshTransport};
+use compartment_transport_ssh::{Inventory, Reach, Reason, SshTransport};
 use futures::StreamExt;
 use futures::future::join_all;
 
 use super::fleet::{Fleet, HOSTS};
+use super::network::Network;
 use super::nix::text;
 use super::repository::{UPDATE, git};
 use super::sshd::Sshd;
@@ -31,15 +35,51 @@ pub(crate) type Programs = Vec<Vec<String>>;
 
 pub(crate) struct World {
     pub(crate) hub: Hub,
-    doors: Vec<(&'static str, Sshd)>,
+    pub(crate) transport: Arc<SshTransport>,
+    pub(crate) clock: Arc<Ahead>,
+    doors: [(&'static str, Mutex<Sshd>); 3],
+    network: Option<Network>,
     pub(crate) fleet: Fleet,
 }
 
+/// The machine's clock, or ahead of it.
+#[derive(Default)]
+pub(crate) struct Ahead {
+    clock: SystemClock,
+    by_ms: AtomicU64,
+}
+
+impl Ahead {
+    /// So much time has passed, as it seems.
+    pub(crate) fn skip(&self, span: Span) {
+        self.by_ms.fetch_add(span.as_millis(), Ordering::Relaxed);
+    }
+
+    fn by(&self) -> Span {
+        Span::from_millis(self.by_ms.load(Ordering::Relaxed))
+    }
+}
+
+#[async_trait]
+impl Clock for Ahead {
+    fn wall(&self) -> Timestamp {
+        self.clock.wall() + self.by()
+    }
+
+    fn elapsed(&self) -> Span {
+        Span::from_millis(self.clock.elapsed().as_millis() + self.by().as_millis())
+    }
+
+    async fn sleep(&self, span: Span) {
+        self.clock.sleep(span).await;
+    }
+}
+
 /// How the machines are reached and operated, as it would stand in a file; with rollbacks that some do in another way.
-fn inventory(fleet: &Fleet, ssh_config: &Path, rollbacks: &[(&str, Programs)]) -> Inventory {
+fn inventory(fleet: &Fleet, ssh: &str, rollbacks: &[(&str, Programs)]) -> Inventory {
     let mut file = format!(
         "defaults = {{ tests = \"tests\", interval_s = 1, busy_interval_s = 1 }}\n\
-         ssh = {{ config_file = {ssh_config:?} }}\n"
+         ssh = {{ {ssh} }}\n"
     );
     for name in HOSTS {
         let nix = fleet.machine(name);
@@ -76,17 +116,40 @@ impl World {
     /// With rollbacks that these hosts do in another way.
     pub(crate) async fn start(fleet: Fleet, rollbacks: &[(&str, Programs)]) -> Self {
         let doors = HOSTS.map(|name| (name, Sshd::with(&fleet.machine(name).login())));
+        Self::behind(doors, None, fleet, "", rollbacks).await
+    }
+
+    /// With machines that have addresses and processes of their own, and limits of ssh as they stand in a file. Nothing
+    /// where this machine does not allow it.
+    pub(crate) async fn apart(limits: &str) -> Option<Self> {
+        let (network, fleet) = (Network::lay()?, Fleet::create());
+        let doors = HOSTS.map(|name| {
+            let login = fleet.machine(name).login();
+            (name, Sshd::within(network.machine(name), network.address(name), &login))
+        });
+        Some(Self::behind(doors, Some(network), fleet, limits, &[]).await)
+    }
+
+    async fn behind(
+        doors: [(&'static str, Sshd); 3],
+        network: Option<Network>,
+        fleet: Fleet,
+        limits: &str,
+        rollbacks: &[(&str, Programs)],
+    ) -> Self {
         let ssh_config = fleet.folder().join("ssh_config");
         fs::write(&ssh_config, doors.iter().map(|(name, sshd)| sshd.entry(name)).collect::<String>())
             .unwrap();
-        let clock = Arc::new(SystemClock::default());
-        let inventory = inventory(&fleet, &ssh_config, rollbacks);
-        let transport = SshTransport::new(&inventory, clock.clone()).unwrap();
+        let clock = Arc::new(Ahead::default());
+        let ssh =
+            format!("config_file = {ssh_config:?}{}{limits}", if limits.is_empty() { "" } else { ", " });
+        let inventory = inventory(&fleet, &ssh, rollbacks);
+        let transport = Arc::new(SshTransport::new(&inventory, clock.clone()).unwrap());
         let forge = GitConfig::new(text(&fleet.repository.bare), fleet.folder().join("mirror"));
         let forge = GitForge::open(forge, Stop::default()).unwrap();
         let ports = Ports {
-            clock,
-            transports: vec![Arc::new(transport)],
+            clock: clock.clone(),
+            transports: vec![transport.clone()],
             forge: Some(Arc::new(forge)),
             ..Ports::new(Arc::new(MemoryLog::default()))
         };
@@ -94,15 +157,28 @@ impl World {
         for name in HOSTS {
             hub.configure(id(name), "main".parse().unwrap(), Default::default()).await.unwrap();
         }
-        Self { hub, doors: doors.into(), fleet }
+        let doors = doors.map(|(name, sshd)| (name, Mutex::new(sshd)));
+        Self { hub, transport, clock, doors, network, fleet }
     }
 
     pub(crate) async fn stop(self) {
         self.hub.shutdown().await;
     }
 
-    pub(crate) fn door(&self, name: &str) -> &Sshd {
-        &self.doors.iter().find(|(host, _)| *host == name).unwrap().1
+    pub(crate) fn door(&self, name: &str) -> MutexGuard<'_, Sshd> {
+        self.doors.iter().find(|(host, _)| *host == name).unwrap().1.lock().unwrap()
+    }
+
+    pub(crate) fn network(&self) -> &Network {
+        self.network.as_ref().unwrap()
+    }
+
+    /// Why a host cannot be asked, where it cannot.
+    pub(crate) fn away(&self, name: &str) -> Option<Reason> {
+        match self.transport.reach(&id(name)).unwrap() {
+            Reach::Unreachable(why) => Some(why.reason),
+            Reach::Untried | Reach::Answers => None,
+        }
     }
 
     pub(crate) fn matrix(&self) -> Matrix {
@@ -154,6 +230,21 @@ impl World {
     pub(crate) async fn hear(&self, name: &str) {
         let end = within(self.hub.run(id(name), request(Ask::Refresh { host: Some(id(name)) }))).await;
         assert_eq!(end.unwrap(), End::Done);
+    }
+
+    /// Looks until a host cannot be asked for this reason.
+    pub(crate) async fn until_away(&self, name: &str, why: &Reason) {
+        self.until_away_by(name, &why.to_string(), |reason| reason == why).await;
+    }
+
+    pub(crate) async fn until_away_by(&self, name: &str, what: &str, is_so: impl Fn(&Reason) -> bool) {
+        let begun = Instant::now();
+        while !self.away(name).is_some_and(|reason| is_so(&reason)) {
+            assert!(begun.elapsed() < LONG, "{name} is not away by: {what}, but {:?}", self.away(name));
+            // It says the same to whoever asks within a moment.
+            let _away = self.transport.look(&id(name)).await;
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
     }
 
     pub(crate) async fn on_all(&self, ask: impl Fn(HostId) -> Ask) {
@@ -246,7 +337,7 @@ fn request(ask: Ask) -> Request {
     Request { op: new_op(), by: Actor::new("mba").unwrap(), ask, deliver_by: None }
 }
 
-async fn within<T>(work: impl Future<Output = T>) -> T {
+pub(crate) async fn within<T>(work: impl Future<Output = T>) -> T {
     tokio::time::timeout(LONG, work).await.expect("it hangs")
 }
 

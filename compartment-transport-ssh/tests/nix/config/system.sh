@@ -23,6 +23,7 @@ while [ -e "\$run/held" ]; do
 done
 ln -s $out "\$run/current-system.new"
 mv -T "\$run/current-system.new" "\$run/current-system"
+echo $out >> "\$run/activations"
 echo "$kernel runs"
 EOF
 chmod +x "$out/bin/switch-to-configuration"
