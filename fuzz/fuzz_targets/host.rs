@@ -18,8 +18,7 @@ use std::cell::RefCell;
 use std::fmt::Debug;
 use std::fs;
 use std::io::Write;
-use std::path::{Path, PathBuf};
-use std::sync::LazyLock;
+use std::path::Path;
 
 use compartment_core::Text;
 pub use config::Config;
@@ -54,24 +53,27 @@ pub fn running(text: &str) {
     }
 }
 
-/// Where output goes.
-static FOLDER: LazyLock<PathBuf> = LazyLock::new(|| {
-    let folder = std::env::temp_dir().join(format!("compartment-fuzz-{}", std::process::id()));
-    fs::create_dir_all(&folder).expect("a temporary folder can be made");
-    folder
-});
-
 /// What a program prints, so many bytes at a time: what is kept of it, and its last words.
 pub fn printed(data: &[u8], at_once: usize) -> (Vec<u8>, Text) {
-    let log = RefCell::new(Log::create(&FOLDER));
-    let mut stream = Stream::new(&log);
-    data.chunks(at_once).for_each(|part| stream.write_all(part).expect("it takes everything"));
-    stream.end();
-    (fs::read(FOLDER.join(files::OUTPUT)).expect("it is there"), log.into_inner().last_words())
+    kept(|log| {
+        let log = RefCell::new(log);
+        let mut stream = Stream::new(&log);
+        data.chunks(at_once).for_each(|part| stream.write_all(part).expect("it takes everything"));
+        stream.end();
+        log.into_inner().last_words()
+    })
 }
 
 /// What is kept of a program's beginning.
 pub fn begun(argv: &[String]) -> Vec<u8> {
-    Log::create(&FOLDER).begin(argv);
-    fs::read(FOLDER.join(files::OUTPUT)).expect("it is there")
+    kept(|mut log| log.begin(argv)).0
+}
+
+fn kept<T>(write: impl FnOnce(Log) -> T) -> (Vec<u8>, T) {
+    let folder = std::env::temp_dir().join(format!("compartment-fuzz-{}", std::process::id()));
+    fs::create_dir_all(&folder).expect("a temporary folder can be made");
+    let written = write(Log::create(&folder));
+    let file = fs::read(folder.join(files::OUTPUT)).expect("it is there");
+    fs::remove_dir_all(&folder).expect("and then it is not");
+    (file, written)
 }
