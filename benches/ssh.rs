@@ -17,7 +17,7 @@ use compartment_benches::measure::{Rounds, Scale, at_least, at_most, median, res
 use compartment_core::HostId;
 use compartment_core::event::Reading;
 use compartment_runtime::hub::SystemClock;
-use compartment_transport_ssh::host::{HostPath, Look, Nonce, SHELL, Site, look, read_look};
+use compartment_transport_ssh::host::{HostPath, LogId, Look, Nonce, SHELL, Site, look, read_look};
 use compartment_transport_ssh::{Destination, Host, Inventory, Pace, Ssh, SshTransport};
 use futures::stream::{self, StreamExt};
 use tempfile::TempDir;
@@ -87,7 +87,7 @@ impl World {
         let ssh = Ssh { config_file: Some(config.clone()), parallel: CONNECT_AT_ONCE, ..Ssh::default() };
         let inventory =
             Inventory::new(ssh, names.iter().map(host).collect()).expect("their names are different");
-        let transport = SshTransport::new(&inventory, Arc::new(SystemClock::default()));
+        let transport = SshTransport::new(&inventory, Arc::new(SystemClock::default()), &LogId::random());
         let transport = transport.expect("there is a folder for control sockets");
         Self { names, transport, site, folder, config, _sshd: sshd }
     }

@@ -85,8 +85,12 @@ impl Master {
         }
     }
 
-    pub(super) fn session(&self) -> &Session {
-        &self.0
+    pub(super) fn socket(&self) -> &Path {
+        self.0.control_socket()
+    }
+
+    pub(super) async fn is_there(&self) -> bool {
+        self.0.check().await.is_ok()
     }
 
     /// It broke: why, as far as anybody says.

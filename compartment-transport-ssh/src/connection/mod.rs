@@ -5,10 +5,11 @@
 //! | first, and after a break | `ssh` makes a connection and leaves it in the background (a *master*) |
 //! | every | one run of a shell over that connection, the script on its standard input |
 //!
-//! The master is begun here and not by the `openssh` crate, which does the rest: the crate always says itself whether
-//! an unknown host key is accepted, where the user's ssh configuration has to have the word; and it leaves the `ssh`
-//! of a connection that never comes about behind. Nobody asks anything: without a rule of the user's own, ssh in
-//! batch mode refuses an unknown key as it refuses a changed one.
+//! The master is begun here and not by the `openssh` crate, which tries it and ends it: the crate always says itself
+//! whether an unknown host key is accepted, where the user's ssh configuration has to have the word; and it leaves the
+//! `ssh` of a connection that never comes about behind. Nor are questions asked by way of the crate: its `ssh` would
+//! read the user's configuration once more, for a host called `none`. Nobody asks anything: without a rule of the
+//! user's own, ssh in batch mode refuses an unknown key as it refuses a changed one.
 
 mod exec;
 mod gate;
@@ -19,7 +20,7 @@ mod unreachable;
 pub use options::{Destination, Ssh};
 pub use unreachable::{Reason, Unreachable};
 
-pub(crate) use exec::Answer;
+pub(crate) use exec::{Answer, Question};
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,9 +28,10 @@ use std::time::Duration;
 use tempfile::TempDir;
 use tokio::time::timeout;
 
-use self::exec::{Ran, shell, through};
+use self::exec::{alone, ask, through};
 use self::gate::Gate;
 use self::master::Master;
+use crate::host::Nonce;
 
 /// What all connections have in common: how ssh is called, where control sockets are, how many connect at once.
 #[derive(Debug)]
@@ -70,34 +72,33 @@ impl Connection {
     ///
     /// # Errors
     /// [`Unreachable`]; whether the script was run is not known then.
-    pub(crate) async fn ask(&mut self, script: &str) -> Result<Answer, Unreachable> {
+    pub(crate) async fn ask(&mut self, question: &Question<'_>) -> Result<Answer, Unreachable> {
         if !self.ways.ssh.share {
-            return self.ask_alone(script).await;
+            return self.ask_alone(question).await;
         }
         // What lay idle may have broken in the meantime: that is no news, and another is made.
         let fresh = self.master.is_none();
-        match self.ask_shared(script).await {
+        match self.ask_shared(question).await {
             Err(error) if !fresh && self.master.is_none() && error.reason != Reason::TimedOut => {
                 tracing::debug!(destination = self.destination.as_str(), %error, "connecting again");
-                self.ask_shared(script).await
+                self.ask_shared(question).await
             }
             answer => answer,
         }
     }
 
-    async fn ask_shared(&mut self, script: &str) -> Result<Answer, Unreachable> {
+    async fn ask_shared(&mut self, question: &Question<'_>) -> Result<Answer, Unreachable> {
         let master = match self.master.take() {
             Some(master) => master,
             None => self.connect().await?,
         };
         // Whoever gives up in the middle leaves no connection of which nobody knows what it is at.
-        let ran = timeout(self.ways.ssh.answer_within, through(master.session(), script)).await;
-        match ran {
-            Ok(Ok(Ran::Answered(answer))) => {
+        match timeout(self.ways.ssh.answer_within, ask(through(master.socket()), question)).await {
+            Ok(Ok(ran)) if ran.failed && !master.is_there().await => Err(master.bury(&ran.aside).await),
+            Ok(Ok(ran)) => {
                 self.master = Some(master);
-                Ok(answer)
+                Ok(ran.answer())
             }
-            Ok(Ok(Ran::Broke(printed))) => Err(master.bury(&printed).await),
             Ok(Err(error)) => {
                 master.close().await;
                 Err(Unreachable::new(Reason::NoSsh, &error.to_string()))
@@ -109,17 +110,19 @@ impl Connection {
         }
     }
 
-    async fn ask_alone(&self, script: &str) -> Result<Answer, Unreachable> {
-        self.ways
-            .gate
-            .pass(|| async {
-                let limit = self.ways.ssh.connect_within + self.ways.ssh.answer_within;
-                match timeout(limit, shell(&self.ways.ssh, &self.destination, script)).await {
-                    Ok(answer) => answer,
-                    Err(_) => Err(self.late()),
-                }
-            })
-            .await
+    async fn ask_alone(&self, question: &Question<'_>) -> Result<Answer, Unreachable> {
+        let Ways { ssh, gate, .. } = &*self.ways;
+        let limit = ssh.connect_within + ssh.answer_within;
+        gate.pass(|| async {
+            match timeout(limit, ask(alone(ssh, &self.destination), question)).await {
+                // A shell that was killed on the host had printed something.
+                Ok(Ok(ran)) if ran.failed && ran.is_mute() => Err(Unreachable::by_ssh(&ran.aside)),
+                Ok(Ok(ran)) => Ok(ran.answer()),
+                Ok(Err(error)) => Err(Unreachable::new(Reason::NoSsh, &error.to_string())),
+                Err(_) => Err(self.late()),
+            }
+        })
+        .await
     }
 
     fn late(&self) -> Unreachable {
@@ -132,15 +135,24 @@ impl Connection {
         let made = gate.pass(|| Master::begin(ssh, &self.destination, folder.path(), self.idle_s)).await;
         match made {
             // ssh hides what the jump host's ssh says from whoever leaves a connection in the background.
-            Err(error) if error.is_mute() => {
-                let asked = gate.pass(|| async {
-                    let limit = ssh.connect_within + ssh.connect_within;
-                    timeout(limit, shell(ssh, &self.destination, "")).await.unwrap_or(Err(error.clone()))
-                });
-                Err(asked.await.err().unwrap_or(error))
-            }
+            Err(error) if error.is_mute() => Err(self.why_not().await.unwrap_or(error)),
             made => made,
         }
+    }
+
+    /// What ssh says where it does not leave a connection in the background.
+    async fn why_not(&self) -> Option<Unreachable> {
+        let Ways { ssh, gate, .. } = &*self.ways;
+        let nonce = Nonce::random();
+        let nothing = Question { script: "", nonce: &nonce, still: None };
+        let limit = ssh.connect_within + ssh.connect_within;
+        let ran = gate.pass(|| async {
+            match timeout(limit, ask(alone(ssh, &self.destination), &nothing)).await {
+                Ok(Ok(ran)) if ran.failed && ran.is_mute() => Err(Unreachable::by_ssh(&ran.aside)),
+                Ok(_) | Err(_) => Ok(()),
+            }
+        });
+        ran.await.err()
     }
 
     /// Ends the connection.

@@ -30,6 +30,12 @@ impl Nonce {
         }
     }
 
+    /// A new one.
+    #[must_use]
+    pub fn random() -> Self {
+        Self(std::iter::repeat_with(fastrand::alphanumeric).take(24).collect())
+    }
+
     /// The word.
     #[must_use]
     pub fn as_str(&self) -> &str {
@@ -72,6 +78,25 @@ fn said(words: &Text) -> String {
 impl BadAnswer {
     pub(super) fn part(part: &'static str, said: &str) -> Self {
         Self::Part { part, said: Text::cut(said, SHOWN) }
+    }
+}
+
+/// What a line of an answer means to whoever reads along.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// The script of [`begin`](super::begin) waits for [`GO`](super::GO).
+    Ready,
+    /// The last line: nothing that comes later belongs to the answer.
+    End,
+}
+
+/// Reads a line, without its end, of an answer that is still coming.
+#[must_use]
+pub fn part(line: &[u8], nonce: &Nonce) -> Option<Part> {
+    match line.strip_prefix(nonce.as_str().as_bytes())? {
+        b" ready" => Some(Part::Ready),
+        b" end" => Some(Part::End),
+        _ => None,
     }
 }
 

@@ -28,6 +28,7 @@
 //! - An operation is a process of its own, in a folder of its own. It outlives the connection; its result waits in
 //!   the folder until it is acknowledged. An id that was begun once is not begun again.
 //! - One operation a host: the lock names its holder, and is void when that holder is gone, also after a reboot.
+//! - What has ended is told to its [`Owner`] alone, in the order in which it ended.
 //! - Who was killed claims nothing: such an operation is *gone*, without a result.
 //!
 //! # What does not
@@ -47,7 +48,7 @@ pub use answer::{
     Acknowledged, Asked, Begun, Ended, Finding, Generation, Gone, Look, Printed, Running, Verdict,
     read_acknowledge, read_begin, read_check, read_generations, read_look, read_stop,
 };
-pub use frame::{ANSWER_LIMIT, BadAnswer, Nonce};
+pub use frame::{ANSWER_LIMIT, BadAnswer, Nonce, Part, part};
 pub use quote::{HasNul, quote};
-pub use script::{Check, Order, SHELL, Tail, Tests, acknowledge, begin, check, generations, look, stop};
-pub use site::{HostPath, Site};
+pub use script::{Check, GO, Order, SHELL, Tail, Tests, acknowledge, begin, check, generations, look, stop};
+pub use site::{HostPath, LogId, Owner, Site};

@@ -16,6 +16,9 @@ use super::{HostPath, Nonce, Site, quote};
 /// What runs on the host, with a script as its standard input. Every login shell understands it.
 pub const SHELL: &str = "exec /bin/sh -s";
 
+/// What the script of [`begin`] wants to read when it is ready.
+pub const GO: &str = "go\n";
+
 const PRELUDE: &str = include_str!("scripts/prelude.sh");
 const FACTS: &str = include_str!("scripts/facts.sh");
 const LOCK: &str = include_str!("scripts/lock.sh");
@@ -130,6 +133,7 @@ impl Script {
         self.set("SYSTEM_LINK", site.system_link.as_str());
         self.set("SYSTEM_PROFILE", site.system_profile.as_str());
         self.set("STATE", &path(&site.state));
+        self.set("OWNER", site.owner.as_str());
         self.set("SUDO", if site.sudo { "1" } else { "" });
         let programs: Vec<_> = site.programs.iter().map(HostPath::as_str).collect();
         self.set("PROGRAMS", &programs.join(":"));
@@ -144,7 +148,7 @@ impl Script {
 
     /// All of it is read before any of it runs: what is cut off does nothing.
     fn with(self, parts: &[&str]) -> String {
-        format!("{}{}\nmain </dev/null\n", self.head, parts.join("\n"))
+        format!("{}{}\nmain 3<&0 </dev/null; exit\n", self.head, parts.join("\n"))
     }
 }
 

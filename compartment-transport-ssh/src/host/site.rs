@@ -3,7 +3,7 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use compartment_core::Invalid;
+use compartment_core::{HostId, Invalid};
 use compartment_local::observe::{Managed, Places};
 use compartment_local::operation::Machine;
 
@@ -40,6 +40,56 @@ impl fmt::Display for HostPath {
     }
 }
 
+/// For whom operations are carried out: a host, as it is called there where a log is kept of it. Nobody else is told of
+/// their results, nor removes them: what is done for another log, or for another host that shares the home of this
+/// one, proves nothing here.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Owner(String);
+
+impl Owner {
+    /// The owner of the operations of a host that a log is about.
+    #[must_use]
+    pub fn new(host: &HostId, log: &LogId) -> Self {
+        Self(format!("{host}@{}", log.as_str()))
+    }
+
+    /// The owner as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// A log, told apart from all others: the same for as long as the log is the same.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogId(String);
+
+impl LogId {
+    /// Takes what tells it apart.
+    ///
+    /// # Errors
+    /// [`Invalid`] unless it is 8 to 64 ASCII letters and digits.
+    pub fn new(raw: &str) -> Result<Self, Invalid> {
+        if (8..=64).contains(&raw.len()) && raw.bytes().all(|b| b.is_ascii_alphanumeric()) {
+            Ok(Self(raw.to_owned()))
+        } else {
+            Err(Invalid { what: "id of a log", expected: "8 to 64 ASCII letters and digits" })
+        }
+    }
+
+    /// One of a log that there was not before.
+    #[must_use]
+    pub fn random() -> Self {
+        Self(std::iter::repeat_with(fastrand::alphanumeric).take(24).collect())
+    }
+
+    /// The id as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
 /// Where things are on a host, and how it is operated. The default is a NixOS or nix-darwin host without a checkout.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Site {
@@ -51,8 +101,8 @@ pub struct Site {
     pub system_link: HostPath,
     /// The profile of the system's generations; `/nix/var/nix/profiles/system` unless said.
     pub system_profile: HostPath,
-    /// The folder in which operations and their results are kept; `${XDG_STATE_HOME:-$HOME/.local/state}/compartment`
-    /// unless said.
+    /// The folder in which operations and their results are kept, in one of its own for each machine;
+    /// `${XDG_STATE_HOME:-$HOME/.local/state}/compartment` unless said.
     pub state: Option<HostPath>,
     /// The POSIX shell that runs operations; `/bin/sh` unless said.
     pub shell: HostPath,
@@ -62,6 +112,8 @@ pub struct Site {
     pub programs: Vec<HostPath>,
     /// The folder that stands for `/` when the system's link, profile and store are looked at.
     pub root: Option<HostPath>,
+    /// For whom operations are carried out. A transport says so itself, for each of its hosts.
+    pub owner: Owner,
 }
 
 /// Where NixOS, nix-darwin, Nix elsewhere, and everybody else keep programs. The wrappers come first: `sudo` in the
@@ -91,6 +143,7 @@ impl Default for Site {
             sudo: false,
             programs: PROGRAMS.iter().map(|path| HostPath((*path).to_owned())).collect(),
             root: None,
+            owner: Owner(String::new()),
         }
     }
 }

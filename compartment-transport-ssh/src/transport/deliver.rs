@@ -3,14 +3,16 @@
 use std::time::Duration;
 
 use compartment_core::event::{RequestKind, Said};
-use compartment_core::{Ask, OpId, Text, Timestamp};
+use compartment_core::{Ask, OpId, Text};
 use compartment_local::operation::{Plan, Refused};
-use compartment_runtime::{Order, Undeliverable};
+use compartment_runtime::{Clock, Order, Undeliverable};
 
 use super::rollback::target;
 use super::watch::{Talk, Watched};
-use crate::connection::Unreachable;
+use crate::connection::{Question, Unreachable};
 use crate::host::{self, Asked, Begun, Nonce, Order as What, Tests};
+
+const TOO_LATE: &str = "it came too late";
 
 /// What is done with an order.
 enum Done {
@@ -27,14 +29,9 @@ enum Work {
 }
 
 impl Watched {
-    /// Hands an order over. `now` is the hub's time.
-    pub(super) async fn deliver(&self, order: &Order, now: Timestamp) -> Result<(), Undeliverable> {
-        let done = if now >= order.deliver_by {
-            Ok(Done::Refused(Text::from("it came too late")))
-        } else {
-            self.obey(order).await
-        };
-        match done {
+    /// Hands an order over. The clock is the hub's.
+    pub(super) async fn deliver(&self, order: &Order, clock: &dyn Clock) -> Result<(), Undeliverable> {
+        match self.obey(order, clock).await {
             Ok(Done::Taken) => Ok(()),
             Ok(Done::Refused(reason)) => {
                 tracing::info!(host = %order.host, op = %order.op, %reason, "an order is refused");
@@ -49,7 +46,10 @@ impl Watched {
         }
     }
 
-    async fn obey(&self, order: &Order) -> Result<Done, Unreachable> {
+    async fn obey(&self, order: &Order, clock: &dyn Clock) -> Result<Done, Unreachable> {
+        if clock.wall() >= order.deliver_by {
+            return Ok(Done::Refused(Text::from(TOO_LATE)));
+        }
         match &order.ask {
             Ask::Refresh { .. } => {
                 self.wake.notify_one();
@@ -60,7 +60,7 @@ impl Watched {
             }
             Ask::Stop { target_op, .. } => self.stop(order, target_op).await,
             Ask::Pull { .. } | Ask::Switch { .. } | Ask::Test { .. } | Ask::Rollback { .. } => {
-                self.begin(order).await
+                self.begin(order, clock).await
             }
             Ask::MergePr { .. } | Ask::RevertPr { .. } => {
                 Ok(Done::Refused(Text::from("no host can do that")))
@@ -88,7 +88,7 @@ impl Watched {
         })
     }
 
-    async fn begin(&self, order: &Order) -> Result<Done, Unreachable> {
+    async fn begin(&self, order: &Order, clock: &dyn Clock) -> Result<Done, Unreachable> {
         let mut talk = self.talk.lock().await;
         if let Some(why) = self.just_failed() {
             return Err(why);
@@ -103,7 +103,7 @@ impl Watched {
             }
         }
         match self.work(&ask, order.test_limit_s) {
-            Ok(work) => self.send(&mut talk, order, &ask, &work).await,
+            Ok(work) => self.send(&mut talk, order, &ask, &work, clock).await,
             Err(Refused(reason)) => Ok(Done::Refused(reason)),
         }
     }
@@ -123,6 +123,7 @@ impl Watched {
         order: &Order,
         ask: &Ask,
         work: &Work,
+        clock: &dyn Clock,
     ) -> Result<Done, Unreachable> {
         let Some(kind) = ask.operation() else { return Ok(Done::Refused(Text::from("it is no operation"))) };
         let what = match work {
@@ -130,13 +131,16 @@ impl Watched {
             Work::Tests(tests) => What::Tests(tests),
         };
         let op = &order.op;
-        let nonce = super::watch::nonce();
+        let nonce = Nonce::random();
         let script = match host::begin(&nonce, &self.host.site, op, &what) {
             Ok(script) => script,
             Err(Refused(reason)) => return Ok(Done::Refused(reason)),
         };
         talk.memory.ordering(op, kind, ask.target().cloned());
-        let begun = self.ask_as(talk, &nonce, &script, host::read_begin).await?;
+        // It may have waited here, on its way, or on the host.
+        let still = || clock.wall() < order.deliver_by;
+        let question = Question { script: &script, nonce: &nonce, still: Some(&still) };
+        let begun = self.put(talk, &question, host::read_begin).await?;
         match begun {
             Begun::Begun { limit } => {
                 if let Some(said) = talk.memory.begun(op, limit) {
@@ -151,7 +155,7 @@ impl Watched {
             }
             Begun::Refused(reason) => {
                 talk.memory.refused(op);
-                return Ok(Done::Refused(reason));
+                return Ok(Done::Refused(if still() { reason } else { Text::from(TOO_LATE) }));
             }
         }
         self.wake.notify_one();

@@ -112,7 +112,7 @@ impl Memory {
     /// Learns from a look. Results come first, then a start, then the heartbeat that was seen after both.
     pub(super) fn learn(&mut self, look: Look) -> News {
         let Look { heartbeat, doubts: _, running, ended, gone, printed } = look;
-        let mut news = News { busy: running.is_some(), ..News::default() };
+        let mut news = News { busy: matches!(heartbeat.running, Some(Some(_))), ..News::default() };
         let mut more = None;
         if let Some(printed) = printed {
             if let Some(tail) = self.tail.as_mut().filter(|tail| tail.op == printed.op) {
@@ -139,8 +139,7 @@ impl Memory {
             news.over.push(gone.op);
         }
         if let Some(Running { op, kind, limit }) = running {
-            let known = limit.filter(|_| !self.started.contains(&op));
-            if let Some(limit) = known {
+            if !self.started.contains(&op) {
                 self.ordering(&op, kind, None);
                 let said = self.begun(&op, limit);
                 news.reports.extend(said.map(|said| (Some(op.clone()), said)));

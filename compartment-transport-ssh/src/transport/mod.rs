@@ -32,6 +32,7 @@ use tokio::task::JoinSet;
 
 use self::watch::Watched;
 use crate::connection::{Unreachable, Ways};
+use crate::host::{LogId, Owner};
 use crate::inventory::Inventory;
 
 /// Hosts that run nothing but sshd.
@@ -56,15 +57,17 @@ pub enum Reach {
 }
 
 impl SshTransport {
-    /// The way to these hosts. The clock is the hub's: it tells when an order comes too late, and no host's does.
+    /// The way to these hosts. The clock is the hub's: it tells when an order comes too late, and no host's does. What
+    /// has ended on a host is told to the log that it was ordered for, and to no other.
     ///
     /// # Errors
     /// Where there can be no folder for control sockets.
-    pub fn new(inventory: &Inventory, clock: Arc<dyn Clock>) -> io::Result<Self> {
+    pub fn new(inventory: &Inventory, clock: Arc<dyn Clock>, log: &LogId) -> io::Result<Self> {
         let ways = Arc::new(Ways::new(inventory.ssh().clone())?);
         let watched = |host: &crate::Host| {
-            let watched = Watched::new(host.clone(), Arc::clone(&ways));
-            (host.id.clone(), Arc::new(watched))
+            let mut host = host.clone();
+            host.site.owner = Owner::new(&host.id, log);
+            (host.id.clone(), Arc::new(Watched::new(host, Arc::clone(&ways))))
         };
         Ok(Self {
             clock,
@@ -115,7 +118,7 @@ impl Transport for SshTransport {
 
     async fn deliver(&self, order: &Order) -> Result<(), Undeliverable> {
         match self.hosts.get(&order.host) {
-            Some(watched) => watched.deliver(order, self.clock.wall()).await,
+            Some(watched) => watched.deliver(order, &*self.clock).await,
             None => {
                 let reason = compartment_core::Text::from("it is not in the inventory");
                 Err(Undeliverable { host: order.host.clone(), reason })

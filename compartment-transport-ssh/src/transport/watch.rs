@@ -14,7 +14,7 @@ use tracing::{info, warn};
 use super::Reach;
 use super::memory::Memory;
 use super::outbox::Outbox;
-use crate::connection::{Connection, Reason, Unreachable, Ways};
+use crate::connection::{Connection, Question, Reason, Unreachable, Ways};
 use crate::host::{self, BadAnswer, Nonce};
 use crate::inventory::Host;
 
@@ -154,21 +154,21 @@ impl Watched {
         write: impl FnOnce(&Nonce) -> String,
         read: impl FnOnce(&[u8], &Nonce) -> Result<T, BadAnswer>,
     ) -> Result<T, Unreachable> {
-        let nonce = nonce();
-        self.ask_as(talk, &nonce, &write(&nonce), read).await
+        let nonce = Nonce::random();
+        let script = write(&nonce);
+        self.put(talk, &Question { script: &script, nonce: &nonce, still: None }, read).await
     }
 
-    /// The same, where the script is there already.
-    pub(super) async fn ask_as<T>(
+    /// The same, where the question is there already.
+    pub(super) async fn put<T>(
         &self,
         talk: &mut Talk,
-        nonce: &Nonce,
-        script: &str,
+        question: &Question<'_>,
         read: impl FnOnce(&[u8], &Nonce) -> Result<T, BadAnswer>,
     ) -> Result<T, Unreachable> {
-        let answer = talk.connection.ask(script).await;
+        let answer = talk.connection.ask(question).await;
         let read = answer.and_then(|answer| {
-            read(&answer.printed, nonce).map_err(|bad| {
+            read(&answer.printed, question.nonce).map_err(|bad| {
                 let aside =
                     if answer.aside.is_empty() { String::new() } else { format!("; {}", answer.aside) };
                 Unreachable::new(Reason::NoAnswer, &format!("{bad}{aside}"))
@@ -211,10 +211,4 @@ impl Watched {
     fn known(&self) -> MutexGuard<'_, (Reach, Option<Instant>)> {
         self.reach.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// A new word for each question.
-pub(super) fn nonce() -> Nonce {
-    let word: String = std::iter::repeat_with(fastrand::alphanumeric).take(24).collect();
-    Nonce::new(&word).expect("letters and digits")
 }

@@ -1,7 +1,7 @@
 //! A host without a network: a folder, and a shell.
 
 use std::fs;
-use std::io::Write;
+use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -12,7 +12,7 @@ use compartment_core::OpId;
 use compartment_core::event::Kind;
 use compartment_local::operation::{OnFailure, Plan, Step};
 use compartment_transport_ssh::host::{
-    self, Begun, Ended, HostPath, Look, Nonce, Order, Site, Tail, read_begin, read_look,
+    self, Begun, Ended, GO, HostPath, Look, Nonce, Order, Site, Tail, read_begin, read_look,
 };
 use tempfile::TempDir;
 
@@ -72,7 +72,7 @@ impl Host {
     }
 
     pub(crate) fn state(&self, name: &str) -> PathBuf {
-        self.path("home/.local/state/compartment").join(name)
+        self.path("home/.local/state/compartment/local").join(name)
     }
 
     /// A program that this host has.
@@ -96,14 +96,33 @@ impl Host {
         self.talk(self.connection(), script)
     }
 
-    pub(crate) fn talk(&self, mut command: Command, script: &str) -> Vec<u8> {
+    pub(crate) fn talk(&self, command: Command, script: &str) -> Vec<u8> {
+        self.converse(command, script, None)
+    }
+
+    /// What comes back where it is then said to go on, or not.
+    pub(crate) fn run_when_ready(&self, script: &str, go: &str) -> Vec<u8> {
+        self.converse(self.connection(), script, Some(go))
+    }
+
+    pub(crate) fn converse(&self, mut command: Command, script: &str, go: Option<&str>) -> Vec<u8> {
         let mut shell =
             command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-        shell.stdin.take().unwrap().write_all(script.as_bytes()).unwrap();
+        let mut to = shell.stdin.take().unwrap();
+        to.write_all(script.as_bytes()).unwrap();
+        let mut from = BufReader::new(shell.stdout.take().unwrap());
+        let mut answer = Vec::new();
+        if let Some(go) = go {
+            while !answer.ends_with(b" ready\n") && from.read_until(b'\n', &mut answer).unwrap() > 0 {}
+            // Who does not wait for it has gone.
+            let _gone = to.write_all(go.as_bytes());
+        }
+        drop(to);
+        from.read_to_end(&mut answer).unwrap();
         let output = shell.wait_with_output().unwrap();
         let complaints = String::from_utf8_lossy(&output.stderr).into_owned();
-        assert_eq!(complaints, "", "{}: {}", self.shell, String::from_utf8_lossy(&output.stdout));
-        output.stdout
+        assert_eq!(complaints, "", "{}: {}", self.shell, String::from_utf8_lossy(&answer));
+        answer
     }
 
     pub(crate) fn look(&self) -> Look {
@@ -136,7 +155,7 @@ impl Host {
 
     pub(crate) fn order(&self, id: &str, order: &Order<'_>) -> Begun {
         let script = host::begin(&nonce(), &self.site, &op(id), order).unwrap();
-        let answer = self.run(&script);
+        let answer = self.run_when_ready(&script, GO);
         read_begin(&answer, &nonce()).unwrap_or_else(|e| panic!("{e}: {}", String::from_utf8_lossy(&answer)))
     }
 

@@ -2,9 +2,10 @@
 
 use std::fs;
 
+use compartment_core::HostId;
 use compartment_core::event::Kind;
 use compartment_local::operation::Exit;
-use compartment_transport_ssh::host::{self, Begun, Running, read_begin};
+use compartment_transport_ssh::host::{self, Begun, GO, LogId, Owner, Running, read_begin};
 
 use crate::common::{LONG, kill, lives, nonce, on_each_shell, op, until};
 
@@ -18,7 +19,7 @@ fn an_operation_outlives_the_connection_and_is_collected_once() {
         assert_eq!(host.begin("op-1", &plan), Begun::Begun { limit: LONG });
         host.told("at");
         let look = host.look();
-        let running = Running { op: op("op-1"), kind: Kind::Switch, limit: Some(LONG) };
+        let running = Running { op: op("op-1"), kind: Kind::Switch, limit: LONG };
         assert_eq!((look.running, &look.ended), (Some(running), &vec![]));
         assert_eq!(look.heartbeat.running, Some(Some(Kind::Switch)));
         // What a session's end sends is no reason to leave a switch half done.
@@ -117,7 +118,8 @@ fn an_answer_comes_while_the_operation_runs_and_not_twice_at_a_time() {
         };
         let answers: Vec<Begun> = std::thread::scope(|scope| {
             let ids = ["a", "b", "c", "c", "d", "e"];
-            let tasks: Vec<_> = ids.map(|id| scope.spawn(|| host.run(&script(id)))).into_iter().collect();
+            let tasks: Vec<_> =
+                ids.map(|id| scope.spawn(|| host.run_when_ready(&script(id), GO))).into_iter().collect();
             tasks.into_iter().map(|task| read_begin(&task.join().unwrap(), &nonce()).unwrap()).collect()
         });
         let begun = answers.iter().filter(|answer| matches!(answer, Begun::Begun { .. })).count();
@@ -127,5 +129,111 @@ fn an_answer_comes_while_the_operation_runs_and_not_twice_at_a_time() {
         fs::write(host.path("go"), "").unwrap();
         host.ended(running.op.as_str());
         assert_eq!(fs::read_dir(host.state("ops")).unwrap().count(), 1);
+    });
+}
+
+#[test]
+fn what_nobody_wants_any_more_when_it_is_ready_is_not_begun() {
+    on_each_shell(|host| {
+        let plan = host.plan(Kind::Switch, &["echo x >>\"$1/ran\""]);
+        let script = host::begin(&nonce(), &host.site, &op("op-1"), &host::Order::Plan(&plan)).unwrap();
+        for late in ["", "no\n", "go"] {
+            let answer = host.run_when_ready(&script, late);
+            let Begun::Refused(why) = read_begin(&answer, &nonce()).unwrap() else { panic!("{late}") };
+            assert_eq!(why.as_str(), "nobody said that it is still wanted");
+            let look = host.look();
+            assert_eq!((look.running, look.ended, look.gone), (None, vec![], vec![]));
+            assert_eq!(look.heartbeat.running, Some(None));
+        }
+        host.carry_out("op-1", &plan);
+        assert_eq!(fs::read_to_string(host.path("ran")).unwrap(), "x\n", "once");
+    });
+}
+
+#[test]
+fn a_lock_that_another_has_in_its_hand_for_a_moment_keeps_nobody_from_beginning() {
+    on_each_shell(|mut host| {
+        // As one does that takes a void lock away, and sees that it was not that one.
+        let (lock, sh) = (host.state("lock"), host.site.shell.clone());
+        let (lock, away) = (lock.display(), host.path("away"));
+        let script = format!(
+            "#!/bin/sh\nmv {lock} {away}\n(sleep 0.3; ln {away} {lock}) >/dev/null 2>&1 &\nexec {sh} \"$@\"\n",
+            away = away.display()
+        );
+        host.site.shell = crate::common::host_path(&host.install("slow", &script));
+        assert_eq!(
+            host.carry_out("op-1", &host.plan(Kind::Pull, &["exit 0"])).ending.steps[0].exit,
+            Exit::Code(0)
+        );
+    });
+}
+
+#[test]
+fn nobody_is_told_of_what_was_done_for_others() {
+    on_each_shell(|host| {
+        let (gpc0, log) = (HostId::new("gpc0").unwrap(), LogId::new("thislog1").unwrap());
+        let mut host = host;
+        host.site.owner = Owner::new(&gpc0, &log);
+        fs::create_dir(host.path("root/etc")).unwrap();
+        fs::write(host.path("root/etc/machine-id"), "0123abcd\n").unwrap();
+        let mine = host.site.clone();
+        host.begin("op-1", &host.plan(Kind::Test, &[AWAITED]));
+        host.told("at");
+
+        // Another log, or another host for which the same user's home is the place: one at a time, and no more.
+        for (host_id, log_id) in [("gpc0", "otherlog"), ("gpc1", "thislog1")] {
+            host.site.owner = Owner::new(&HostId::new(host_id).unwrap(), &LogId::new(log_id).unwrap());
+            let look = host.look();
+            assert_eq!(look.heartbeat.running, Some(Some(Kind::Test)));
+            assert_eq!((look.running, look.ended, look.gone), (None, vec![], vec![]));
+            let answer = host.begin("op-2", &host.plan(Kind::Pull, &["exit 0"]));
+            assert_eq!(answer, Begun::Busy { op: op("op-1"), kind: Kind::Test });
+        }
+        // Another machine that shares the home: it is free.
+        fs::write(host.path("root/etc/machine-id"), "4567cdef\n").unwrap();
+        let look = host.look();
+        assert_eq!((look.heartbeat.running, look.ended, look.gone), (Some(None), vec![], vec![]));
+        assert!(matches!(host.begin("op-2", &host.plan(Kind::Pull, &["exit 3"])), Begun::Begun { .. }));
+        host.ended("op-2");
+
+        fs::write(host.path("go"), "").unwrap();
+        fs::write(host.path("root/etc/machine-id"), "0123abcd\n").unwrap();
+        until(|| host.look().heartbeat.running.filter(Option::is_none));
+        assert_eq!(host.look().ended, vec![], "nor of its end");
+        host.site = mine;
+        let look = host.look();
+        assert_eq!(look.ended.iter().map(|ended| ended.op.as_str()).collect::<Vec<_>>(), ["op-1"]);
+    });
+}
+
+#[test]
+fn what_others_left_is_removed_after_a_week() {
+    on_each_shell(|mut host| {
+        let owner = |log: &str| Owner::new(&HostId::new("gpc0").unwrap(), &LogId::new(log).unwrap());
+        host.site.owner = owner("otherlog");
+        for id in ["old", "new"] {
+            host.carry_out(id, &host.plan(Kind::Pull, &["exit 0"]));
+        }
+        let meta = fs::File::options().write(true).open(host.state("ops/old/meta")).unwrap();
+        meta.set_modified(std::time::SystemTime::now() - std::time::Duration::from_secs(9 * 86400)).unwrap();
+        host.site.owner = owner("thislog1");
+        host.carry_out("mine", &host.plan(Kind::Pull, &["exit 0"]));
+        host.acknowledge("mine");
+        let left: Vec<_> =
+            fs::read_dir(host.state("ops")).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        assert_eq!(left, ["new"]);
+    });
+}
+
+#[test]
+fn what_ended_is_told_in_that_order() {
+    on_each_shell(|host| {
+        let ids = ["b", "c", "a", "e", "d"];
+        for id in ids {
+            host.begin(id, &host.plan(Kind::Pull, &["exit 0"]));
+            until(|| host.state(&format!("ops/{id}/ended")).exists().then_some(()));
+        }
+        let told: Vec<_> = host.look().ended.into_iter().map(|ended| ended.op.to_string()).collect();
+        assert_eq!(told, ids[..4], "the last one when these are acknowledged");
     });
 }

@@ -1,5 +1,6 @@
 //! What is sent as an argument arrives, byte for byte, and nothing of it is obeyed.
 
+use std::io::Write;
 use std::process::{Command, Stdio};
 
 use compartment_core::OpId;
@@ -36,6 +37,9 @@ fn words(shell: &str, words: &[String]) -> Vec<u8> {
     output.stdout
 }
 
+/// How each script ends.
+const MAIN: &str = "main 3<&0 </dev/null; exit";
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 128, failure_persistence: None, ..ProptestConfig::default() })]
 
@@ -47,26 +51,40 @@ proptest! {
         }
     }
 
-    /// A site and a plan of anything: the script that comes of them is one that a shell reads as what it is.
+    /// A site and a plan of anything: what the host's shell hands to the runner's, and that to a step, is what it is.
     #[test]
     fn no_value_leaves_its_quotes(path in hostile(), argument in hostile(), name in hostile(), op in "[a-z0-9][A-Za-z0-9._:-]{0,20}") {
-        let host = Host::new("dash");
-        let mut plan = host.plan(Kind::Switch, &["exit 0"]);
-        plan.steps[0].argv.push(argument.clone());
-        plan.steps[0].name = name;
-        plan.steps[0].dir = Some(format!("/{path}").into());
-        plan.steps[0].env = vec![("X".to_owned(), argument)];
-        let checkout = HostPath::new(&format!("/{path}")).ok();
-        let site = Site { checkout, sudo: true, ..host.site.clone() };
-        let id = OpId::new(&op).unwrap();
-        let script = host::begin(&nonce(), &site, &id, &Order::Plan(&plan)).unwrap();
-        // All of it is read, and nothing but the words that stand for it is set.
-        let told = script.replace("\nmain </dev/null\n", "\n") + "\nprintf '%s|%s' \"$CHECKOUT\" \"$OP\"; exit 7\n";
-        let told = told + "main </dev/null\n";
-        let output = Command::new(program("dash")).args(["-c", &told]).output().unwrap();
-        prop_assert_eq!(output.status.code(), Some(7), "{}", String::from_utf8_lossy(&output.stderr));
-        let checkout = site.checkout.as_ref().map_or("", HostPath::as_str);
-        prop_assert_eq!(String::from_utf8_lossy(&output.stdout).into_owned(), format!("{checkout}|{op}"));
+        for shell in SHELLS {
+            let host = Host::new(shell);
+            let mut plan = host.plan(Kind::Switch, &["exit 0"]);
+            plan.steps[0].argv.push(argument.clone());
+            plan.steps[0].name = name.clone();
+            plan.steps[0].dir = Some(format!("/{path}").into());
+            plan.steps[0].env = vec![("X".to_owned(), argument.clone())];
+            let checkout = HostPath::new(&format!("/{path}")).ok();
+            let site = Site { checkout, sudo: true, ..host.site.clone() };
+            let id = OpId::new(&op).unwrap();
+            let script = host::begin(&nonce(), &site, &id, &Order::Plan(&plan)).unwrap();
+            // All of it is read, and nothing but the words that stand for it is set.
+            let read = |script: &str, then: &str| {
+                let script = script.strip_suffix(&format!("{MAIN}\n")).expect("it ends so").to_owned();
+                let mut shell = Command::new(host.path("bin/sh")).arg("-s").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+                shell.stdin.take().unwrap().write_all((script + then).as_bytes()).unwrap();
+                let output = shell.wait_with_output().unwrap();
+                assert_eq!(output.status.code(), Some(7), "{}", host.shell);
+                output.stdout
+            };
+            let checkout = site.checkout.as_ref().map_or("", HostPath::as_str);
+            let told = read(&script, "printf '%s|%s' \"$CHECKOUT\" \"$OP\"; exit 7\n");
+            prop_assert_eq!(String::from_utf8(told).unwrap(), format!("{checkout}|{op}"));
+            let runner = String::from_utf8(read(&script, "printf '%s' \"$RUN\"; exit 7\n")).unwrap();
+            let words = read(&runner, "step() { for word; do printf '%s\\0' \"$word\"; done; }; steps; exit 7\n");
+            let mut expected = vec![name.clone(), "90".into(), format!("/{path}"), "sh".into(), format!("X={argument}")];
+            expected.extend(["--", "sudo", "-n", "--"].map(str::to_owned));
+            expected.extend(plan.steps[0].argv.clone());
+            let expected: String = expected.into_iter().map(|word| word + "\0").collect();
+            prop_assert_eq!(String::from_utf8(words).unwrap(), expected);
+        }
     }
 }
 
@@ -100,7 +118,7 @@ fn a_script_that_is_cut_off_does_nothing() {
         let mut shell =
             shell.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
         let cut = &script.as_bytes()[..end];
-        std::io::Write::write_all(&mut shell.stdin.take().unwrap(), cut).unwrap();
+        shell.stdin.take().unwrap().write_all(cut).unwrap();
         assert_eq!(shell.wait_with_output().unwrap().stdout, b"", "{end}");
     }
     assert!(!host.state("ops").exists());

@@ -176,15 +176,21 @@ fn a_flood_is_drained_cut_and_said_so() {
 #[test]
 fn a_service_that_a_step_starts_goes_on() {
     on_each_shell(|host| {
-        let script = r#"(trap '' TERM HUP; echo up; sleep 60) & echo $! >"$1/service"; exit 0"#;
+        let script = r#"(trap '' TERM HUP; echo up; until [ -e "$1/print" ]; do sleep 0.02; done
+            n=0; while [ $n -lt 400 ]; do n=$((n + 1)); echo "line $n" || exit; done
+            echo all >"$1/printed"; sleep 60) & echo $! >"$1/service"; exit 0"#;
         let started = Instant::now();
         let ending = host.carry_out("op-1", &host.plan(Kind::Switch, &[script])).ending;
         assert!(started.elapsed() < Duration::from_secs(20));
         assert_eq!(exits(&ending), [Exit::Code(0)]);
         let service: u32 = host.told("service").parse().unwrap();
         assert!(lives(service));
-        crate::common::kill(service, "-KILL");
         assert_eq!(printed(&host, "op-1")[1..], ["up"]);
+        // It prints as long as it lives, also when nothing of the operation is left.
+        host.acknowledge("op-1");
+        fs::write(host.path("print"), "").unwrap();
+        host.told("printed");
+        crate::common::kill(service, "-KILL");
     });
 }
 

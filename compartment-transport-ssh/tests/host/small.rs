@@ -7,7 +7,9 @@ use std::time::Duration;
 use compartment_core::Text;
 use compartment_core::event::{Kind, Said};
 use compartment_local::operation::{Exit, result};
-use compartment_transport_ssh::host::{self, Asked, Begun, Check, Verdict, read_check, read_generations};
+use compartment_transport_ssh::host::{
+    self, Asked, Begun, Check, GO, Order, Verdict, read_check, read_generations,
+};
 
 use crate::common::{host_path, nonce, on_each_shell, op};
 
@@ -136,6 +138,22 @@ fn systemd_carries_an_operation_where_it_is() {
             assert!(said.contains("--unit=compartment-op-1 --property=KillMode=process"), "{said}");
             assert!(!host.state("ops/op-1/env").exists());
         }
+        // Nothing that the user exports is taken for what the order says.
+        let script = host::begin(
+            &nonce(),
+            &host.site,
+            &op("op-3"),
+            &Order::Plan(&host.plan(Kind::Switch, &["exit 3", "exit 0"])),
+        );
+        let mut connection = host.connection();
+        for (key, value) in [("GO_ON", "1"), ("TO_NUMBER", "7"), ("TO_PATH", "/nix/store/x"), ("OWNER", "x")]
+        {
+            connection.env(key, value);
+        }
+        host.converse(connection, &script.unwrap(), Some(GO));
+        let ended = host.ended("op-3");
+        let exits: Vec<_> = ended.ending.steps.iter().map(|step| &step.exit).collect();
+        assert_eq!((ended.to, exits), (None, vec![&Exit::Code(3), &Exit::Skipped]));
         // One that does not work does not stand in the way.
         host.install("bin/systemd-run", "#!/bin/sh\necho 'Failed to connect to bus' >&2; exit 1\n");
         assert!(matches!(host.begin("op-2", &plan), Begun::Begun { .. }));

@@ -112,9 +112,10 @@ impl Nix {
         self.comes("run/waits").await;
     }
 
-    /// Where operations are kept.
+    /// Where operations are kept: the only machine's.
     pub(crate) fn operations(&self) -> PathBuf {
-        self.path("home/.local/state/compartment/ops")
+        let machines = fs::read_dir(self.path("home/.local/state/compartment")).unwrap();
+        machines.map(|machine| machine.unwrap().path().join("ops")).next().unwrap()
     }
 
     /// Until a switch has ended here, whoever knows of it.

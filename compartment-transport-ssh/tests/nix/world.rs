@@ -17,6 +17,7 @@ use compartment_forge::git::{GitConfig, GitForge};
 use compartment_local::run::Stop;
 use compartment_runtime::Clock;
 use compartment_runtime::hub::{Config, End, Hub, MemoryLog, Ports, SystemClock, new_op};
+use compartment_transport_ssh::host::LogId;
 use compartment_transport_ssh::{Inventory, Reach, Reason, SshTransport};
 use futures::StreamExt;
 use futures::future::join_all;
@@ -144,7 +145,7 @@ impl World {
         let ssh =
             format!("config_file = {ssh_config:?}{}{limits}", if limits.is_empty() { "" } else { ", " });
         let inventory = inventory(&fleet, &ssh, rollbacks);
-        let transport = Arc::new(SshTransport::new(&inventory, clock.clone()).unwrap());
+        let transport = Arc::new(SshTransport::new(&inventory, clock.clone(), &LogId::random()).unwrap());
         let forge = GitConfig::new(text(&fleet.repository.bare), fleet.folder().join("mirror"));
         let forge = GitForge::open(forge, Stop::default()).unwrap();
         let ports = Ports {

@@ -3,12 +3,16 @@
 use std::fs;
 use std::process::Command;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use async_trait::async_trait;
 use compartment_core::event::{Heartbeat, Kind, Reading, Said};
-use compartment_core::{Ask, OpId};
-use compartment_runtime::Transport;
-use compartment_transport_ssh::{Reach, Reason};
+use compartment_core::{Ask, OpId, Span, Timestamp};
+use compartment_runtime::hub::SystemClock;
+use compartment_runtime::{Clock, Transport};
+use compartment_transport_ssh::host::LogId;
+use compartment_transport_ssh::{Inventory, Reach, Reason, Ssh, SshTransport};
 
 use crate::connections::processes;
 use crate::hub::{Hub, order, pull};
@@ -90,7 +94,7 @@ async fn an_operation_outlives_its_connection_and_its_result_comes_once() {
     sshd.down();
     until("it is away", || !transport.unreachable().is_empty()).await;
     machine.hang(false);
-    until("it goes on", || machine.path("state/ops/o1/ended").exists()).await;
+    until("it goes on", || machine.path("state/local/ops/o1/ended").exists()).await;
     assert_eq!(hub.said("o1").len(), 1, "nobody knows yet");
     sshd.up();
     hub.awaits(|report| matches!(report.said, Said::PullOk { .. })).await;
@@ -106,7 +110,7 @@ async fn an_operation_outlives_its_connection_and_its_result_comes_once() {
     assert_eq!(at.to_string(), commit);
     assert_eq!(machine.carried_out(&OpId::new("o1").unwrap()), 1);
     assert_eq!(hub.printed("o1")[1..], ["pulling", "pulled"], "{}", hub.everything());
-    until("the host keeps it no longer", || !machine.path("state/ops/o1").exists()).await;
+    until("the host keeps it no longer", || !machine.path("state/local/ops/o1").exists()).await;
     transport.stop().await;
 }
 
@@ -126,7 +130,7 @@ async fn a_hub_that_starts_again_finds_what_runs_and_what_has_ended() {
         .await;
     second.stop().await;
     machine.hang(false);
-    until("it ends", || machine.path("state/ops/o1/ended").exists()).await;
+    until("it ends", || machine.path("state/local/ops/o1/ended").exists()).await;
     let (hub, third) = (Hub::new(), transport(ssh(&config), [machine.host()]));
     third.start(Arc::<Hub>::clone(&hub)).await;
     hub.awaits(|report| matches!(report.said, Said::PullOk { .. })).await;
@@ -146,7 +150,7 @@ async fn of_what_was_killed_on_the_host_nothing_is_claimed() {
     transport.deliver(&order("o1", pull(&machine.id()))).await.unwrap();
     hub.awaits_heartbeat("gpc0", |heartbeat| heartbeat.running == Some(Some(Kind::Pull))).await;
     // As a reboot does: all of its processes at once.
-    let runner = machine.path("state/ops/o1/run.sh");
+    let runner = machine.path("state/local/ops/o1/run.sh");
     let of = |process: &u32| {
         fs::read(format!("/proc/{process}/cmdline"))
             .is_ok_and(|line| String::from_utf8_lossy(&line).contains(runner.to_str().unwrap()))
@@ -156,7 +160,7 @@ async fn of_what_was_killed_on_the_host_nothing_is_claimed() {
     for process in all.filter(of).collect::<Vec<u32>>() {
         signal("-KILL", process);
     }
-    until("it is acknowledged", || !machine.path("state/ops/o1").exists()).await;
+    until("it is acknowledged", || !machine.path("state/local/ops/o1").exists()).await;
     hub.awaits_another("gpc0").await;
     let said = hub.said("o1");
     assert!(matches!(said[..], [Said::Started { .. }]), "{said:?}");
@@ -193,4 +197,69 @@ async fn who_stopped_it_is_told_and_a_rollback_to_nowhere_is_refused() {
 
 fn generation(number: u32) -> compartment_core::event::Target {
     compartment_core::event::Target { number: std::num::NonZeroU32::new(number), path: None }
+}
+
+#[tokio::test]
+async fn a_login_that_talks_and_leaves_something_running_is_in_nobodys_way() {
+    let machine = Machine::new("gpc0");
+    let lasting = machine.path("lasting");
+    std::os::unix::fs::symlink("/bin/sleep", &lasting).unwrap();
+    let login = format!(
+        "ForceCommand printf '\\033]0;title\\007 welcome'; {} 300 & eval \"$SSH_ORIGINAL_COMMAND\"",
+        lasting.display()
+    );
+    let sshd = Sshd::with(&login);
+    for share in [true, false] {
+        let id = format!("o-{share}");
+        let ssh = Ssh { share, ..ssh(&sshd.ssh_config("")) };
+        let (hub, transport) = (Hub::new(), transport(ssh, [machine.host()]));
+        transport.start(Arc::<Hub>::clone(&hub)).await;
+        hub.awaits_another("gpc0").await;
+        transport.deliver(&order(&id, pull(&machine.id()))).await.unwrap();
+        hub.awaits(|report| matches!(report.said, Said::PullOk { .. })).await;
+        assert_eq!(transport.reach(&machine.id()), Some(Reach::Answers));
+        transport.stop().await;
+    }
+    for line in processes(lasting.to_str().unwrap()) {
+        assert!(line.ends_with(" 300 "), "{line}");
+    }
+    assert!(Command::new("pkill").arg("-f").arg(&lasting).status().unwrap().success());
+}
+
+/// A clock that jumps: an hour passes between the first time that somebody looks at it and the second.
+#[derive(Default)]
+struct Jumping(SystemClock, AtomicBool);
+
+#[async_trait]
+impl Clock for Jumping {
+    fn wall(&self) -> Timestamp {
+        let late = self.1.swap(true, Ordering::Relaxed);
+        self.0.wall() + Span::from_mins(if late { 60 } else { 0 })
+    }
+
+    fn elapsed(&self) -> Span {
+        self.0.elapsed()
+    }
+
+    async fn sleep(&self, span: Span) {
+        self.0.sleep(span).await;
+    }
+}
+
+#[tokio::test]
+async fn an_order_that_grows_too_old_on_its_way_is_not_carried_out() {
+    let (sshd, machine) = (Sshd::start(), Machine::new("gpc0"));
+    let inventory = Inventory::new(ssh(&sshd.ssh_config("")), vec![machine.host()]).unwrap();
+    let transport = SshTransport::new(&inventory, Arc::new(Jumping::default()), &LogId::random()).unwrap();
+    let hub = Hub::new();
+    transport.start(Arc::<Hub>::clone(&hub)).await;
+    hub.awaits_another("gpc0").await;
+    transport.deliver(&order("o1", pull(&machine.id()))).await.unwrap();
+    let late = |said: &Said| matches!(said, Said::OpRejected { reason, .. } if reason.as_str() == "it came too late");
+    hub.awaits(|report| late(&report.said)).await;
+    hub.awaits_another("gpc0").await;
+    assert_eq!(hub.said("o1").len(), 1);
+    assert_eq!(machine.carried_out(&OpId::new("o1").unwrap()), 0);
+    assert!(!machine.path("state/local/ops/o1").exists());
+    transport.stop().await;
 }

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use compartment_core::{HostId, OpId};
 use compartment_runtime::hub::SystemClock;
-use compartment_transport_ssh::host::{HostPath, Site};
+use compartment_transport_ssh::host::{HostPath, LogId, Site};
 use compartment_transport_ssh::{Destination, Host, Inventory, Pace, Ssh, SshTransport};
 use tempfile::TempDir;
 
@@ -110,7 +110,7 @@ pub(crate) fn ssh(config_file: &Path) -> Ssh {
 
 pub(crate) fn transport(ssh: Ssh, hosts: impl IntoIterator<Item = Host>) -> SshTransport {
     let inventory = Inventory::new(ssh, hosts.into_iter().collect()).unwrap();
-    SshTransport::new(&inventory, Arc::new(SystemClock::default())).unwrap()
+    SshTransport::new(&inventory, Arc::new(SystemClock::default()), &LogId::new("testlog1").unwrap()).unwrap()
 }
 
 pub(crate) fn git(folder: &Path, args: &[&str]) -> String {

@@ -6,6 +6,7 @@
 mod args;
 mod check;
 mod fleet;
+mod log_id;
 
 pub use args::{Cli, What};
 
@@ -15,9 +16,11 @@ use std::sync::Arc;
 
 use compartment_core::HostId;
 use compartment_runtime::hub::SystemClock;
+use compartment_transport_ssh::host::LogId;
 use compartment_transport_ssh::{Inventory, InventoryError, SshTransport};
 
 use self::fleet::Fleet;
+use self::log_id::log_id;
 use crate::hub::ServeError;
 use crate::matrix::{self, MatrixError, Surroundings, Verdict};
 use crate::show;
@@ -69,7 +72,13 @@ pub fn run(cli: Cli, around: Surroundings<'_>) -> Result<Verdict, FleetError> {
     let inventory = Inventory::read(&cli.inventory)?;
     let runtime =
         tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(FleetError::Here)?;
-    let ssh = SshTransport::new(&inventory, Arc::new(SystemClock::default())).map_err(FleetError::Here)?;
+    let log = match cli.what {
+        // It orders nothing, and leaves nothing behind.
+        Some(What::Check { .. }) => LogId::random(),
+        Some(What::Matrix(_)) | None => log_id(cli.data.as_deref()).map_err(FleetError::Here)?,
+    };
+    let clock = Arc::new(SystemClock::default());
+    let ssh = SshTransport::new(&inventory, clock, &log).map_err(FleetError::Here)?;
     let done = match cli.what {
         Some(What::Check { hosts }) => {
             let hosts = among(&inventory, &hosts)?;

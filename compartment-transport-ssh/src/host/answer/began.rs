@@ -36,7 +36,9 @@ pub enum Begun {
 pub fn read_begin(raw: &[u8], nonce: &Nonce) -> Result<Begun, BadAnswer> {
     const PART: &str = "begun";
     let lines = frame::texts(raw, nonce, "begin")?;
-    let [line] = &lines[..] else { return Err(BadAnswer::Missing(PART)) };
+    let [line] = lines.strip_prefix(&["ready".into()]).unwrap_or(&lines) else {
+        return Err(BadAnswer::Missing(PART));
+    };
     let (word, rest) = split(line);
     match word {
         "begun" => Ok(Begun::Begun { limit: seconds(PART, rest)? }),

@@ -20,7 +20,8 @@ pub struct Look {
     pub heartbeat: Heartbeat,
     /// Why something could not be read, for people.
     pub doubts: Vec<Text>,
-    /// The operation that runs, where one does. Where that cannot be told, the heartbeat's `running` is absent.
+    /// The operation that runs, where it is this owner's. Where it is another's, the heartbeat's `running` alone has its
+    /// kind; where that cannot be told, it is absent.
     pub running: Option<Running>,
     /// Operations that ended and were not acknowledged yet, with their evidence; at most some at once.
     pub ended: Vec<Ended>,
@@ -38,8 +39,8 @@ pub struct Running {
     pub op: OpId,
     /// Of what kind.
     pub kind: Kind,
-    /// How long all of it may take; `None` while it is only beginning.
-    pub limit: Option<Duration>,
+    /// How long all of it may take.
+    pub limit: Duration,
 }
 
 /// An operation of which nobody knows what came of it.
@@ -96,6 +97,11 @@ pub fn read_look(raw: &[u8], nonce: &Nonce) -> Result<Look, BadAnswer> {
                 look.running = running(rest)?;
                 look.heartbeat.running = Some(look.running.as_ref().map(|running| running.kind));
             }
+            // Somebody else's: that it runs is all that is said of it.
+            ("busy", ..) if !told => {
+                told = true;
+                look.heartbeat.running = Some(Some(kind("busy", rest)?));
+            }
             ("output", _, None) => printed = Some(Output::new(rest)?),
             _ => {
                 if !facts.take(&line)? {
@@ -112,7 +118,7 @@ pub fn read_look(raw: &[u8], nonce: &Nonce) -> Result<Look, BadAnswer> {
     Ok(look)
 }
 
-/// `-`, or `OP KIND` and mostly a limit.
+/// `-`, or `OP KIND LIMIT`.
 fn running(raw: &str) -> Result<Option<Running>, BadAnswer> {
     const PART: &str = "running";
     let (id, rest) = split(raw);
@@ -120,9 +126,7 @@ fn running(raw: &str) -> Result<Option<Running>, BadAnswer> {
         return Ok(None);
     }
     let (what, limit) = split(rest);
-    let limit = Some(limit).filter(|limit| !limit.is_empty());
-    let limit = limit.map(|limit| seconds(PART, limit)).transpose()?;
-    Ok(Some(Running { op: op(PART, id)?, kind: kind(PART, what)?, limit }))
+    Ok(Some(Running { op: op(PART, id)?, kind: kind(PART, what)?, limit: seconds(PART, limit)? }))
 }
 
 /// A piece of output as it comes: the last line is what was cut off, with a dot behind it.

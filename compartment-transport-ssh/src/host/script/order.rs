@@ -54,7 +54,8 @@ fn refused(words: &str) -> Refused {
 }
 
 /// The script that begins an operation, detached from whoever sends it. To send it again with the same id begins
-/// nothing.
+/// nothing. When all is prepared it says so ([`Part::Ready`](crate::host::Part::Ready)), and
+/// begins only if it then reads [`GO`](crate::host::GO): an order may have become too old on its way.
 ///
 /// # Errors
 /// [`Refused`]: a step cannot be run on a host: it names no program, one that begins with a dash, a variable that is
@@ -98,7 +99,9 @@ fn each(order: &Order<'_>) -> String {
 
 /// The script that carries the order out, in the operation's folder.
 fn runner(site: &Site, op: &OpId, order: &Order<'_>) -> Result<String, Refused> {
-    let mut script = Script { head: String::new() };
+    // The surroundings of whoever ordered it come first: nothing in them has the name of what is said here.
+    let surroundings = "[ ! -f \"${0%/*}/env\" ] || { . \"${0%/*}/env\"; rm -f \"${0%/*}/env\"; }\n";
+    let mut script = Script { head: surroundings.to_owned() };
     script.site(site);
     script.set("GIT_WITHIN", &seconds(GIT_WITHIN).to_string());
     script.set("OP", op.as_str());

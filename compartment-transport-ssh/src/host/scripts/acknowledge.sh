@@ -1,15 +1,25 @@
-# Removes operations that have ended or are gone, and remembers their ids.
+# Removes operations that have ended or are gone, and remembers their ids. Those that others began and nobody fetched
+# are removed after a week.
 
 main() {
     setup
-    say "$FIRST"
+    greet
     [ -z "$STATE" ] || rm -rf "$STATE"/trash.* 2>/dev/null
     RUNNING=
     if [ -n "$STATE" ] && read_lock && lock_holds; then RUNNING=$LOCK_OP; fi
     for OP in $OPS; do
         if acknowledge; then say "gone $OP"; else say "kept $OP"; fi
     done
+    [ -z "$STATE" ] || forget_others
     say end
+}
+
+forget_others() {
+    for D in "$STATE"/ops/*; do
+        described "$D" && [ "$OP_OWNER" != "$OWNER" ] || continue
+        OP=${D##*/}
+        [ -z "$(find "$D/meta" -mtime +7 2>/dev/null)" ] || acknowledge || :
+    done
 }
 
 acknowledge() {

@@ -3,7 +3,7 @@
 main() {
     UMASK=$(umask)
     setup
-    say "$FIRST"
+    greet
     begin
     say end
 }
@@ -55,6 +55,8 @@ begin() {
         rm -f "$STATE/lock"
     elif ! written; then
         undone "cannot write to $D: is the disk full?"
+    elif ! confirmed; then
+        undone "nobody said that it is still wanted"
     else
         start
         if came; then
@@ -68,10 +70,30 @@ begin() {
 # All of it is on disk before anything runs: a repeated order is recognised also after a power cut.
 written() {
     mkdir -p "$D" 2>/dev/null &&
-        printf '%s' "$RUN" 2>/dev/null >"$D/run.sh" && [ "$(tail -n 1 "$D/run.sh")" = 'main </dev/null' ] &&
-        printf '%s\n' "$KIND $LIMIT" 2>/dev/null >"$D/meta.new" && [ -s "$D/meta.new" ] &&
+        printf '%s' "$RUN" 2>/dev/null >"$D/run.sh" && [ "$(tail -n 1 "$D/run.sh")" = 'main 3<&0 </dev/null; exit' ] &&
+        printf '%s\n' "$KIND $LIMIT $OWNER" 2>/dev/null >"$D/meta.new" && [ -s "$D/meta.new" ] &&
         mv "$D/meta.new" "$D/meta" || return 1
     sync "$D/run.sh" "$D/meta" "$D" "$STATE/ops" "$STATE" 2>/dev/null || :
+}
+
+# Orders come too late as well: whoever sent this one is asked once more when nothing else is in the way.
+# Who is not heard within seconds is gone, whatever the network thinks.
+confirmed() {
+    (
+        read -r R <&3 || R=
+        printf '%s\n' "$R" >"$D/go"
+    ) >/dev/null 2>&1 &
+    say ready
+    N=0
+    while ! [ -s "$D/go" ] && [ "$N" -lt 200 ]; do
+        N=$((N + 1))
+        pause
+    done
+    kill $! 2>/dev/null
+    R=
+    { read -r R <"$D/go"; } 2>/dev/null
+    rm -f "$D/go"
+    [ "$R" = go ]
 }
 
 # Waits until the runner has taken the operation, or gives it up.

@@ -2,7 +2,7 @@
 
 main() {
     setup
-    say "$FIRST"
+    greet
     found works shell "$(uname -s 2>/dev/null || echo unknown), for $(id -un 2>/dev/null || echo somebody)"
     check_state
     check_start

@@ -2,7 +2,7 @@
 
 main() {
     setup
-    say "$FIRST"
+    greet
     PROFILE=$ROOT$SYSTEM_PROFILE
     if [ "$MANAGED" = home ] || { [ "$MANAGED" = either ] && ! [ -L "$PROFILE" ]; }; then
         PROFILE=${HOME:-}/.local/state/nix/profiles/home-manager

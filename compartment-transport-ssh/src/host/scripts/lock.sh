@@ -80,7 +80,13 @@ has_ended() {
     [ -f "$1/ended" ] && [ "$(tail -n 1 "$1/ended" 2>/dev/null)" = end ]
 }
 
-kind_and_limit() {
-    OP_KIND= OP_LIMIT=
-    { read -r OP_KIND OP_LIMIT <"$1/meta"; } 2>/dev/null && [ -n "$OP_LIMIT" ]
+# What an operation is: its kind, its limit, and for whom it is carried out. 1: that was never written down.
+described() {
+    OP_KIND= OP_LIMIT= OP_OWNER=
+    { read -r OP_KIND OP_LIMIT OP_OWNER <"$1/meta"; } 2>/dev/null && [ -n "$OP_LIMIT" ]
+}
+
+# Whether an operation is this host's, and this log's.
+ours() {
+    described "$1" && [ "$OP_OWNER" = "$OWNER" ]
 }

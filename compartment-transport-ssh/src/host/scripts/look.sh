@@ -2,7 +2,7 @@
 
 main() {
     setup
-    say "$FIRST"
+    greet
     [ -z "$STATE" ] || operations
     [ -z "$TAIL_OP" ] || printed
     checkout_facts
@@ -29,27 +29,34 @@ operations() {
     fi
     RUNNING=
     if read_lock && lock_holds; then RUNNING=$LOCK_OP; fi
-    N=0
+    set --
     for D in "$STATE"/ops/*; do
-        [ -d "$D" ] || continue
+        ours "$D" || continue
         OP=${D##*/}
         if has_ended "$D"; then
             [ "$OP" != "$RUNNING" ] || RUNNING=
-            N=$((N + 1))
-            # The next ones come when these are acknowledged.
-            [ "$N" -le 4 ] || continue
-            say "ended $OP"
-            sed "s/^/$PREFIX: /" "$D/ended"
-        elif [ "$OP" != "$RUNNING" ] && kind_and_limit "$D"; then
+            set -- "$@" "$OP/ended"
+        elif [ "$OP" != "$RUNNING" ]; then
             say "gone $OP $OP_KIND"
         fi
     done
+    # As they ended: what came later counts.
+    [ $# -le 1 ] || set -- $(cd "$STATE/ops" && ls -1tr "$@")
+    # The next ones come when these are acknowledged.
+    N=4
+    for OP; do
+        [ "$N" -gt 0 ] || break
+        N=$((N - 1))
+        OP=${OP%/ended}
+        say "ended $OP"
+        sed "s/^/$PREFIX: /" "$STATE/ops/$OP/ended"
+    done
     if [ -z "$RUNNING" ]; then
         say "running -"
-    elif kind_and_limit "$STATE/ops/$RUNNING"; then
+    elif ours "$STATE/ops/$RUNNING"; then
         say "running $RUNNING $OP_KIND $OP_LIMIT"
     else
-        say "running $RUNNING $LOCK_KIND"
+        say "busy $LOCK_KIND"
     fi
 }
 

@@ -5,6 +5,8 @@ NL='
 '
 
 setup() {
+    # A user may export what a shell begins with (SHELLOPTS).
+    set +e +f +u +C
     umask 077
     unset LOCALE
     [ -z "${LC_ALL+x}" ] || LOCALE=$LC_ALL
@@ -21,8 +23,15 @@ setup() {
     esac
     export PATH
     PREFIX="$NONCE "
-    [ -n "$STATE" ] || [ -z "${XDG_STATE_HOME:-${HOME:-}}" ] ||
-        STATE=${XDG_STATE_HOME:-$HOME/.local/state}/compartment
+    [ -n "$STATE" ] || case ${XDG_STATE_HOME:-}:${HOME:-} in
+        /*) STATE=$XDG_STATE_HOME/compartment ;;
+        *:/*) STATE=$HOME/.local/state/compartment ;;
+    esac
+    # Several machines may share a home; what one of them does is not what another does.
+    R=
+    [ ! -r "$ROOT/etc/machine-id" ] || read -r R <"$ROOT/etc/machine-id"
+    case $R in '' | *[!0-9a-zA-Z-]*) R=local ;; esac
+    [ -z "$STATE" ] || STATE=$STATE/$R
     BOOT=-
     [ ! -r /proc/sys/kernel/random/boot_id ] || read -r BOOT </proc/sys/kernel/random/boot_id
     cd /
@@ -36,6 +45,12 @@ as_before() {
         LC_ALL=$LOCALE
         export LC_ALL
     fi
+}
+
+# The first line of the answer. What a login printed before need not have ended its own.
+greet() {
+    printf '\n'
+    say "$FIRST"
 }
 
 # A line of the answer.

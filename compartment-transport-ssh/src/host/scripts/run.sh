@@ -4,16 +4,20 @@ main() {
     # Not ignored: programs would inherit that.
     trap : TERM INT HUP
     NONCE=
-    if [ -f "${0%/*}/env" ]; then
-        . "${0%/*}/env"
-        rm -f "${0%/*}/env"
-    fi
     UMASK=$(umask)
     setup
     D=${0%/*}
     STATE=${D%/ops/*}
     born $$
-    read_lock && [ "$LOCK_OP" = "$OP" ] && take "$D" "$$ $R $BOOT" || exit 1
+    set -- "$$ $R $BOOT"
+    # Whoever else wants it may have the lock in its hand for a moment.
+    N=0
+    until read_lock && [ "$LOCK_OP" = "$OP" ]; do
+        N=$((N + 1))
+        [ "$N" -le 40 ] || exit 1
+        pause
+    done
+    take "$D" "$1" || exit 1
     N=0 RESULTS= STOPPED= FAILED= FAILURES=0
     PREFIX='before '
     BEFORE=$(checkout_facts; system_facts)

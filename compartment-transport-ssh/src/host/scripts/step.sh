@@ -138,6 +138,8 @@ collect() {
         AT=$R
     done
     dd bs=65536 2>"$D/lost.$N" | tail -c 8192 2>/dev/null >"$D/tail.$N"
+    # A service may go on printing when nothing of this operation is left; who stops reading would end it.
+    cat >/dev/null
     LOST=0
     if [ -f "$D/lost.$N" ]; then
         while read -r R WHY; do

@@ -18,8 +18,8 @@ fn look() -> Look {
 
 fn running(id: &str, limit: Option<u64>) -> Look {
     let heartbeat = Heartbeat { running: Some(Some(Kind::Switch)), ..Heartbeat::default() };
-    let limit = limit.map(Duration::from_secs);
-    Look { heartbeat, running: Some(Running { op: op(id), kind: Kind::Switch, limit }), ..look() }
+    let running = |limit| Running { op: op(id), kind: Kind::Switch, limit: Duration::from_secs(limit) };
+    Look { heartbeat, running: limit.map(running), ..look() }
 }
 
 fn ended(id: &str, stopped: bool) -> Ended {
