@@ -10,7 +10,8 @@ use futures::future::join_all;
 
 use super::fleet::HOSTS;
 use super::network::Way;
-use super::world::{World, pull, switch};
+use super::nix::until;
+use super::world::{World, id, pull, switch};
 
 /// Patience for as long as a test has it.
 pub(crate) const SOON: &str = "connect_s = 2, answer_s = 4, keep_alive_s = 1";
@@ -128,11 +129,22 @@ async fn an_order_is_on_its_way_when_the_line_goes_down() {
         assert_eq!(shown[..2], [".ggyg", ".ggyg"]);
         assert!([".ggyg", ".ggby"].contains(&shown[2].as_str()), "{shown:?}");
         assert_eq!((machine("gpc0").activations(), machine("gpc1").activations()), (1, 2));
+        // Nobody knows, so the hub hands it over again: here before it hears anything.
+        let again = world.hub.orders(&id("gpc1")).unwrap();
+        assert_eq!(again.len(), 1, "{again:?}");
         HOSTS.iter().for_each(|name| network.link(name, true));
+        world.hand_over(&again[0]).await;
         join_all(HOSTS.map(|name| world.hear(name))).await;
+        again
     };
-    assert_eq!(tokio::join!(switching, breaking).0, [Outcome::Ok, Outcome::Ok, Outcome::Ok]);
+    let (outcomes, again) = tokio::join!(switching, breaking);
+    assert_eq!(outcomes, [Outcome::Ok, Outcome::Ok, Outcome::Ok]);
     world.until_shown([".gggg"; 3]).await;
+    // Also when the host keeps nothing of it any more but its name.
+    until(|| machine("gpc1").operations().read_dir().unwrap().next().is_none()).await;
+    world.hand_over(&again[0]).await;
+    world.hear("gpc1").await;
+    assert_eq!(world.shown(), [".gggg"; 3]);
     HOSTS.iter().for_each(|name| world.is_as_told(name));
     assert_eq!(HOSTS.map(|name| machine(name).activations()), [2; 3], "each was done once");
     each_result_came_once(&world, 3 * (2 + 1 + 2)).await;
@@ -151,7 +163,7 @@ async fn packets_vanish_one_way() {
         network.packets("gpc0", way, "-j DROP");
         it_is_away(&world, [".gggg"; 3]).await;
         // Also whoever connects anew hears nothing.
-        let why = world.transport.check(&super::world::id("gpc0")).await.unwrap_err();
+        let why = world.transport.check(&id("gpc0")).await.unwrap_err();
         assert_eq!(why.reason, Reason::TimedOut, "{why}");
         network.clear("gpc0");
         world.hear("gpc0").await;
@@ -189,9 +201,9 @@ async fn each_refusal_of_a_network_has_its_reason() {
     let changed = |reason: &Reason| matches!(reason, Reason::HostKeyChanged { .. });
     world.until_away_by("gpc1", "another host's key", changed).await;
     world.door("gpc1").know("host_key");
+    // Who comes back is found, also when nobody asks.
     network.link("gpc0", true);
-    join_all(["gpc0", "gpc1"].map(|name| world.hear(name))).await;
-    assert!(world.transport.unreachable().is_empty());
+    until(|| world.transport.unreachable().is_empty()).await;
     assert_eq!(world.shown(), [".gg.."; 3], "colours are no matter of the network");
     world.stop().await;
 }

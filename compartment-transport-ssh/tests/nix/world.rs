@@ -15,8 +15,8 @@ use compartment_core::{
 };
 use compartment_forge::git::{GitConfig, GitForge};
 use compartment_local::run::Stop;
-use compartment_runtime::Clock;
 use compartment_runtime::hub::{Config, End, Hub, MemoryLog, Ports, SystemClock, new_op};
+use compartment_runtime::{Clock, Order, Transport};
 use compartment_transport_ssh::host::LogId;
 use compartment_transport_ssh::{Inventory, Reach, Reason, SshTransport};
 use futures::StreamExt;
@@ -24,7 +24,7 @@ use futures::future::join_all;
 
 use super::fleet::{Fleet, HOSTS};
 use super::network::Network;
-use super::nix::text;
+use super::nix::{text, until};
 use super::repository::{UPDATE, git};
 use super::sshd::Sshd;
 
@@ -163,7 +163,18 @@ impl World {
     }
 
     pub(crate) async fn stop(self) {
+        assert!(!self.connections().is_empty());
         self.hub.shutdown().await;
+        // Of no connection anything is left, however it broke.
+        until(|| self.connections().is_empty()).await;
+    }
+
+    /// Every ssh that leads to a machine, with its arguments.
+    fn connections(&self) -> Vec<String> {
+        let config = text(&self.fleet.folder().join("ssh_config"));
+        let arguments = |entry: fs::DirEntry| fs::read_to_string(entry.path().join("cmdline")).ok();
+        let all = fs::read_dir("/proc").unwrap().filter_map(|entry| arguments(entry.ok()?));
+        all.filter(|line| line.starts_with("ssh\0") && line.contains(&config)).collect()
     }
 
     pub(crate) fn door(&self, name: &str) -> MutexGuard<'_, Sshd> {
@@ -246,6 +257,16 @@ impl World {
             let _away = self.transport.look(&id(name)).await;
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
+    }
+
+    /// Hands an order over as soon as its host can be asked.
+    pub(crate) async fn hand_over(&self, order: &Order) {
+        let hand_over = async {
+            while self.transport.deliver(order).await.is_err() {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        within(hand_over).await;
     }
 
     pub(crate) async fn on_all(&self, ask: impl Fn(HostId) -> Ask) {
