@@ -4,7 +4,7 @@
 use std::fs::{self, File, TryLockError};
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::Command;
 
 use tempfile::TempDir;
 
@@ -68,30 +68,27 @@ impl Network {
         }
         let (number, claim) = claim();
         let network = Self { number, folder: tempfile::tempdir().unwrap(), _claim: claim };
-        let first = ip(&["netns", "add", &network.name(HOSTS[0])]);
-        let words = String::from_utf8_lossy(&first.stderr);
-        if words.contains("not permitted") || words.contains("denied") {
-            return Err(format!("no namespaces of networks: {words}"));
-        }
-        done(&first);
         for name in HOSTS {
-            network.connect(name);
+            if let Err(words) = network.connect(name) {
+                let forbidden = ["not permitted", "denied", "Unknown device type"];
+                assert!(forbidden.iter().any(|why| words.contains(why)), "{words}");
+                return Err(words);
+            }
             network.boots(name, 1);
         }
         Ok(network)
     }
 
-    fn connect(&self, host: &str) {
+    fn connect(&self, host: &str) -> Result<(), String> {
         let (name, [here, there]) = (self.name(host), self.addresses(host));
-        if host != HOSTS[0] {
-            done(&ip(&["netns", "add", &name]));
-        }
-        done(&ip(&["link", "add", &name, "type", "veth", "peer", "name", "eth0", "netns", &name]));
-        done(&ip(&["addr", "add", &format!("{here}/30"), "dev", &name]));
-        done(&ip(&["link", "set", &name, "up"]));
-        done(&ip(&["-n", &name, "addr", "add", &format!("{there}/30"), "dev", "eth0"]));
-        done(&ip(&["-n", &name, "link", "set", "lo", "up"]));
-        self.link(host, true);
+        ip(&["netns", "add", &name])?;
+        ip(&["link", "add", &name, "type", "veth", "peer", "name", "eth0", "netns", &name])?;
+        ip(&["addr", "add", &format!("{here}/30"), "dev", &name])?;
+        ip(&["link", "set", &name, "up"])?;
+        ip(&["-n", &name, "addr", "add", &format!("{there}/30"), "dev", "eth0"])?;
+        ip(&["-n", &name, "link", "set", "lo", "up"])?;
+        ip(&["-n", &name, "link", "set", "eth0", "up"])?;
+        Ok(())
     }
 
     /// Of the namespace, and of this end of its line.
@@ -139,7 +136,7 @@ impl Network {
     /// The line works, or does not.
     pub(crate) fn link(&self, host: &str, up: bool) {
         let state = if up { "up" } else { "down" };
-        done(&ip(&["-n", &self.name(host), "link", "set", "eth0", state]));
+        ip(&["-n", &self.name(host), "link", "set", "eth0", state]).unwrap();
     }
 
     /// What comes in or goes out there is treated so from now on, as iptables says it.
@@ -201,8 +198,7 @@ fn tear_down(number: u8) {
     for host in 0..=u8::try_from(HOSTS.len()).unwrap() {
         let name = name(number, host);
         if Path::new("/run/netns").join(&name).exists() {
-            let processes = ip(&["netns", "pids", &name]);
-            for process in String::from_utf8_lossy(&processes.stdout).lines() {
+            for process in ip(&["netns", "pids", &name]).unwrap_or_default().lines() {
                 let _it_may_be_gone = Command::new("kill").args(["-KILL", process]).output();
             }
             let _left_by_others = ip(&["netns", "del", &name]);
@@ -223,12 +219,12 @@ fn index(host: &str) -> u8 {
     HOSTS.iter().position(|name| *name == host).unwrap().try_into().unwrap()
 }
 
-fn ip(arguments: &[&str]) -> Output {
-    Command::new("ip").args(arguments).output().unwrap()
-}
-
-fn done(output: &Output) {
-    assert!(output.status.success(), "ip: {}", String::from_utf8_lossy(&output.stderr));
+/// What it prints, or in words why not.
+fn ip(arguments: &[&str]) -> Result<String, String> {
+    let output = Command::new("ip").args(arguments).output().unwrap();
+    let text = |printed| String::from_utf8_lossy(printed).into_owned();
+    let words = || format!("ip {}: {}", arguments.join(" "), text(&output.stderr).trim());
+    if output.status.success() { Ok(text(&output.stdout)) } else { Err(words()) }
 }
 
 #[test]
@@ -238,9 +234,9 @@ fn what_killed_runs_left_is_removed() {
     // Whoever is killed leaves all but the lock. It may be found by others, too.
     let (number, claimed) = claim();
     let name = name(number, 0);
-    done(&ip(&["netns", "add", &name]));
+    ip(&["netns", "add", &name]).unwrap();
     let mut left = Command::new("ip").args(["netns", "exec", &name, "sleep", "600"]).spawn().unwrap();
-    while !String::from_utf8_lossy(&ip(&["netns", "pids", &name]).stdout).contains(&left.id().to_string()) {
+    while !ip(&["netns", "pids", &name]).unwrap().contains(&left.id().to_string()) {
         std::thread::yield_now();
     }
     drop(claimed);
