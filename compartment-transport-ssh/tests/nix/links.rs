@@ -102,10 +102,10 @@ async fn an_order_is_on_its_way_when_the_line_goes_down() {
     world.on_all(pull).await;
     world.until_shown([".ggyg"; 3]).await;
 
-    // One line goes down before the order, one when the host has written the order down and has not begun, and one at
-    // any moment.
-    network.link("gpc0", false);
-    machine("gpc1").hold_what_syncs(true);
+    // One line goes down when the host has written the order down and not yet asked whether it is still wanted, one when
+    // it has, and one at any moment.
+    machine("gpc0").hold_program("sync", true);
+    machine("gpc1").hold_program("setsid", true);
     machine("imac0").hold();
     let switching = join_all(HOSTS.map(|name| world.run(name, switch)));
     let breaking = async {
@@ -115,12 +115,18 @@ async fn an_order_is_on_its_way_when_the_line_goes_down() {
             machine("imac0").release();
         };
         let written = async {
-            machine("gpc1").waits_to_sync().await;
+            machine("gpc0").waits_for("sync").await;
+            network.link("gpc0", false);
+            machine("gpc0").hold_program("sync", false);
+            until(|| machine("gpc0").keeps_nothing()).await;
+        };
+        let begun = async {
+            machine("gpc1").waits_for("setsid").await;
             network.link("gpc1", false);
-            machine("gpc1").hold_what_syncs(false);
+            machine("gpc1").hold_program("setsid", false);
             machine("gpc1").has_ended().await;
         };
-        tokio::join!(moment, written);
+        tokio::join!(moment, written, begun);
         for name in HOSTS {
             world.until_away(name, &Reason::TimedOut).await;
         }
@@ -141,7 +147,7 @@ async fn an_order_is_on_its_way_when_the_line_goes_down() {
     assert_eq!(outcomes, [Outcome::Ok, Outcome::Ok, Outcome::Ok]);
     world.until_shown([".gggg"; 3]).await;
     // Also when the host keeps nothing of it any more but its name.
-    until(|| machine("gpc1").operations().read_dir().unwrap().next().is_none()).await;
+    until(|| machine("gpc1").keeps_nothing()).await;
     world.hand_over(&again[0]).await;
     world.hear("gpc1").await;
     assert_eq!(world.shown(), [".gggg"; 3]);

@@ -118,6 +118,10 @@ impl Nix {
         machines.map(|machine| machine.unwrap().path().join("ops")).next().unwrap()
     }
 
+    pub(crate) fn keeps_nothing(&self) -> bool {
+        self.operations().read_dir().unwrap().next().is_none()
+    }
+
     /// Until a switch has ended here, whoever knows of it.
     pub(crate) async fn has_ended(&self) {
         let ended = || {
@@ -135,19 +139,21 @@ impl Nix {
         fs::read_to_string(self.path("run/activations")).unwrap_or_default().lines().count()
     }
 
-    /// Whoever wants something on disk waits, or goes on.
-    pub(crate) fn hold_what_syncs(&self, hold: bool) {
-        let (program, held) = (self.path("bin/sync"), self.path("run/disk"));
+    /// A program that operations need takes as long as this holds it.
+    pub(crate) fn hold_program(&self, program: &str, hold: bool) {
+        let (file, held) = (self.path("bin").join(program), self.path(&format!("run/held.{program}")));
         if !hold {
             return fs::remove_file(held).unwrap();
         }
         fs::write(held, "").unwrap();
-        fs::write(&program, include_str!("config/sync.sh").replace("ROOT", &text(&self.root))).unwrap();
-        fs::set_permissions(program, fs::Permissions::from_mode(0o755)).unwrap();
+        let script =
+            include_str!("config/held.sh").replace("ROOT", &text(&self.root)).replace("PROGRAM", program);
+        fs::write(&file, script).unwrap();
+        fs::set_permissions(file, fs::Permissions::from_mode(0o755)).unwrap();
     }
 
-    pub(crate) async fn waits_to_sync(&self) {
-        self.comes("run/disk.waits").await;
+    pub(crate) async fn waits_for(&self, program: &str) {
+        self.comes(&format!("run/held.{program}.waits")).await;
     }
 
     /// What is in memory is gone.

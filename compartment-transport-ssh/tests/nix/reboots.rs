@@ -142,14 +142,14 @@ async fn power_fails_before_a_switch_began_and_after_it_ended() {
     world.until_shown([".ggyg"; 3]).await;
 
     // The order is on disk, and nothing is done about it yet.
-    machine("gpc0").hold_what_syncs(true);
+    machine("gpc0").hold_program("sync", true);
     machine("gpc1").hold();
     let switching = join_all(["gpc0", "gpc1"].map(|name| world.run(name, switch)));
     let failing = async {
-        tokio::join!(machine("gpc0").waits_to_sync(), machine("gpc1").wait_at_the_door());
+        tokio::join!(machine("gpc0").waits_for("sync"), machine("gpc1").wait_at_the_door());
         world.until_shown([".ggyg", ".ggby", ".ggyg"]).await;
         world.power_off("gpc0");
-        machine("gpc0").hold_what_syncs(false);
+        machine("gpc0").hold_program("sync", false);
         // What came of it is on disk, and nobody has asked for it yet.
         network.link("gpc1", false);
         machine("gpc1").release();
