@@ -93,6 +93,10 @@ impl Watched {
         if let Some(why) = self.just_failed() {
             return Err(why);
         }
+        // What began before is told before: else it would seem to have begun after this.
+        if talk.memory.is_behind(&order.op) {
+            self.learn(&mut talk, None).await?;
+        }
         let mut ask = order.ask.clone();
         if let Ask::Rollback { to: Some(to), .. } = &mut ask {
             let write = |nonce: &Nonce| host::generations(nonce, &self.host.site);

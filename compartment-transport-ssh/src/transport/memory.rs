@@ -33,6 +33,8 @@ pub(super) struct Memory {
     /// Whose output is followed.
     tail: Option<Tail>,
     waited: u32,
+    /// A look has told what was there before.
+    looked: bool,
 }
 
 /// What a look brought.
@@ -60,7 +62,13 @@ impl Memory {
             stops: Vec::new(),
             tail: None,
             waited: 0,
+            looked: false,
         }
+    }
+
+    /// Whether the host may hold something of which nothing was told yet: that comes before the start of another.
+    pub(super) fn is_behind(&self, op: &OpId) -> bool {
+        !self.looked || self.owed.iter().any(|(owed, ..)| owed != op)
     }
 
     /// Whose output the next look brings.
@@ -111,6 +119,7 @@ impl Memory {
 
     /// Learns from a look. Results come first, then a start, then the heartbeat that was seen after both.
     pub(super) fn learn(&mut self, look: Look) -> News {
+        self.looked = true;
         let Look { heartbeat, doubts: _, running, ended, gone, printed } = look;
         let mut news = News { busy: matches!(heartbeat.running, Some(Some(_))), ..News::default() };
         let mut more = None;
@@ -132,7 +141,8 @@ impl Memory {
             self.ended(ended, &mut news.reports);
         }
         for gone in gone {
-            // Nobody knows what came of it; that it had begun is to be known.
+            // Nobody knows what came of it. That it had begun is to be known, and a start that is told twice counts once.
+            self.ordering(&gone.op, gone.kind, None);
             let said = self.take_owed(&gone.op, None);
             news.reports.extend(said.map(|said| (Some(gone.op.clone()), said)));
             self.leave(&gone.op);

@@ -12,10 +12,10 @@ use tokio::time::sleep;
 use tracing::{info, warn};
 
 use super::Reach;
-use super::memory::Memory;
+use super::memory::{Memory, News};
 use super::outbox::Outbox;
 use crate::connection::{Connection, Question, Reason, Unreachable, Ways};
-use crate::host::{self, BadAnswer, Nonce};
+use crate::host::{self, BadAnswer, Nonce, Tail};
 use crate::inventory::Host;
 
 /// How soon what has just begun is looked at; then half as often each time, down to the host's own pace.
@@ -108,19 +108,7 @@ impl Watched {
         loop {
             let mut talk = self.talk.lock().await;
             let tail = talk.memory.tail().cloned();
-            let git_within = talk.git_within();
-            let write = |nonce: &Nonce| host::look(nonce, &self.host.site, tail.as_ref(), git_within);
-            let look = self.ask(&mut talk, write, host::read_look).await?;
-            talk.wary &= !look.doubts.is_empty();
-            // Each is said when it is new, and not with every look.
-            for doubt in look.doubts.iter().filter(|doubt| !talk.doubts.contains(doubt)) {
-                warn!(host = %self.host.id, %doubt, "something cannot be read");
-            }
-            talk.doubts.clone_from(&look.doubts);
-            let news = talk.memory.learn(look);
-            for (op, said) in news.reports {
-                self.outbox.push(op, said);
-            }
+            let news = self.learn(&mut talk, tail.as_ref()).await?;
             drop(talk);
             if let Some((op, lines)) = news.output {
                 uplink.output(&self.host.id, &op, lines).await;
@@ -133,6 +121,24 @@ impl Watched {
                 return Ok(news.busy);
             }
         }
+    }
+
+    /// Looks once. What there is to be reported waits for the next flush.
+    pub(super) async fn learn(&self, talk: &mut Talk, tail: Option<&Tail>) -> Result<News, Unreachable> {
+        let git_within = talk.git_within();
+        let write = |nonce: &Nonce| host::look(nonce, &self.host.site, tail, git_within);
+        let look = self.ask(talk, write, host::read_look).await?;
+        talk.wary &= !look.doubts.is_empty();
+        // Each is said when it is new, and not with every look.
+        for doubt in look.doubts.iter().filter(|doubt| !talk.doubts.contains(doubt)) {
+            warn!(host = %self.host.id, %doubt, "something cannot be read");
+        }
+        talk.doubts.clone_from(&look.doubts);
+        let mut news = talk.memory.learn(look);
+        for (op, said) in news.reports.drain(..) {
+            self.outbox.push(op, said);
+        }
+        Ok(news)
     }
 
     /// The hub has it for good: the host need not keep it.

@@ -8,5 +8,6 @@ mod faults;
 mod hub;
 mod machine;
 mod reasons;
+mod restarts;
 #[path = "../common/sshd.rs"]
 mod sshd;

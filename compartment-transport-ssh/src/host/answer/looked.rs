@@ -25,8 +25,8 @@ pub struct Look {
     pub running: Option<Running>,
     /// Operations that ended and were not acknowledged yet, with their evidence; at most some at once.
     pub ended: Vec<Ended>,
-    /// Operations whose runner was killed, or never came to be. Nothing is to be reported of them: the heartbeat says
-    /// that they run no more. They are to be acknowledged, too.
+    /// Operations whose runner was killed, or never came to be. Nothing is to be reported of them but that they had
+    /// begun: the heartbeat says that they run no more. They are to be acknowledged, too.
     pub gone: Vec<Gone>,
     /// What the operation that was asked for has printed, where it is there.
     pub printed: Option<Printed>,

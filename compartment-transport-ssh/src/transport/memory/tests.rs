@@ -97,13 +97,32 @@ fn after_a_restart_what_is_found_is_told() {
 }
 
 #[test]
-fn of_what_is_gone_nothing_is_claimed() {
-    let gone = Look { gone: vec![Gone { op: op("a"), kind: Kind::Switch }], ..look() };
-    let news = memory().learn(gone.clone());
-    assert_eq!((told(&news), news.over), (vec!["heartbeat Some(None)".to_owned()], vec![op("a")]));
+fn of_what_is_gone_nothing_is_claimed_but_that_it_had_begun() {
+    let gone = || Look { gone: vec![Gone { op: op("a"), kind: Kind::Switch }], ..look() };
+    let (mut heard, mut ordered) = (memory(), memory());
+    heard.ordering(&op("a"), Kind::Switch, None);
+    heard.begun(&op("a"), Duration::from_secs(1));
+    ordered.ordering(&op("a"), Kind::Switch, None);
+    // What a hub before this one told of it is not known here.
+    for (mut memory, told_first) in [(heard, None), (ordered, Some(())), (memory(), Some(()))] {
+        let news = memory.learn(gone());
+        let start = told_first.map(|()| "a: started switch None".to_owned());
+        let expected: Vec<_> = start.into_iter().chain(["heartbeat Some(None)".to_owned()]).collect();
+        assert_eq!((told(&news), news.over), (expected, vec![op("a")]));
+        assert_eq!(told(&memory.learn(gone())), ["heartbeat Some(None)"], "it is told once");
+    }
+}
+
+#[test]
+fn what_may_be_there_is_told_before_another_begins() {
     let mut memory = memory();
+    assert!(memory.is_behind(&op("a")), "nobody has looked");
+    memory.learn(look());
+    assert!(!memory.is_behind(&op("a")));
     memory.ordering(&op("a"), Kind::Switch, None);
-    assert_eq!(told(&memory.learn(gone)), ["a: started switch None", "heartbeat Some(None)"]);
+    assert!(!memory.is_behind(&op("a")) && memory.is_behind(&op("b")));
+    memory.learn(Look { gone: vec![Gone { op: op("a"), kind: Kind::Switch }], ..look() });
+    assert!(!memory.is_behind(&op("b")));
 }
 
 #[test]

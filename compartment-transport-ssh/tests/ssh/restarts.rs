@@ -1,0 +1,194 @@
+//! A hub that ends and starts again with the same log, and what its matrix shows.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::sync::Arc;
+
+use compartment_core::event::{Event, Observation, Said, Via};
+use compartment_core::operation::Outcome;
+use compartment_core::{Actor, Ask, Commit, OpId, ReadOptions, Request, Status};
+use compartment_runtime::hub::{Config, End, Hub, MemoryLog, Ports, new_op};
+use compartment_transport_ssh::Host;
+use compartment_transport_ssh::host::HostPath;
+use futures::StreamExt;
+
+use crate::machine::{Machine, ssh, transport, until};
+use crate::sshd::{LONG, Sshd, signal};
+
+/// What a switch does: it hangs as long as it is to, and says so.
+const SWITCH: &str = "#!/bin/sh\necho switching >> \"$0.begun\"\n\
+                      while test -e \"$(dirname \"$0\")/hang\"; do sleep 0.05; done\n";
+
+/// A shell for operations that begins when it may.
+const DOOR: &str = "#!/bin/sh\nwhile test -e \"$0.shut\"; do sleep 0.05; done\nexec /bin/sh \"$@\"\n";
+
+struct World {
+    sshd: Sshd,
+    machine: Machine,
+    log: MemoryLog,
+}
+
+impl World {
+    fn new() -> Self {
+        let (sshd, machine) = (Sshd::start(), Machine::new("gpc0"));
+        fs::create_dir(machine.path("tests")).unwrap();
+        for (name, script) in [("switch", SWITCH), ("door", DOOR), ("tests/boot", "#!/bin/sh\n")] {
+            fs::write(machine.path(name), script).unwrap();
+            fs::set_permissions(machine.path(name), fs::Permissions::from_mode(0o755)).unwrap();
+        }
+        Self { sshd, machine, log: MemoryLog::default() }
+    }
+
+    fn host(&self) -> Host {
+        let path = |name: &str| self.machine.path(name).display().to_string();
+        let commands = format!(
+            "pull = [[{:?}]]\nswitch = [[{:?}]]\ntests = {:?}",
+            path("pull"),
+            path("switch"),
+            path("tests")
+        );
+        let mut host = self.machine.host();
+        host.commands = toml::from_str(&commands).unwrap();
+        host.site.shell = HostPath::new(&path("door")).unwrap();
+        host
+    }
+
+    /// A hub with the log of the one before.
+    async fn hub(&self) -> Hub {
+        let ssh = ssh(&self.sshd.ssh_config(""));
+        let transports = vec![Arc::new(transport(ssh, [self.host()])) as _];
+        let ports = Ports { transports, ..Ports::new(Arc::new(self.log.reopen())) };
+        Hub::start(ports, Config::default()).await.unwrap()
+    }
+
+    /// A hub that shows all green, but for the agent that there is not.
+    async fn all_green(&self) -> Hub {
+        let hub = self.hub().await;
+        hub.configure(self.machine.id(), "main".parse().unwrap(), Default::default()).await.unwrap();
+        let commit = crate::machine::git(&self.machine.path("checkout"), &["rev-parse", "HEAD"]);
+        let seen = Observation::DesiredObserved {
+            channel: "main".parse().unwrap(),
+            commit: Commit::new(&commit).unwrap(),
+            lock_hash: None,
+            via: Via::Git,
+            look_started: None,
+        };
+        hub.observe(vec![seen]).await.unwrap();
+        until_shown(&hub, ".gg..").await;
+        assert_eq!(self.run(&hub, self.switch()).await, Outcome::Ok);
+        until_shown(&hub, ".gggg").await;
+        hub
+    }
+
+    fn switch(&self) -> Ask {
+        Ask::Switch { host: self.machine.id(), force: false }
+    }
+
+    async fn run(&self, hub: &Hub, ask: Ask) -> Outcome {
+        let end = tokio::time::timeout(LONG, hub.run(self.machine.id(), request(ask))).await;
+        match end.expect("it hangs").unwrap() {
+            End::Ended(outcome) => outcome,
+            end @ (End::Rejected(_) | End::Lapsed | End::Done) => panic!("{end:?}"),
+        }
+    }
+
+    /// Has a switch begin of which the hub does not hear that it has, and ends the hub.
+    async fn switch_unheard(&self, hub: Hub) -> OpId {
+        let begun = || fs::read_to_string(self.machine.path("switch.begun")).unwrap_or_default().len();
+        let before = begun();
+        self.machine.hang(true);
+        fs::write(self.machine.path("door.shut"), "").unwrap();
+        let request = request(self.switch());
+        let op = request.op.clone();
+        hub.request(request).await.unwrap();
+        let folder = self.machine.path(&format!("state/ops/{op}"));
+        until("it is written down", || folder.join("meta").exists()).await;
+        self.sshd.hang(true);
+        fs::remove_file(self.machine.path("door.shut")).unwrap();
+        until("it has begun", || begun() > before).await;
+        assert_eq!(shown(&hub), ".gggg");
+        hub.shutdown().await;
+        self.sshd.hang(false);
+        op
+    }
+
+    /// All of its processes end at once.
+    fn power_fails(&self) {
+        let folder = self.machine.path(".").display().to_string();
+        let of = |process: &u32| {
+            let line = fs::read(format!("/proc/{process}/cmdline")).unwrap_or_default();
+            String::from_utf8_lossy(&line).contains(folder.trim_end_matches('.'))
+        };
+        let all = fs::read_dir("/proc").unwrap();
+        let all = all.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
+        all.filter(of).for_each(|process| signal("-KILL", process));
+    }
+
+    /// How often something was said, as it stands in the log.
+    async fn in_log(&self, hub: &Hub, such: impl Fn(&Said) -> bool) -> usize {
+        let records: Vec<_> = hub.events(1, None).unwrap().collect().await;
+        let is_such = |event: &Event| matches!(event, Event::Report(report) if such(&report.said));
+        records.into_iter().filter(|record| is_such(&record.as_ref().unwrap().event)).count()
+    }
+}
+
+fn request(ask: Ask) -> Request {
+    Request { op: new_op(), by: Actor::new("mba").unwrap(), ask, deliver_by: None }
+}
+
+/// The five colours, Agent to Tests: green, yellow, red, blue; gray is a dot.
+fn shown(hub: &Hub) -> String {
+    let letter = |status| match status {
+        Status::Ok => 'g',
+        Status::Outdated => 'y',
+        Status::Error => 'r',
+        Status::Working => 'b',
+        Status::Unknown => '.',
+    };
+    let matrix = hub.matrix(&ReadOptions::default()).unwrap();
+    matrix.hosts[0].cells.iter().map(|(_, cell)| letter(cell.status)).collect()
+}
+
+async fn until_shown(hub: &Hub, wanted: &str) {
+    let mut live = hub.subscribe().unwrap();
+    let wait = async {
+        while shown(hub) != wanted {
+            live.next().await.unwrap();
+        }
+    };
+    let came = tokio::time::timeout(LONG, wait).await;
+    assert!(came.is_ok(), "not {wanted}, but {}", shown(hub));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_switch_of_which_no_hub_heard_is_not_forgotten_when_the_power_fails() {
+    let world = World::new();
+    let hub = world.all_green().await;
+    let op = world.switch_unheard(hub).await;
+    world.power_fails();
+    world.machine.hang(false);
+    let hub = world.hub().await;
+    until_shown(&hub, ".ggyy").await;
+    let folder = world.machine.path(&format!("state/ops/{op}"));
+    until("the host keeps it no longer", || !folder.exists()).await;
+    assert_eq!(world.run(&hub, world.switch()).await, Outcome::Ok);
+    until_shown(&hub, ".gggg").await;
+    hub.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nor_is_its_result() {
+    let world = World::new();
+    let hub = world.all_green().await;
+    let op = world.switch_unheard(hub).await;
+    fs::write(world.machine.path("switch"), "#!/bin/sh\n").unwrap();
+    world.machine.hang(false);
+    let ended = world.machine.path(&format!("state/ops/{op}/ended"));
+    until("it ends", || ended.exists()).await;
+    let hub = world.hub().await;
+    let deploys = |said: &Said| matches!(said, Said::DeployOk { .. });
+    until_shown(&hub, ".gggg").await;
+    until("the host keeps it no longer", || !ended.exists()).await;
+    assert_eq!(world.in_log(&hub, deploys).await, 2);
+    hub.shutdown().await;
+}
