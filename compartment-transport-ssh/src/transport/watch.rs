@@ -24,6 +24,9 @@ const BRISK: Duration = Duration::from_millis(250);
 /// For how long a failure stands: who asks within it is told the same.
 const STALE: Duration = Duration::from_secs(1);
 
+/// How long a stop waits for what has just been told to be taken and acknowledged: else it would be told again.
+const LAST_WITHIN: Duration = Duration::from_secs(2);
+
 /// One host, watched.
 pub(super) struct Watched {
     pub(super) host: Host,
@@ -69,15 +72,16 @@ impl Watched {
     }
 
     /// Watches until the end.
-    pub(super) async fn watch(self: Arc<Self>, uplink: Arc<dyn Uplink>, mut end: Receiver<bool>) {
+    pub(super) async fn watch(self: Arc<Self>, uplink: Arc<dyn Uplink>, end: Receiver<bool>) {
+        let mut late = end.clone();
         tokio::select! {
-            _ = end.wait_for(|end| *end) => {}
-            () = self.go_on(&*uplink) => {}
+            () = self.go_on(&*uplink, end) => {}
+            () = async { ended(&mut late).await; sleep(LAST_WITHIN).await } => {}
         }
         self.talk.lock().await.connection.close().await;
     }
 
-    async fn go_on(&self, uplink: &dyn Uplink) {
+    async fn go_on(&self, uplink: &dyn Uplink, mut end: Receiver<bool>) {
         let (mut host_down, mut hub_down) = (Backoff::default(), Backoff::default());
         let mut brisk = BRISK;
         loop {
@@ -85,7 +89,7 @@ impl Watched {
                 hub_down.next_wait()
             } else {
                 hub_down.reset();
-                match self.look(uplink).await {
+                match self.look(uplink, &mut end).await {
                     Ok(busy) => {
                         host_down.reset();
                         let pace = self.host.pace;
@@ -99,17 +103,24 @@ impl Watched {
             tokio::select! {
                 () = sleep(pause) => {}
                 () = self.wake.notified() => brisk = BRISK,
+                () = ended(&mut end) => return,
             }
         }
     }
 
-    /// Looks, and passes on what there is to be told. True where something runs.
-    async fn look(&self, uplink: &dyn Uplink) -> Result<bool, Unreachable> {
+    /// Looks, and passes on what there is to be told. True where something runs. An end cuts short only what has brought
+    /// nothing yet.
+    async fn look(&self, uplink: &dyn Uplink, end: &mut Receiver<bool>) -> Result<bool, Unreachable> {
         loop {
-            let mut talk = self.talk.lock().await;
-            let tail = talk.memory.tail().cloned();
-            let news = self.learn(&mut talk, tail.as_ref()).await?;
-            drop(talk);
+            let news = tokio::select! {
+                biased;
+                () = ended(end) => return Ok(false),
+                news = async {
+                    let mut talk = self.talk.lock().await;
+                    let tail = talk.memory.tail().cloned();
+                    self.learn(&mut talk, tail.as_ref()).await
+                } => news?,
+            };
             if let Some((op, lines)) = news.output {
                 uplink.output(&self.host.id, &op, lines).await;
             }
@@ -217,4 +228,9 @@ impl Watched {
     fn known(&self) -> MutexGuard<'_, (Reach, Option<Instant>)> {
         self.reach.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// The end, or nobody is left to say it.
+async fn ended(end: &mut Receiver<bool>) {
+    let _nobody_is_left = end.wait_for(|end| *end).await;
 }

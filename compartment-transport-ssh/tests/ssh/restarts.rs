@@ -192,3 +192,28 @@ async fn nor_is_its_result() {
     assert_eq!(world.in_log(&hub, deploys).await, 2);
     hub.shutdown().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn hubs_of_a_moment_each_let_a_result_be_told_once() {
+    let world = World::new();
+    let pull = Ask::Pull { host: world.machine.id() };
+    let (hub, operations) = (world.all_green().await, world.machine.path("state/ops"));
+    assert_eq!(world.run(&hub, pull).await, Outcome::Ok);
+    hub.shutdown().await;
+    assert_eq!(fs::read_dir(&operations).unwrap().count(), 0, "what is durable is acknowledged");
+    for _ in 0..3 {
+        let hub = world.hub().await;
+        let refresh = request(Ask::Refresh { host: Some(world.machine.id()) });
+        let end = tokio::time::timeout(LONG, hub.run(world.machine.id(), refresh)).await;
+        assert_eq!(end.unwrap().unwrap(), End::Done);
+        assert_eq!(world.in_log(&hub, |said| matches!(said, Said::PullOk { .. })).await, 1);
+        hub.shutdown().await;
+    }
+    // Where nothing is told, nobody waits.
+    world.sshd.hang(true);
+    let hub = world.hub().await;
+    let began = std::time::Instant::now();
+    hub.shutdown().await;
+    assert!(began.elapsed() < std::time::Duration::from_secs(1), "{:?}", began.elapsed());
+    world.sshd.hang(false);
+}
