@@ -1,6 +1,6 @@
 //! What is known of a host's operations besides what the host itself says: what the hub was told of them.
 
-use std::collections::BTreeSet;
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use compartment_core::event::{Kind, Said, Target};
@@ -18,6 +18,10 @@ const PATIENCE: u32 = 32;
 /// How many operations are remembered that were ordered and of which nothing came.
 const ORDERED: usize = 32;
 
+/// How many operations are remembered of which something was told: several times what one look can bring, so that of an
+/// honest host nothing is told twice.
+const KEPT: usize = 64;
+
 /// Of the operations of this session of the hub's.
 #[derive(Debug)]
 pub(super) struct Memory {
@@ -25,9 +29,9 @@ pub(super) struct Memory {
     /// Ordered, and not yet told to have started: with the generation that it goes to.
     owed: Vec<(OpId, Kind, Option<Target>)>,
     /// Told to have started, or to have ended.
-    started: BTreeSet<OpId>,
+    started: Recent,
     /// Told to have ended, and still on the host.
-    ended: BTreeSet<OpId>,
+    ended: Recent,
     /// Who asked for a stop.
     stops: Vec<(OpId, Option<Actor>)>,
     /// Whose output is followed.
@@ -57,8 +61,8 @@ impl Memory {
         Self {
             machine,
             owed: Vec::new(),
-            started: BTreeSet::new(),
-            ended: BTreeSet::new(),
+            started: Recent::default(),
+            ended: Recent::default(),
             stops: Vec::new(),
             tail: None,
             waited: 0,
@@ -78,7 +82,7 @@ impl Memory {
 
     /// It is about to be ordered: whatever becomes of the answer, its start is to be told.
     pub(super) fn ordering(&mut self, op: &OpId, kind: Kind, to: Option<Target>) {
-        if !self.started.contains(op) && !self.owed.iter().any(|(owed, ..)| owed == op) {
+        if !self.started.has(op) && !self.owed.iter().any(|(owed, ..)| owed == op) {
             if self.owed.len() >= ORDERED {
                 self.owed.remove(0);
             }
@@ -111,8 +115,8 @@ impl Memory {
     /// These are gone from the host.
     pub(super) fn acknowledged(&mut self, ops: &[OpId]) {
         for op in ops {
-            self.started.remove(op);
-            self.ended.remove(op);
+            self.started.forget(op);
+            self.ended.forget(op);
             self.stops.retain(|(stopped, _)| stopped != op);
         }
     }
@@ -149,7 +153,7 @@ impl Memory {
             news.over.push(gone.op);
         }
         if let Some(Running { op, kind, limit }) = running {
-            if !self.started.contains(&op) {
+            if !self.started.has(&op) {
                 self.ordering(&op, kind, None);
                 let said = self.begun(&op, limit);
                 news.reports.extend(said.map(|said| (Some(op.clone()), said)));
@@ -164,9 +168,10 @@ impl Memory {
     fn ended(&mut self, ended: Ended, reports: &mut Vec<(Option<OpId>, Said)>) {
         let Ended { op, kind, to, ending } = ended;
         self.leave(&op);
-        if !self.ended.insert(op.clone()) {
+        if self.ended.has(&op) {
             return;
         }
+        self.ended.add(op.clone());
         let start = self.take_owed(&op, None);
         reports.extend(start.map(|said| (Some(op.clone()), said)));
         let mut said = result(kind, to.as_ref(), &ending);
@@ -181,7 +186,7 @@ impl Memory {
     fn take_owed(&mut self, op: &OpId, limit: Option<Duration>) -> Option<Said> {
         let at = self.owed.iter().position(|(owed, ..)| owed == op)?;
         let (op, kind, to) = self.owed.remove(at);
-        self.started.insert(op);
+        self.started.add(op);
         let plan = |limit| Plan {
             kind,
             to: to.clone(),
@@ -206,6 +211,31 @@ impl Memory {
     fn leave(&mut self, op: &OpId) {
         self.tail.take_if(|tail| tail.op == *op);
         self.waited = 0;
+    }
+}
+
+/// Operations, the one last met behind.
+#[derive(Debug, Default)]
+struct Recent(VecDeque<OpId>);
+
+impl Recent {
+    /// Whether it is there; then it was met just now.
+    fn has(&mut self, op: &OpId) -> bool {
+        let found = self.forget(op);
+        self.0.extend(found);
+        self.0.back() == Some(op)
+    }
+
+    fn add(&mut self, op: OpId) {
+        if self.0.len() >= KEPT {
+            self.0.pop_front();
+        }
+        self.0.push_back(op);
+    }
+
+    fn forget(&mut self, op: &OpId) -> Option<OpId> {
+        let at = self.0.iter().position(|known| known == op)?;
+        self.0.remove(at)
     }
 }
 

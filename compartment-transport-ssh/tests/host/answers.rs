@@ -5,6 +5,7 @@
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::Path;
+use std::time::Duration;
 
 use compartment_core::event::{Kind, Target};
 use compartment_core::{StorePath, Text};
@@ -189,6 +190,28 @@ fn what_a_runner_did_not_write_to_its_end_has_not_ended() {
     assert_eq!((steps[0].name.as_str(), &steps[0].exit), ("a b", &Exit::NotStarted(Text::new("not there"))));
     assert_eq!(steps[1].last_words.as_str(), "fatal: y");
     assert_eq!(look.heartbeat.running, None, "nothing is said of it");
+}
+
+#[test]
+fn a_host_that_says_too_much_is_not_believed_all_of_it() {
+    let ended = |n: usize| ["ended a", ": kind pull", ": end"].repeat(n);
+    assert_eq!(read_look(&framed("look", &ended(4)), &nonce()).unwrap().ended.len(), 4);
+    assert!(matches!(read_look(&framed("look", &ended(5)), &nonce()), Err(BadAnswer::Part { .. })));
+    // Others come when these are acknowledged.
+    let gone: Vec<_> = (0..1000).map(|n| format!("gone a{n} pull")).collect();
+    let gone: Vec<_> = gone.iter().map(String::as_str).collect();
+    let look = read_look(&framed("look", &gone), &nonce()).unwrap();
+    assert_eq!((look.gone.len(), look.gone[15].op.as_str()), (16, "a15"));
+    let doubts: Vec<_> = (0..1000).map(|n| format!("state ? {n}")).collect();
+    let doubts: Vec<_> = doubts.iter().map(String::as_str).collect();
+    assert_eq!(read_look(&framed("look", &doubts), &nonce()).unwrap().doubts.len(), 16);
+    let week = Some(Duration::from_secs(7 * 24 * 3600));
+    for (said, limit) in [("60", Some(Duration::from_secs(60))), ("4000000000", week)] {
+        let look = read_look(&framed("look", &[&format!("running a switch {said}")]), &nonce()).unwrap();
+        assert_eq!(look.running.unwrap().limit, limit);
+        let begun = read_begin(&framed("begin", &[&format!("begun {said}")]), &nonce());
+        assert_eq!(begun, Ok(Begun::Begun { limit: limit.unwrap() }));
+    }
 }
 
 #[test]

@@ -6,7 +6,7 @@ use compartment_core::event::Kind;
 use compartment_core::{OpId, Text};
 
 use super::super::frame::{self, BadAnswer, Nonce};
-use super::{kind, op, seconds, split, words};
+use super::{kind, limit_of, op, split, words};
 
 /// What came of an order to begin an operation.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,7 +41,7 @@ pub fn read_begin(raw: &[u8], nonce: &Nonce) -> Result<Begun, BadAnswer> {
     };
     let (word, rest) = split(line);
     match word {
-        "begun" => Ok(Begun::Begun { limit: seconds(PART, rest)? }),
+        "begun" => Ok(Begun::Begun { limit: limit_of(PART, rest)? }),
         "had" => Ok(Begun::HadIt),
         "busy" => {
             let (id, what) = split(rest);

@@ -8,6 +8,9 @@ use compartment_local::operation::Facts;
 use super::super::frame::BadAnswer;
 use super::split;
 
+/// How many doubts are kept: more than an honest host has.
+const DOUBTS: usize = 16;
+
 /// Facts that are being read. Each is said at most once.
 #[derive(Debug, Default)]
 pub(super) struct Reader {
@@ -59,7 +62,8 @@ impl Reader {
     }
 
     pub(super) fn facts(self) -> Facts {
-        let Self { commit, dirty, lock_hash, path, system, doubts } = self;
+        let Self { commit, dirty, lock_hash, path, system, mut doubts } = self;
+        doubts.truncate(DOUBTS);
         let system = match path.unwrap_or_default() {
             Reading::Told(path) => Reading::Told(Box::new(RunningSystem { path: Some(path), ..system })),
             Reading::Absent => Reading::Absent,

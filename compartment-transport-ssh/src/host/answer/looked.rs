@@ -9,7 +9,13 @@ use compartment_local::operation::Facts;
 use super::super::frame::{self, BadAnswer, Nonce};
 use super::ended::{Ended, Writing};
 use super::facts::Reader;
-use super::{kind, op, seconds, split, words};
+use super::{kind, limit_of, op, split, words};
+
+/// How many operations that have ended the script of a look tells of at once.
+const ENDED: usize = 4;
+
+/// How many that are gone are taken from one look. The next ones come when these are acknowledged.
+const GONE: usize = 16;
 
 /// What a look saw.
 ///
@@ -74,7 +80,7 @@ pub fn read_look(raw: &[u8], nonce: &Nonce) -> Result<Look, BadAnswer> {
     let mut facts = Reader::default();
     let mut writing: Option<Writing> = None;
     let mut printed: Option<Output<'_>> = None;
-    let mut told = false;
+    let (mut told, mut endings) = (false, 0);
     for line in frame::lines(raw, nonce, "look")? {
         if let (Some(bytes), Some(printed)) = (line.strip_prefix(b"| "), &mut printed) {
             printed.lines.push(bytes);
@@ -84,13 +90,15 @@ pub fn read_look(raw: &[u8], nonce: &Nonce) -> Result<Look, BadAnswer> {
         let (word, rest) = split(&line);
         match (word, &mut writing, &mut printed) {
             (":", Some(writing), _) => writing.take(rest)?,
-            ("ended", ..) => {
+            ("ended", ..) if endings < ENDED => {
+                endings += 1;
                 let next = Writing::new(op("ended", rest)?);
                 look.ended.extend(writing.replace(next).and_then(Writing::ended));
             }
             ("gone", ..) => {
                 let (id, what) = split(rest);
-                look.gone.push(Gone { op: op("gone", id)?, kind: kind("gone", what)? });
+                let gone = Gone { op: op("gone", id)?, kind: kind("gone", what)? };
+                look.gone.extend(Some(gone).filter(|_| look.gone.len() < GONE));
             }
             ("running", ..) if !told => {
                 told = true;
@@ -126,7 +134,7 @@ fn running(raw: &str) -> Result<Option<Running>, BadAnswer> {
         return Ok(None);
     }
     let (what, limit) = split(rest);
-    Ok(Some(Running { op: op(PART, id)?, kind: kind(PART, what)?, limit: seconds(PART, limit)? }))
+    Ok(Some(Running { op: op(PART, id)?, kind: kind(PART, what)?, limit: limit_of(PART, limit)? }))
 }
 
 /// A piece of output as it comes: the last line is what was cut off, with a dot behind it.

@@ -44,6 +44,14 @@ fn seconds(part: &'static str, raw: &str) -> Result<Duration, BadAnswer> {
     raw.parse::<u32>().map(|s| Duration::from_secs(s.into())).map_err(|_| BadAnswer::part(part, raw))
 }
 
+/// The longest that an operation may seem to run, whatever its host says.
+const LONGEST: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+
+/// How long all of an operation may take.
+fn limit_of(part: &'static str, raw: &str) -> Result<Duration, BadAnswer> {
+    Ok(seconds(part, raw)?.min(LONGEST))
+}
+
 /// Words for people, without credentials.
 fn words(raw: &str) -> Text {
     Text::new(&compartment_local::git::without_credentials(raw.trim_end()))

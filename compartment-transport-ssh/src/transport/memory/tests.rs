@@ -68,7 +68,7 @@ fn an_order_is_told_once_when_it_starts_and_once_when_it_ends() {
     let news = memory.learn(over);
     assert_eq!((told(&news), news.over), (vec!["heartbeat Some(None)".to_owned()], vec![op("a")]));
     memory.acknowledged(&[op("a")]);
-    assert!(memory.started.is_empty() && memory.ended.is_empty() && memory.tail.is_none());
+    assert!(memory.started.0.is_empty() && memory.ended.0.is_empty() && memory.tail.is_none());
 }
 
 #[test]
@@ -156,4 +156,22 @@ fn what_was_ordered_in_vain_is_forgotten_in_the_end() {
         memory.stopping(&op(&format!("o{n}")), None);
     }
     assert_eq!((memory.owed.len(), memory.stops.len()), (ORDERED, ORDERED));
+}
+
+#[test]
+fn a_host_that_makes_up_operations_fills_nothing() {
+    let mut memory = memory();
+    let stays = || vec![Gone { op: op("stays"), kind: Kind::Switch }];
+    let look = |n: u32| {
+        let one = |m| ended(&format!("e{n}-{m}"), false);
+        let ended = [vec![ended("kept", false)], (0..3).map(one).collect()].concat();
+        Look { ended, gone: stays(), ..running(&format!("r{n}"), Some(1)) }
+    };
+    memory.learn(look(0));
+    for n in 1..1000 {
+        let told = told(&memory.learn(look(n)));
+        assert_eq!(told.len(), 3 + 1 + 1, "{told:?}");
+        assert!(!told.iter().any(|said| said.starts_with("stays") || said.starts_with("kept")), "{told:?}");
+    }
+    assert!(memory.started.0.len() <= KEPT && memory.ended.0.len() <= KEPT && memory.owed.is_empty());
 }
