@@ -7,13 +7,16 @@ use compartment_core::event::{Kind, Said, Target};
 use compartment_core::{Actor, OpId, Text};
 use compartment_local::operation::{Machine, OnFailure, Plan, result, started};
 
-use crate::host::{Ended, Look, Running, Tail};
+use crate::host::{Ended, Look, Printed, Running, Tail};
 
-/// How much output one look brings, in bytes.
-const TAIL: u32 = 512 << 10;
+/// How much output one look brings, in bytes: the most that its script does.
+pub(super) const TAIL: u32 = 48 << 10;
 
-/// How many looks in a row wait for the output of what has ended before its result is passed on.
-const PATIENCE: u32 = 32;
+/// How much of the end of its output is waited for when an operation has ended, in bytes: as much as people are shown.
+const REST: u32 = 1 << 20;
+
+/// How many looks in a row that may take. Lines come whole, so that of a long one's piece half may be missing.
+pub(super) const PATIENCE: u32 = 2 * REST / TAIL + 2;
 
 /// How many operations are remembered that were ordered and of which nothing came.
 const ORDERED: usize = 32;
@@ -127,15 +130,24 @@ impl Memory {
         let Look { heartbeat, doubts: _, running, ended, gone, printed } = look;
         let mut news = News { busy: matches!(heartbeat.running, Some(Some(_))), ..News::default() };
         let mut more = None;
-        if let Some(printed) = printed {
-            if let Some(tail) = self.tail.as_mut().filter(|tail| tail.op == printed.op) {
-                tail.from = printed.next;
+        if let Some(Printed { op, mut lines, next, rest }) = printed {
+            let most = match ended.iter().any(|ended| ended.op == op) {
+                true if self.waited < PATIENCE => REST.into(),
+                true => 0,
+                false => u64::MAX,
+            };
+            let left_out = rest.saturating_sub(most);
+            if left_out > 0 {
+                lines.push(Text::new(&format!("[{left_out} bytes are not shown]")));
             }
-            more = printed.more.then(|| printed.op.clone());
-            news.output = Some((printed.op, printed.lines)).filter(|(_, lines)| !lines.is_empty());
+            if let Some(tail) = self.tail.as_mut().filter(|tail| tail.op == op) {
+                tail.from = next.saturating_add(left_out);
+            }
+            more = (rest > left_out).then(|| op.clone());
+            news.output = Some((op, lines)).filter(|(_, lines)| !lines.is_empty());
         }
         for ended in ended {
-            if more.as_ref() == Some(&ended.op) && self.waited < PATIENCE {
+            if more.as_ref() == Some(&ended.op) {
                 // Its result waits for its output, and the heartbeat for its result.
                 self.waited += 1;
                 news.again = true;

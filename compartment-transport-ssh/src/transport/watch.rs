@@ -12,7 +12,7 @@ use tokio::time::sleep;
 use tracing::{info, warn};
 
 use super::Reach;
-use super::memory::{Memory, News};
+use super::memory::{Memory, News, PATIENCE};
 use super::outbox::Outbox;
 use crate::connection::{Connection, Question, Reason, Unreachable, Ways};
 use crate::host::{self, BadAnswer, Nonce, Tail};
@@ -111,7 +111,8 @@ impl Watched {
     /// Looks, and passes on what there is to be told. True where something runs. An end cuts short only what has brought
     /// nothing yet.
     async fn look(&self, uplink: &dyn Uplink, end: &mut Receiver<bool>) -> Result<bool, Unreachable> {
-        loop {
+        // Whoever prints without end is looked at as often as others are, too.
+        for _ in 0..=PATIENCE {
             let news = tokio::select! {
                 biased;
                 () = ended(end) => return Ok(false),
@@ -132,6 +133,7 @@ impl Watched {
                 return Ok(news.busy);
             }
         }
+        Ok(true)
     }
 
     /// Looks once. What there is to be reported waits for the next flush.

@@ -23,7 +23,7 @@ fn printed(host: &Host, id: &str) -> Vec<String> {
     loop {
         let printed = host.look_for(Some(&tail)).printed.unwrap();
         lines.extend(printed.lines.iter().map(ToString::to_string));
-        if !printed.more {
+        if printed.rest == 0 {
             return lines;
         }
         assert!(printed.next > tail.from);
@@ -158,7 +158,7 @@ fn a_flood_is_drained_cut_and_said_so() {
         let mut tail = Tail { op: op("op-1"), from: 0, limit: 8192 };
         let lines = host.look_for(Some(&tail)).printed.unwrap();
         assert!(lines.lines[0].as_str().starts_with("$ sh -c head -c 70000"), "{lines:?}");
-        assert!(lines.more && lines.lines.len() == 1);
+        assert!(lines.rest > 0 && lines.lines.len() == 1);
         tail.from = lines.next;
         let piece = host.look_for(Some(&tail)).printed.unwrap();
         assert_eq!(
@@ -203,7 +203,7 @@ fn output_is_followed_while_it_comes() {
         host.told("at");
         let mut tail = Tail { op: op("op-1"), from: 0, limit: 0 };
         let first = until(|| host.look_for(Some(&tail)).printed.filter(|printed| printed.lines.len() == 2));
-        assert_eq!((first.lines[1].as_str(), first.more), ("one", false));
+        assert_eq!((first.lines[1].as_str(), first.rest), ("one", 0));
         tail.from = first.next;
         fs::write(host.path("go"), "").unwrap();
         host.ended("op-1");

@@ -67,8 +67,8 @@ pub struct Printed {
     pub lines: Vec<Text>,
     /// Where to go on next time, in bytes.
     pub next: u64,
-    /// Whether there was more than a look may bring.
-    pub more: bool,
+    /// How many bytes are there from `next` on that this look could not bring.
+    pub rest: u64,
 }
 
 /// Reads the answer to [`look`](super::super::look).
@@ -168,11 +168,13 @@ impl Output<'_> {
             self.lines.push(rest);
             length = came;
         }
+        let next = self.from.saturating_add(length);
+        let more = self.from.saturating_add(came) < self.size;
         Ok(Printed {
             op: self.op,
             lines: self.lines.into_iter().flat_map(seen).collect(),
-            next: self.from.saturating_add(length),
-            more: self.from.saturating_add(came) < self.size,
+            next,
+            rest: if more { self.size.saturating_sub(next) } else { 0 },
         })
     }
 }

@@ -2,7 +2,7 @@ use compartment_core::event::Heartbeat;
 use compartment_local::operation::{Ending, Exit, Facts, StepEnd};
 
 use super::*;
-use crate::host::{Gone, Printed, Site};
+use crate::host::{Gone, Site};
 
 fn op(id: &str) -> OpId {
     OpId::new(id).unwrap()
@@ -134,18 +134,57 @@ fn who_stopped_it_is_told() {
     assert_eq!(told(&news)[0], "a: stopped Some(Text(\"mba\"))");
 }
 
+fn printed(from: u64, line: &str, rest: u64) -> Printed {
+    let next = from + u64::from(TAIL);
+    Printed { op: op("a"), lines: vec![Text::from(line)], next, rest }
+}
+
 #[test]
-fn a_result_waits_for_its_output_and_not_for_ever() {
+fn a_result_waits_for_the_end_of_its_output() {
     let mut memory = memory();
     memory.ordering(&op("a"), Kind::Switch, None);
     memory.begun(&op("a"), Duration::from_secs(1));
-    let printed = |next| Printed { op: op("a"), lines: vec![Text::from("line")], next, more: true };
-    let over = |next| Look { ended: vec![ended("a", false)], printed: Some(printed(next)), ..look() };
-    let news = memory.learn(over(10));
-    assert!(news.again && news.reports.is_empty() && news.output.is_some());
-    assert_eq!(memory.tail().unwrap().from, 10);
-    let looks = (0..100).take_while(|n| memory.learn(over(*n)).again).count();
-    assert_eq!(looks, PATIENCE as usize - 1);
+    let (size, mut shown) = (8_u64 << 20, Vec::new());
+    let looks = (1..).find(|_| {
+        let from = memory.tail().unwrap().from;
+        let rest = (size - from).saturating_sub(u64::from(TAIL));
+        let piece = printed(from, if rest == 0 { "the end" } else { "more" }, rest);
+        let news = memory.learn(Look { ended: vec![ended("a", false)], printed: Some(piece), ..look() });
+        shown.extend(news.output.unwrap().1);
+        assert_eq!(news.again, news.reports.is_empty());
+        !news.again
+    });
+    assert!(looks < Some(PATIENCE), "{looks:?}");
+    assert_eq!(shown.last(), Some(&Text::from("the end")));
+    // What is too much for people is left out before the end, and that is said.
+    let left_out = size - u64::from(TAIL + REST);
+    assert_eq!(shown[1].to_string(), format!("[{left_out} bytes are not shown]"));
+    assert_eq!(shown.iter().filter(|line| line.as_str().starts_with('[')).count(), 1);
+}
+
+#[test]
+fn a_result_does_not_wait_for_ever() {
+    let mut memory = memory();
+    memory.ordering(&op("a"), Kind::Switch, None);
+    memory.begun(&op("a"), Duration::from_secs(1));
+    let over = |from| Look { ended: vec![ended("a", false)], printed: Some(printed(from, "x", 7)), ..look() };
+    for n in 0..PATIENCE {
+        assert!(memory.learn(over(n.into())).again);
+    }
+    let news = memory.learn(over(0));
+    assert_eq!(told(&news)[0], "a: ok");
+    assert_eq!(news.output.unwrap().1, [Text::from("x"), Text::from("[7 bytes are not shown]")]);
+}
+
+#[test]
+fn a_look_brings_as_much_as_is_asked_for() {
+    let tail = Tail { op: op("a"), from: 0, limit: TAIL };
+    let nonce = crate::host::Nonce::new("n0123456789abcdef").unwrap();
+    let script = crate::host::look(&nonce, &Site::default(), Some(&tail), None);
+    assert!(
+        script.contains(&format!("TAIL_LIMIT='{TAIL}'\n"))
+            || script.contains(&format!("TAIL_LIMIT={TAIL}\n"))
+    );
 }
 
 #[test]
