@@ -24,7 +24,7 @@ pub fn started(plan: &Plan) -> Said {
 ///
 /// - A pull says what is in the checkout now. Where that cannot be read, it failed.
 /// - A switch says what runs now, and what the checkout was when it began.
-/// - A rollback after which something else runs than `to` failed, whatever its programs say.
+/// - A rollback after which it is not read that `to` runs failed, whatever its programs say.
 /// - Tests pass when all do. Without any, none failed.
 /// - What was cut short was stopped.
 #[must_use]
@@ -81,34 +81,37 @@ fn rollback(to: Option<&Target>, ending: &Ending) -> Said {
     if let Some(step) = failure(ending) {
         return failed(kind, step.exit.code(), words(step), ending);
     }
-    let now = system(&ending.after);
-    match (to, now) {
-        (Some(to), Some(now)) if is_other(to, now) => {
-            let did = match activated(&ending.before, &ending.after) {
-                Some(true) => "did something else",
-                Some(false) => "did nothing",
-                None => "did not do it",
-            };
-            let (now, to) = (named(now.number, now.path.as_ref()), named(to.number, to.path.as_ref()));
-            let error = Text::new(&format!("the rollback exited 0 and {did}: what runs is {now}, not {to}"));
-            failed(kind, Some(0), error, ending)
-        }
+    let target = to.cloned().unwrap_or_default();
+    let Some(now) = system(&ending.after) else {
+        let why = ending.after.why();
+        let error =
+            Text::new(&format!("the rollback exited 0, and what runs afterwards cannot be read: {why}"));
+        return failed(kind, Some(0), error, ending);
+    };
+    let (runs, wanted) = (named(now.number, now.path.as_ref()), named(target.number, target.path.as_ref()));
+    let why = match (is_target(&target, now), activated(&ending.before, &ending.after)) {
         // The checkout says nothing of what an earlier generation was built from.
-        _ => Said::DeployOk {
-            kind,
-            commit: None,
-            lock_hash: None,
-            dirty: None,
-            system: now.cloned().map(Box::new),
-        },
-    }
+        (Some(true), _) => {
+            let system = Some(Box::new(now.clone()));
+            return Said::DeployOk { kind, commit: None, lock_hash: None, dirty: None, system };
+        }
+        (Some(false), Some(true)) => format!(" and did something else: what runs is {runs}, not {wanted}"),
+        (Some(false), Some(false)) => format!(" and did nothing: what runs is {runs}, not {wanted}"),
+        (Some(false), None) => format!(" and did not do it: what runs is {runs}, not {wanted}"),
+        (None, _) => format!(", and nobody can tell whether what runs, {runs}, is {wanted}"),
+    };
+    failed(kind, Some(0), Text::new(&format!("the rollback exited 0{why}")), ending)
 }
 
-/// Whether what runs is certainly not the target: by its path, else by its number.
-fn is_other(to: &Target, now: &RunningSystem) -> bool {
-    match (&to.path, &now.path) {
-        (Some(to), Some(now)) => to != now,
-        _ => matches!((to.number, now.number), (Some(to), Some(now)) if to != now),
+/// Whether what runs is the target: by its path, else by its number. `None`: they have nothing in common by which that
+/// could be told.
+fn is_target(target: &Target, now: &RunningSystem) -> Option<bool> {
+    match (&target.path, &now.path, target.number, now.number) {
+        (Some(target), Some(now), ..) => Some(target == now),
+        (.., Some(target), Some(now)) => Some(target == now),
+        // Nothing certain was asked for.
+        (None, _, None, _) => Some(true),
+        _ => None,
     }
 }
 
