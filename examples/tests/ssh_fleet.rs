@@ -5,6 +5,7 @@
 use std::fs;
 use std::path::Path;
 use std::process::Command;
+use std::time::{Duration, Instant};
 
 use anstream::adapter::strip_str;
 use clap::Parser;
@@ -33,20 +34,25 @@ struct World {
 impl World {
     fn new() -> Self {
         let this = Self { folder: tempfile::tempdir().unwrap(), sshd: Sshd::start() };
-        let at = |name: &str| this.folder.path().join(name).display().to_string();
         git(this.folder.path(), &["init", "--quiet", "--initial-branch=main", "remote"]);
         this.commit("{}");
         git(this.folder.path(), &["clone", "--quiet", "remote", "checkout"]);
         this.sshd.ssh_config("Host away\n  HostName 127.0.0.1\n  Port 9");
+        this.inventory(&["gpc0", "away"]);
+        this
+    }
+
+    fn inventory(&self, hosts: &[&str]) {
+        let at = |name: &str| self.folder.path().join(name).display().to_string();
         let inventory = format!(
             "[ssh]\nconfig_file = '{}'\n[defaults]\ncheckout = '{}'\nstate = '{}'\ninterval_s = 1\n\
-             commands = {{ switch = [['true']] }}\n[[hosts]]\nname = 'gpc0'\n[[hosts]]\nname = 'away'\n",
-            this.sshd.path("ssh_config").display(),
+             commands = {{ switch = [['true']] }}\n",
+            self.sshd.path("ssh_config").display(),
             at("checkout"),
             at("state"),
         );
-        fs::write(at("hosts.toml"), inventory).unwrap();
-        this
+        let hosts = hosts.iter().map(|host| format!("[[hosts]]\nname = '{host}'\n"));
+        fs::write(at("hosts.toml"), inventory + &hosts.collect::<String>()).unwrap();
     }
 
     fn commit(&self, lock: &str) {
@@ -131,6 +137,30 @@ fn a_fleet_with_nothing_else_running() {
 
     let (done, ..) = ask(&["pull", "gpc7"]);
     assert_eq!(done.unwrap_err().to_string(), "gpc7 is not in the inventory; there are away, gpc0");
+}
+
+#[test]
+fn a_host_that_hangs_delays_nobody() {
+    let world = World::new();
+    let hangs = Sshd::with("ForceCommand exec sleep 60");
+    world.sshd.ssh_config(&hangs.entry("hangs"));
+    world.inventory(&["gpc0", "hangs"]);
+    let remote = world.folder.path().join("remote").display().to_string();
+    let begun = Instant::now();
+
+    let (done, output, aside) = world.asked(&["--forge", &remote, "pull", "gpc0"]);
+    assert_eq!(done.unwrap(), Verdict::Done, "{output} {aside}");
+    assert!(!aside.contains("hangs"), "nobody asked for it: {aside}");
+    let (done, output, aside) = world.asked(&["--forge", &remote, "pull", "--all"]);
+    assert_eq!(done.unwrap(), Verdict::NotAll, "{output} {aside}");
+    assert!(output.contains("offline: not asked, it was never heard"), "{output}");
+    let (done, output, aside) = world.asked(&[]);
+    assert_eq!(done.unwrap(), Verdict::Done, "{output} {aside}");
+    assert!(output.contains("1 online, 1 never heard"), "{output}");
+    assert!(aside.contains("hangs: has not answered yet"), "{aside}");
+
+    // One look at the host that hangs takes that long.
+    assert!(begun.elapsed() < Duration::from_secs(30), "{:?}", begun.elapsed());
 }
 
 #[test]

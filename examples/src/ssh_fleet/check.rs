@@ -3,9 +3,8 @@
 use std::io;
 
 use anstyle::{AnsiColor, Style};
-use compartment_core::HostId;
-use compartment_transport_ssh::SshTransport;
 use compartment_transport_ssh::host::{Finding, Verdict as Fares};
+use compartment_transport_ssh::{Host, SshTransport};
 use futures::StreamExt;
 use futures::stream;
 
@@ -23,12 +22,13 @@ const AT_ONCE: usize = 32;
 /// Asks all of them, and tells in their order.
 pub(super) async fn check(
     ssh: &SshTransport,
-    hosts: &[HostId],
+    hosts: &[Host],
     around: Surroundings<'_>,
 ) -> Result<Verdict, MatrixError> {
     let checks = async {
-        let found =
-            stream::iter(hosts).map(|host| async move { (host, ssh.check(host).await) }).buffered(AT_ONCE);
+        let found = stream::iter(hosts)
+            .map(|Host { id, .. }| async move { (id, ssh.check(id).await) })
+            .buffered(AT_ONCE);
         let mut found = std::pin::pin!(found);
         let mut verdict = Verdict::Done;
         while let Some((host, found)) = found.next().await {

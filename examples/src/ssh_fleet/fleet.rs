@@ -14,7 +14,7 @@ use compartment_runtime::{Clock, EventLog, Transport};
 use compartment_transport_http::server::access::{Access, Grant, Role, Token};
 use compartment_transport_http::server::listen::Listen;
 use compartment_transport_http::server::{Agents, AgentsConfig, router};
-use compartment_transport_ssh::{Inventory, Reach, SshTransport, Unreachable};
+use compartment_transport_ssh::{Host, Inventory, Reach, SshTransport, Unreachable};
 use tempfile::TempDir;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
@@ -22,8 +22,12 @@ use tokio::task::JoinHandle;
 use super::{Cli, FleetError};
 use crate::hub::ServeError;
 
-/// How long the first look at every host may take before the matrix is shown without those that do not answer.
+/// How long the first look may take where no host answers, or the repository does not.
 const LOOK_WITHIN: Duration = Duration::from_secs(30);
+
+/// Once a host has answered: how long the others may keep silent until nobody waits for them any more. Longer than a
+/// host that hangs keeps others from connecting.
+const QUIET_WITHIN: Duration = Duration::from_secs(3);
 
 /// How often it is looked whether they have answered.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
@@ -98,39 +102,61 @@ impl Fleet {
         self.token.clone()
     }
 
-    /// Waits until every host has answered or failed to, and what is desired was looked for. `None` where somebody
-    /// asked to stop.
-    pub(super) async fn look_around(&self, inventory: &Inventory, stop: &Stop) -> Option<()> {
-        let deadline = Instant::now() + LOOK_WITHIN;
-        while Instant::now() < deadline && !self.has_looked_around(inventory) {
+    /// Waits until these hosts have answered or failed to, and what they are to be was looked for. Whoever hangs delays
+    /// the others for a moment only. `None` where somebody asked to stop.
+    pub(super) async fn look_around(&self, hosts: &[Host], stop: &Stop) -> Option<()> {
+        let begun = Instant::now();
+        let (mut silent, mut since) = (hosts.len(), begun);
+        while begun.elapsed() < LOOK_WITHIN {
             if stop.asked() {
                 return None;
+            }
+            let unheard = self.unheard(hosts).len();
+            if unheard != silent {
+                (silent, since) = (unheard, Instant::now());
+            }
+            let nobody_waits = silent == 0 || (self.has_answer(hosts) && since.elapsed() > QUIET_WITHIN);
+            if nobody_waits && self.knows_desired(hosts) {
+                break;
             }
             tokio::time::sleep(LOOK_EVERY).await;
         }
         Some(())
     }
 
-    fn has_looked_around(&self, inventory: &Inventory) -> bool {
-        let looked = self.hub.read(|fleet, _| {
-            let is_known = |channel: &ChannelName| {
-                let known = fleet.channel(channel);
-                known.is_some_and(|channel| channel.availability != Availability::NeverObserved)
-            };
-            let is_heard = |host: &HostId| {
-                fleet.host(host).and_then(|host| host.last_heard()).is_some_and(|heard| heard >= self.started)
-            };
-            inventory.hosts().iter().all(|host| {
-                let here = match self.ssh.reach(&host.id) {
-                    Some(Reach::Untried) => false,
-                    Some(Reach::Answers) => is_heard(&host.id),
-                    Some(Reach::Unreachable(_)) | None => true,
-                };
-                here && (!self.looks || is_known(&host.channel))
-            })
+    /// Those that have neither answered nor failed to.
+    pub(super) fn unheard(&self, hosts: &[Host]) -> Vec<HostId> {
+        let waits = |host: &&Host| match self.ssh.reach(&host.id) {
+            Some(Reach::Untried) => true,
+            // What it said is on its way.
+            Some(Reach::Answers) => !self.is_heard(&host.id),
+            Some(Reach::Unreachable(_)) | None => false,
+        };
+        hosts.iter().filter(waits).map(|host| host.id.clone()).collect()
+    }
+
+    fn has_answer(&self, hosts: &[Host]) -> bool {
+        hosts.iter().any(|host| self.is_heard(&host.id))
+    }
+
+    fn is_heard(&self, host: &HostId) -> bool {
+        let heard = self.hub.read(|fleet, _| {
+            let heard = fleet.host(host).and_then(|host| host.last_heard());
+            heard.is_some_and(|heard| heard >= self.started)
         });
         // A hub that has stopped is told by whoever asks it next.
-        looked.unwrap_or(true)
+        heard.unwrap_or(true)
+    }
+
+    fn knows_desired(&self, hosts: &[Host]) -> bool {
+        let known = self.hub.read(|fleet, _| {
+            let is_known = |host: &Host| {
+                let known = fleet.channel(&host.channel);
+                known.is_some_and(|channel| channel.availability != Availability::NeverObserved)
+            };
+            hosts.iter().all(is_known)
+        });
+        !self.looks || known.unwrap_or(true)
     }
 
     pub(super) fn unreachable(&self) -> BTreeMap<HostId, Unreachable> {

@@ -17,7 +17,7 @@ use std::sync::Arc;
 use compartment_core::HostId;
 use compartment_runtime::hub::SystemClock;
 use compartment_transport_ssh::host::LogId;
-use compartment_transport_ssh::{Inventory, InventoryError, SshTransport};
+use compartment_transport_ssh::{Host, Inventory, InventoryError, SshTransport};
 
 use self::fleet::Fleet;
 use self::log_id::log_id;
@@ -85,12 +85,12 @@ pub fn run(cli: Cli, around: Surroundings<'_>) -> Result<Verdict, FleetError> {
             runtime.block_on(check::check(&ssh, &hosts, around)).map_err(FleetError::from)
         }
         Some(What::Matrix(ref what)) => {
-            among(&inventory, &named(what))?;
-            with_fleet(cli, &inventory, ssh, &runtime, around)
+            let hosts = concerned(what, &inventory)?;
+            with_fleet(cli, &inventory, &hosts, ssh, &runtime, around)
         }
         None => {
-            among(&inventory, &cli.hosts)?;
-            with_fleet(cli, &inventory, ssh, &runtime, around)
+            let hosts = among(&inventory, &cli.hosts)?;
+            with_fleet(cli, &inventory, &hosts, ssh, &runtime, around)
         }
     };
     // A look-up of a name that hangs is not waited for.
@@ -99,32 +99,37 @@ pub fn run(cli: Cli, around: Surroundings<'_>) -> Result<Verdict, FleetError> {
 }
 
 /// These hosts, or all where none is named.
-fn among(inventory: &Inventory, named: &[HostId]) -> Result<Vec<HostId>, FleetError> {
-    let known: BTreeSet<_> = inventory.hosts().iter().map(|host| host.id.clone()).collect();
-    match named.iter().find(|host| !known.contains(*host)) {
+fn among(inventory: &Inventory, named: &[HostId]) -> Result<Vec<Host>, FleetError> {
+    let all = inventory.hosts();
+    match named.iter().find(|name| all.iter().all(|host| host.id != **name)) {
         Some(host) => {
-            let known: Vec<_> = known.iter().map(HostId::as_str).collect();
-            Err(FleetError::NoHost { host: host.clone(), known: known.join(", ") })
+            let known: BTreeSet<_> = all.iter().map(|host| host.id.as_str()).collect();
+            let known = known.into_iter().collect::<Vec<_>>().join(", ");
+            Err(FleetError::NoHost { host: host.clone(), known })
         }
-        None if named.is_empty() => Ok(inventory.hosts().iter().map(|host| host.id.clone()).collect()),
-        None => Ok(named.to_vec()),
+        None if named.is_empty() => Ok(all.to_vec()),
+        None => Ok(all.iter().filter(|host| named.contains(&host.id)).cloned().collect()),
     }
 }
 
-/// The hosts of which something is asked.
-fn named(what: &matrix::What) -> Vec<HostId> {
+/// The hosts that are to be heard first.
+fn concerned(what: &matrix::What, inventory: &Inventory) -> Result<Vec<Host>, FleetError> {
     use matrix::What::{Log, Merge, Prs, Pull, Refresh, Revert, Rollback, Stop, Switch, Test};
     match what {
-        Pull(on) | Test(on) | Refresh(on) | Switch { on, .. } | Rollback { on, .. } => on.hosts.clone(),
-        Stop { host, .. } => vec![host.clone()],
+        Pull(on) | Test(on) | Refresh(on) | Switch { on, .. } | Rollback { on, .. } => {
+            among(inventory, &on.hosts)
+        }
+        Stop { host, .. } => among(inventory, std::slice::from_ref(host)),
         // What is remembered may be of hosts that are no more.
-        Log { .. } | Prs | Merge { .. } | Revert { .. } => Vec::new(),
+        Log { host, .. } => Ok(among(inventory, std::slice::from_ref(host)).unwrap_or_default()),
+        Prs | Merge { .. } | Revert { .. } => among(inventory, &[]),
     }
 }
 
 fn with_fleet(
     cli: Cli,
     inventory: &Inventory,
+    hosts: &[Host],
     ssh: SshTransport,
     runtime: &tokio::runtime::Runtime,
     around: Surroundings<'_>,
@@ -135,7 +140,7 @@ fn with_fleet(
         Some(What::Matrix(what)) => Some(what),
         Some(What::Check { .. }) | None => None,
     };
-    if !cli.watch && runtime.block_on(fleet.look_around(inventory, &stop)).is_none() {
+    if !cli.watch && runtime.block_on(fleet.look_around(hosts, &stop)).is_none() {
         runtime.block_on(fleet.end());
         return Err(MatrixError::Interrupted.into());
     }
@@ -162,10 +167,14 @@ fn with_fleet(
         stop,
     };
     let done = matrix::run(&asked, around);
-    let unreachable = fleet.unreachable();
+    let unreachable =
+        fleet.unreachable().into_iter().filter(|(id, _)| hosts.iter().any(|host| host.id == *id));
+    let mut silent: Vec<_> =
+        unreachable.map(|(host, why)| (host, format!("cannot be reached: {why}"))).collect();
+    silent.extend(fleet.unheard(hosts).into_iter().map(|host| (host, "has not answered yet".to_owned())));
+    silent.sort();
     runtime.block_on(fleet.end());
-    for (host, why) in unreachable {
-        let words = format!("cannot be reached: {why}");
+    for (host, words) in silent {
         drop(write!(aside, "{}", show::labelled(&format!("{host}:"), 4, &words, width)));
     }
     Ok(done?)
