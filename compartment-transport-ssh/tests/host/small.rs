@@ -162,6 +162,27 @@ fn systemd_carries_an_operation_where_it_is() {
     });
 }
 
+#[test]
+fn a_user_s_own_systemd_is_found_without_pam() {
+    on_each_shell(|mut host| {
+        let log = host.path("systemd.log");
+        let works = format!(
+            "#!/bin/sh\necho \"$XDG_RUNTIME_DIR $*\" >>{}\nwhile [ \"$1\" != -- ]; do shift; done; shift\n\
+             setsid \"$@\" </dev/null >/dev/null 2>&1 &\n",
+            log.display()
+        );
+        host.install("bin/systemd-run", &works);
+        host.install("bin/id", "#!/bin/sh\ncase $1 in -u) echo 1000 ;; *) echo me ;; esac\n");
+        host.path = host.path("bin").to_str().unwrap().to_owned() + ":/usr/bin:/bin";
+        fs::create_dir_all(host.path("root/var/lib/systemd/linger/me")).unwrap();
+        let runtime = host.path("root/run/user/1000");
+        fs::create_dir_all(runtime.join("systemd")).unwrap();
+        host.carry_out("op-1", &host.plan(Kind::Pull, &["exit 0"]));
+        let said = fs::read_to_string(&log).unwrap();
+        assert!(said.starts_with(&format!("{} --user ", runtime.display())), "{said}");
+    });
+}
+
 fn rustix_is_root() -> bool {
     let id = std::process::Command::new("id").arg("-u").output().unwrap();
     id.stdout == b"0\n"

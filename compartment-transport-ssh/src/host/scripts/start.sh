@@ -7,7 +7,10 @@ by_systemd() {
     if [ "$(id -u)" -eq 0 ]; then
         [ -d "$ROOT/run/systemd/system" ]
     else
-        [ -e "$ROOT/var/lib/systemd/linger/$(id -un)" ] && [ -d "${XDG_RUNTIME_DIR:-$ROOT/run/user/$(id -u)}/systemd" ]
+        [ -e "$ROOT/var/lib/systemd/linger/$(id -un)" ] || return 1
+        # A session without PAM is not told where the manager is to be asked.
+        : "${XDG_RUNTIME_DIR:=$ROOT/run/user/$(id -u)}"
+        [ -d "$XDG_RUNTIME_DIR/systemd" ] && export XDG_RUNTIME_DIR
     fi
 }
 
