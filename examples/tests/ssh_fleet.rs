@@ -108,7 +108,13 @@ fn a_fleet_with_nothing_else_running() {
     let (done, output, _) = world.asked(&["check"]);
     assert_eq!(done.unwrap(), Verdict::NotAll, "{output}");
     assert!(output.contains("gpc0\n") && output.contains("✓ git:"), "{output}");
+    assert!(output.contains("✗ rollback: it would be refused: this host has no command for"), "{output}");
     assert!(output.contains("✗ connection: refused: nothing listens there"), "{output}");
+    world.inventory(&[]);
+    let (done, output, _) = world.asked(&["check"]);
+    assert_eq!(done.unwrap(), Verdict::NotAll);
+    assert!(output.starts_with("The inventory has no hosts"), "{output}");
+    world.inventory(&["gpc0", "away"]);
 
     let fleet = ["--forge", &remote, "--data", &data];
     let ask = |args: &[&str]| world.asked(&[&fleet[..], args].concat());

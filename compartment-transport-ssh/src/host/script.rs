@@ -77,6 +77,8 @@ pub fn generations(nonce: &Nonce, site: &Site) -> String {
 pub struct Check {
     /// The programs that the host's commands run.
     pub programs: Vec<Text>,
+    /// What is run by way of sudo, where that is configured: programs with their arguments.
+    pub by_sudo: Vec<Vec<String>>,
     /// The folder of tests.
     pub tests: Option<HostPath>,
 }
@@ -89,6 +91,12 @@ pub fn check(nonce: &Nonce, site: &Site, wanted: &Check) -> String {
     script.set("TESTS", wanted.tests.as_ref().map_or("", HostPath::as_str));
     let programs: Vec<_> = wanted.programs.iter().map(|program| word(program.as_str())).collect();
     script.head.push_str(&format!("programs() {{ each_program {}; }}\n", programs.join(" ")));
+    script.head.push_str("by_sudo() {\n:\n");
+    for argv in &wanted.by_sudo {
+        let words: Vec<_> = argv.iter().map(|argument| word(argument)).collect();
+        script.head.push_str(&format!("allowed {}\n", words.join(" ")));
+    }
+    script.head.push_str("}\n");
     script.with(&[
         PRELUDE,
         FACTS,

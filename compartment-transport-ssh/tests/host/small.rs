@@ -49,10 +49,11 @@ fn generations_are_counted_as_numbers() {
 
 #[test]
 fn a_check_says_what_is_missing_in_words() {
-    on_each_shell(|mut host| {
+    on_each_shell(|host| {
         let wanted = Check {
             programs: vec![Text::new("sh"), Text::new("no-such-rebuild")],
             tests: Some(host_path(&host.path("tests"))),
+            ..Check::default()
         };
         let check = |site: &host::Site| {
             let answer = host.run(&host::check(&nonce(), site, &wanted));
@@ -74,16 +75,66 @@ fn a_check_says_what_is_missing_in_words() {
             (of("program"), of("tests")),
             (vec![Verdict::Works, Verdict::Missing], vec![Verdict::Limited])
         );
-        host.install("bin/sudo", "#!/bin/sh\necho 'sudo: a password is required' >&2; exit 1\n");
+        assert!(!host.state("").exists(), "a check makes nothing");
+        let elsewhere = host::Site { state: Some(host_path(&host.path("bin/sh/no"))), ..host.site.clone() };
+        let found = check(&elsewhere);
+        let (_, verdict, words) = found.iter().find(|(name, ..)| name == "state folder").unwrap();
+        assert_eq!(*verdict, Verdict::Missing);
+        assert!(words.starts_with("cannot write to"), "{words}");
+    });
+}
+
+#[test]
+fn a_check_asks_sudo_for_each_program() {
+    on_each_shell(|mut host| {
+        // As the real one (1.9.13): it says whether a program may be run, and not whether without a password.
+        let bin = host.path("bin").display().to_string();
+        let sudo = |rules: &str| {
+            let rules: String = rules.lines().map(|rule| format!("echo '    {rule}'; ")).collect();
+            format!(
+                "#!/bin/sh\n[ \"$1 $2\" = '-n -l' ] || exit 9\n[ -n \"$3\" ] || {{ {rules} exit 0; }}\n\
+                 case $4 in switch) [ \"$5\" = on ] && echo \"{0}/$4\" ;; back) echo \"{0}/$4\" ;; *) exit 1 ;; esac\n",
+                bin
+            )
+        };
+        let argv = |words: &str| words.split(' ').map(str::to_owned).collect::<Vec<_>>();
+        let wanted = Check {
+            by_sudo: vec![
+                argv("back 1"),
+                argv("no-such"),
+                argv("other"),
+                argv("switch on"),
+                argv("switch off"),
+            ],
+            ..Check::default()
+        };
+        for program in ["back", "other", "switch"] {
+            host.install(&format!("bin/{program}"), "");
+        }
+        host.path = format!("{bin}:/usr/bin:/bin");
         host.site.sudo = true;
-        host.site.programs.insert(0, host_path(&host.path("bin")));
-        host.path = host.path("bin").to_str().unwrap().to_owned() + ":/usr/bin:/bin";
-        host.site.state = Some(host_path(&host.path("bin/sh/no")));
-        let found = read_check(&host.run(&host::check(&nonce(), &host.site, &wanted)), &nonce()).unwrap();
-        let words =
-            |what: &str| found.iter().find(|one| one.what.as_str() == what).unwrap().words.to_string();
-        assert!(words("sudo").contains("NOPASSWD"), "{}", words("sudo"));
-        assert!(words("state folder").starts_with("cannot write to"), "{}", words("state folder"));
+        let check = |sudo: &str| {
+            host.install("bin/sudo", sudo);
+            // Root is never asked for a password.
+            host.install("bin/id", "#!/bin/sh\ncase $1 in -u) echo 1000 ;; *) echo me ;; esac\n");
+            let found = read_check(&host.run(&host::check(&nonce(), &host.site, &wanted)), &nonce()).unwrap();
+            found.into_iter().filter(|one| one.what.as_str() == "sudo").collect::<Vec<_>>()
+        };
+        let of = |found: &[host::Finding]| found.iter().map(|one| one.verdict).collect::<Vec<_>>();
+        let (works, limited, missing) = (Verdict::Works, Verdict::Limited, Verdict::Missing);
+
+        let found = check(&sudo("(root) NOPASSWD: /opt/*"));
+        assert_eq!(of(&found), [works, missing, works, missing], "{found:#?}");
+        let advice = format!("put `me ALL=(root) NOPASSWD: {bin}/other` into sudoers (with visudo)");
+        assert_eq!(found[1].words.as_str(), format!("other: sudoers does not allow it; {advice}"));
+        let some = format!("(ALL) ALL\n(root) NOPASSWD: {bin}/switch");
+        assert_eq!(of(&check(&sudo(&some))), [limited, missing, works, missing]);
+        let found = check("#!/bin/sh\necho 'sudo: a password is required' >&2; exit 1\n");
+        assert_eq!(of(&found), [missing; 4]);
+        assert!(
+            found[0].words.as_str().starts_with("back: sudo: a password is required; put `me "),
+            "{found:?}"
+        );
     });
 }
 

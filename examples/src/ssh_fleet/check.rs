@@ -1,12 +1,14 @@
 //! What works on each host, and what is missing, in words.
 
 use std::io;
+use std::time::Duration;
 
 use anstyle::{AnsiColor, Style};
 use compartment_transport_ssh::host::{Finding, Verdict as Fares};
 use compartment_transport_ssh::{Host, SshTransport};
 use futures::StreamExt;
 use futures::stream;
+use tokio::time::timeout;
 
 use crate::background;
 use crate::matrix::{MatrixError, Surroundings, Verdict};
@@ -19,6 +21,10 @@ const BAD: Style = AnsiColor::Red.on_default().bold();
 /// How many hosts are asked at once.
 const AT_ONCE: usize = 32;
 
+/// How long a host may take for all of it: longer than the limits of ssh for each of its parts, unless those are set to
+/// much more.
+const WITHIN: Duration = Duration::from_secs(60);
+
 /// Asks all of them, and tells in their order.
 pub(super) async fn check(
     ssh: &SshTransport,
@@ -26,9 +32,22 @@ pub(super) async fn check(
     around: Surroundings<'_>,
 ) -> Result<Verdict, MatrixError> {
     let checks = async {
-        let found = stream::iter(hosts)
-            .map(|Host { id, .. }| async move { (id, ssh.check(id).await) })
-            .buffered(AT_ONCE);
+        if hosts.is_empty() {
+            writeln!(
+                around.output,
+                "The inventory has no hosts; write `[[hosts]]` and `name = …` for each."
+            )?;
+            return Ok(Verdict::NotAll);
+        }
+        let check = |Host { id, .. }: &Host| {
+            let id = id.clone();
+            async move {
+                let found = timeout(WITHIN, ssh.check(&id)).await;
+                let late = |_| format!("timed out: it was not done within {} s", WITHIN.as_secs());
+                (id, found.map_err(late).and_then(|found| found.map_err(|why| why.to_string())))
+            }
+        };
+        let found = stream::iter(hosts).map(check).buffered(AT_ONCE);
         let mut found = std::pin::pin!(found);
         let mut verdict = Verdict::Done;
         while let Some((host, found)) = found.next().await {
@@ -46,7 +65,7 @@ pub(super) async fn check(
                     verdict = Verdict::NotAll;
                     writeln!(around.output, "{host}")?;
                     let label = format!("  {BAD}✗{BAD:#} connection:");
-                    write!(around.output, "{}", show::labelled(&label, 6, &why.to_string(), around.width))?;
+                    write!(around.output, "{}", show::labelled(&label, 6, &why, around.width))?;
                 }
             }
             around.output.flush()?;

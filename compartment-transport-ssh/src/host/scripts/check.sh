@@ -20,16 +20,21 @@ found() {
     say "$1 $2: $R"
 }
 
+# Nothing is made: whether it could be is asked of the nearest folder that is there.
 check_state() {
     if [ -z "$STATE" ]; then
         found missing "state folder" "there is no HOME; configure a state folder"
-    elif mkdir -p "$STATE/ops" 2>/dev/null && printf '%s\n' x 2>/dev/null >"$STATE/check.$$" &&
-        ln "$STATE/check.$$" "$STATE/check.$$.link" 2>/dev/null; then
+        return
+    fi
+    D=$STATE/ops
+    until [ -e "$D" ] || [ -L "$D" ]; do D=${D%/*} && D=${D:-/}; done
+    if ! [ -d "$D" ] || ! [ -w "$D" ] || ! [ -x "$D" ]; then
+        found missing "state folder" "cannot write to $STATE: configure another, or give it to this user"
+    elif [ -d "$STATE" ]; then
         found works "state folder" "$STATE"
     else
-        found missing "state folder" "cannot write to $STATE: configure another, or give it to this user"
+        found works "state folder" "$STATE, which the first operation makes"
     fi
-    rm -f "$STATE/check.$$" "$STATE/check.$$.link" 2>/dev/null
 }
 
 check_start() {
@@ -94,17 +99,35 @@ check_system() {
 
 check_sudo() {
     [ -n "$SUDO" ] || return 0
-    if ! has sudo; then
-        found missing sudo "it is configured, and not there"
-    elif R=$(sudo -n -l 2>&1); then
-        case $R in
-            *NOPASSWD*) found works sudo "without a password, for what sudoers names" ;;
-            *) found limited sudo "no program is named in sudoers that needs no password (NOPASSWD)" ;;
-        esac
-        [ "$(id -u)" -ne 0 ] || found works sudo "this is root already"
+    if has sudo; then
+        MAY=$(sudo -n -l 2>&1)
+        by_sudo
     else
-        found missing sudo "$R; put \`$(id -un) ALL=(root) NOPASSWD: PROGRAM\` into sudoers (with visudo) for each program of a switch and a rollback"
+        found missing sudo "it is configured, and not there"
     fi
+}
+
+# sudo says whether a program may be run; only its rules say whether without a password.
+allowed() {
+    has "$1" || return 0
+    D=$1
+    if ! R=$(sudo -n -l -- "$@" 2>&1); then
+        found missing sudo "$D: ${R:-sudoers does not allow it}; $(rule "$(command -v "$D")")"
+    elif [ "$(id -u)" -eq 0 ] || asks_nothing "${R%% *}"; then
+        found works sudo "$D, without a password"
+    else
+        found limited sudo "$D is allowed, and perhaps not without a password; $(rule "${R%% *}")"
+    fi
+}
+
+rule() {
+    printf '%s' "put \`$(id -un) ALL=(root) NOPASSWD: $1\` into sudoers (with visudo)"
+}
+
+asks_nothing() {
+    case $MAY in *NOPASSWD*) ;; *) return 1 ;; esac
+    printf '%s\n' "$MAY" | grep NOPASSWD | grep -qF -e "$1" -e 'NOPASSWD: ALL' ||
+        ! printf '%s\n' "$MAY" | grep '^ *(' | grep -qv NOPASSWD
 }
 
 each_program() {
