@@ -78,7 +78,7 @@ impl World {
             aside: &mut aside,
             answer: None,
             screen: None,
-            away: None,
+            within: None,
             width: None,
             watched: false,
             stop: Stop::default(),
@@ -111,9 +111,10 @@ fn a_fleet_with_nothing_else_running() {
     assert!(output.contains("✗ rollback: it would be refused: this host has no command for"), "{output}");
     assert!(output.contains("✗ connection: refused: nothing listens there"), "{output}");
     world.inventory(&[]);
-    let (done, output, _) = world.asked(&["check"]);
-    assert_eq!(done.unwrap(), Verdict::NotAll);
-    assert!(output.starts_with("The inventory has no hosts"), "{output}");
+    for args in [&["check"][..], &[], &["pull", "--all"]] {
+        let said = world.asked(args).0.unwrap_err().to_string();
+        assert_eq!(said, "the inventory has no hosts; write `[[hosts]]` and `name = …` for each");
+    }
     world.inventory(&["gpc0", "away"]);
 
     let fleet = ["--forge", &remote, "--data", &data];
@@ -189,7 +190,7 @@ fn the_live_screen_says_why_a_host_cannot_be_reached_until_it_can() {
             aside: &mut aside,
             answer: None,
             screen: Some(screen),
-            away: None,
+            within: None,
             width: None,
             watched: false,
             stop: stopped,

@@ -44,14 +44,27 @@ pub struct Surroundings<'a> {
     pub answer: Option<Answer>,
     /// The terminal that a live matrix is drawn on; where there is none it is told in lines.
     pub screen: Option<Screen>,
-    /// Why hosts cannot be reached, where somebody here goes to them; a live matrix shows it.
-    pub away: Option<&'a Away<'a>>,
+    /// The program that has the hub within itself; nothing where `matrix` goes to one.
+    pub within: Option<Within<'a>>,
     /// How wide the output is.
     pub width: Width,
     /// Whether people watch what takes long.
     pub watched: bool,
     /// A wish to stop.
     pub stop: Stop,
+}
+
+/// A program that has a hub of its own, and goes to hosts itself.
+#[derive(Clone)]
+pub struct Within<'a> {
+    /// Its name.
+    pub name: &'static str,
+    /// How it is called, with the options that it needs to find the same hosts again: what it advises can be typed.
+    pub command: String,
+    /// Of what a live matrix is: nobody else can go to this hub, so that its address says nothing.
+    pub of: String,
+    /// Why hosts cannot be reached; a live matrix shows it.
+    pub away: &'a Away<'a>,
 }
 
 /// What came of it.
@@ -96,8 +109,13 @@ pub enum MatrixError {
     )]
     NoHosts,
     /// Nothing can be stopped there.
-    #[error("nothing runs on {0}; an operation that waits is stopped by its id: matrix stop {0} OP")]
-    NothingRuns(HostId),
+    #[error("nothing runs on {host}; an operation that waits is stopped by its id: {command} stop {host} OP")]
+    NothingRuns {
+        /// Where.
+        host: HostId,
+        /// How the program is called.
+        command: String,
+    },
     /// What runs has no name.
     #[error("what runs on {0} was not asked for through the hub, and cannot be stopped through it")]
     NoOperation(HostId),
@@ -137,7 +155,11 @@ pub fn run(cli: &Cli, around: Surroundings<'_>) -> Result<Verdict, MatrixError> 
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(MatrixError::Runtime)?;
     let address = hub::shown(&hub);
-    let mut program = Program { hub, address, around };
+    let (name, command) = match &around.within {
+        Some(within) => (within.name, within.command.clone()),
+        None => ("matrix", "matrix".to_owned()),
+    };
+    let mut program = Program { hub, address, name, command, around };
     let verdict = runtime.block_on(program.act(cli));
     // A look-up of a name that hangs is not waited for.
     runtime.shutdown_background();
@@ -149,6 +171,10 @@ struct Program<'a> {
     hub: Connection,
     /// The hub's address, as it is shown.
     address: String,
+    /// The program's name.
+    name: &'static str,
+    /// How it is called: what is advised can be typed.
+    command: String,
     around: Surroundings<'a>,
 }
 
@@ -202,7 +228,7 @@ impl Program<'_> {
 
     /// Says something that is not the answer. Who does not listen to that misses nothing.
     fn mention(&mut self, words: &str) {
-        let line = show::labelled("matrix:", 4, words, self.around.width);
+        let line = show::labelled(&format!("{}:", self.name), 4, words, self.around.width);
         drop(write!(self.around.aside, "{line}").and_then(|()| self.around.aside.flush()));
     }
 }

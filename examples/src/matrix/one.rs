@@ -60,7 +60,9 @@ impl Program<'_> {
         let row = self.row(host).await?;
         let target = match (op, &row.running) {
             (Some(op), _) => op.clone(),
-            (None, None) => return Err(MatrixError::NothingRuns(host.clone())),
+            (None, None) => {
+                return Err(MatrixError::NothingRuns { host: host.clone(), command: self.command.clone() });
+            }
             (None, Some(running)) => {
                 running.op.clone().ok_or_else(|| MatrixError::NoOperation(host.clone()))?
             }
@@ -101,6 +103,7 @@ impl Program<'_> {
     async fn followed(&mut self, wanted: &Wanted) -> Result<Outcome, MatrixError> {
         let Surroundings { output, aside, width, stop, .. } = &mut self.around;
         let (kind, host, op) = (wanted.body.kind, &wanted.host, &wanted.op);
+        let label = format!("{}:", self.name);
         let mut asked = false;
         let mut see = |seen: Seen<'_>| {
             asked = true;
@@ -115,7 +118,7 @@ impl Program<'_> {
                 Seen::Missing(lines) => format!("{lines} lines are no longer kept"),
                 Seen::Trouble(error) => format!("{error}; trying again"),
             };
-            drop(write!(aside, "{}", show::labelled("matrix:", 4, &words, *width)));
+            drop(write!(aside, "{}", show::labelled(&label, 4, &words, *width)));
         };
         let ended = tokio::select! {
             outcome = wanted.carried_out(&self.hub, &mut see) => Some(outcome),
@@ -124,7 +127,8 @@ impl Program<'_> {
         if let Some(outcome) = ended {
             return Ok(outcome);
         }
-        self.mention(&format!("interrupted; {}", going_on(kind, host, op, asked)));
+        let going_on = going_on(&self.command, kind, host, op, asked);
+        self.mention(&format!("interrupted; {going_on}"));
         Err(MatrixError::Interrupted)
     }
 
@@ -153,12 +157,12 @@ impl Program<'_> {
 }
 
 /// What is said of an operation that nobody waits for any more: asking is not undone.
-fn going_on(kind: RequestKind, host: &HostId, op: &OpId, asked: bool) -> String {
+fn going_on(command: &str, kind: RequestKind, host: &HostId, op: &OpId, asked: bool) -> String {
     let goes_on = if asked { "goes on" } else { "may go on" };
     match kind {
         RequestKind::Pull | RequestKind::Switch | RequestKind::Test | RequestKind::Rollback => {
             format!(
-                "the {kind} on {host} {goes_on} without this program. To stop it: matrix stop {host} {op}"
+                "the {kind} on {host} {goes_on} without this program. To stop it: {command} stop {host} {op}"
             )
         }
         RequestKind::Stop | RequestKind::Refresh | RequestKind::MergePr | RequestKind::RevertPr => {

@@ -37,7 +37,7 @@ impl Outcome {
 
     /// Nobody knows what became of it.
     pub(super) fn unknown(error: &ClientError) -> Self {
-        Self::not("unknown", format!("{error}; `matrix log` tells what became of it"))
+        Self::not("unknown", format!("{error}; the log of the host tells what became of it"))
     }
 
     /// How an operation ended, by the last line of the audit trail that says so.

@@ -36,7 +36,7 @@ pub fn in_process<T>(
         aside: &mut AutoStream::auto(io::stderr()),
         answer: people.then_some(answer),
         screen: io::stdout().is_terminal().then(|| screen(entered)),
-        away: None,
+        within: None,
         width: width.map(usize::from).or_else(show::terminal_width),
         watched: io::stderr().is_terminal(),
         stop,

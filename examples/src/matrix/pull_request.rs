@@ -111,7 +111,10 @@ impl Program<'_> {
             return Ok(Verdict::NotAll);
         }
         self.tell("Done:", &format!("{words}. No host was touched."))?;
-        self.tell("Next:", "`matrix pull --all`, then `matrix switch --all`, some hosts first if you like")?;
+        let command = &self.command;
+        let words =
+            format!("`{command} pull --all`, then `{command} switch --all`, some hosts first if you like");
+        self.tell("Next:", &words)?;
         self.around.output.flush()?;
         Ok(Verdict::Done)
     }

@@ -96,7 +96,9 @@ impl Program<'_> {
             }
         }
         if *revert_offered {
-            self.tell("Offer:", &format!("`matrix revert {pr}` takes it back; hosts then pull and switch"))?;
+            let command = &self.command;
+            let words = format!("`{command} revert {pr}` takes it back; hosts then pull and switch");
+            self.tell("Offer:", &words)?;
         }
         Ok(())
     }

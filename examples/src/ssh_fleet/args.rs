@@ -1,13 +1,18 @@
 //! What `ssh-fleet` can be asked for.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Parser, Subcommand};
-use compartment_core::{Actor, HostId};
+use compartment_core::{Actor, HostId, Text};
+use compartment_local::git::without_credentials;
+use compartment_transport_ssh::host::quote;
 
 use crate::fold::Format;
-use crate::hub::ForgeArgs;
+use crate::hub::{ForgeArgs, Where};
 use crate::matrix;
+
+/// The file of hosts unless said.
+const INVENTORY: &str = "hosts.toml";
 
 /// Shows hosts that run nothing but sshd, and operates them: with the ssh that you use by hand, and nothing else running.
 #[derive(Debug, Parser)]
@@ -46,7 +51,7 @@ pub struct Cli {
         value_name = "FILE",
         global = true,
         env = "COMPARTMENT_INVENTORY",
-        default_value = "hosts.toml"
+        default_value = INVENTORY
     )]
     pub inventory: PathBuf,
 
@@ -94,6 +99,47 @@ pub struct Cli {
     pub color: colorchoice_clap::Color,
 }
 
+impl Cli {
+    /// How to call it so that it finds the same hosts and the same repository, and remembers the same.
+    pub(super) fn command(&self) -> String {
+        let file = |path: &Path| word(&path.display().to_string());
+        let mut words = vec!["ssh-fleet".to_owned()];
+        let mut say = |option: &str, value: String| words.extend([option.to_owned(), value]);
+        if self.inventory != Path::new(INVENTORY) {
+            say("--inventory", file(&self.inventory));
+        }
+        if let Some(data) = &self.data {
+            say("--data", file(data));
+        }
+        if let Some(forge) = &self.forge.forge {
+            let address = match forge {
+                Where::Git(address) => address.clone(),
+                Where::GitHub { owner, repository } => format!("github:{owner}/{repository}"),
+                Where::Published(url) => format!("published:{url}"),
+            };
+            // A secret that somebody gave goes nowhere.
+            let secret = without_credentials(&address) != address;
+            say("--forge", if secret { "…".to_owned() } else { word(&address) });
+        }
+        if self.forge.branch != "main" {
+            say("--branch", word(&self.forge.branch));
+        }
+        if let Some(token) = &self.forge.forge_token_file {
+            say("--forge-token-file", file(token));
+        }
+        words.join(" ")
+    }
+}
+
+/// A word of a shell, quoted where that is needed.
+fn word(value: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "/._-+@:,=".contains(c);
+    if !value.is_empty() && value.chars().all(is_plain) {
+        return value.to_owned();
+    }
+    quote(&Text::new(value).to_string()).unwrap_or_default()
+}
+
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub enum What {
@@ -106,4 +152,22 @@ pub enum What {
     /// What `matrix` can be asked for.
     #[command(flatten)]
     Matrix(matrix::What),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_advised_can_be_typed() {
+        let command = |args: &str| Cli::try_parse_from(args.split('|')).unwrap().command();
+        assert_eq!(command("ssh-fleet|--watch"), "ssh-fleet");
+        assert_eq!(
+            command(
+                "ssh-fleet|--inventory|my fleet/hosts.toml|--forge|git@git.example:config.git|--data|/d|prs"
+            ),
+            "ssh-fleet --inventory 'my fleet/hosts.toml' --data /d --forge git@git.example:config.git"
+        );
+        assert_eq!(command("ssh-fleet|--forge|https://me:secret@git.example/c.git"), "ssh-fleet --forge …");
+    }
 }

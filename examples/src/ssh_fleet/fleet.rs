@@ -102,9 +102,9 @@ impl Fleet {
         self.token.clone()
     }
 
-    /// Waits until these hosts have answered or failed to, and what they are to be was looked for. Whoever hangs delays
-    /// the others for a moment only. `None` where somebody asked to stop.
-    pub(super) async fn look_around(&self, hosts: &[Host], stop: &Stop) -> Option<()> {
+    /// Waits until these hosts have answered or failed to, and where it matters until what they are to be was looked
+    /// for. Whoever hangs delays the others for a moment only. `None` where somebody asked to stop.
+    pub(super) async fn look_around(&self, hosts: &[Host], desired: bool, stop: &Stop) -> Option<()> {
         let begun = Instant::now();
         let (mut silent, mut since) = (hosts.len(), begun);
         while begun.elapsed() < LOOK_WITHIN {
@@ -116,7 +116,7 @@ impl Fleet {
                 (silent, since) = (unheard, Instant::now());
             }
             let nobody_waits = silent == 0 || (self.has_answer(hosts) && since.elapsed() > QUIET_WITHIN);
-            if nobody_waits && self.knows_desired(hosts) {
+            if nobody_waits && (!desired || self.knows_desired(hosts)) {
                 break;
             }
             tokio::time::sleep(LOOK_EVERY).await;

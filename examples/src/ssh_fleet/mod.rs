@@ -22,7 +22,7 @@ use compartment_transport_ssh::{Host, Inventory, InventoryError, SshTransport};
 use self::fleet::Fleet;
 use self::log_id::log_id;
 use crate::hub::ServeError;
-use crate::matrix::{self, MatrixError, Surroundings, Verdict};
+use crate::matrix::{self, MatrixError, Surroundings, Verdict, Within};
 use crate::show;
 
 /// Why something was not done.
@@ -31,6 +31,9 @@ pub enum FleetError {
     /// Which hosts there are.
     #[error(transparent)]
     Inventory(#[from] InventoryError),
+    /// There is none.
+    #[error("the inventory has no hosts; write `[[hosts]]` and `name = …` for each")]
+    NoHosts,
     /// A host that is not among them.
     #[error("{host} is not in the inventory; there are {known}")]
     NoHost {
@@ -101,6 +104,9 @@ pub fn run(cli: Cli, around: Surroundings<'_>) -> Result<Verdict, FleetError> {
 /// These hosts, or all where none is named.
 fn among(inventory: &Inventory, named: &[HostId]) -> Result<Vec<Host>, FleetError> {
     let all = inventory.hosts();
+    if all.is_empty() {
+        return Err(FleetError::NoHosts);
+    }
     match named.iter().find(|name| all.iter().all(|host| host.id != **name)) {
         Some(host) => {
             let known: BTreeSet<_> = all.iter().map(|host| host.id.as_str()).collect();
@@ -134,13 +140,19 @@ fn with_fleet(
     runtime: &tokio::runtime::Runtime,
     around: Surroundings<'_>,
 ) -> Result<Verdict, FleetError> {
-    let Surroundings { token: _, output, aside, answer, screen, away: _, width, watched, stop } = around;
+    let Surroundings { token: _, output, aside, answer, screen, within: _, width, watched, stop } = around;
     let fleet = runtime.block_on(Fleet::start(&cli, inventory, ssh, &stop))?;
+    let command = cli.command();
     let what = match cli.what {
         Some(What::Matrix(what)) => Some(what),
         Some(What::Check { .. }) | None => None,
     };
-    if !cli.watch && runtime.block_on(fleet.look_around(hosts, &stop)).is_none() {
+    let live = cli.watch && what.is_none();
+    let desired = !matches!(
+        what,
+        Some(matrix::What::Stop { .. } | matrix::What::Refresh(_) | matrix::What::Log { .. })
+    );
+    if !live && runtime.block_on(fleet.look_around(hosts, desired, &stop)).is_none() {
         runtime.block_on(fleet.end());
         return Err(MatrixError::Interrupted.into());
     }
@@ -161,7 +173,12 @@ fn with_fleet(
         aside: &mut *aside,
         answer,
         screen,
-        away: Some(&away),
+        within: Some(Within {
+            name: "ssh-fleet",
+            command,
+            of: cli.inventory.display().to_string(),
+            away: &away,
+        }),
         width,
         watched,
         stop,

@@ -9,7 +9,7 @@ use axum::middleware::{self, Next};
 use axum::response::IntoResponse;
 use compartment_examples::matrix::{MatrixError, Verdict};
 
-use super::world::{Act, Call, HOSTS, World, heartbeat};
+use super::world::{Act, Call, HOSTS, KnownAway, World, heartbeat};
 
 const OK: &str = r#","commit":"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa""#;
 
@@ -156,7 +156,7 @@ fn no_more_than_the_limit_are_asked_at_a_time() {
 #[test]
 fn an_interrupt_says_what_goes_on() {
     let world = World::new();
-    for name in ["gpc0", "gpc1"] {
+    for name in ["gpc0", "gpc1", "gpc3"] {
         world.says(name, &heartbeat(name, 'a', 1));
         world.agent(name, |_| vec![Act::Say("pull-started", ""), Act::Print("fetching")]);
     }
@@ -166,6 +166,10 @@ fn an_interrupt_says_what_goes_on() {
     assert!(matches!(told.result, Err(MatrixError::Interrupted)));
     assert!(told.aside.contains("goes on without this program"), "{}", told.aside);
     assert!(told.aside.contains("matrix stop gpc0"), "{}", told.aside);
+    let call = Call::of(&world, &["pull", "gpc3"]).width(200).away(&KnownAway::default()).start();
+    call.output.until("fetching");
+    let told = call.interrupted();
+    assert!(told.aside.contains("To stop it: fleet --inventory here stop gpc3"), "{}", told.aside);
 
     let call = Call::of(&world, &["pull", "gpc1", "gpc2", "--limit", "1"]).start();
     let asked = |entry: &compartment_core::AuditEntry| {

@@ -10,7 +10,7 @@ use clap::Parser;
 use compartment_core::event::{Observation, TestsConfig, Via};
 use compartment_core::sync::Cursor;
 use compartment_core::{AuditEntry, ChannelName, Commit, HostId, LockHash, Span, Timestamp};
-use compartment_examples::matrix::{Away, Cli, MatrixError, Screen, Surroundings, Verdict, run};
+use compartment_examples::matrix::{Away, Cli, MatrixError, Screen, Surroundings, Verdict, Within, run};
 use compartment_local::run::Stop;
 use compartment_runtime::hub::{AuditQuery, Config, Hub, MemoryLog, Ports, SystemClock};
 use compartment_runtime::{Clock, Forge};
@@ -358,13 +358,19 @@ impl Call {
         let thread = std::thread::spawn(move || {
             let cli = Cli::try_parse_from(&self.args).unwrap();
             let away = self.away.map(|known| move || known.lock().unwrap().clone());
+            let within = away.as_ref().map(|away| Within {
+                name: "fleet",
+                command: "fleet --inventory here".to_owned(),
+                of: "here".to_owned(),
+                away: away as &Away<'_>,
+            });
             let surroundings = Surroundings {
                 token: self.token,
                 output: &mut to_output,
                 aside: &mut to_aside,
                 answer: self.answer,
                 screen: screen(),
-                away: away.as_ref().map(|away| away as &Away<'_>),
+                within,
                 width: Some(self.width),
                 watched: false,
                 stop: stopped,

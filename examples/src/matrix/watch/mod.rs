@@ -60,12 +60,14 @@ struct Watched<'a> {
 
 impl Program<'_> {
     pub(super) async fn watch(&mut self, hosts: &[HostId]) -> Result<Verdict, MatrixError> {
-        let mut watched = Watched::new(Live::new(self.hub.clone()), self.around.away);
+        let within = self.around.within.clone();
+        let of = within.as_ref().map_or_else(|| self.address.clone(), |within| within.of.clone());
+        let mut watched = Watched::new(Live::new(self.hub.clone()), within.map(|within| within.away));
         self.begin(&mut watched, hosts).await?;
         let stop = self.around.stop.clone();
         match self.around.screen.take() {
             Some(screen) => {
-                let mut drawing = Drawing::begin(screen, self.address.clone())?;
+                let mut drawing = Drawing::begin(screen, of)?;
                 let ended = async {
                     loop {
                         let now = watched.clock.now();

@@ -81,15 +81,16 @@ fn leave(terminal: &mut impl Write) -> io::Result<()> {
 /// A matrix that is drawn again and again. Dropping it gives the terminal back.
 pub(super) struct Drawing {
     screen: Screen,
-    address: String,
+    /// Of what the matrix is.
+    of: String,
     drawn: (usize, usize),
 }
 
 impl Drawing {
-    pub(super) fn begin(screen: Screen, address: String) -> io::Result<Self> {
+    pub(super) fn begin(screen: Screen, of: String) -> io::Result<Self> {
         screen.entered.taken.store(true, Ordering::Release);
         // From here on it is given back whatever happens.
-        let mut drawing = Self { screen, address, drawn: (0, 0) };
+        let mut drawing = Self { screen, of, drawn: (0, 0) };
         enter(&mut drawing.screen.output)?;
         Ok(drawing)
     }
@@ -121,7 +122,7 @@ impl Drawing {
     pub(super) fn show(&mut self, seen: &Seen, hosts: &[HostId], now: Timestamp) -> io::Result<()> {
         self.suspend()?;
         self.drawn = self.size();
-        let lines = frame(seen, hosts, &Head { address: &self.address, now, size: self.drawn });
+        let lines = frame(seen, hosts, &Head { of: &self.of, now, size: self.drawn });
         self.draw(&lines)
     }
 
@@ -155,7 +156,7 @@ impl Drop for Drawing {
 
 /// What stands around the matrix.
 struct Head<'a> {
-    address: &'a str,
+    of: &'a str,
     now: Timestamp,
     size: (usize, usize),
 }
@@ -173,7 +174,7 @@ fn frame(seen: &Seen, hosts: &[HostId], head: &Head<'_>) -> Vec<String> {
     let body = body.unwrap_or_default();
     let mut lines: Vec<String> = match &seen.silence {
         None => {
-            let words = format!("{}; Ctrl-C ends", head.address);
+            let words = format!("{}; Ctrl-C ends", head.of);
             let text = show::labelled("Live:", 6, &words, width) + "\n" + &body;
             text.lines().map(str::to_owned).collect()
         }
