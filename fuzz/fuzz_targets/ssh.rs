@@ -100,7 +100,7 @@ fn inventory(text: &str, nonce: &Nonce) {
         Err(error) => {
             shown(&error);
             let error = error.to_string();
-            let line = error.strip_prefix("inventory:").and_then(|rest| rest.split_once(": `"));
+            let line = error.strip_prefix("inventory:").and_then(|rest| rest.split_once(": "));
             let line = line.and_then(|(number, _)| number.parse::<usize>().ok());
             assert!(line.is_some_and(|line| (1..=text.split('\n').count()).contains(&line)), "{error}");
         }

@@ -6,15 +6,17 @@ use std::path::{Path, PathBuf};
 
 use compartment_core::{HostId, Text};
 
-/// How much of a line and of a key is said, in bytes: enough to find it, and not a page of a file that is none.
+use super::place::{key, line};
+
+/// How much of a key is said, in bytes: enough to find it, and not a page of a file that is none.
 const SAID: usize = 80;
 
-/// Why an inventory is none: the file, the line as it stands there, and what to write.
+/// Why an inventory is none: the file, the line, the key, and what to write. Not what stands there: it may be a secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InventoryError {
     file: Option<PathBuf>,
-    /// Its number, from 1, and what it says.
-    line: Option<(usize, Text)>,
+    /// Its number, from 1.
+    line: Option<usize>,
     key: Option<Text>,
     problem: Text,
 }
@@ -25,8 +27,8 @@ impl fmt::Display for InventoryError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let file = self.file.as_deref().unwrap_or(Path::new("inventory"));
         write!(f, "{}", file.display())?;
-        if let Some((number, says)) = &self.line {
-            write!(f, ":{number}: `{says}`")?;
+        if let Some(line) = self.line {
+            write!(f, ":{line}")?;
         }
         match &self.key {
             Some(key) => write!(f, ": {key}: {}", self.problem),
@@ -52,20 +54,18 @@ impl InventoryError {
         Self { file: Some(file.to_owned()), ..self }
     }
 
-    /// Where it is in the text.
-    pub(super) fn at(self, text: &str, span: Range<usize>) -> Self {
-        let (number, line) = line(text, span.start);
-        // A password that somebody wrote into an address goes nowhere.
-        let line = if line.contains('@') { line.split('=').next().unwrap_or_default() } else { line };
-        Self { line: Some((number, Text::cut(line.trim(), SAID))), ..self }
+    /// What TOML or serde says, without the text that stands there.
+    pub(super) fn read(message: &str) -> Self {
+        let said = ["invalid type: string", "invalid value: string"].into_iter().find_map(|what| {
+            let (_, expected) = message.strip_prefix(what)?.rsplit_once("\", expected ")?;
+            Some(format!("{what}, expected {expected}"))
+        });
+        Self::new(said.as_deref().unwrap_or(message))
     }
-}
 
-/// The line that a byte is in, and its number.
-pub(super) fn line(text: &str, at: usize) -> (usize, &str) {
-    let bytes = text.as_bytes();
-    let at = at.min(bytes.len());
-    let start = bytes[..at].iter().rposition(|byte| *byte == b'\n').map_or(0, |before| before + 1);
-    let number = bytes[..start].iter().filter(|byte| **byte == b'\n').count() + 1;
-    (number, text[start..].lines().next().unwrap_or_default())
+    /// Where it is in the text: the line, and the key that stands there.
+    pub(super) fn at(self, text: &str, span: Range<usize>) -> Self {
+        let key = key(text, &span).map(|key| Text::cut(&key, SAID)).or(self.key);
+        Self { line: Some(line(text, span.start)), key, ..self }
+    }
 }

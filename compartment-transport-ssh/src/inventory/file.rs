@@ -8,7 +8,8 @@ use compartment_core::HostId;
 use serde::Deserialize;
 use toml::Spanned;
 
-use super::error::{InventoryError, line};
+use super::error::InventoryError;
+use super::place::line;
 use super::settings::{RawSsh, Settings};
 use super::{Host, Inventory};
 use crate::connection::Ssh;
@@ -28,7 +29,7 @@ struct Raw {
 
 pub(super) fn parse(text: &str, folder: &Path) -> Result<Inventory, InventoryError> {
     let raw: Raw = toml::from_str(text).map_err(|error| {
-        let problem = InventoryError::new(error.message());
+        let problem = InventoryError::read(error.message());
         match error.span() {
             Some(span) => problem.at(text, span),
             None => problem,
@@ -46,10 +47,10 @@ pub(super) fn parse(text: &str, folder: &Path) -> Result<Inventory, InventoryErr
         let Some(name) = &settings.name else {
             return Err(InventoryError::new("the host has no name; write `name = …`").at(text, span));
         };
-        let wrong = |problem: &str| InventoryError::new(problem).of("name").at(text, name.span());
+        let wrong = |problem: &str| InventoryError::new(problem).at(text, name.span());
         let id = HostId::new(name.get_ref()).map_err(|error| wrong(&error.to_string()))?;
         if let Some(before) = seen.insert(id.clone(), name.span().start) {
-            let (before, _) = line(text, before);
+            let before = line(text, before);
             return Err(wrong(&format!("a host of this name stands in line {before}, too; write it once")));
         }
         hosts.push(host(settings, id, &raw.groups, &raw.defaults, text)?);
@@ -72,7 +73,7 @@ fn host(
                 let known: Vec<_> = groups.keys().map(String::as_str).collect();
                 let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
                 let error = InventoryError::new(&format!("there is no such group; there is {known}"));
-                return Err(error.of("group").at(text, name.span()));
+                return Err(error.at(text, name.span()));
             }
         },
     };
@@ -81,23 +82,23 @@ fn host(
 
 fn ssh(raw: RawSsh, text: &str, folder: &Path) -> Result<Ssh, InventoryError> {
     let Ssh { config_file: _, share, connect_within, answer_within, keep_alive, parallel } = Ssh::default();
-    let within = |key, value: Option<Spanned<u32>>, most| match value {
+    let within = |value: Option<Spanned<u32>>, most| match value {
         Some(value) if !(1..=most).contains(value.get_ref()) => {
-            Err(InventoryError::new(&format!("give 1 to {most}")).of(key).at(text, value.span()))
+            Err(InventoryError::new(&format!("give 1 to {most}")).at(text, value.span()))
         }
         value => Ok(value.map(Spanned::into_inner)),
     };
-    let seconds = |key, value, unless| {
-        within(key, value, 600).map(|value| value.map_or(unless, |value| Duration::from_secs(value.into())))
+    let seconds = |value, unless| {
+        within(value, 600).map(|value| value.map_or(unless, |value| Duration::from_secs(value.into())))
     };
-    let parallel = within("ssh.parallel", raw.parallel, 1000)?
-        .map_or(parallel, |value| usize::try_from(value).unwrap_or(parallel));
+    let parallel =
+        within(raw.parallel, 1000)?.map_or(parallel, |value| usize::try_from(value).unwrap_or(parallel));
     Ok(Ssh {
         config_file: raw.config_file.map(|file| folder.join(file)),
         share: raw.share.unwrap_or(share),
-        connect_within: seconds("ssh.connect_s", raw.connect_s, connect_within)?,
-        answer_within: seconds("ssh.answer_s", raw.answer_s, answer_within)?,
-        keep_alive: seconds("ssh.keep_alive_s", raw.keep_alive_s, keep_alive)?,
+        connect_within: seconds(raw.connect_s, connect_within)?,
+        answer_within: seconds(raw.answer_s, answer_within)?,
+        keep_alive: seconds(raw.keep_alive_s, keep_alive)?,
         parallel,
     })
 }

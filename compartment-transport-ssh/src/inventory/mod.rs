@@ -2,6 +2,7 @@
 
 mod error;
 mod file;
+mod place;
 mod settings;
 
 pub use error::InventoryError;

@@ -1,6 +1,7 @@
 //! What is said of hosts, for all, a group, or one: the closest counts.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -8,9 +9,11 @@ use compartment_core::{ChannelName, HostId};
 use compartment_local::observe::Managed;
 use compartment_local::operation::{Commands, Preset};
 use serde::Deserialize;
+use toml::de::{DeTable, Deserializer};
 use toml::{Spanned, Value};
 
 use super::error::InventoryError;
+use super::place::value;
 use super::{Host, Pace};
 use crate::connection::Destination;
 use crate::host::{HostPath, Site};
@@ -39,27 +42,24 @@ pub(super) struct Settings {
 /// What a value is to be, with where it stands.
 fn parsed<T, E: ToString>(
     text: &str,
-    key: &str,
     value: &Spanned<String>,
     parse: impl FnOnce(&str) -> Result<T, E>,
 ) -> Result<T, InventoryError> {
-    let wrong = |error: E| InventoryError::new(&error.to_string()).of(key).at(text, value.span());
+    let wrong = |error: E| InventoryError::new(&error.to_string()).at(text, value.span());
     parse(value.get_ref()).map_err(wrong)
 }
 
-fn path(text: &str, key: &str, value: &Spanned<String>) -> Result<HostPath, InventoryError> {
-    parsed(text, key, value, HostPath::new)
+fn path(text: &str, value: &Spanned<String>) -> Result<HostPath, InventoryError> {
+    parsed(text, value, HostPath::new)
 }
 
 impl Settings {
     /// Refuses, in a group or the defaults, what only a host can have.
     pub(super) fn is_no_host(&self, text: &str) -> Result<(), InventoryError> {
-        let only = [("name", &self.name), ("destination", &self.destination), ("group", &self.group)];
-        let found = only.into_iter().find_map(|(key, value)| Some((key, value.as_ref()?)));
-        match found {
-            Some((key, value)) => {
+        match [&self.name, &self.destination, &self.group].into_iter().flatten().next() {
+            Some(value) => {
                 let error = InventoryError::new("only a host has one; write it in its [[hosts]]");
-                Err(error.of(key).at(text, value.span()))
+                Err(error.at(text, value.span()))
             }
             None => Ok(()),
         }
@@ -67,36 +67,23 @@ impl Settings {
 
     /// Refuses what can never be, where it stands: also where something closer is said.
     pub(super) fn check(&self, text: &str) -> Result<(), InventoryError> {
-        for (key, value) in [
-            ("checkout", &self.checkout),
-            ("profile", &self.profile),
-            ("system_link", &self.system_link),
-            ("state", &self.state),
-        ] {
-            if let Some(value) = value {
-                path(text, key, value)?;
-            }
-        }
-        for value in self.programs.iter().flatten() {
-            path(text, "programs", value)?;
+        let paths = [&self.checkout, &self.profile, &self.system_link, &self.state];
+        for value in paths.into_iter().flatten().chain(self.programs.iter().flatten()) {
+            path(text, value)?;
         }
         if let Some(value) = &self.channel {
-            parsed(text, "channel", value, ChannelName::new)?;
+            parsed(text, value, ChannelName::new)?;
         }
-        for (key, value) in [("interval_s", &self.interval_s), ("busy_interval_s", &self.busy_interval_s)] {
-            if let Some(value) = value
-                && !(1..=120).contains(value.get_ref())
-            {
+        for value in [&self.interval_s, &self.busy_interval_s].into_iter().flatten() {
+            if !(1..=120).contains(value.get_ref()) {
                 let error = InventoryError::new(
                     "give 1 to 120 seconds; a host that is not heard for five minutes counts as offline",
                 );
-                return Err(error.of(key).at(text, value.span()));
+                return Err(error.at(text, value.span()));
             }
         }
         for (key, value) in self.commands.iter().flatten() {
-            let wrong = |problem: &str| {
-                InventoryError::new(problem).of(&format!("commands.{key}")).at(text, value.span())
-            };
+            let wrong = |problem: &str| InventoryError::read(problem).at(text, value.span());
             match key.as_str() {
                 "preset" => return Err(wrong("say `platform` instead")),
                 "tests" => return Err(wrong("say `tests` outside of `commands` instead")),
@@ -104,7 +91,10 @@ impl Settings {
             }
             let alone = toml::Table::from_iter([(key.clone(), value.get_ref().clone())]);
             let read: Result<Commands, _> = alone.try_into();
-            read.map_err(|error| wrong(error.message()))?;
+            read.map_err(|error| {
+                let part = wrong_part(text, key, &value.span()).unwrap_or(value.span());
+                InventoryError::read(error.message()).at(text, part)
+            })?;
         }
         Ok(())
     }
@@ -141,35 +131,28 @@ impl Settings {
     /// The host of which this is said.
     pub(super) fn host(self, id: HostId, text: &str) -> Result<Host, InventoryError> {
         let destination = match &self.destination {
-            Some(value) => parsed(text, "destination", value, Destination::new)?,
+            Some(value) => parsed(text, value, Destination::new)?,
             None => Destination::new(id.as_str()).map_err(|error| InventoryError::new(&error.to_string()))?,
         };
         let channel = match &self.channel {
-            Some(value) => parsed(text, "channel", value, ChannelName::new)?,
+            Some(value) => parsed(text, value, ChannelName::new)?,
             None => ChannelName::main(),
         };
         let commands = self.commands(&channel, text)?;
-        let whole =
-            |key, value: Option<&Spanned<String>>| value.map(|value| path(text, key, value)).transpose();
+        let whole = |value: Option<&Spanned<String>>| value.map(|value| path(text, value)).transpose();
         let base = Site::default();
-        let mut programs = self
-            .programs
-            .iter()
-            .flatten()
-            .map(|value| path(text, "programs", value))
-            .collect::<Result<Vec<_>, _>>()?;
+        let mut programs =
+            self.programs.iter().flatten().map(|value| path(text, value)).collect::<Result<Vec<_>, _>>()?;
         programs.extend(base.programs.clone());
         let site = Site {
-            checkout: whole("checkout", self.checkout.as_ref())?,
+            checkout: whole(self.checkout.as_ref())?,
             managed: match self.platform {
                 Some(Preset::HomeManager) => Managed::Home,
                 Some(Preset::Nixos | Preset::NixDarwin) | None => Managed::default(),
             },
-            system_link: whole("system_link", self.system_link.as_ref())?
-                .unwrap_or_else(|| base.system_link.clone()),
-            system_profile: whole("profile", self.profile.as_ref())?
-                .unwrap_or_else(|| base.system_profile.clone()),
-            state: whole("state", self.state.as_ref())?,
+            system_link: whole(self.system_link.as_ref())?.unwrap_or_else(|| base.system_link.clone()),
+            system_profile: whole(self.profile.as_ref())?.unwrap_or_else(|| base.system_profile.clone()),
+            state: whole(self.state.as_ref())?,
             sudo: self.sudo.unwrap_or_default(),
             programs,
             ..base
@@ -209,6 +192,14 @@ impl Settings {
         };
         table.try_into().map_err(wrong)
     }
+}
+
+/// Where in one of the commands something is wrong, as far as that is told.
+fn wrong_part(text: &str, key: &str, at: &Range<usize>) -> Option<Range<usize>> {
+    let tree = DeTable::parse(text).ok()?;
+    let value = value(tree.get_ref(), at)?.clone();
+    let alone = DeTable::from_iter([(Spanned::new(at.clone(), key.into()), value)]);
+    Commands::deserialize(Deserializer::from(Spanned::new(at.clone(), alone))).err()?.span()
 }
 
 /// How ssh is called, as it is written.
