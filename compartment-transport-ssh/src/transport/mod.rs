@@ -25,7 +25,7 @@ use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
-use compartment_core::HostId;
+use compartment_core::{HostId, Text};
 use compartment_runtime::{Clock, Order, Transport, Undeliverable, Uplink};
 use tokio::sync::watch::Sender;
 use tokio::task::JoinSet;
@@ -93,6 +93,14 @@ impl SshTransport {
         self.hosts.iter().filter_map(unreachable).collect()
     }
 
+    /// What could not be read on the hosts that answer, and why: nothing for a host of which all could.
+    #[must_use]
+    pub fn unread(&self) -> BTreeMap<HostId, Vec<Text>> {
+        let answering = self.hosts.iter().filter(|(_, watched)| watched.reach() == Reach::Answers);
+        let unread = answering.map(|(id, watched)| (id.clone(), watched.unread()));
+        unread.filter(|(_, why)| !why.is_empty()).collect()
+    }
+
     fn tasks(&self) -> MutexGuard<'_, JoinSet<()>> {
         self.tasks.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -120,7 +128,7 @@ impl Transport for SshTransport {
         match self.hosts.get(&order.host) {
             Some(watched) => watched.deliver(order, &*self.clock).await,
             None => {
-                let reason = compartment_core::Text::from("it is not in the inventory");
+                let reason = Text::from("it is not in the inventory");
                 Err(Undeliverable { host: order.host.clone(), reason })
             }
         }

@@ -36,14 +36,14 @@ pub(super) struct Watched {
     /// It is to be looked at now.
     pub(super) wake: Notify,
     reach: Mutex<(Reach, Option<Instant>)>,
+    /// What the last look could not read, and why; for whoever asks while another look goes on.
+    unread: Mutex<Vec<Text>>,
 }
 
 /// What is said to a host, and what is known of it.
 pub(super) struct Talk {
     pub(super) connection: Connection,
     pub(super) memory: Memory,
-    /// What could not be read the last time, and why.
-    doubts: Vec<Text>,
     /// An answer came too late: git is given less time than the answer, so that all else is told.
     wary: bool,
 }
@@ -64,10 +64,11 @@ impl Watched {
         let outbox = Outbox::new(host.id.clone());
         Self {
             host,
-            talk: Turn::new(Talk { connection, memory, doubts: Vec::new(), wary: false }),
+            talk: Turn::new(Talk { connection, memory, wary: false }),
             outbox,
             wake: Notify::new(),
             reach: Mutex::default(),
+            unread: Mutex::default(),
         }
     }
 
@@ -142,11 +143,12 @@ impl Watched {
         let write = |nonce: &Nonce| host::look(nonce, &self.host.site, tail, git_within);
         let look = self.ask(talk, write, host::read_look).await?;
         talk.wary &= !look.doubts.is_empty();
+        let unread = &mut *self.unread.lock().unwrap_or_else(PoisonError::into_inner);
         // Each is said when it is new, and not with every look.
-        for doubt in look.doubts.iter().filter(|doubt| !talk.doubts.contains(doubt)) {
+        for doubt in look.doubts.iter().filter(|doubt| !unread.contains(doubt)) {
             warn!(host = %self.host.id, %doubt, "something cannot be read");
         }
-        talk.doubts.clone_from(&look.doubts);
+        unread.clone_from(&look.doubts);
         let mut news = talk.memory.learn(look);
         for (op, said) in news.reports.drain(..) {
             self.outbox.push(op, said);
@@ -213,6 +215,10 @@ impl Watched {
             Some(_) | None => {}
         }
         *known = (reach, error.map(|_| Instant::now()));
+    }
+
+    pub(super) fn unread(&self) -> Vec<Text> {
+        self.unread.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     pub(super) fn reach(&self) -> Reach {
