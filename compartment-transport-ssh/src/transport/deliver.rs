@@ -93,8 +93,7 @@ impl Watched {
         if let Some(why) = self.just_failed() {
             return Err(why);
         }
-        // What began before is told before: else it would seem to have begun after this.
-        if talk.memory.is_behind(&order.op) {
+        if talk.behind {
             self.learn(&mut talk, None).await?;
         }
         let mut ask = order.ask.clone();
@@ -144,7 +143,9 @@ impl Watched {
         // It may have waited here, on its way, or on the host.
         let still = || clock.wall() < order.deliver_by;
         let question = Question { script: &script, nonce: &nonce, still: Some(&still) };
+        talk.behind = true;
         let begun = self.put(talk, &question, host::read_begin).await?;
+        talk.behind = false;
         match begun {
             Begun::Begun { limit } => {
                 if let Some(said) = talk.memory.begun(op, limit) {

@@ -40,8 +40,6 @@ pub(super) struct Memory {
     /// Whose output is followed.
     tail: Option<Tail>,
     waited: u32,
-    /// A look has told what was there before.
-    looked: bool,
 }
 
 /// What a look brought.
@@ -69,13 +67,7 @@ impl Memory {
             stops: Vec::new(),
             tail: None,
             waited: 0,
-            looked: false,
         }
-    }
-
-    /// Whether the host may hold something of which nothing was told yet: that comes before the start of another.
-    pub(super) fn is_behind(&self, op: &OpId) -> bool {
-        !self.looked || self.owed.iter().any(|(owed, ..)| owed != op)
     }
 
     /// Whose output the next look brings.
@@ -126,7 +118,6 @@ impl Memory {
 
     /// Learns from a look. Results come first, then a start, then the heartbeat that was seen after both.
     pub(super) fn learn(&mut self, look: Look) -> News {
-        self.looked = true;
         let Look { heartbeat, doubts: _, running, ended, gone, printed } = look;
         let mut news = News { busy: matches!(heartbeat.running, Some(Some(_))), ..News::default() };
         let mut more = None;

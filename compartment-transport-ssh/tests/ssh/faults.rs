@@ -141,16 +141,9 @@ async fn a_hub_that_starts_again_finds_what_runs_and_what_has_ended() {
     third.stop().await;
 }
 
-#[tokio::test]
-async fn of_what_was_killed_on_the_host_nothing_is_claimed() {
-    let (sshd, machine) = (Sshd::start(), Machine::new("gpc0"));
-    let (hub, transport) = (Hub::new(), transport(ssh(&sshd.ssh_config("")), [machine.host()]));
-    transport.start(Arc::<Hub>::clone(&hub)).await;
-    machine.hang(true);
-    transport.deliver(&order("o1", pull(&machine.id()))).await.unwrap();
-    hub.awaits_heartbeat("gpc0", |heartbeat| heartbeat.running == Some(Some(Kind::Pull))).await;
-    // As a reboot does: all of its processes at once.
-    let runner = machine.path("state/local/ops/o1/run.sh");
+/// As a reboot does: all of an operation's processes end at once.
+pub(crate) fn power_fails(machine: &Machine, op: &str) {
+    let runner = machine.path(&format!("state/local/ops/{op}/run.sh"));
     let of = |process: &u32| {
         fs::read(format!("/proc/{process}/cmdline"))
             .is_ok_and(|line| String::from_utf8_lossy(&line).contains(runner.to_str().unwrap()))
@@ -160,6 +153,38 @@ async fn of_what_was_killed_on_the_host_nothing_is_claimed() {
     for process in all.filter(of).collect::<Vec<u32>>() {
         signal("-KILL", process);
     }
+}
+
+#[tokio::test]
+async fn what_was_killed_is_told_before_another_begins() {
+    let (sshd, machine) = (Sshd::start(), Machine::new("gpc0"));
+    let config = sshd.ssh_config("");
+    let first = transport(ssh(&config), [machine.host()]);
+    machine.hang(true);
+    first.deliver(&order("o1", pull(&machine.id()))).await.unwrap();
+    until("it runs", || machine.carried_out(&OpId::new("o1").unwrap()) == 1).await;
+    first.stop().await;
+    power_fails(&machine, "o1");
+    machine.hang(false);
+    let (hub, second) = (Hub::new(), transport(ssh(&config), [machine.host()]));
+    second.deliver(&order("o2", pull(&machine.id()))).await.unwrap();
+    second.start(Arc::<Hub>::clone(&hub)).await;
+    hub.awaits(|report| matches!(report.said, Said::PullOk { .. })).await;
+    assert!(matches!(hub.said("o1")[..], [Said::Started { timeout_s: None, .. }]), "{}", hub.everything());
+    let told = hub.everything();
+    assert!(told.find("\"o1\"") < told.find("\"o2\""), "{told}");
+    second.stop().await;
+}
+
+#[tokio::test]
+async fn of_what_was_killed_on_the_host_nothing_is_claimed() {
+    let (sshd, machine) = (Sshd::start(), Machine::new("gpc0"));
+    let (hub, transport) = (Hub::new(), transport(ssh(&sshd.ssh_config("")), [machine.host()]));
+    transport.start(Arc::<Hub>::clone(&hub)).await;
+    machine.hang(true);
+    transport.deliver(&order("o1", pull(&machine.id()))).await.unwrap();
+    hub.awaits_heartbeat("gpc0", |heartbeat| heartbeat.running == Some(Some(Kind::Pull))).await;
+    power_fails(&machine, "o1");
     until("it is acknowledged", || !machine.path("state/local/ops/o1").exists()).await;
     hub.awaits_another("gpc0").await;
     let said = hub.said("o1");

@@ -12,8 +12,9 @@ use compartment_transport_ssh::Host;
 use compartment_transport_ssh::host::HostPath;
 use futures::StreamExt;
 
+use crate::faults::power_fails;
 use crate::machine::{Machine, ssh, transport, until};
-use crate::sshd::{LONG, Sshd, signal};
+use crate::sshd::{LONG, Sshd};
 
 /// What a switch does: it hangs as long as it is to, and says so.
 const SWITCH: &str = "#!/bin/sh\necho switching >> \"$0.begun\"\n\
@@ -101,7 +102,7 @@ impl World {
         let request = request(self.switch());
         let op = request.op.clone();
         hub.request(request).await.unwrap();
-        let folder = self.machine.path(&format!("state/ops/{op}"));
+        let folder = self.machine.path(&format!("state/local/ops/{op}"));
         until("it is written down", || folder.join("meta").exists()).await;
         self.sshd.hang(true);
         fs::remove_file(self.machine.path("door.shut")).unwrap();
@@ -110,18 +111,6 @@ impl World {
         hub.shutdown().await;
         self.sshd.hang(false);
         op
-    }
-
-    /// All of its processes end at once.
-    fn power_fails(&self) {
-        let folder = self.machine.path(".").display().to_string();
-        let of = |process: &u32| {
-            let line = fs::read(format!("/proc/{process}/cmdline")).unwrap_or_default();
-            String::from_utf8_lossy(&line).contains(folder.trim_end_matches('.'))
-        };
-        let all = fs::read_dir("/proc").unwrap();
-        let all = all.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
-        all.filter(of).for_each(|process| signal("-KILL", process));
     }
 
     /// How often something was said, as it stands in the log.
@@ -165,11 +154,11 @@ async fn a_switch_of_which_no_hub_heard_is_not_forgotten_when_the_power_fails() 
     let world = World::new();
     let hub = world.all_green().await;
     let op = world.switch_unheard(hub).await;
-    world.power_fails();
+    power_fails(&world.machine, op.as_str());
     world.machine.hang(false);
     let hub = world.hub().await;
     until_shown(&hub, ".ggyy").await;
-    let folder = world.machine.path(&format!("state/ops/{op}"));
+    let folder = world.machine.path(&format!("state/local/ops/{op}"));
     until("the host keeps it no longer", || !folder.exists()).await;
     assert_eq!(world.run(&hub, world.switch()).await, Outcome::Ok);
     until_shown(&hub, ".gggg").await;
@@ -183,7 +172,7 @@ async fn nor_is_its_result() {
     let op = world.switch_unheard(hub).await;
     fs::write(world.machine.path("switch"), "#!/bin/sh\n").unwrap();
     world.machine.hang(false);
-    let ended = world.machine.path(&format!("state/ops/{op}/ended"));
+    let ended = world.machine.path(&format!("state/local/ops/{op}/ended"));
     until("it ends", || ended.exists()).await;
     let hub = world.hub().await;
     let deploys = |said: &Said| matches!(said, Said::DeployOk { .. });
@@ -197,7 +186,7 @@ async fn nor_is_its_result() {
 async fn hubs_of_a_moment_each_let_a_result_be_told_once() {
     let world = World::new();
     let pull = Ask::Pull { host: world.machine.id() };
-    let (hub, operations) = (world.all_green().await, world.machine.path("state/ops"));
+    let (hub, operations) = (world.all_green().await, world.machine.path("state/local/ops"));
     assert_eq!(world.run(&hub, pull).await, Outcome::Ok);
     hub.shutdown().await;
     assert_eq!(fs::read_dir(&operations).unwrap().count(), 0, "what is durable is acknowledged");

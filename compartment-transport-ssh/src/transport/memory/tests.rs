@@ -114,18 +114,6 @@ fn of_what_is_gone_nothing_is_claimed_but_that_it_had_begun() {
 }
 
 #[test]
-fn what_may_be_there_is_told_before_another_begins() {
-    let mut memory = memory();
-    assert!(memory.is_behind(&op("a")), "nobody has looked");
-    memory.learn(look());
-    assert!(!memory.is_behind(&op("a")));
-    memory.ordering(&op("a"), Kind::Switch, None);
-    assert!(!memory.is_behind(&op("a")) && memory.is_behind(&op("b")));
-    memory.learn(Look { gone: vec![Gone { op: op("a"), kind: Kind::Switch }], ..look() });
-    assert!(!memory.is_behind(&op("b")));
-}
-
-#[test]
 fn who_stopped_it_is_told() {
     let mut memory = memory();
     memory.stopping(&op("a"), Actor::new("mba").ok());
