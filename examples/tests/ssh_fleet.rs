@@ -147,6 +147,18 @@ fn a_fleet_with_nothing_else_running() {
 }
 
 #[test]
+fn why_something_cannot_be_read_is_said() {
+    let world = World::new();
+    fs::remove_file(world.folder.path().join("checkout/.git/HEAD")).unwrap();
+    let remote = world.folder.path().join("remote").display().to_string();
+    let (done, output, aside) = world.asked(&["--forge", &remote, "--host", "gpc0"]);
+    assert_eq!(done.unwrap(), Verdict::Done);
+    assert!(output.contains("could not be read"), "{output}");
+    assert!(aside.starts_with("gpc0: cannot be read: "), "{aside}");
+    assert!(!aside.contains("away"), "nobody asked for it: {aside}");
+}
+
+#[test]
 fn a_host_that_hangs_delays_nobody() {
     let world = World::new();
     let hangs = Sshd::with("ForceCommand exec sleep 60");

@@ -18,7 +18,7 @@ mod watch;
 pub use args::{Cli, Hub, On, Task, To, What};
 pub use process::in_process;
 pub use question::Answer;
-pub use watch::{Away, Entered, Screen};
+pub use watch::{Entered, Screen, Why};
 
 use std::io::{self, Write};
 use std::time::Duration;
@@ -64,7 +64,9 @@ pub struct Within<'a> {
     /// Of what a live matrix is: nobody else can go to this hub, so that its address says nothing.
     pub of: String,
     /// Why hosts cannot be reached; a live matrix shows it.
-    pub away: &'a Away<'a>,
+    pub away: &'a Why<'a>,
+    /// Why something on hosts cannot be read; so does it that.
+    pub unread: &'a Why<'a>,
 }
 
 /// What came of it.

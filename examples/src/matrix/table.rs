@@ -17,7 +17,7 @@ impl Program<'_> {
         let rows = chosen(&matrix, hosts)?;
         let out = &mut self.around.output;
         match format {
-            Format::Table => write!(out, "{}", words(&rows, &matrix, &[], self.around.width))?,
+            Format::Table => write!(out, "{}", words(&rows, &matrix, &[], &[], self.around.width))?,
             Format::Json => {
                 matrix.hosts = rows;
                 serde_json::to_writer_pretty(&mut *out, &matrix).map_err(io::Error::from)?;
@@ -72,11 +72,18 @@ fn known(matrix: &Matrix) -> String {
     }
 }
 
-/// The table, who cannot be reached, the reasons of what is not green, and the fleet.
-pub(super) fn words(rows: &[Row], matrix: &Matrix, away: &[(HostId, String)], width: Width) -> String {
+/// The table, who cannot be reached or read, the reasons of what is not green, and the fleet.
+pub(super) fn words(
+    rows: &[Row],
+    matrix: &Matrix,
+    away: &[(HostId, String)],
+    unread: &[(HostId, String)],
+    width: Width,
+) -> String {
     let parts = [
         show::matrix(rows, matrix.as_of, width),
-        show::away(away, width),
+        show::why("Cannot be reached", away, width),
+        show::why("Cannot be read", unread, width),
         show::reasons(rows, width),
         show::summary(matrix, width),
     ];

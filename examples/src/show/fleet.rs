@@ -30,13 +30,13 @@ pub fn reasons(rows: &[Row], width: Width) -> String {
     text
 }
 
-/// Why hosts cannot be reached, a line each; nothing where all can.
+/// Why it is so with hosts, a line each; nothing where it is so with none.
 #[must_use]
-pub fn away(why: &[(HostId, String)], width: Width) -> String {
+pub fn why(heading: &str, why: &[(HostId, String)], width: Width) -> String {
     if why.is_empty() {
         return String::new();
     }
-    let heading = painted(BOLD, cut("Cannot be reached", width));
+    let heading = painted(BOLD, cut(heading, width));
     let lines = why.iter().map(|(host, why)| cut(&format!("  {host}: {why}"), width));
     [heading].into_iter().chain(lines).map(|line| line + "\n").collect()
 }

@@ -8,7 +8,7 @@ mod layout;
 mod matrix;
 mod records;
 
-pub use fleet::{away, reasons, summary};
+pub use fleet::{reasons, summary, why};
 pub use layout::labelled;
 pub use matrix::matrix;
 pub use records::{audit, columns, explanation};

@@ -163,6 +163,14 @@ impl Fleet {
         self.ssh.unreachable()
     }
 
+    /// What could not be read, and why.
+    pub(super) fn unread(&self) -> Vec<(HostId, String)> {
+        let unread = self.ssh.unread().into_iter();
+        unread
+            .flat_map(|(host, why)| why.into_iter().map(move |why| (host.clone(), why.to_string())))
+            .collect()
+    }
+
     /// Ends all of it. What runs on hosts goes on.
     pub(super) async fn end(self) {
         let _served = self.end.send(());

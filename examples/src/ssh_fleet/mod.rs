@@ -167,6 +167,7 @@ fn with_fleet(
     };
     let token = Some(fleet.token());
     let away = || fleet.unreachable().into_iter().map(|(host, why)| (host, why.to_string())).collect();
+    let unread = || fleet.unread();
     let around = Surroundings {
         token,
         output: &mut *output,
@@ -178,20 +179,21 @@ fn with_fleet(
             command,
             of: cli.inventory.display().to_string(),
             away: &away,
+            unread: &unread,
         }),
         width,
         watched,
         stop,
     };
     let done = matrix::run(&asked, around);
-    let unreachable =
-        fleet.unreachable().into_iter().filter(|(id, _)| hosts.iter().any(|host| host.id == *id));
-    let mut silent: Vec<_> =
-        unreachable.map(|(host, why)| (host, format!("cannot be reached: {why}"))).collect();
-    silent.extend(fleet.unheard(hosts).into_iter().map(|host| (host, "has not answered yet".to_owned())));
-    silent.sort();
+    let away = fleet.unreachable().into_iter().map(|(host, why)| (host, format!("cannot be reached: {why}")));
+    let unread = fleet.unread().into_iter().map(|(host, why)| (host, format!("cannot be read: {why}")));
+    let unheard = fleet.unheard(hosts).into_iter().map(|host| (host, "has not answered yet".to_owned()));
+    let mut troubles: Vec<_> = away.chain(unread).chain(unheard).collect();
+    troubles.retain(|(id, _)| hosts.iter().any(|host| host.id == *id));
+    troubles.sort();
     runtime.block_on(fleet.end());
-    for (host, words) in silent {
+    for (host, words) in troubles {
         drop(write!(aside, "{}", show::labelled(&format!("{host}:"), 4, &words, width)));
     }
     Ok(done?)

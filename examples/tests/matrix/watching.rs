@@ -117,12 +117,14 @@ fn why_hosts_cannot_be_reached_stands_on_the_screen_while_they_cannot() {
     let (shown, entered, away) = (Shared::default(), Entered::default(), KnownAway::default());
     let (on, columns) = (shown.clone(), Arc::new(AtomicUsize::new(80)));
     let wide = Arc::clone(&columns);
-    let call =
-        Call::of(&world, &["--watch", "--host", "gpc0", "--host", "gpc1"]).away(&away).start_on(move || {
+    let call = Call::of(&world, &["--watch", "--host", "gpc0", "--host", "gpc1"])
+        .away(&away)
+        .unread(host("gpc0"), "no lock")
+        .start_on(move || {
             let size = move || Some((wide.load(Ordering::Relaxed), 60));
             Some(Screen { size: Box::new(size), ..screen(&on, &entered) })
         });
-    let told = |lines: &[String]| lines.iter().any(|line| line.starts_with("Cannot be"));
+    let told = |lines: &[String]| lines.iter().any(|line| line.starts_with("Cannot be reach"));
     let before = shown.frame_until(|lines| lines.len() > 5);
     assert!(!told(&before), "{before:#?}");
 
@@ -139,11 +141,12 @@ fn why_hosts_cannot_be_reached_stands_on_the_screen_while_they_cannot() {
         assert_eq!(lines.iter().filter(|line| line.contains("not let")).count(), 1, "{lines:#?}");
     }
     let about: Vec<_> = shown.frame_until(told);
-    let at = about.iter().position(|line| line.starts_with("Cannot be")).unwrap();
+    let at = about.iter().position(|line| line.starts_with("Cannot be reach")).unwrap();
     assert!(about[at..=at + 1].iter().all(|line| display_width(line) <= 16), "{about:#?}");
     assert!(about[at - 1].is_empty() && about[at + 2].is_empty(), "{about:#?}");
 
     columns.store(80, Ordering::Relaxed);
+    assert_eq!(about[at + 3..=at + 4], ["Cannot be read", "  gpc0: no lock"], "{about:#?}");
     away.lock().unwrap().clear();
     let after = shown.frame_until(|lines| !told(lines) && lines.len() == before.len());
     assert!(!after.iter().any(|line| line.contains("not let in")), "{after:#?}");
@@ -155,11 +158,12 @@ fn piped_it_tells_why_hosts_cannot_be_reached_with_what_else_is_known_of_them() 
     let world = World::new();
     let away = KnownAway::default();
     *away.lock().unwrap() = vec![(host("gpc1"), "refused".to_owned())];
-    let call = Call::of(&world, &["--watch"]).away(&away).start();
+    let call = Call::of(&world, &["--watch"]).away(&away).unread(host("gpc2"), "no lock").start();
     call.output.until("gpc3: ");
     let told = call.output.text();
     let of = |name: &str| told.lines().find(|line| line.contains(name)).unwrap().to_owned();
     assert!(of("gpc1: ").ends_with("; never heard; cannot be reached: refused"), "{told}");
+    assert!(of("gpc2: ").ends_with("; never heard; cannot be read: no lock"), "{told}");
     assert!(of("gpc0: ").ends_with("; never heard"), "{told}");
     away.lock().unwrap().clear();
     call.output.until_after(told.len(), "gpc1: ");

@@ -10,7 +10,7 @@ use clap::Parser;
 use compartment_core::event::{Observation, TestsConfig, Via};
 use compartment_core::sync::Cursor;
 use compartment_core::{AuditEntry, ChannelName, Commit, HostId, LockHash, Span, Timestamp};
-use compartment_examples::matrix::{Away, Cli, MatrixError, Screen, Surroundings, Verdict, Within, run};
+use compartment_examples::matrix::{Cli, MatrixError, Screen, Surroundings, Verdict, Why, Within, run};
 use compartment_local::run::Stop;
 use compartment_runtime::hub::{AuditQuery, Config, Hub, MemoryLog, Ports, SystemClock};
 use compartment_runtime::{Clock, Forge};
@@ -304,6 +304,7 @@ pub(crate) struct Call {
     token: Option<String>,
     answer: Option<compartment_examples::matrix::Answer>,
     away: Option<KnownAway>,
+    unread: Vec<(HostId, String)>,
     width: usize,
 }
 
@@ -329,7 +330,14 @@ impl Call {
         let hub = format!("http://{}", world.address);
         let own = if args.contains(&"--hub") { &[][..] } else { &["--hub", hub.as_str()] };
         let args = [&["matrix"], own, args].concat().into_iter().map(str::to_owned).collect();
-        Self { args, token: Some(world.operator.clone()), answer: None, away: None, width: 100 }
+        Self {
+            args,
+            token: Some(world.operator.clone()),
+            answer: None,
+            away: None,
+            unread: Vec::new(),
+            width: 100,
+        }
     }
 
     pub(crate) fn token(self, token: Option<&str>) -> Self {
@@ -348,6 +356,10 @@ impl Call {
         Self { away: Some(Arc::clone(away)), ..self }
     }
 
+    pub(crate) fn unread(self, host: HostId, why: &str) -> Self {
+        Self { unread: vec![(host, why.to_owned())], ..self }
+    }
+
     pub(crate) fn start(self) -> Running {
         self.start_on(|| None)
     }
@@ -358,11 +370,13 @@ impl Call {
         let thread = std::thread::spawn(move || {
             let cli = Cli::try_parse_from(&self.args).unwrap();
             let away = self.away.map(|known| move || known.lock().unwrap().clone());
+            let unread = || self.unread.clone();
             let within = away.as_ref().map(|away| Within {
                 name: "fleet",
                 command: "fleet --inventory here".to_owned(),
                 of: "here".to_owned(),
-                away: away as &Away<'_>,
+                away: away as &Why<'_>,
+                unread: &unread,
             });
             let surroundings = Surroundings {
                 token: self.token,

@@ -29,18 +29,12 @@ impl Lines {
         }
         self.silent = seen.silence.is_some();
         if let Some(matrix) = seen.matrix.as_ref().filter(|_| !self.silent) {
-            self.changes(matrix, &seen.away, hosts, &mut lines);
+            self.changes(matrix, seen, hosts, &mut lines);
         }
         lines.into_iter().map(|line| format!("{} {line}\n", second(now))).collect()
     }
 
-    fn changes(
-        &mut self,
-        matrix: &Matrix,
-        away: &[(HostId, String)],
-        hosts: &[HostId],
-        lines: &mut Vec<String>,
-    ) {
+    fn changes(&mut self, matrix: &Matrix, seen: &Seen, hosts: &[HostId], lines: &mut Vec<String>) {
         let mut known = BTreeMap::new();
         for (name, channel) in &matrix.fleet.channels {
             known.insert(format!("channel {name}"), desired(channel));
@@ -49,9 +43,12 @@ impl Lines {
             known.insert(format!("PR {}", open.pr), format!("open: {}", open.title));
         }
         for row in matrix.hosts.iter().filter(|row| hosts.is_empty() || hosts.contains(&row.host)) {
-            let why = away.iter().find(|(host, _)| *host == row.host);
-            let why = why.map(|(_, why)| format!("; cannot be reached: {why}")).unwrap_or_default();
-            known.insert(row.host.to_string(), words(row) + &why);
+            let mut said = words(row);
+            for (what, why) in [("reached", &seen.away), ("read", &seen.unread)] {
+                let why = why.iter().filter(|(host, _)| *host == row.host);
+                why.for_each(|(_, why)| said.push_str(&format!("; cannot be {what}: {why}")));
+            }
+            known.insert(row.host.to_string(), said);
         }
         let gone = self.told.keys().filter(|name| !known.contains_key(*name));
         lines.extend(gone.map(|name| format!("{name}: no longer there")));

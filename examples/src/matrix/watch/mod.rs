@@ -12,7 +12,7 @@ use compartment_local::run::Stop;
 use compartment_transport_http::client::{Live, Update};
 use futures::StreamExt;
 
-use super::{MatrixError, Program, Verdict, interrupt, table};
+use super::{MatrixError, Program, Verdict, Within, interrupt, table};
 use crate::clock::Clock;
 use lines::Lines;
 use screen::Drawing;
@@ -26,8 +26,8 @@ const SHOW_EVERY: Duration = Duration::from_secs(1);
 /// A hub gives a sign every half minute; one that is silent for so long is not heard any more.
 const SILENT: Duration = Duration::from_secs(45);
 
-/// Why hosts cannot be reached, now: in words without controls.
-pub type Away<'a> = dyn Fn() -> Vec<(HostId, String)> + 'a;
+/// Why it is so with some hosts, now: in words without controls.
+pub type Why<'a> = dyn Fn() -> Vec<(HostId, String)> + 'a;
 
 /// The hub is not heard.
 #[derive(Clone, Debug)]
@@ -46,12 +46,14 @@ struct Seen {
     silence: Option<Silence>,
     /// Why hosts cannot be reached.
     away: Vec<(HostId, String)>,
+    /// Why something on hosts cannot be read.
+    unread: Vec<(HostId, String)>,
 }
 
 /// What is known of the fleet, and whether it still is so.
 struct Watched<'a> {
     live: Live,
-    away: Option<&'a Away<'a>>,
+    within: Option<Within<'a>>,
     clock: Clock,
     heard: Instant,
     heard_at: Timestamp,
@@ -62,7 +64,7 @@ impl Program<'_> {
     pub(super) async fn watch(&mut self, hosts: &[HostId]) -> Result<Verdict, MatrixError> {
         let within = self.around.within.clone();
         let of = within.as_ref().map_or_else(|| self.address.clone(), |within| within.of.clone());
-        let mut watched = Watched::new(Live::new(self.hub.clone()), within.map(|within| within.away));
+        let mut watched = Watched::new(Live::new(self.hub.clone()), within);
         self.begin(&mut watched, hosts).await?;
         let stop = self.around.stop.clone();
         match self.around.screen.take() {
@@ -123,10 +125,10 @@ async fn until(
 }
 
 impl<'a> Watched<'a> {
-    fn new(live: Live, away: Option<&'a Away<'a>>) -> Self {
+    fn new(live: Live, within: Option<Within<'a>>) -> Self {
         let mut clock = Clock::default();
         let heard_at = clock.now();
-        Self { live, away, clock, heard: Instant::now(), heard_at, silence: None }
+        Self { live, within, clock, heard: Instant::now(), heard_at, silence: None }
     }
 
     fn take(&mut self, update: Update) {
@@ -149,7 +151,9 @@ impl<'a> Watched<'a> {
         // Nobody knows who is there since then.
         let as_of = silence.as_ref().map_or(now, |silence| silence.since);
         let matrix = self.live.matrix(as_of, &ReadOptions::default());
-        Seen { matrix, silence, away: self.away.map(|away| away()).unwrap_or_default() }
+        let (away, unread) =
+            self.within.as_ref().map(|within| ((within.away)(), (within.unread)())).unwrap_or_default();
+        Seen { matrix, silence, away, unread }
     }
 
     /// Waits until there is something to show, or a second has gone by.

@@ -168,8 +168,10 @@ fn frame(seen: &Seen, hosts: &[HostId], head: &Head<'_>) -> Vec<String> {
     let body = seen.matrix.as_ref().map(|matrix| {
         let wanted = |host: &HostId| hosts.is_empty() || hosts.contains(host);
         let rows: Vec<_> = matrix.hosts.iter().filter(|row| wanted(&row.host)).cloned().collect();
-        let away: Vec<_> = seen.away.iter().filter(|(host, _)| wanted(host)).cloned().collect();
-        table::words(&rows, matrix, &away, width)
+        let of = |why: &[(HostId, String)]| -> Vec<_> {
+            why.iter().filter(|(host, _)| wanted(host)).cloned().collect()
+        };
+        table::words(&rows, matrix, &of(&seen.away), &of(&seen.unread), width)
     });
     let body = body.unwrap_or_default();
     let mut lines: Vec<String> = match &seen.silence {
