@@ -104,7 +104,7 @@ impl Default for Pace {
 /// | `sudo` | false | whether the steps of switch and rollback run by way of `sudo -n` |
 /// | `profile`, `system_link` | NixOS' | where the system's generations, and the link to the running one, are |
 /// | `state` | `~/.local/state/compartment` | where operations are kept on the host |
-/// | `programs` | none | folders on the host where programs are looked for first |
+/// | `programs` | none | folders on the host where programs are looked for that are nowhere in its `PATH` |
 /// | `interval_s`, `busy_interval_s` | 10, 2 | how often it is looked at: idle, and while something runs |
 ///
 /// | key of `[ssh]` | unless said | |
