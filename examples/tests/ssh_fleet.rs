@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test that finds something else has failed")]
 
 use std::fs;
+use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -46,10 +47,11 @@ impl World {
         let at = |name: &str| self.folder.path().join(name).display().to_string();
         let inventory = format!(
             "[ssh]\nconfig_file = '{}'\n[defaults]\ncheckout = '{}'\nstate = '{}'\ninterval_s = 1\n\
-             commands = {{ switch = [['true']] }}\n",
+             profile = '{}'\ncommands = {{ switch = [['true']] }}\n",
             self.sshd.path("ssh_config").display(),
             at("checkout"),
             at("state"),
+            at("profile"),
         );
         let hosts = hosts.iter().map(|host| format!("[[hosts]]\nname = '{host}'\n"));
         fs::write(at("hosts.toml"), inventory + &hosts.collect::<String>()).unwrap();
@@ -111,7 +113,7 @@ fn a_fleet_with_nothing_else_running() {
     assert!(output.contains("✗ rollback: it would be refused: this host has no command for"), "{output}");
     assert!(output.contains("✗ connection: refused: nothing listens there"), "{output}");
     world.inventory(&[]);
-    for args in [&["check"][..], &[], &["pull", "--all"]] {
+    for args in [&["check"][..], &["generations", "gpc0"], &[], &["pull", "--all"]] {
         let said = world.asked(args).0.unwrap_err().to_string();
         assert_eq!(said, "the inventory has no hosts; write `[[hosts]]` and `name = …` for each");
     }
@@ -144,6 +146,33 @@ fn a_fleet_with_nothing_else_running() {
 
     let (done, ..) = ask(&["pull", "gpc7"]);
     assert_eq!(done.unwrap_err().to_string(), "gpc7 is not in the inventory; there are away, gpc0");
+}
+
+#[test]
+fn where_a_rollback_can_go_is_listed() {
+    let world = World::new();
+    let at = |name: &str| world.folder.path().join(name);
+    let (done, output, _) = world.asked(&["generations", "gpc0"]);
+    assert_eq!(done.unwrap(), Verdict::Done);
+    assert_eq!(output, "gpc0 has no generations in its profile.\n");
+    for number in [8, 9, 10] {
+        fs::create_dir_all(at(&format!("store/s{number}"))).unwrap();
+        symlink(at(&format!("store/s{number}")), at(&format!("profile-{number}-link"))).unwrap();
+    }
+    symlink("profile-9-link", at("profile")).unwrap();
+    let (_, output, _) = world.asked(&["generations", "gpc0"]);
+    let lines: Vec<Vec<_>> = output.lines().map(|line| line.split_whitespace().collect()).collect();
+    let store = at("store").canonicalize().unwrap().display().to_string();
+    assert_eq!(
+        lines[2..],
+        [
+            vec!["8", &format!("{store}/s8")],
+            vec!["9", "current", &format!("{store}/s9")],
+            vec!["10", &format!("{store}/s10")]
+        ]
+    );
+    let said = world.asked(&["generations", "away"]).0.unwrap_err().to_string();
+    assert!(said.starts_with("away cannot be reached: refused: "), "{said}");
 }
 
 #[test]

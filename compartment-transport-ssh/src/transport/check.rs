@@ -1,4 +1,4 @@
-//! What works on a host, and what is missing.
+//! What works on a host, what is missing, and what is there.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -10,7 +10,7 @@ use compartment_local::operation::{Refused, Step};
 use super::SshTransport;
 use super::watch::Watched;
 use crate::connection::{Reason, Unreachable};
-use crate::host::{self, Check, Finding, Look, Nonce, Tests, Verdict};
+use crate::host::{self, Check, Finding, Generation, Look, Nonce, Tests, Verdict};
 
 /// Stands for a generation that a rollback may go to.
 const GENERATION: &str = "/nix/store/generation";
@@ -39,6 +39,18 @@ impl SshTransport {
         }
     }
 
+    /// Lists the generations of a host's profile, the latest last: where a rollback can go. It changes nothing there,
+    /// and need not be started.
+    ///
+    /// # Errors
+    /// [`Unreachable`], also where it is not in the inventory.
+    pub async fn generations(&self, host: &HostId) -> Result<Vec<Generation>, Unreachable> {
+        match self.hosts.get(host) {
+            Some(watched) => watched.generations().await,
+            None => Err(Unreachable::new(Reason::Other, "it is not in the inventory")),
+        }
+    }
+
     /// Ends the connections to all hosts. They are made again when they are needed.
     pub async fn hang_up(&self) {
         for watched in self.hosts.values() {
@@ -55,6 +67,12 @@ impl Watched {
         let mut findings = self.ask(&mut talk, write, host::read_check).await?;
         findings.extend(refused);
         Ok(findings)
+    }
+
+    async fn generations(&self) -> Result<Vec<Generation>, Unreachable> {
+        let mut talk = self.talk.lock().await;
+        let write = |nonce: &Nonce| host::generations(nonce, &self.host.site);
+        self.ask(&mut talk, write, host::read_generations).await
     }
 
     async fn look_now(&self) -> Result<Look, Unreachable> {

@@ -25,6 +25,7 @@ Examples:
   ssh-fleet --forge git@git.example:config.git          the matrix now
   ssh-fleet --forge … --watch              live, until Ctrl-C
   ssh-fleet --forge … --data ~/fleet pull gpc0          asks, shows what it prints, and says how it ended
+  ssh-fleet generations gpc0               where a rollback can go
   ssh-fleet --forge … --data ~/fleet rollback gpc0      shows the target first, and asks
 
 An inventory is a file of TOML:
@@ -148,6 +149,12 @@ pub enum What {
         /// On which hosts [default: all].
         #[arg(value_name = "HOST")]
         hosts: Vec<HostId>,
+    },
+    /// List the generations of a host: where a rollback can go, whoever made them.
+    Generations {
+        /// Of which host.
+        #[arg(value_name = "HOST")]
+        host: HostId,
     },
     /// What `matrix` can be asked for.
     #[command(flatten)]

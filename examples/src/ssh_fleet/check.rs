@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anstyle::{AnsiColor, Style};
 use compartment_transport_ssh::host::{Finding, Verdict as Fares};
-use compartment_transport_ssh::{Host, SshTransport};
+use compartment_transport_ssh::{Host, SshTransport, Unreachable};
 use futures::StreamExt;
 use futures::stream;
 use tokio::time::timeout;
@@ -35,9 +35,8 @@ pub(super) async fn check(
         let check = |Host { id, .. }: &Host| {
             let id = id.clone();
             async move {
-                let found = timeout(WITHIN, ssh.check(&id)).await;
-                let late = |_| format!("timed out: it was not done within {} s", WITHIN.as_secs());
-                (id, found.map_err(late).and_then(|found| found.map_err(|why| why.to_string())))
+                let found = in_time(ssh.check(&id)).await;
+                (id, found)
             }
         };
         let found = stream::iter(hosts).map(check).buffered(AT_ONCE);
@@ -71,6 +70,14 @@ pub(super) async fn check(
     };
     ssh.hang_up().await;
     done
+}
+
+/// What a host answers, or why it does not.
+pub(super) async fn in_time<T>(asked: impl Future<Output = Result<T, Unreachable>>) -> Result<T, String> {
+    match timeout(WITHIN, asked).await {
+        Ok(answer) => answer.map_err(|why| why.to_string()),
+        Err(_) => Err(format!("timed out: it was not done within {} s", WITHIN.as_secs())),
+    }
 }
 
 fn words(finding: &Finding, width: show::Width) -> String {

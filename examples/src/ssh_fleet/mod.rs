@@ -6,6 +6,7 @@
 mod args;
 mod check;
 mod fleet;
+mod generations;
 mod log_id;
 
 pub use args::{Cli, What};
@@ -42,6 +43,14 @@ pub enum FleetError {
         /// Who is.
         known: String,
     },
+    /// A host that does not answer.
+    #[error("{host} cannot be reached: {why}")]
+    Away {
+        /// Which.
+        host: HostId,
+        /// Why, in words.
+        why: String,
+    },
     /// This machine.
     #[error("cannot start: {0}")]
     Here(io::Error),
@@ -77,7 +86,7 @@ pub fn run(cli: Cli, around: Surroundings<'_>) -> Result<Verdict, FleetError> {
         tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(FleetError::Here)?;
     let log = match cli.what {
         // It orders nothing, and leaves nothing behind.
-        Some(What::Check { .. }) => LogId::random(),
+        Some(What::Check { .. } | What::Generations { .. }) => LogId::random(),
         Some(What::Matrix(_)) | None => log_id(cli.data.as_deref()).map_err(FleetError::Here)?,
     };
     let clock = Arc::new(SystemClock::default());
@@ -86,6 +95,10 @@ pub fn run(cli: Cli, around: Surroundings<'_>) -> Result<Verdict, FleetError> {
         Some(What::Check { hosts }) => {
             let hosts = among(&inventory, &hosts)?;
             runtime.block_on(check::check(&ssh, &hosts, around)).map_err(FleetError::from)
+        }
+        Some(What::Generations { host }) => {
+            among(&inventory, std::slice::from_ref(&host))?;
+            runtime.block_on(generations::generations(&ssh, &host, around))
         }
         Some(What::Matrix(ref what)) => {
             let hosts = concerned(what, &inventory)?;
@@ -145,7 +158,7 @@ fn with_fleet(
     let command = cli.command();
     let what = match cli.what {
         Some(What::Matrix(what)) => Some(what),
-        Some(What::Check { .. }) | None => None,
+        Some(What::Check { .. } | What::Generations { .. }) | None => None,
     };
     let live = cli.watch && what.is_none();
     let desired = !matches!(
