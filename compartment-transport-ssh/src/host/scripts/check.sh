@@ -33,7 +33,7 @@ check_state() {
     elif [ -d "$STATE" ]; then
         found works "state folder" "$STATE"
     else
-        found works "state folder" "$STATE, which the first operation makes"
+        found works "state folder" "the first operation makes $STATE"
     fi
 }
 

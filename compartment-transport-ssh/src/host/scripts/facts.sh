@@ -93,7 +93,7 @@ head_by_git() {
     # What git stumbles over must not hide the commit.
     DIRTY="? cannot read the state of $TOP: ${R:-git failed}"
     R=$(in_git rev-parse --verify 'HEAD^{commit}' 2>/dev/null)
-    is_hex "$R" && COMMIT="= $R" || COMMIT="? cannot read the commit of $TOP; $DIRTY"
+    is_hex "$R" && COMMIT="= $R" || COMMIT="? cannot read the commit of $TOP; ${DIRTY#??}"
 }
 
 # Without git: a folder of its own or of a worktree, loose refs and packed ones.
