@@ -19,7 +19,6 @@ use crate::shared::Shared;
 use crate::sshd::Sshd;
 
 #[path = "matrix/shared.rs"]
-#[expect(dead_code, reason = "it can do more than is needed here")]
 mod shared;
 
 #[expect(dead_code, reason = "it can do more than is needed here")]
@@ -61,6 +60,13 @@ impl World {
         fs::write(self.folder.path().join("remote/flake.lock"), lock).unwrap();
         git(&self.folder.path().join("remote"), &["add", "--all"]);
         git(&self.folder.path().join("remote"), &["commit", "--quiet", "--message", "A change"]);
+    }
+
+    /// Whether an operation has ended on the host, and nobody has fetched its result.
+    fn has_ended(&self) -> bool {
+        let found =
+            Command::new("find").arg(self.folder.path().join("state")).args(["-name", "ended"]).output();
+        !found.unwrap().stdout.is_empty()
     }
 
     fn cli(&self, args: &[&str]) -> Cli {
@@ -146,6 +152,56 @@ fn a_fleet_with_nothing_else_running() {
 
     let (done, ..) = ask(&["pull", "gpc7"]);
     assert_eq!(done.unwrap_err().to_string(), "gpc7 is not in the inventory; there are away, gpc0");
+}
+
+#[test]
+fn what_cannot_be_stopped_later_is_said() {
+    let world = World::new();
+    let hosts = world.folder.path().join("hosts.toml");
+    let go = world.folder.path().join("go");
+    let waits = format!("['sh', '-c', 'echo now; until [ -e {} ]; do sleep 0.05; done']", go.display());
+    fs::write(&hosts, fs::read_to_string(&hosts).unwrap().replace("['true']", &waits)).unwrap();
+    let data = world.folder.path().join("data").display().to_string();
+    for (data, advice) in [
+        (&[][..], "Without --data nothing remembers it, so that no other call can stop it".to_owned()),
+        (&["--data", &data], format!(" --data {data} stop gpc0 ")),
+    ] {
+        let (output, stop) = (Shared::default(), Stop::default());
+        let cli = world.cli(&[data, &["switch", "--force", "gpc0"]].concat());
+        let (mut to, stopped) = (output.clone(), stop.clone());
+        let asked = std::thread::spawn(move || {
+            let mut aside = Vec::new();
+            let surroundings = Surroundings {
+                token: None,
+                output: &mut to,
+                aside: &mut aside,
+                answer: None,
+                screen: None,
+                within: None,
+                width: None,
+                watched: false,
+                stop: stopped,
+            };
+            (run(cli, surroundings), String::from_utf8(aside).unwrap())
+        });
+        output.until("now");
+        stop.ask();
+        let (done, aside) = asked.join().unwrap();
+        assert!(matches!(done, Err(FleetError::Matrix(MatrixError::Interrupted))), "{aside}");
+        assert!(aside.contains(&advice), "{aside}");
+        if data.is_empty() {
+            fs::write(&go, "").unwrap();
+            let begun = Instant::now();
+            while !world.has_ended() {
+                assert!(begun.elapsed() < shared::LIMIT, "it does not end");
+                std::thread::sleep(Duration::from_millis(20));
+            }
+            fs::remove_file(&go).unwrap();
+        } else {
+            let (done, output, aside) = world.asked(&[data, &["stop", "gpc0"]].concat());
+            assert_eq!(done.unwrap(), Verdict::Done, "{output} {aside}");
+        }
+    }
 }
 
 #[test]

@@ -61,6 +61,8 @@ pub struct Within<'a> {
     pub name: &'static str,
     /// How it is called, with the options that it needs to find the same hosts again: what it advises can be typed.
     pub command: String,
+    /// Whether another call knows what this one asked for, so that it can be stopped.
+    pub remembers: bool,
     /// Of what a live matrix is: nobody else can go to this hub, so that its address says nothing.
     pub of: String,
     /// Why hosts cannot be reached; a live matrix shows it.

@@ -127,7 +127,9 @@ impl Program<'_> {
         if let Some(outcome) = ended {
             return Ok(outcome);
         }
-        let going_on = going_on(&self.command, kind, host, op, asked);
+        let forgets = self.around.within.as_ref().is_some_and(|within| !within.remembers);
+        let command = Some(&*self.command).filter(|_| !forgets);
+        let going_on = going_on(command, kind, host, op, asked);
         self.mention(&format!("interrupted; {going_on}"));
         Err(MatrixError::Interrupted)
     }
@@ -157,16 +159,19 @@ impl Program<'_> {
 }
 
 /// What is said of an operation that nobody waits for any more: asking is not undone.
-fn going_on(command: &str, kind: RequestKind, host: &HostId, op: &OpId, asked: bool) -> String {
+fn going_on(command: Option<&str>, kind: RequestKind, host: &HostId, op: &OpId, asked: bool) -> String {
     let goes_on = if asked { "goes on" } else { "may go on" };
-    match kind {
-        RequestKind::Pull | RequestKind::Switch | RequestKind::Test | RequestKind::Rollback => {
-            format!(
-                "the {kind} on {host} {goes_on} without this program. To stop it: {command} stop {host} {op}"
-            )
+    let advice = match (kind, command) {
+        (
+            RequestKind::Pull | RequestKind::Switch | RequestKind::Test | RequestKind::Rollback,
+            Some(command),
+        ) => format!(". To stop it: {command} stop {host} {op}"),
+        (RequestKind::Pull | RequestKind::Switch | RequestKind::Test | RequestKind::Rollback, None) => {
+            ". Without --data nothing remembers it, so that no other call can stop it".to_owned()
         }
-        RequestKind::Stop | RequestKind::Refresh | RequestKind::MergePr | RequestKind::RevertPr => {
-            format!("the {kind} on {host} {goes_on} without this program")
+        (RequestKind::Stop | RequestKind::Refresh | RequestKind::MergePr | RequestKind::RevertPr, _) => {
+            String::new()
         }
-    }
+    };
+    format!("the {kind} on {host} {goes_on} without this program{advice}")
 }

@@ -37,7 +37,7 @@ An inventory is a file of TOML:
 
 Without --data nothing is remembered from one call to the next: no generations, so nothing to roll back to, and
 what runs is known only once a host has deployed. An operation belongs to its host: it goes on when this program
-ends, and the next call finds it.
+ends, and the next call with the same --data finds it.
 Exit codes: 0 everything that was asked for was done, 1 not all of it was or something failed, 2 the command line is
 wrong, 130 interrupted."
 )]

@@ -155,7 +155,7 @@ fn with_fleet(
 ) -> Result<Verdict, FleetError> {
     let Surroundings { token: _, output, aside, answer, screen, within: _, width, watched, stop } = around;
     let fleet = runtime.block_on(Fleet::start(&cli, inventory, ssh, &stop))?;
-    let command = cli.command();
+    let (command, remembers) = (cli.command(), cli.data.is_some());
     let what = match cli.what {
         Some(What::Matrix(what)) => Some(what),
         Some(What::Check { .. } | What::Generations { .. }) | None => None,
@@ -190,6 +190,7 @@ fn with_fleet(
         within: Some(Within {
             name: "ssh-fleet",
             command,
+            remembers,
             of: cli.inventory.display().to_string(),
             away: &away,
             unread: &unread,

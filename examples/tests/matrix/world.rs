@@ -374,6 +374,7 @@ impl Call {
             let within = away.as_ref().map(|away| Within {
                 name: "fleet",
                 command: "fleet --inventory here".to_owned(),
+                remembers: true,
                 of: "here".to_owned(),
                 away: away as &Why<'_>,
                 unread: &unread,
