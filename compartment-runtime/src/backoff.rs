@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
+
 /// What grows. Up to as much again is added by chance.
 const FIRST: Duration = Duration::from_secs(1);
 const LAST: Duration = Duration::from_secs(30);
@@ -10,33 +12,36 @@ const LAST: Duration = Duration::from_secs(30);
 /// whose hub or network comes back does not connect all at once.
 ///
 /// It only says how long: whoever attempts something sleeps, with the runtime that it has.
-#[derive(Debug, Default)]
-pub struct Backoff {
-    failures: u32,
+#[derive(Debug)]
+pub struct Backoff(ExponentialBackoff);
+
+impl Default for Backoff {
+    fn default() -> Self {
+        Self(delays(FIRST))
+    }
 }
 
 impl Backoff {
     /// It worked: the next failure is the first one.
-    pub const fn reset(&mut self) {
-        self.failures = 0;
+    pub fn reset(&mut self) {
+        *self = Self::default();
     }
 
     /// It failed once more: how long to wait now.
     pub fn next_wait(&mut self) -> Duration {
-        let grown = FIRST.saturating_mul(2_u32.saturating_pow(self.failures)).min(LAST);
-        self.failures = self.failures.saturating_add(1);
-        jittered(grown)
+        self.0.next().unwrap_or(LAST)
     }
 
     /// How long to wait where another attempt is hardly worth it: people have to do something first.
     #[must_use]
     pub fn longest_wait() -> Duration {
-        jittered(LAST)
+        delays(LAST).next().unwrap_or(LAST)
     }
 }
 
-fn jittered(wait: Duration) -> Duration {
-    wait.saturating_add(wait.mul_f64(fastrand::f64()))
+fn delays(first: Duration) -> ExponentialBackoff {
+    let delays = ExponentialBuilder::new().with_min_delay(first).with_max_delay(LAST);
+    delays.with_jitter().without_max_times().build()
 }
 
 #[cfg(test)]
