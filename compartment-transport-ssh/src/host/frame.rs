@@ -4,6 +4,8 @@ use std::borrow::Cow;
 
 use compartment_core::{Invalid, Text};
 
+use super::word;
+
 /// The version of scripts and answers.
 pub(super) const VERSION: &str = "1";
 
@@ -23,7 +25,7 @@ impl Nonce {
     /// # Errors
     /// [`Invalid`] unless it is 16 to 32 ASCII letters and digits.
     pub fn new(raw: &str) -> Result<Self, Invalid> {
-        if (16..=32).contains(&raw.len()) && raw.bytes().all(|b| b.is_ascii_alphanumeric()) {
+        if word::is_word(raw, 16..=32) {
             Ok(Self(raw.to_owned()))
         } else {
             Err(Invalid { what: "nonce", expected: "16 to 32 ASCII letters and digits" })
@@ -33,7 +35,7 @@ impl Nonce {
     /// A new one.
     #[must_use]
     pub fn random() -> Self {
-        Self(std::iter::repeat_with(fastrand::alphanumeric).take(24).collect())
+        Self(word::random())
     }
 
     /// The word.

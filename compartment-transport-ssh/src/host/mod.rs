@@ -43,6 +43,7 @@ mod frame;
 mod quote;
 mod script;
 mod site;
+mod word;
 
 pub use answer::{
     Acknowledged, Asked, Begun, Ended, Finding, Generation, Gone, Look, Printed, Running, Verdict,

@@ -7,6 +7,8 @@ use compartment_core::{HostId, Invalid};
 use compartment_local::observe::{Managed, Places};
 use compartment_local::operation::Machine;
 
+use super::word;
+
 /// An absolute path on a host, without control characters.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HostPath(String);
@@ -70,7 +72,7 @@ impl LogId {
     /// # Errors
     /// [`Invalid`] unless it is 8 to 64 ASCII letters and digits.
     pub fn new(raw: &str) -> Result<Self, Invalid> {
-        if (8..=64).contains(&raw.len()) && raw.bytes().all(|b| b.is_ascii_alphanumeric()) {
+        if word::is_word(raw, 8..=64) {
             Ok(Self(raw.to_owned()))
         } else {
             Err(Invalid { what: "id of a log", expected: "8 to 64 ASCII letters and digits" })
@@ -80,7 +82,7 @@ impl LogId {
     /// One of a log that there was not before.
     #[must_use]
     pub fn random() -> Self {
-        Self(std::iter::repeat_with(fastrand::alphanumeric).take(24).collect())
+        Self(word::random())
     }
 
     /// The id as text.
