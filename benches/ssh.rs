@@ -73,7 +73,7 @@ impl World {
     fn new(hosts: usize) -> Self {
         let folder = tempfile::tempdir().expect("there is a folder for temporary files");
         // What the user's shell does first on this machine is in nobody's way, and hides nothing.
-        let home = format!("LogLevel ERROR\nSetEnv HOME={}", folder.path().display());
+        let home = format!("LogLevel INFO\nSetEnv HOME={}", folder.path().display());
         let sshd = Sshd::with(&home);
         let config = sshd.ssh_config("");
         let site = lay_out(folder.path());
