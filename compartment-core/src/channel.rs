@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
 
-use crate::commit::{Commit, LockHash};
+use crate::commit::{Commit, LockFile, LockHash};
 use crate::event::Via;
 use crate::id::ChannelName;
 use crate::text::Text;
@@ -49,6 +49,8 @@ pub struct Desired {
 pub enum DesiredLock {
     /// Seen.
     Known(LockHash),
+    /// Looked for, and the commit has none (CORE-006 K9).
+    NoFile,
     /// A merge or revert moved the channel and nobody has looked since (CORE-006 L6).
     NotSeenYet,
     /// The source names the commit without a lock hash (CORE-006 L7).
@@ -61,7 +63,16 @@ impl DesiredLock {
     pub const fn hash(&self) -> Option<&LockHash> {
         match self {
             Self::Known(hash) => Some(hash),
-            Self::NotSeenYet | Self::Missing => None,
+            Self::NoFile | Self::NotSeenYet | Self::Missing => None,
+        }
+    }
+}
+
+impl From<LockFile> for DesiredLock {
+    fn from(file: LockFile) -> Self {
+        match file {
+            LockFile::Hash(hash) => Self::Known(hash),
+            LockFile::NoFile => Self::NoFile,
         }
     }
 }
@@ -104,7 +115,7 @@ enum Lag {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Look {
     pub(crate) commit: Commit,
-    pub(crate) lock_hash: Option<LockHash>,
+    pub(crate) lock_hash: Option<LockFile>,
     pub(crate) via: Via,
     pub(crate) started: Option<Timestamp>,
 }
@@ -169,11 +180,11 @@ impl Channel {
     }
 
     /// A merge or revert moved the channel. One that names an earlier commit is late and changes nothing.
-    pub(crate) fn moved(&mut self, commit: Commit, lock_hash: Option<LockHash>, at: Timestamp) -> bool {
-        let lock = lock_hash.map_or(DesiredLock::NotSeenYet, DesiredLock::Known);
+    pub(crate) fn moved(&mut self, commit: Commit, lock_hash: Option<LockFile>, at: Timestamp) -> bool {
+        let lock = lock_hash.map_or(DesiredLock::NotSeenYet, DesiredLock::from);
         match &mut self.desired {
             Some(desired) if desired.commit.same(&commit) => {
-                let filled = matches!(lock, DesiredLock::Known(_)) && desired.lock != lock;
+                let filled = lock_hash.is_some() && desired.lock != lock;
                 if filled {
                     desired.lock = lock;
                 }
@@ -205,9 +216,9 @@ impl Channel {
         changed |= self.caught_up(look);
         if let Some(desired) = &mut self.desired {
             let lock = match (look.lock_hash, desired.lock) {
-                (Some(hash), _) => DesiredLock::Known(hash),
+                (Some(file), _) => file.into(),
                 (None, DesiredLock::NotSeenYet) => DesiredLock::Missing,
-                (None, known @ (DesiredLock::Known(_) | DesiredLock::Missing)) => known,
+                (None, known @ (DesiredLock::Known(_) | DesiredLock::NoFile | DesiredLock::Missing)) => known,
             };
             let longer = look.commit.digits() > desired.commit.digits();
             changed |= longer || lock != desired.lock;
@@ -269,5 +280,5 @@ impl Channel {
 }
 
 fn lock_of(look: &Look) -> DesiredLock {
-    look.lock_hash.map_or(DesiredLock::Missing, DesiredLock::Known)
+    look.lock_hash.map_or(DesiredLock::Missing, DesiredLock::from)
 }
