@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::commit::{Commit, LockFile, LockHash};
-use crate::event::Reading;
+use crate::knowledge::Belief;
 
 /// A fact that may never have been told, or that can no longer be read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -15,6 +15,16 @@ pub enum Sighting<T> {
     Unreadable,
     /// Told.
     Known(T),
+}
+
+/// Why what was told of something is not believed any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Doubt {
+    /// An operation may have changed it, and nobody has told it since.
+    MayHaveChanged,
+    /// Words disagree, and neither starts, nor requests, nor one session's numbers tell which is newer
+    /// (CORE-006 K1).
+    Unordered,
 }
 
 impl<T> Sighting<T> {
@@ -37,11 +47,21 @@ pub enum Dirt {
     Clean,
     /// Differs from its commit.
     Dirty,
-    /// It may differ: unreadable, or not known of this revision. It proves nothing.
+    /// The last word on it did not parse: it proves nothing.
+    Unreadable,
+    /// It may differ: nobody has told since it may have changed, or of this revision. It proves nothing.
     Unknown,
 }
 
 impl Dirt {
+    /// As of a build: that the checkout's could not be read makes it unknown.
+    pub(crate) const fn of_build(self) -> Self {
+        match self {
+            Self::Unreadable => Self::Unknown,
+            known @ (Self::Untold | Self::Clean | Self::Dirty | Self::Unknown) => known,
+        }
+    }
+
     /// Clean, as far as anybody ever said.
     #[must_use]
     pub const fn is_clean(self) -> bool {
@@ -90,21 +110,21 @@ pub struct Revision {
 }
 
 impl Revision {
-    /// What a running system says it was built from. Nothing was said of dirt or lock.
-    #[must_use]
-    pub const fn of(commit: Option<Commit>) -> Self {
-        Self { commit, dirt: Dirt::Untold, lock: Lock::Untold }
+    /// Nothing is known of it, so it proves nothing.
+    pub(crate) const fn unknown() -> Self {
+        Self { commit: None, dirt: Dirt::Unknown, lock: Lock::Untold }
     }
 }
 
 /// What is known of a checkout's lock.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum CheckoutLock {
-    /// No lock hash was ever reported.
+    /// No lock was ever reported.
     #[default]
     Never,
-    /// One was reported, but with another commit than the checkout is at now.
-    OfAnotherCommit,
+    /// One was reported, but of another commit than the checkout is at now, or the checkout may have changed
+    /// since.
+    Unproven,
     /// The last one did not parse.
     Unreadable,
     /// Reported with the commit, or since, and apart from any word on dirt.
@@ -118,9 +138,9 @@ impl CheckoutLock {
     #[must_use]
     pub const fn of_commit(self) -> Lock {
         match self {
-            Self::Never | Self::OfAnotherCommit => Lock::Untold,
+            Self::Never | Self::Unproven => Lock::Untold,
             Self::Unreadable => Lock::Unreadable,
-            Self::Told(hash) | Self::ToldWithDirt(hash) => Lock::Told(hash),
+            Self::Told(file) | Self::ToldWithDirt(file) => Lock::Told(file),
         }
     }
 }
@@ -128,68 +148,88 @@ impl CheckoutLock {
 /// A host's checkout of the config repository, as last told.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Checkout {
-    /// Where it is.
+    /// Where it is, or was when it was told last.
     pub commit: Sighting<Commit>,
+    /// Why it may be elsewhere by now. `None` where the commit is believed.
+    pub doubt: Option<Doubt>,
     /// Whether it differs from its commit.
     pub dirt: Dirt,
     /// Its lock.
     pub lock: CheckoutLock,
 }
 
-/// What one report says of the checkout.
-#[derive(Clone, Copy, Debug)]
-pub struct CheckoutNews {
-    /// Where it is.
-    pub commit: Reading<Commit>,
-    /// Whether it differs from its commit.
-    pub dirty: Reading<bool>,
-    /// Its lock.
-    pub lock_hash: Reading<LockFile>,
-}
-
 impl Checkout {
-    /// The checkout after some news. A lock hash belongs to the commit that it was reported with: another
-    /// commit without one leaves the lock unproven (CORE-006, section 3).
+    /// The commit that it is known to be at. `None` where that was never told, is not readable, or is doubtful.
     #[must_use]
-    pub fn after(&self, news: &CheckoutNews) -> Self {
-        let (commit, moved) = match news.commit {
-            Reading::Absent => (self.commit, false),
-            Reading::Unreadable => (Sighting::Unreadable, true),
-            Reading::Told(commit) => {
-                // Of the same commit the longer name is kept: what is told next is compared with it directly, and
-                // not with a short one that begins several.
-                let before = self.commit.known().filter(|before| before.same(&commit));
-                let longer = before.filter(|before| before.digits() > commit.digits());
-                (Sighting::Known(*longer.unwrap_or(&commit)), before.is_none())
-            }
-        };
-        let dirt = match news.dirty {
-            Reading::Absent => self.dirt,
-            Reading::Unreadable => Dirt::Unknown,
-            Reading::Told(dirty) => Dirt::from(dirty),
-        };
-        let lock = match (news.lock_hash, news.dirty) {
-            (Reading::Told(hash), Reading::Told(_)) => CheckoutLock::ToldWithDirt(hash),
-            (Reading::Told(hash), Reading::Absent | Reading::Unreadable) => CheckoutLock::Told(hash),
-            (Reading::Unreadable, _) => CheckoutLock::Unreadable,
-            (Reading::Absent, dirty) => match self.lock {
-                kept @ (CheckoutLock::Never | CheckoutLock::Unreadable | CheckoutLock::OfAnotherCommit) => {
-                    kept
-                }
-                CheckoutLock::Told(_) | CheckoutLock::ToldWithDirt(_) if moved => {
-                    CheckoutLock::OfAnotherCommit
-                }
-                CheckoutLock::ToldWithDirt(hash) if dirty != Reading::Absent => CheckoutLock::Told(hash),
-                kept @ (CheckoutLock::Told(_) | CheckoutLock::ToldWithDirt(_)) => kept,
-            },
-        };
-        Self { commit, dirt, lock }
+    pub const fn known_commit(&self) -> Option<&Commit> {
+        match self.doubt {
+            None => self.commit.known(),
+            Some(_) => None,
+        }
     }
 
     /// The checkout as the revision that a switch would build; nothing where the commit is not known.
     #[must_use]
     pub fn revision(&self) -> Option<Revision> {
-        let commit = *self.commit.known()?;
-        Some(Revision { commit: Some(commit), dirt: self.dirt, lock: self.lock.of_commit() })
+        let commit = *self.known_commit()?;
+        Some(Revision { commit: Some(commit), dirt: self.dirt.of_build(), lock: self.lock.of_commit() })
+    }
+
+    /// What becomes of the commit. A word that names another one leaves the lock unproven: a lock belongs to the
+    /// commit that it was reported with (CORE-006, section 3).
+    pub(crate) fn believe_commit(&mut self, belief: Belief<Commit>, doubt: Doubt) {
+        match belief {
+            Belief::Stands | Belief::Agreed => {}
+            Belief::Unreadable => {
+                (self.commit, self.doubt) = (Sighting::Unreadable, None);
+                self.lock_unproven();
+            }
+            Belief::Unknown => self.doubt_commit(doubt),
+            Belief::Is(commit) => {
+                // Of the same commit the longer name is kept: what is told next is compared with it directly, and
+                // not with a short one that begins several.
+                let before = self.commit.known().copied().filter(|before| before.same(&commit));
+                let longer = before.filter(|before| before.digits() > commit.digits());
+                if before.is_none() {
+                    self.lock_unproven();
+                }
+                (self.commit, self.doubt) = (Sighting::Known(longer.unwrap_or(commit)), None);
+            }
+        }
+    }
+
+    /// The commit is not known any more.
+    pub(crate) fn doubt_commit(&mut self, doubt: Doubt) {
+        if self.commit.known().is_some() {
+            self.doubt = Some(doubt);
+        }
+    }
+
+    /// What becomes of the dirt. Where nobody ever spoke of it, the host counts as clean (W5).
+    pub(crate) const fn believe_dirt(&mut self, belief: Belief<Dirt>) {
+        match belief {
+            Belief::Stands | Belief::Agreed => {}
+            Belief::Is(dirt) => self.dirt = dirt,
+            Belief::Unreadable => self.dirt = Dirt::Unreadable,
+            Belief::Unknown if matches!(self.dirt, Dirt::Untold) => {}
+            Belief::Unknown => self.dirt = Dirt::Unknown,
+        }
+    }
+
+    /// What becomes of the lock.
+    pub(crate) const fn believe_lock(&mut self, belief: Belief<CheckoutLock>) {
+        match belief {
+            Belief::Stands | Belief::Agreed => {}
+            Belief::Is(lock) => self.lock = lock,
+            Belief::Unreadable => self.lock = CheckoutLock::Unreadable,
+            Belief::Unknown => self.lock_unproven(),
+        }
+    }
+
+    const fn lock_unproven(&mut self) {
+        match self.lock {
+            CheckoutLock::Told(_) | CheckoutLock::ToldWithDirt(_) => self.lock = CheckoutLock::Unproven,
+            CheckoutLock::Never | CheckoutLock::Unproven | CheckoutLock::Unreadable => {}
+        }
     }
 }

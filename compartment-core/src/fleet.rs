@@ -319,7 +319,6 @@ impl Caches {
                 self.revisions.share(&mut generation.revision);
             }
             past.operations.for_each_checkout(|checkout| self.checkouts.share(checkout));
-            past.operations.review();
         }
     }
 }

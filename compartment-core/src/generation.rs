@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
 
-use crate::checkout::{Dirt, Lock, Revision};
+use crate::checkout::{Doubt, Revision};
 use crate::commit::Commit;
 use crate::event::{GenerationNumber, RunningSystem, Target, words};
 use crate::id::StorePath;
@@ -38,6 +38,20 @@ words! {
     }
 }
 
+/// Who says what a generation was built from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Named {
+    /// Nobody: its commit is not known.
+    Nobody,
+    /// The result of a switch, or the checkout that stood at its start.
+    ByResult,
+    /// The system itself, in a heartbeat or a result.
+    BySystem,
+    /// The system itself, and it has said two things (CORE-006 K3): its commit is not known until a switch whose start
+    /// was seen names it.
+    Contradicted,
+}
+
 /// One generation of a host's system; each part may be unknown.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Generation {
@@ -51,6 +65,8 @@ pub struct Generation {
     pub number: Option<GenerationNumber>,
     /// How it came to run.
     pub how: How,
+    /// Who says what it was built from.
+    pub named: Named,
     /// What its tests said.
     pub tests: TestVerdict,
     /// The deployment that last made it run: a count that grows whenever what runs on the host changes. Test
@@ -112,9 +128,8 @@ impl Generation {
 pub struct Deployment {
     /// The generation that runs.
     pub generation: Generation,
-    /// The ordinal of the attempt that made it; for an outside change one that lies after every operation so
-    /// far; zero for what was found running. A late result deploys nothing below it.
-    pub stamp: u32,
+    /// Why something else may run by now. `None` where this is known to run.
+    pub doubt: Option<Doubt>,
 }
 
 impl Deployment {
@@ -152,37 +167,4 @@ pub fn default_target<'a>(running: &Generation, earlier: &'a [Generation]) -> Op
         below.filter(|g| g.tests != TestVerdict::Failed).max_by_key(|g| g.number)
     };
     passed.or_else(highest).copied()
-}
-
-/// The revision that runs where a host names its system: the system's own commit; else what the history knows
-/// of that path; else not known. What was built from a dirty checkout stays so.
-#[must_use]
-pub fn revision_of(system: &RunningSystem, known: Option<&Generation>) -> Revision {
-    let Some(known) = known.map(|known| &*known.revision) else { return Revision::of(system.commit) };
-    match (system.commit, known.commit) {
-        (None, _) => known.clone(),
-        (Some(commit), Some(other)) if commit.same(&other) => known.clone(),
-        (commit @ Some(_), _) => {
-            let dirt = if known.dirt == Dirt::Dirty { Dirt::Dirty } else { Dirt::Untold };
-            Revision { commit, dirt, lock: Lock::Untold }
-        }
-    }
-}
-
-/// The dirt and lock of a revision that a report names only in part: those of `source` where that is the same
-/// commit; else not known, which proves nothing.
-#[must_use]
-pub fn completed(
-    commit: Option<Commit>,
-    dirty: Option<bool>,
-    lock: Lock,
-    source: Option<&Revision>,
-) -> Revision {
-    let source = source.filter(|s| s.commit.zip(commit).is_some_and(|(a, b)| a.same(&b)));
-    let dirt = dirty.map_or_else(|| source.map_or(Dirt::Unknown, |s| s.dirt), Dirt::from);
-    let lock = match lock {
-        Lock::Untold => source.map_or(Lock::Untold, |s| s.lock),
-        said @ (Lock::Told(_) | Lock::Unreadable) => said,
-    };
-    Revision { commit, dirt, lock }
 }

@@ -8,10 +8,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::checkout::{Checkout, Sighting};
 use crate::commit::Commit;
-use crate::event::{CheckoutPlace, Origin, TestsConfig};
+use crate::event::{CheckoutPlace, Kind, Origin, TestsConfig};
 use crate::generation::{Deployment, Generation};
 use crate::id::{HostId, OpId, SessionId, Version};
-use crate::operation::{Class, Operation, Operations, Standing};
+use crate::knowledge::{Clock, Mark};
+use crate::operation::{Class, Ended, Operation, Operations, Standing, Trace};
 use crate::time::Timestamp;
 
 /// How many producers' sessions of a host are remembered.
@@ -31,6 +32,12 @@ pub struct Host {
     pub(crate) channel: u32,
     pub(crate) system: SystemField,
     pub(crate) membership: Membership,
+    /// Whether the checkout was not known to be clean at the last word that says that no switch ran, or at any word
+    /// since: what a switch was built from whose start was not seen (W5).
+    pub(crate) dirt_window: bool,
+    /// Whether any word said that no test runs. Of a host of which nothing is remembered; else see
+    /// [`Past::no_test`].
+    pub(crate) no_test_heard: bool,
 }
 
 /// Whether reports of a host are heard.
@@ -58,10 +65,57 @@ pub struct Past {
     pub operations: Operations,
     /// The generations that ran before the running one, the latest last.
     pub earlier: Vec<Generation>,
+    /// Whether generations are no longer in that history: a path that is not in it may have run before (K4).
+    pub(crate) dropped: bool,
     /// The deployment whose tests are due.
     pub tests_due: Option<TestsDue>,
-    /// The highest number seen of each producer's session, the last used last.
-    sessions: Vec<(SessionId, u64)>,
+    /// The producers' sessions, the last used last.
+    sessions: Vec<Session>,
+    /// What words are placed by.
+    pub(crate) clock: Clock,
+    /// The newest word believed on each part of a fact.
+    pub(crate) marks: Marks,
+    /// When the last change of what runs was told.
+    pub(crate) changed: Clock,
+    /// When an attempt ended, or a success could not be placed, that may have changed what runs (T4).
+    pub(crate) doubt: Clock,
+    /// A test run whose start was not seen began after every word with a smaller mark: the last word that says that
+    /// no test ran (K8). Zero where none did.
+    pub(crate) no_test: Clock,
+}
+
+/// The newest words believed (CORE-006, section 10): of each part of the checkout, and of what runs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Marks {
+    pub(crate) commit: Mark,
+    pub(crate) dirt: Mark,
+    pub(crate) lock: Mark,
+    pub(crate) system: Mark,
+}
+
+impl Marks {
+    pub(crate) const fn all(&mut self) -> [&mut Mark; 4] {
+        [&mut self.commit, &mut self.dirt, &mut self.lock, &mut self.system]
+    }
+}
+
+/// A producer's session.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+struct Session {
+    id: SessionId,
+    /// The highest number seen.
+    n: u64,
+    /// When it last spoke in order, where there are others beside it.
+    anchor: Clock,
+}
+
+/// Where a report stands in its session.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct SessionPlace {
+    /// When the session last spoke in order before this report.
+    pub(crate) anchor: Clock,
+    /// Whether the host is known to have no other.
+    pub(crate) is_alone: bool,
 }
 
 /// A deployment whose tests are to run by themselves.
@@ -71,10 +125,22 @@ pub struct TestsDue {
     pub position: u64,
     /// The deployment.
     pub deployment: u32,
+    /// What the run begins after (K8).
+    pub(crate) clock: Clock,
 }
 
-static NOTHING_PAST: Past =
-    Past { operations: Operations::NONE, earlier: Vec::new(), tests_due: None, sessions: Vec::new() };
+static NOTHING_PAST: Past = Past {
+    operations: Operations::NONE,
+    earlier: Vec::new(),
+    dropped: false,
+    tests_due: None,
+    sessions: Vec::new(),
+    clock: 0,
+    marks: Marks { commit: Mark::at(0), dirt: Mark::at(0), lock: Mark::at(0), system: Mark::at(0) },
+    changed: 0,
+    doubt: 0,
+    no_test: 0,
+};
 
 impl Host {
     pub(crate) fn new(id: HostId, channel: u32) -> Self {
@@ -90,6 +156,8 @@ impl Host {
             channel,
             system: SystemField::Readable,
             membership: Membership::Known,
+            dirt_window: false,
+            no_test_heard: false,
         }
     }
 
@@ -160,7 +228,7 @@ impl Host {
         let due = self.past().tests_due.filter(|due| self.runs(due))?;
         let started = match self.operations().last(Class::Test, now) {
             Standing::Running(run) | Standing::Expired(run) => {
-                run.start.as_ref().is_none_or(|start| start.deployment == Some(due.deployment))
+                !run.trace.start_seen() || run.trace.deployment == Some(due.deployment)
             }
             Standing::None | Standing::Ended(_) => self.has_tested(&due),
         };
@@ -184,15 +252,18 @@ impl Host {
     /// Whether a run of that deployment has ended, or one under the id that an automatic one would have.
     fn has_tested(&self, due: &TestsDue) -> bool {
         let id = OpId::automatic_test(due.position);
-        let mut ended = self.operations().ended().iter();
-        ended.any(|e| e.tested == Some(due.deployment) || e.operation.op.as_ref() == Some(&id))
+        let tested = |e: &Ended| {
+            let of_it = |trace: &Trace| trace.deployment == Some(due.deployment) && trace.after >= due.clock;
+            e.op.as_ref() == Some(&id) || (e.kind == Kind::Test && e.trace().is_some_and(of_it))
+        };
+        self.operations().ended().iter().any(tested)
     }
 
     /// Reads a little of each part that lies apart from the row.
     pub(crate) fn touch(&self) -> u8 {
         let path = self.deployment.as_ref().and_then(|deployment| deployment.generation.path.as_ref());
         let path = path.and_then(|path| path.as_str().as_bytes().last());
-        let session = self.past().sessions.last().and_then(|(session, _)| session.as_str().as_bytes().last());
+        let session = self.past().sessions.last().and_then(|session| session.id.as_str().as_bytes().last());
         let bytes = path.copied().unwrap_or(0).wrapping_add(session.copied().unwrap_or(0));
         bytes.wrapping_add(self.operations().any_seen().into())
     }
@@ -202,7 +273,8 @@ impl Host {
     }
 
     pub(crate) fn past_mut(&mut self) -> &mut Past {
-        self.past.get_or_insert_default()
+        let no_test = self.no_test_heard.into();
+        self.past.get_or_insert_with(|| Box::new(Past { no_test, ..Past::default() }))
     }
 
     pub(crate) fn deployed_commit(&self) -> Option<Commit> {
@@ -236,23 +308,58 @@ impl Past {
     /// How an origin stands to what was taken before.
     pub(crate) fn sequence(&self, origin: &Origin) -> Sequence {
         let last = self.sessions.len().checked_sub(1);
-        match self.sessions.iter().position(|(session, _)| *session == origin.session) {
-            Some(index) if origin.n <= self.sessions[index].1 => Sequence::Duplicate,
+        match self.sessions.iter().position(|session| session.id == origin.session) {
+            Some(index) if origin.n <= self.sessions[index].n => Sequence::Duplicate,
             Some(index) if Some(index) == last => Sequence::Next,
             Some(_) | None => Sequence::OtherSession,
         }
     }
 
-    /// Takes note of an origin that is no duplicate.
-    pub(crate) fn note_origin(&mut self, origin: &Origin) {
-        if let Some(index) = self.sessions.iter().position(|(session, _)| *session == origin.session) {
-            self.sessions[index].1 = origin.n;
-            self.sessions[index..].rotate_left(1);
+    /// Takes note of an origin that is no duplicate: where its report stands in its session. Words of different
+    /// sessions are told apart by the clock.
+    pub(crate) fn note_origin(&mut self, origin: &Origin) -> SessionPlace {
+        if let Some(index) = self.sessions.iter().position(|session| session.id == origin.session) {
+            self.sessions[index].n = origin.n;
+            if index + 1 < self.sessions.len() {
+                self.clock = self.clock.saturating_add(1);
+                self.sessions[index..].rotate_left(1);
+            }
         } else {
+            if let [alone] = &mut self.sessions[..] {
+                alone.anchor = self.clock;
+            }
+            if !self.sessions.is_empty() {
+                self.clock = self.clock.saturating_add(1);
+            }
             if self.sessions.len() == SESSIONS {
                 self.sessions.remove(0);
             }
-            self.sessions.push((origin.session.clone(), origin.n));
+            self.sessions.push(Session { id: origin.session.clone(), n: origin.n, anchor: 0 });
         }
+        let anchor = self.sessions.last().map_or(0, |session| session.anchor);
+        SessionPlace { anchor, is_alone: self.sessions.len() == 1 }
+    }
+
+    /// A word without a session, of a host that has several: whose it is, nobody knows. True where that is news.
+    pub(crate) fn note_without_origin(&mut self) -> bool {
+        let unclear = self.sessions.len() > 1 && self.sessions.iter().any(|s| s.anchor == self.clock);
+        if unclear {
+            self.clock = self.clock.saturating_add(1);
+        }
+        unclear
+    }
+
+    /// Whether what runs is known not to have changed since a moment: no change was told, and no attempt ended that
+    /// may have made one.
+    pub(crate) const fn is_still(&self, since: Clock) -> bool {
+        self.changed < since && self.doubt < since
+    }
+
+    /// The session last used has spoken in order. True where that is news.
+    pub(crate) fn anchor(&mut self) -> bool {
+        let clock = self.clock;
+        let several = self.sessions.len() > 1;
+        let last = self.sessions.last_mut().filter(|_| several);
+        last.is_some_and(|session| core::mem::replace(&mut session.anchor, clock) != clock)
     }
 }

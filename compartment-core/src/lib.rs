@@ -75,6 +75,7 @@ pub mod generation;
 pub mod host;
 mod id;
 mod intern;
+mod knowledge;
 pub mod matrix;
 pub mod ndjson;
 pub mod operation;

@@ -3,8 +3,12 @@
 
 mod asked;
 mod course;
-mod result;
 mod standing;
+mod trace;
+
+pub(crate) use course::{Ending, Owner};
+pub use trace::KnownBy;
+pub(crate) use trace::Trace;
 
 use alloc::boxed::Box;
 use alloc::sync::Arc;
@@ -13,18 +17,16 @@ use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 
 use crate::checkout::Checkout;
+use crate::commit::Commit;
 use crate::event::{Kind, Target};
-use crate::id::{Actor, OpId, StorePath};
+use crate::id::{Actor, OpId};
+use crate::knowledge::{Changed, Clock};
 use crate::request::Ask;
 use crate::text::Text;
 use crate::time::Timestamp;
 
 /// How many ended operations of a host are remembered. The last of each class is kept beyond that.
 pub const ENDED: usize = 10;
-
-/// How far apart operations are ordered, so that there is room for what belongs between them: outside changes,
-/// and attempts that are known by their end alone.
-pub const ORDINAL_STEP: u32 = 64;
 
 /// What is remembered together: what the last one of a class did is a fact of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,21 +53,9 @@ impl Class {
     }
 }
 
-/// What stood at some moment of an operation, such as its reported start.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Scene {
-    /// The checkout.
-    pub checkout: Option<Arc<Checkout>>,
-    /// The deployment's count.
-    pub deployment: Option<u32>,
-}
-
-/// An operation on a host.
+/// An operation that no word has ended: it runs, or its time has run out and nobody has told how it ended.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Operation {
-    /// Its place among the host's operations, by start: a multiple of [`ORDINAL_STEP`]. A result that comes
-    /// without a start while another operation runs takes a place of its own before that one.
-    pub ordinal: u32,
     /// What it does.
     pub kind: Kind,
     /// Its id, where it has one.
@@ -74,28 +64,30 @@ pub struct Operation {
     pub started_at: Timestamp,
     /// From when on it counts as expired.
     pub deadline: Timestamp,
-    /// What stood at its start, if the start was reported: one only noticed in a heartbeat, or known by its
-    /// result alone, may have started from something else.
-    pub start: Option<Scene>,
-    /// What stood when it was only noticed, to tell whether that moved before the start was reported.
-    pub noticed: Option<Scene>,
-    /// The path that ran when it was first heard of.
-    pub path: Option<StorePath>,
-    /// Where a rollback goes.
-    pub to: Option<Target>,
+    /// Its time ran out, and the log says so.
+    pub recorded: bool,
+    /// Its time ran out, and evidence says since what runs.
+    pub settled: bool,
+    pub(crate) trace: Trace,
 }
 
 impl Operation {
-    /// The same operation, as far as `kind` and `op` tell: at least one side without an id, or the same id.
-    #[must_use]
-    pub fn is(&self, kind: Kind, op: Option<&OpId>) -> bool {
-        self.kind == kind && self.op.as_ref().zip(op).is_none_or(|(a, b)| a == b)
-    }
-
     /// Its class.
     #[must_use]
     pub const fn class(&self) -> Class {
         Class::of(self.kind)
+    }
+
+    /// The commit from which it builds. `None` where it is no switch, or its start was not seen.
+    #[must_use]
+    pub fn tried(&self) -> Option<&Commit> {
+        self.trace.tried().filter(|_| self.kind == Kind::Switch)
+    }
+
+    /// How it became known.
+    #[must_use]
+    pub const fn known_by(&self) -> KnownBy {
+        self.trace.known_by
     }
 }
 
@@ -143,8 +135,10 @@ pub enum Outcome {
     },
     /// The host came back without it.
     Lost,
-    /// Another operation started.
+    /// Another operation started, or ended in order.
     Overtaken,
+    /// It was asked for, and its time ran out before it was heard to begin.
+    Lapsed,
 }
 
 impl Outcome {
@@ -160,19 +154,21 @@ impl Outcome {
         matches!(self, Self::Expired { .. } | Self::Lost | Self::Overtaken)
     }
 
-    const fn is_failure(&self) -> bool {
-        matches!(self, Self::Failed { .. } | Self::TestsFailed { .. })
+    /// It failed, or was stopped.
+    #[must_use]
+    pub const fn is_failure(&self) -> bool {
+        matches!(self, Self::Failed { .. } | Self::TestsFailed { .. } | Self::Stopped { .. })
     }
 
     /// Of an attempt: it may have changed what runs, and nobody knows (CORE-006 T4).
     #[must_use]
-    pub const fn may_have_changed_what_runs(&self) -> bool {
+    pub fn may_have_changed_what_runs(&self) -> bool {
         match self {
             Self::Failed { activated, .. } | Self::Stopped { activated, .. } => {
-                !matches!(activated, Some(false))
+                Changed::from(*activated) != Changed::No
             }
             Self::Expired { .. } | Self::Lost | Self::Overtaken => true,
-            Self::Ok | Self::Passed { .. } | Self::TestsFailed { .. } => false,
+            Self::Ok | Self::Passed { .. } | Self::TestsFailed { .. } | Self::Lapsed => false,
         }
     }
 }
@@ -180,41 +176,43 @@ impl Outcome {
 /// An operation that ended.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Ended {
-    /// The operation.
-    pub operation: Operation,
+    /// Its id, where it has one.
+    pub op: Option<OpId>,
     /// When its end was recorded; for an expired one, its deadline.
     pub at: Timestamp,
-    /// How.
+    /// How it ended.
     pub outcome: Outcome,
-    /// Later evidence answers for it: a pull whose commit arrived after all, an attempt after which the
-    /// running system told what it is.
+    /// What places a late result, and what evidence is held against. Kept of the newest of each class alone.
+    trace: Option<Box<Trace>>,
+    /// What it did.
+    pub kind: Kind,
+    /// Later evidence answers for it: a pull whose commit arrived after all, an attempt after which the running
+    /// system told what it is.
     pub settled: bool,
-    /// Of a pull that ended without a result: the host has told its checkout since.
-    pub told_since: bool,
-    /// Of a test run: the deployment that it tested, where that is known.
-    pub tested: Option<u32>,
-    /// The ordinal of the last operation that had begun when this end was recorded: what began with a greater
-    /// one began after it.
-    pub after: u32,
 }
 
 impl Ended {
-    /// Of a test run: the ordinal from which on the end of an attempt casts doubt on it. Where its start was not
-    /// seen, any attempt may have ended after that.
+    /// Its class.
     #[must_use]
-    pub fn doubted_from(&self) -> u32 {
-        if self.operation.start.is_some() { self.operation.ordinal } else { 0 }
+    pub const fn class(&self) -> Class {
+        Class::of(self.kind)
     }
-}
 
-impl Ended {
-    /// Evidence may still settle it, or the log has not said yet that its time ran out.
-    fn is_unanswered(&self) -> bool {
-        let unsettled = match self.operation.class() {
-            Class::Pull | Class::Attempt => !self.settled && self.outcome != Outcome::Ok,
-            Class::Test => false,
-        };
-        unsettled || self.outcome == Outcome::Expired { recorded: false }
+    /// The commit from which it built. `None` where it is no switch, its start was not seen, or a newer attempt is
+    /// known.
+    #[must_use]
+    pub fn tried(&self) -> Option<&Commit> {
+        self.trace()?.tried().filter(|_| self.kind == Kind::Switch)
+    }
+
+    /// What is known of its course. `None` once a newer operation of its class is known.
+    pub(crate) fn trace(&self) -> Option<&Trace> {
+        self.trace.as_deref()
+    }
+
+    /// Whether it never began, as far as anybody heard.
+    const fn never_began(&self) -> bool {
+        matches!(self.outcome, Outcome::Lapsed)
     }
 }
 
@@ -229,6 +227,8 @@ pub struct Pending {
     pub ask: Ask,
     /// When it was asked for.
     pub at: Timestamp,
+    /// What the operation begins after (W3).
+    pub(crate) clock: Clock,
     /// When it lapses.
     pub deliver_by: Timestamp,
 }
@@ -283,21 +283,12 @@ pub enum Progress<'a> {
 /// A host's operations.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Operations {
-    /// The ordinal of the last operation that began: zero while none was ever seen.
-    last_ordinal: u32,
-    /// The last ordinal given to an operation whose start was not seen, before the one that runs.
-    last_aside: u32,
-    running: Option<Operation>,
-    /// By end, latest last.
+    /// The operation that no word has ended.
+    open: Option<Box<Operation>>,
+    /// By start as far as that is known, latest last.
     ended: Vec<Ended>,
-    /// Whether any of them waits for evidence or for a word of the log. Kept with every change of them, so that a
-    /// heartbeat, which may be that evidence, need not walk over them; it follows from them, so no snapshot holds it.
-    #[serde(skip)]
-    unanswered: bool,
-    /// The kind of an expired operation that the host may still claim to run.
-    expired_claim: Option<Kind>,
-    /// [`Ended::after`] of the latest attempt that may have changed what runs, among those no longer remembered.
-    forgotten_doubt: u32,
+    /// Whether any was ever seen.
+    any_seen: bool,
     /// The operation asked for.
     pub pending: Option<Box<Pending>>,
     /// The stop asked for.
@@ -308,24 +299,12 @@ pub struct Operations {
 
 impl Operations {
     /// Nothing ever happened.
-    pub const NONE: Self = Self {
-        last_ordinal: 0,
-        last_aside: 0,
-        running: None,
-        ended: Vec::new(),
-        unanswered: false,
-        expired_claim: None,
-        forgotten_doubt: 0,
-        pending: None,
-        stop: None,
-        refresh: None,
-    };
+    pub const NONE: Self =
+        Self { open: None, ended: Vec::new(), any_seen: false, pending: None, stop: None, refresh: None };
 
-    pub(crate) fn for_each_checkout(&mut self, mut each: impl FnMut(&mut Arc<Checkout>)) {
-        let operations = self.running.iter_mut().chain(self.ended.iter_mut().map(|e| &mut e.operation));
-        for scene in operations.flat_map(|operation| [&mut operation.start, &mut operation.noticed]).flatten()
-        {
-            scene.checkout.iter_mut().for_each(&mut each);
-        }
+    pub(crate) fn for_each_checkout(&mut self, each: impl FnMut(&mut Arc<Checkout>)) {
+        let open = self.open.iter_mut().map(|operation| &mut operation.trace);
+        let ended = self.ended.iter_mut().filter_map(|ended| ended.trace.as_deref_mut());
+        open.chain(ended).filter_map(|trace| trace.copy.as_mut()).for_each(each);
     }
 }

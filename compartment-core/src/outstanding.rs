@@ -79,12 +79,8 @@ pub fn outstanding_on(fleet: &Fleet, host: &HostId, now: Timestamp) -> Vec<Work>
 
 fn of_host(host: &Host, now: Timestamp, work: &mut Vec<Work>) {
     let operations = host.operations();
-    let open = operations.open().filter(|operation| operation.deadline <= now);
-    for expired in operations.unrecorded_expiries().chain(open) {
-        if let Some(op) = &expired.op {
-            let (op, kind) = (op.clone(), expired.kind.into());
-            work.push(Work::RecordExpiry { op, kind, host: Some(host.id.clone()) });
-        }
+    for (op, kind) in operations.unrecorded(now) {
+        work.push(Work::RecordExpiry { op: op.clone(), kind: kind.into(), host: Some(host.id.clone()) });
     }
     for pending in [&operations.stop, &operations.refresh].into_iter().flatten() {
         request(pending, Some(host), now, work);

@@ -13,7 +13,7 @@ use crate::event::Kind;
 use crate::fleet::{Fleet, Merge};
 use crate::host::Host;
 use crate::id::{ChannelName, HostId, PrId};
-use crate::operation::{Class, Ended, Operation, Outcome, Standing};
+use crate::operation::{Class, Ended, Outcome, Standing};
 use crate::time::Timestamp;
 
 /// How a merge fares on the hosts of its channel.
@@ -108,10 +108,10 @@ impl Fleet {
     fn fate(&self, host: &Host, commit: &Commit, now: Timestamp) -> Fate {
         let runs_it = host.deployed_commit().is_some_and(|deployed| deployed.same(commit));
         match host.operations().last(Class::Attempt, now) {
-            Standing::Running(attempt) | Standing::Expired(attempt) if tries(attempt, commit) => {
+            Standing::Running(attempt) | Standing::Expired(attempt) if tries(attempt.tried(), commit) => {
                 return Fate::Unsettled;
             }
-            Standing::Ended(ended) if tries(&ended.operation, commit) && !(runs_it && ended.settled) => {
+            Standing::Ended(ended) if tries(ended.tried(), commit) && !(runs_it && ended.settled) => {
                 match ended.outcome {
                     Outcome::Failed { .. } | Outcome::Stopped { .. } => return Fate::Failed,
                     Outcome::Expired { .. } | Outcome::Lost | Outcome::Overtaken if !ended.settled => {
@@ -120,6 +120,7 @@ impl Fleet {
                     Outcome::Expired { .. }
                     | Outcome::Lost
                     | Outcome::Overtaken
+                    | Outcome::Lapsed
                     | Outcome::Ok
                     | Outcome::Passed { .. }
                     | Outcome::TestsFailed { .. } => {}
@@ -141,15 +142,12 @@ impl Fleet {
 }
 
 /// A switch to this commit, as far as its start was seen.
-fn tries(attempt: &Operation, commit: &Commit) -> bool {
-    let checkout = attempt.start.as_ref().and_then(|scene| scene.checkout.as_ref());
-    let commit_at_start = checkout.and_then(|checkout| checkout.commit.known());
-    attempt.kind == Kind::Switch && commit_at_start.is_some_and(|started| started.same(commit))
+fn tries(tried: Option<&Commit>, commit: &Commit) -> bool {
+    tried.is_some_and(|tried| tried.same(commit))
 }
 
-/// The last attempt is a rollback, and the last switch before it went to this commit.
+/// The last attempt is a rollback, and what ran before it was built from this commit.
 fn was_taken_back(host: &Host, last: &Ended, commit: &Commit) -> bool {
-    let switches = host.operations().ended().iter().filter(|ended| ended.operation.kind == Kind::Switch);
-    let before = switches.max_by_key(|ended| ended.operation.ordinal);
-    last.operation.kind == Kind::Rollback && before.is_some_and(|before| tries(&before.operation, commit))
+    let before = host.earlier().last().and_then(|generation| generation.commit());
+    last.kind == Kind::Rollback && before.is_some_and(|before| before.same(commit))
 }

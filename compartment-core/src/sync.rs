@@ -138,7 +138,7 @@ impl Publisher {
     /// Takes note of what a record changed. Costs the same however many hosts it reaches.
     pub fn note(&mut self, changes: Changes) {
         match changes.host {
-            Some((index, HostChange::Heard)) => {
+            Some((index, HostChange::Heard | HostChange::Noted)) => {
                 self.heard.insert(index);
             }
             Some((index, HostChange::Row)) => {

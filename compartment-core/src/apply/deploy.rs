@@ -1,271 +1,349 @@
-//! What runs on a host, and since which attempt (CORE-006, section 3).
-
-use alloc::sync::Arc;
+//! What the ends of switches and rollbacks say of what runs (CORE-006, section 3, K3 to K7).
 
 use super::report::Taking;
-use crate::checkout::{Dirt, Lock, Revision};
+use super::system::{Built, Place as At, how, own_word};
+use crate::checkout::{Dirt, Doubt, Lock, Revision};
 use crate::commit::{Commit, LockFile};
-use crate::event::{Deployer, GenerationNumber, Kind, RunningSystem, Target};
-use crate::generation::{Deployment, Generation, HISTORY, How, TestVerdict, completed, find, revision_of};
+use crate::event::{Deployer, RunningSystem, Target};
+use crate::generation::{Generation, How, Named, TestVerdict, find};
 use crate::host::TestsDue;
 use crate::id::StorePath;
-use crate::operation::{Class, Operation, Outcome};
+use crate::knowledge::{Belief, Changed, End, Part, Place, believe};
+use crate::operation::{Ending, Trace};
 
-/// What a successful switch or rollback says of what it deployed.
-pub(super) struct Deployed<'a> {
-    pub(super) system: Option<&'a RunningSystem>,
-    pub(super) commit: Option<Commit>,
-    pub(super) dirty: Option<bool>,
-    pub(super) lock_hash: Option<LockFile>,
+/// What a success says of what it deployed.
+struct Said<'a> {
+    system: RunningSystem,
+    commit: Option<Commit>,
+    dirty: Option<bool>,
+    lock: Option<LockFile>,
+    trace: &'a Trace,
 }
 
-/// By what a host's system is told from others.
-type Place = (Option<StorePath>, Option<GenerationNumber>);
-
 impl Taking<'_> {
-    /// A switch or rollback succeeded. A late result deploys unless a later attempt or an outside change has
-    /// made what runs since.
-    pub(super) fn deployed(&mut self, attempt: &Operation, kind: Deployer, said: &Deployed<'_>) {
-        if self.overtaken(attempt) {
-            return;
-        }
-        let system = said.system.cloned().unwrap_or_default();
-        let entry = if kind == Deployer::Rollback { self.rolled_to(attempt, &system) } else { None };
-        let named = system.path.is_some();
-        let path = system.path.or_else(|| entry.as_ref().and_then(|entry| entry.path.clone()));
-        let number = system.number.or_else(|| entry.as_ref().and_then(|entry| entry.number));
-
-        // A rollback goes to what an earlier generation was built from; a switch builds the checkout that stood
-        // when it was seen to start.
-        let source = match kind {
-            Deployer::Rollback => entry.map(|entry| Revision::clone(&entry.revision)),
-            Deployer::Switch => attempt.start.as_ref().and_then(|start| start.checkout.as_ref()?.revision()),
-        };
-        // What was seen to run while the attempt ran, the result completes: it does not rename it.
-        let completes = self.runs_already(attempt, path.as_ref());
-        let seen = self.made_by(attempt).filter(|_| completes);
-        let seen = seen.map(|running| Revision::clone(&running.generation.revision));
-        let seen = seen.filter(|seen| seen.commit.is_some());
-        // Nor does a rollback: what lies at a path that the history knows was built from what it was built from.
-        let known = source.as_ref().filter(|_| kind == Deployer::Rollback && named);
-        let evidence = seen.as_ref().or(known).and_then(|revision| revision.commit);
-        let commit = system.commit.or(evidence).or(said.commit).or_else(|| source.as_ref()?.commit);
-        let same = |revision: &Revision| revision.commit.zip(commit).is_some_and(|(a, b)| a.same(&b));
-        let source = source.filter(same).or(seen);
-        let lock = said.lock_hash.map_or(Lock::Untold, Lock::Told);
-        let revision = completed(commit, said.dirty, lock, source.as_ref());
-
-        if completes {
-            self.moves_on(revision, (path, number), attempt.ordinal);
-        } else {
-            self.run(revision, (path, number), how(attempt.kind), attempt.ordinal);
-        }
-        if self.host.tests.enabled
-            && self.host.tests.auto_run
-            && let Some(deployment) = self.host.deployment.as_ref().map(Deployment::count)
-        {
-            self.host.past_mut().tests_due = Some(TestsDue { position: self.position, deployment });
-        }
-    }
-
-    /// A switch or rollback failed or was stopped. Only where it says that the running system changed, or names
-    /// another one, is that a deployment.
-    pub(super) fn ended_badly(
+    /// A switch or rollback succeeded.
+    pub(super) fn deploy_ok(
         &mut self,
-        attempt: &Operation,
-        activated: Option<bool>,
+        kind: Deployer,
+        ending: &Ending,
         system: Option<&RunningSystem>,
-    ) {
-        if self.overtaken(attempt) {
-            return;
+        commit: Option<Commit>,
+        dirty: Option<bool>,
+        lock: Option<LockFile>,
+    ) -> bool {
+        let made = self.made(ending);
+        let place = made.place(self.host.deployment.as_ref().map(|_| self.host.past().marks.system));
+        if kind == Deployer::Switch {
+            self.checkout_built(ending, commit, dirty, lock);
         }
-        let system = system.cloned().unwrap_or_default();
-        let running = self.host.deployment.as_ref();
-        let another = running.is_some_and(|running| running.generation.differs_from(&system));
-        if !another && (activated != Some(true) || self.made_by(attempt).is_some()) {
-            self.fill(&system);
-            return;
+        if place != Place::Earlier {
+            self.readable(system);
         }
-        let revision = revision_of(&system, self.ran_at(system.path.as_ref()));
-        self.run(revision, (system.path, system.number), how(attempt.kind), attempt.ordinal);
-    }
-
-    /// A heartbeat names the running system. True where that is news.
-    pub(super) fn system_seen(&mut self, system: &RunningSystem) -> bool {
-        if *system == RunningSystem::default() {
-            return false;
-        }
-        let news = self.held_against(system);
-        self.settle(system) | news
-    }
-
-    /// What a host names, held against what is known to run. A change belongs to the attempt whose outcome is
-    /// not known yet, if there is one.
-    fn held_against(&mut self, system: &RunningSystem) -> bool {
-        let running = self.host.deployment.as_ref().map(|running| &running.generation);
-        if running.is_some_and(|running| !running.differs_from(system) && !self.ran_before(running, system)) {
-            return self.fill(system);
-        }
-        let mut revision = revision_of(system, self.ran_at(system.path.as_ref()));
-        let operations = self.host.operations();
-        let (how, stamp) = match (running, operations.open_attempt()) {
-            (None, _) => (How::Seen, 0),
-            (Some(_), None) => (How::Outside, operations.now_ordinal()),
-            (Some(_), Some(attempt)) => {
-                // It may have been built from the dirt that stood at the attempt's start.
-                let start = attempt.start.as_ref().and_then(|start| start.checkout.as_ref()?.revision());
-                let same =
-                    |start: &Revision| start.commit.zip(revision.commit).is_some_and(|(a, b)| a.same(&b));
-                if let Some(start) = start.filter(same).filter(|start| !start.dirt.is_clean()) {
-                    revision.dirt = start.dirt;
-                }
-                (how(attempt.kind), attempt.ordinal)
-            }
+        let said =
+            Said { system: system.cloned().unwrap_or_default(), commit, dirty, lock, trace: &ending.trace };
+        let (at, built) = match kind {
+            Deployer::Switch => (self.switched_to(&said), None),
+            Deployer::Rollback => self.rolled_to(&said),
         };
-        self.run(revision, (system.path.clone(), system.number), how, stamp);
+        let counts = self.counts(kind, &said, at.0.as_ref());
+        let built = built.unwrap_or_else(|| self.built(kind, &said, at.0.as_ref(), counts));
+        match place {
+            Place::Later => {
+                self.runs_now(kind, ending, at, built, counts);
+                self.mark_system(made);
+                self.tests_are_due();
+            }
+            Place::Open => {
+                let agrees = self.agrees(&at, &built);
+                if believe(Part::Told(()), agrees, None, place, End::Ok) == Belief::Unknown {
+                    self.not_known(Doubt::Unordered);
+                }
+                let past = self.host.past_mut();
+                past.doubt = past.clock;
+                self.ran_before(at, built, counts);
+                self.mark_system(made);
+            }
+            Place::Earlier => {
+                if !self.agrees(&at, &built) {
+                    let over = made.over.unwrap_or_default();
+                    let past = self.host.past_mut();
+                    past.doubt = past.doubt.max(over);
+                }
+                self.ran_before(at, built, counts);
+            }
+        }
         true
     }
 
-    /// Where a result did not say which path runs: the host names one that the history knows as something else.
-    /// The running system is the evidence.
-    fn ran_before(&self, running: &Generation, system: &RunningSystem) -> bool {
-        let same = |commit: Option<&Commit>| commit.zip(running.commit()).is_some_and(|(a, b)| a.same(b));
-        let path = system.path.as_ref().filter(|_| running.path.is_none() && !same(system.commit.as_ref()));
-        let path = path.map(|path| Target { number: None, path: Some(path.clone()) });
-        path.and_then(|path| find(self.host.earlier(), &path)).is_some_and(|earlier| !same(earlier.commit()))
+    /// A switch or rollback failed or was stopped.
+    pub(super) fn deploy_failed(
+        &mut self,
+        ending: &Ending,
+        activated: Option<bool>,
+        system: Option<&RunningSystem>,
+    ) -> bool {
+        let made = self.made(ending);
+        let place = made.place(self.host.deployment.as_ref().map(|_| self.host.past().marks.system));
+        let system = system.cloned().unwrap_or_default();
+        let another = self.host.deployment.as_ref().is_some_and(|now| now.generation.differs_from(&system));
+        // One that names another system than the one that ran has changed what runs, whatever it says.
+        let changed = if another { Changed::Yes } else { Changed::from(activated) };
+        if let Some(trace) = self.ended_trace(ending) {
+            // What it left is what it says, else the first path named since it was over (K6).
+            trace.left = system.path.clone().or(trace.left.take());
+        }
+        if changed != Changed::No {
+            let past = self.host.past_mut();
+            past.doubt = past.doubt.max(ending.trace.over.unwrap_or(past.clock));
+        } else if let (true, Some((tests, itself))) = (ending.newest, ending.trace.before_end) {
+            // That it ended without a result cast the doubt, and now it says that it changed nothing.
+            let past = self.host.past_mut();
+            past.doubt = if Some(past.doubt) == ending.trace.over { tests } else { past.doubt };
+            if let Some(running) = &mut self.host.deployment {
+                running.doubt = running.doubt.and(itself);
+            }
+        }
+        let told = if system.path.is_some() || another { Part::Told(system) } else { Part::Silent };
+        match believe(told, false, None, place, End::Failed(changed)) {
+            Belief::Stands | Belief::Agreed => {}
+            Belief::Is(system) => {
+                self.readable(Some(&system));
+                let running = self.host.deployment.as_ref().and_then(|now| now.generation.path.as_ref());
+                if system.path.is_some() && system.path.as_ref() == running {
+                    self.now_known();
+                } else {
+                    let (revision, named) = self.built_by(&system, Some(&ending.trace));
+                    self.run(revision, named, (system.path, system.number), self.how_of(ending));
+                }
+                self.mark_system(made);
+            }
+            Belief::Unknown | Belief::Unreadable => {
+                let running = self.host.deployment.as_ref().and_then(|now| now.generation.path.as_ref());
+                let seen = running.is_some() && ending.trace.first_other.as_ref() == running;
+                if changed == Changed::Yes && place == Place::Later && !seen {
+                    self.run(Revision::unknown(), Named::Nobody, (None, None), self.how_of(ending));
+                    self.mark_system(made);
+                } else if let Some(running) = &mut self.host.deployment {
+                    running.doubt = Some(Doubt::MayHaveChanged);
+                }
+            }
+        }
+        true
     }
 
-    /// Another path than when a failed or unknown attempt started, from a system that says what it is, answers
-    /// for that attempt.
-    fn settle(&mut self, system: &RunningSystem) -> bool {
-        let (Some(path), Some(past)) = (&system.path, &mut self.host.past) else { return false };
-        let noted = past.operations.note_path(path);
-        let settled = past.operations.settle(Class::Attempt, |attempt| {
-            let another = attempt.operation.path.as_ref().is_some_and(|before| before != path);
-            attempt.outcome != Outcome::Ok && another && system.commit.is_some()
-        });
-        noted | settled
-    }
-
-    /// What a host adds about the system that it is known to run fills what is unknown. The number is the
-    /// host's to say; and where the system itself names another commit than a result did, the system is right.
-    fn fill(&mut self, system: &RunningSystem) -> bool {
-        let Some(running) = &mut self.host.deployment else { return false };
-        let generation = &mut running.generation;
-        let mut news = false;
-        if system.number.is_some() && generation.number != system.number {
-            generation.number = system.number;
-            news = true;
-        }
-        if system.path.is_some() && generation.path.is_none() {
-            generation.path.clone_from(&system.path);
-            news = true;
-        }
-        let before = &generation.revision;
-        let revision = match (system.commit, before.commit) {
-            (None, _) => None,
-            // More digits of the same commit: what is compared next is compared with them.
-            (Some(commit), Some(known)) if known.same(&commit) => (commit.digits() > known.digits())
-                .then(|| Revision { commit: Some(commit), ..Revision::clone(before) }),
-            (Some(commit), Some(_)) => Some(Revision { dirt: before.dirt, ..Revision::of(Some(commit)) }),
-            (Some(commit), None) => Some(Revision { commit: Some(commit), ..Revision::clone(before) }),
+    /// Where a switch says, or was seen, to have gone.
+    fn switched_to(&self, said: &Said<'_>) -> At {
+        // A success that names no system belongs to the first path named since its start that differs (K4).
+        let seen = || {
+            let first = said.trace.first_other.clone()?;
+            let running = self.host.deployment.as_ref()?.generation.path.as_ref();
+            (running == Some(&first)).then_some(first)
         };
-        if let Some(revision) = revision {
-            generation.revision = self.caches.revisions.intern(revision);
-            news = true;
-        }
-        if news {
-            self.one_entry_a_generation();
-        }
-        news
+        (said.system.path.clone().or_else(seen), said.system.number)
     }
 
-    /// The system that ran before runs still: only what it was built from moves on. Where it was first seen
-    /// while the attempt ran, the result completes that deployment.
-    fn moves_on(&mut self, revision: Revision, (path, number): Place, stamp: u32) {
+    /// The generation that a rollback went to: what it says runs; else what was seen to run while it ran; else what
+    /// it was sent to. A rollback's own `commit` makes no path known (K4).
+    fn rolled_to(&self, said: &Said<'_>) -> (At, Option<Built>) {
+        let named = Target { number: said.system.number, path: said.system.path.clone() };
+        let seen = self.switched_to(said).0.map(|path| Target { number: None, path: Some(path) });
+        let target = if named != Target::default() { Some(named) } else { seen.or_else(|| said.trace.to.as_deref().cloned()) };
+        let entry = target.as_ref().and_then(|target| self.ran(target));
+        let path = said.system.path.clone().or_else(|| entry.and_then(|entry| entry.path.clone()));
+        let number = said.system.number.or_else(|| entry.and_then(|entry| entry.number));
+        let known = entry.map(|entry| (Revision::clone(&entry.revision), entry.named));
+        let built = match (entry, said.system.commit) {
+            (Some(entry), Some(commit)) => own_word(entry, commit).or(known),
+            (Some(_), None) => known,
+            (None, Some(commit)) => Some((
+                Revision { commit: Some(commit), dirt: self.unseen_dirt(), ..Revision::default() },
+                Named::BySystem,
+            )),
+            // Where no path is told at all, its own word is all that there is.
+            (None, None) if path.is_none() && said.commit.is_some() => {
+                let dirt = said.dirty.map_or_else(|| self.unseen_dirt(), Dirt::from);
+                let lock = said.lock.map_or(Lock::Untold, Lock::Told);
+                Some((Revision { commit: said.commit, dirt, lock }, Named::ByResult))
+            }
+            (None, None) => Some((Revision::unknown(), Named::Nobody)),
+        };
+        ((path, number), built)
+    }
+
+    /// Whether a success says what its path was built from (K4). For a path that ran before it does only where its
+    /// start was seen, and no path but the first and the last since: a tool that undoes its own switch and exits
+    /// with 0 does not rename the path on which it ends (W2). Where the success names no path, and the one that was
+    /// seen ran before, its entry speaks.
+    fn counts(&self, kind: Deployer, said: &Said<'_>, path: Option<&StorePath>) -> bool {
+        let Some(path) = path else { return true };
+        let trace = said.trace;
+        if self.ran_at(path).is_none() {
+            return trace.start_seen() || !self.host.past().dropped || said.system.commit.is_some();
+        }
+        let came_with_it = trace.other_is_new && trace.first_other.as_ref() == Some(path);
+        let named = said.system.path.is_some() && kind == Deployer::Switch;
+        came_with_it || (named && trace.start_seen() && trace.saw_only(path))
+    }
+
+    /// What a switch built: its system's word, else its own, else the checkout that stood at its seen start. Dirt and
+    /// lock that it does not say are those of that checkout, where the commit is the same.
+    fn built(&self, kind: Deployer, said: &Said<'_>, path: Option<&StorePath>, counts: bool) -> Built {
+        let ran = path.and_then(|path| self.ran_at(path));
+        if let Some(ran) = ran.filter(|_| !counts) {
+            let known = (Revision::clone(&ran.revision), ran.named);
+            return said.system.commit.and_then(|commit| own_word(ran, commit)).unwrap_or(known);
+        }
+        if !counts && said.system.commit.is_none() {
+            return (Revision::unknown(), Named::Nobody);
+        }
+        let copy = said.trace.copy.as_ref().filter(|_| kind == Deployer::Switch && said.trace.start_seen());
+        let copy = copy.and_then(|copy| copy.revision());
+        let (commit, named) = match (said.system.commit, said.commit.or(copy.as_ref().and_then(|c| c.commit))) {
+            (Some(commit), _) => (Some(commit), Named::BySystem),
+            (None, Some(commit)) => (Some(commit), Named::ByResult),
+            (None, None) => (None, Named::Nobody),
+        };
+        let same = |revision: &Revision| revision.commit.zip(commit).is_some_and(|(a, b)| a.same(&b));
+        let copy = copy.filter(same);
+        let dirt = match (said.dirty, &copy) {
+            (Some(dirty), _) => dirty.into(),
+            (None, Some(copy)) => copy.dirt,
+            (None, None) if said.trace.start_seen() && !self.never_spoke_of_dirt() => Dirt::Unknown,
+            (None, None) => self.unseen_dirt(),
+        };
+        // A lock belongs to the commit that it was told with.
+        let own = said.commit.zip(commit).is_none_or(|(said, commit)| said.same(&commit));
+        let lock = match (said.lock.filter(|_| own), &copy) {
+            (Some(file), _) => Lock::Told(file),
+            (None, Some(copy)) => copy.lock,
+            (None, None) => Lock::Untold,
+        };
+        let contradicted = ran.is_some_and(|ran| ran.named == Named::Contradicted);
+        if let (true, true, Some(commit)) = (contradicted, said.trace.start_seen(), said.commit) {
+            return (Revision { commit: Some(commit), dirt, lock }, Named::ByResult);
+        }
+        // Its own word stands against a result's (K3); of the same commit, the result says the rest.
+        if let (Some(ran), Named::ByResult) = (ran, named)
+            && ran.named == Named::BySystem
+        {
+            let known = Revision::clone(&ran.revision);
+            return match known.commit.filter(|known| commit.is_some_and(|commit| commit.same(known))) {
+                Some(known) => (Revision { commit: Some(known), dirt, lock }, Named::BySystem),
+                None => (known, Named::BySystem),
+            };
+        }
+        if let (Some(ran), Some(commit)) = (ran, said.system.commit)
+            && let Named::BySystem | Named::Contradicted = ran.named
+            && !ran.commit().is_some_and(|known| known.same(&commit))
+        {
+            let known = (Revision::clone(&ran.revision), ran.named);
+            return own_word(ran, commit).unwrap_or(known);
+        }
+        (Revision { commit, dirt, lock }, named)
+    }
+
+    /// The dirt of a build whose start was not seen (W5). A result that is not in order may be of a build long ago.
+    fn unseen_dirt(&self) -> Dirt {
+        match (self.never_spoke_of_dirt(), self.in_order() && !self.host.dirt_window) {
+            (true, _) => Dirt::Untold,
+            (false, true) => Dirt::Clean,
+            (false, false) => Dirt::Unknown,
+        }
+    }
+
+    /// The newest word on what runs is this success.
+    fn runs_now(&mut self, kind: Deployer, ending: &Ending, (path, number): At, built: Built, counts: bool) {
+        let (revision, named) = built;
+        let running = self.host.deployment.as_ref();
+        let same = path.is_some() && running.is_some_and(|running| running.generation.path == path);
+        let names_paths = running.is_some_and(|running| running.generation.path.is_some());
+        if !counts && ending.trace.first_other.is_some() {
+            // It ends where it began, and another path ran in between: no honest run fits (W2).
+            let clock = self.host.past().clock;
+            self.host.past_mut().doubt = clock;
+        }
+        if same {
+            // The system that ran before runs still: only what it was built from moves on.
+            self.moves_on(revision, named, number);
+        } else {
+            if path.is_none()
+                && names_paths
+                && let Some(trace) = self.ended_trace(ending)
+            {
+                trace.awaits_path = true;
+            }
+            let how = if kind == Deployer::Rollback { How::Rollback } else { How::Switch };
+            self.run(revision, named, (path, number), how);
+        }
+    }
+
+    /// The system that ran before runs still.
+    fn moves_on(&mut self, revision: Revision, named: Named, number: Option<crate::event::GenerationNumber>) {
         let Some(running) = &mut self.host.deployment else { return };
-        running.stamp = stamp;
+        running.doubt = None;
         let generation = &mut running.generation;
         generation.revision = self.caches.revisions.intern(revision);
-        generation.path = path.or(generation.path.take());
+        generation.named = named;
         generation.number = number.or(generation.number);
         self.one_entry_a_generation();
     }
 
-    /// A new deployment: what ran until now moves into the history.
-    fn run(&mut self, revision: Revision, (path, number): Place, how: How, stamp: u32) {
-        let before = self.host.deployment.take();
+    fn now_known(&mut self) {
+        if let Some(running) = &mut self.host.deployment {
+            running.doubt = None;
+        }
+    }
+
+    /// What runs is not known any more.
+    fn not_known(&mut self, doubt: Doubt) {
+        if let Some(running) = &mut self.host.deployment {
+            running.doubt = Some(doubt);
+        }
+    }
+
+    /// Whether a success says what is known to run.
+    fn agrees(&self, (path, _): &At, (revision, _): &Built) -> bool {
+        self.host.deployment.as_ref().is_some_and(|running| {
+            let running = &running.generation;
+            let commit = running.commit().zip(revision.commit.as_ref()).is_some_and(|(a, b)| a.same(b));
+            match (path, &running.path) {
+                (Some(path), Some(running)) => path == running,
+                (Some(_) | None, Some(_) | None) => commit,
+            }
+        })
+    }
+
+    /// A success that is not the newest word on what runs still tells what its path was built from: where that is
+    /// new, it ran before. What the history knows, one whose place is open makes unknown if it differs (K4).
+    fn ran_before(&mut self, (path, number): At, (revision, named): Built, counts: bool) {
+        let Some(path) = path else { return };
+        if self.ran_at(&path).is_some() || !counts || named == Named::Nobody {
+            return;
+        }
+        let at = self.at;
         let generation = Generation {
             revision: self.caches.revisions.intern(revision),
-            path,
+            path: Some(path),
             number,
-            at: self.at,
-            how,
+            at,
+            how: How::Switch,
+            named,
             tests: TestVerdict::None,
-            deployment: before.as_ref().map_or(0, Deployment::count).saturating_add(1),
+            deployment: 0,
         };
-        if let Some(before) = before {
-            self.host.past_mut().earlier.push(before.generation);
-        }
-        self.host.deployment = Some(Deployment { generation, stamp });
+        self.host.past_mut().earlier.push(generation);
         self.one_entry_a_generation();
     }
 
-    /// One entry a generation, and at most [`HISTORY`] of them. What an earlier entry of the running generation
-    /// knows is kept.
-    fn one_entry_a_generation(&mut self) {
-        let (Some(running), Some(past)) = (&mut self.host.deployment, &mut self.host.past) else { return };
-        let now = &mut running.generation;
-        past.earlier.retain(|earlier| {
-            if !earlier.is(now) {
-                return true;
-            }
-            now.number = now.number.or(earlier.number);
-            if now.path.is_none() {
-                now.path.clone_from(&earlier.path);
-            }
-            if now.revision.commit.is_none() && now.revision.dirt != Dirt::Dirty {
-                now.revision = Arc::clone(&earlier.revision);
-            }
-            if now.tests == TestVerdict::None {
-                now.tests = earlier.tests;
-            }
-            false
-        });
-        let surplus = (past.earlier.len() + 1).saturating_sub(HISTORY);
-        past.earlier.drain(..surplus);
-    }
-
-    /// Something later than this attempt made what runs.
-    fn overtaken(&self, attempt: &Operation) -> bool {
-        self.host.deployment.as_ref().is_some_and(|running| running.stamp > attempt.ordinal)
-    }
-
-    /// What runs, where this attempt made it: it was first seen while the attempt ran.
-    fn made_by(&self, attempt: &Operation) -> Option<&Deployment> {
-        self.host.deployment.as_ref().filter(|running| running.stamp == attempt.ordinal)
-    }
-
-    /// Whether a result with this path speaks of the system that is known to run.
-    fn runs_already(&self, attempt: &Operation, path: Option<&StorePath>) -> bool {
-        let running = self.host.deployment.as_ref().and_then(|running| running.generation.path.as_ref());
-        match (path, running) {
-            (Some(path), Some(running)) => path == running,
-            (Some(_) | None, Some(_) | None) => self.made_by(attempt).is_some(),
+    /// Tests follow a switch or rollback by themselves.
+    fn tests_are_due(&mut self) {
+        let tests = self.host.tests;
+        let Some(deployment) = self.host.deployment.as_ref().map(|deployment| deployment.count()) else { return };
+        if tests.enabled && tests.auto_run {
+            let clock = self.tick();
+            let position = self.position;
+            self.host.past_mut().tests_due = Some(TestsDue { position, deployment, clock });
         }
-    }
-
-    /// The generation that a rollback went to: what it says runs; else what was seen to run while it ran; else
-    /// what it was sent to.
-    fn rolled_to(&self, attempt: &Operation, system: &RunningSystem) -> Option<Generation> {
-        let said = Target { number: system.number, path: system.path.clone() };
-        if said != Target::default() {
-            return self.ran(&said).cloned();
-        }
-        if let Some(running) = self.made_by(attempt) {
-            return Some(running.generation.clone());
-        }
-        self.ran(attempt.to.as_ref()?).cloned()
     }
 
     /// The generation, running or earlier, that a target names.
@@ -274,16 +352,11 @@ impl Taking<'_> {
         running.filter(|running| running.matches(target)).or_else(|| find(self.host.earlier(), target))
     }
 
-    /// The generation, running or earlier, that lies at a path.
-    fn ran_at(&self, path: Option<&StorePath>) -> Option<&Generation> {
-        self.ran(&Target { number: None, path: Some(path?.clone()) })
+    fn how_of(&self, ending: &Ending) -> How {
+        self.host.operations().ended().get(ending.index).map_or(How::Switch, |ended| how(ended.kind))
     }
-}
 
-/// How a change came about that belongs to an attempt.
-const fn how(kind: Kind) -> How {
-    match kind {
-        Kind::Rollback => How::Rollback,
-        Kind::Switch | Kind::Pull | Kind::Test => How::Switch,
+    fn ended_trace(&mut self, ending: &Ending) -> Option<&mut Trace> {
+        self.host.past_mut().operations.ended_trace_mut(ending.index)
     }
 }

@@ -1,9 +1,12 @@
 //! The only code that changes state: one record in, what may look different out.
 
+mod checkout;
 mod deploy;
 mod report;
 mod repository;
 mod requested;
+mod system;
+mod tests;
 
 use alloc::vec::Vec;
 
@@ -40,6 +43,8 @@ pub struct Offered {
 pub enum HostChange {
     /// It was heard, and nothing else is new.
     Heard,
+    /// Its row looks the same, but later words are judged by this one: the log has to know it (CORE-006 K10).
+    Noted,
     /// Its row may look different.
     Row,
 }
@@ -69,7 +74,7 @@ impl Changes {
     /// replay without it gives the same matrix but for when hosts were last heard.
     #[must_use]
     pub fn is_news(&self) -> bool {
-        self.reach != Reach::Host || matches!(self.host, Some((_, HostChange::Row)))
+        self.reach != Reach::Host || matches!(self.host, Some((_, HostChange::Row | HostChange::Noted)))
     }
 }
 
@@ -160,14 +165,27 @@ impl Fleet {
         let at = self.facts.at;
         let first = host.heard.replace(at).is_none();
         let before = before(host);
-        let expired = host.expire(at);
-        if let Some(origin) = &report.origin {
-            host.past_mut().note_origin(origin);
-        }
         // Which sessions are remembered decides what is a duplicate: a log has to know that too.
-        let other_session = sequence == Some(Sequence::OtherSession);
-        let news = self.take_report(index, report, at) | first | expired | other_session;
-        self.changed(index, &before, news)
+        let mut noted = sequence == Some(Sequence::OtherSession);
+        let session = match &report.origin {
+            Some(origin) => Some(host.past_mut().note_origin(origin)),
+            None => {
+                noted |= host.past.as_mut().is_some_and(|past| past.note_without_origin());
+                None
+            }
+        };
+        let taken = self.take_report(index, report, session, at);
+        let ordered = report.op.is_none() || report.said.ends().is_none();
+        if session.is_some() && ordered {
+            noted |= self.facts.hosts[index as usize].past_mut().anchor();
+        }
+        let change = match taken {
+            HostChange::Row => HostChange::Row,
+            HostChange::Noted | HostChange::Heard if first => HostChange::Row,
+            HostChange::Heard if noted => HostChange::Noted,
+            HostChange::Noted | HostChange::Heard => taken,
+        };
+        self.changed(index, &before, change)
     }
 
     fn apply_decision(&mut self, decision: &Decision, slot: Option<u32>) -> Changes {
@@ -187,7 +205,7 @@ impl Fleet {
                 {
                     past.tests_due = None;
                 }
-                self.changed(index, &before, true)
+                self.changed(index, &before, HostChange::Row)
             }
             Decision::HostRemoved { host } => {
                 let index = slot.unwrap_or_else(|| self.host_slot(host, &ChannelName::main()));
@@ -195,7 +213,7 @@ impl Fleet {
                 let before = before(host);
                 *host = Host::new(host.id.clone(), host.channel);
                 host.membership = Membership::Removed;
-                self.changed(index, &before, true)
+                self.changed(index, &before, HostChange::Row)
             }
             Decision::AgentReleased { version } => {
                 let changed = self.facts.released.as_ref() != Some(version);
@@ -214,8 +232,7 @@ impl Fleet {
     }
 
     /// Keeps what is derived from a host's facts in step with them, and says how far the change reaches.
-    fn changed(&mut self, index: u32, before: &Before, news: bool) -> Changes {
-        let change = if news { HostChange::Row } else { HostChange::Heard };
+    fn changed(&mut self, index: u32, before: &Before, change: HostChange) -> Changes {
         let mut changes = Changes { host: Some((HostIndex(index), change)), reach: Reach::Host };
         let host = &self.facts.hosts[index as usize];
         let (commit, channel) = (host.deployed_commit(), host.channel);
@@ -255,11 +272,4 @@ impl Fleet {
 
 fn before(host: &Host) -> Before {
     Before { active: host.is_active(), commit: host.deployed_commit(), channel: host.channel }
-}
-
-impl Host {
-    /// Ends what has run out of time. True where anything has.
-    fn expire(&mut self, at: Timestamp) -> bool {
-        self.past.as_mut().is_some_and(|past| past.operations.expire(at))
-    }
 }

@@ -1,17 +1,16 @@
-//! What a host reports.
+//! What a host reports: each word is taken apart here, and goes to the facts that it speaks of.
 
 use alloc::boxed::Box;
-use alloc::sync::Arc;
 
-use super::deploy::Deployed;
+use super::HostChange;
 use crate::channel::Channel;
-use crate::checkout::{CheckoutNews, Sighting};
-use crate::event::{Heartbeat, Kind, Reading, Report, RequestKind, RunningSystem, Said, Target};
+use crate::checkout::Sighting;
+use crate::event::{Heartbeat, Kind, Reading, Report, RequestKind, Said, Target};
 use crate::fleet::{Caches, Fleet};
-use crate::generation::TestVerdict;
-use crate::host::{Host, SystemField};
+use crate::host::{Host, SessionPlace};
 use crate::id::{OpId, Version};
-use crate::operation::{Class, Ended, Operation, Outcome, Scene};
+use crate::knowledge::{Clock, Made};
+use crate::operation::{Class, Ended, Ending, KnownBy, Operation, Outcome, Owner, Trace};
 use crate::text::Text;
 use crate::time::{Span, Timestamp};
 
@@ -19,60 +18,56 @@ use crate::time::{Span, Timestamp};
 pub(super) struct Taking<'a> {
     pub(super) host: &'a mut Host,
     pub(super) caches: &'a mut Caches,
-    channel: &'a Channel,
+    pub(super) channel: &'a Channel,
     op: Option<&'a OpId>,
+    /// Where the report stands in its producer's session. `None` where it says no session.
+    session: Option<SessionPlace>,
+    /// Whether later words are judged by this one, though nothing may look different.
+    pub(super) noted: bool,
     pub(super) at: Timestamp,
     pub(super) position: u64,
 }
 
 impl Fleet {
-    /// Takes what a host says. True where it is news.
-    pub(super) fn take_report(&mut self, index: u32, report: &Report, at: Timestamp) -> bool {
+    /// Takes what a host says.
+    pub(super) fn take_report(
+        &mut self,
+        index: u32,
+        report: &Report,
+        session: Option<SessionPlace>,
+        at: Timestamp,
+    ) -> HostChange {
         let host = &mut self.facts.hosts[index as usize];
         let channel = &self.facts.channels[host.channel as usize];
         let position = self.facts.position;
-        let taking = Taking { host, caches: &mut self.caches, channel, op: report.op.as_ref(), at, position };
+        let caches = &mut self.caches;
+        let op = report.op.as_ref();
+        let taking = Taking { host, caches, channel, op, session, noted: false, at, position };
         taking.take(&report.said)
     }
 }
 
 impl Taking<'_> {
-    fn take(mut self, said: &Said) -> bool {
+    fn take(mut self, said: &Said) -> HostChange {
         let news = match said {
             Said::Heartbeat(heartbeat) => self.heartbeat(heartbeat),
             Said::Started { kind, timeout_s, to } => self.started(*kind, *timeout_s, to.as_ref()),
-            Said::PullOk { commit, lock_hash, dirty } => {
-                let news = CheckoutNews {
-                    commit: Reading::Told(*commit),
-                    dirty: (*dirty).into(),
-                    lock_hash: (*lock_hash).into(),
-                };
-                self.pull_ok(&news)
-            }
+            Said::PullOk { commit, lock_hash, dirty } => self.pull_ok(*commit, *dirty, *lock_hash),
             Said::PullFail { exit_code, error } => {
-                self.failed(Kind::Pull, *exit_code, error.clone(), None).is_some()
+                let outcome = Outcome::Failed { exit_code: *exit_code, error: error.clone(), activated: None };
+                self.result(Kind::Pull, outcome).is_some_and(|pull| self.pull_failed(&pull))
             }
             Said::DeployOk { kind, commit, lock_hash, dirty, system } => {
-                let ended = self.result((*kind).into(), Outcome::Ok);
-                ended.is_some_and(|ended| {
-                    self.readable(system.as_deref());
-                    let said = Deployed {
-                        system: system.as_deref(),
-                        commit: *commit,
-                        dirty: *dirty,
-                        lock_hash: *lock_hash,
-                    };
-                    self.deployed(&ended.operation, *kind, &said);
-                    true
+                let ending = self.result((*kind).into(), Outcome::Ok);
+                ending.is_some_and(|ending| {
+                    let (commit, dirty, lock) = (*commit, *dirty, *lock_hash);
+                    self.deploy_ok(*kind, &ending, system.as_deref(), commit, dirty, lock)
                 })
             }
             Said::DeployFail { kind, exit_code, error, activated, system } => {
-                let ended = self.failed((*kind).into(), *exit_code, error.clone(), *activated);
-                ended.is_some_and(|ended| {
-                    self.readable(system.as_deref());
-                    self.ended_badly(&ended.operation, *activated, system.as_deref());
-                    true
-                })
+                let (exit_code, error, activated) = (*exit_code, error.clone(), *activated);
+                let ending = self.result((*kind).into(), Outcome::Failed { exit_code, error, activated });
+                ending.is_some_and(|ending| self.deploy_failed(&ending, activated, system.as_deref()))
             }
             Said::TestPass { total } => self.tested(Outcome::Passed { total: *total }),
             Said::TestFail { passed, total, failed, error } => self.tested(Outcome::TestsFailed {
@@ -84,49 +79,48 @@ impl Taking<'_> {
             Said::OpRejected { kind, .. } => self.rejected(*kind),
             Said::OpStopped { kind, by, activated } => self.stopped(*kind, by.clone(), *activated),
         };
+        if news
+            && self.in_order()
+            && let Some(kind) = said.ends()
+        {
+            self.note_runs(Some(kind));
+        }
         if news && let Some(past) = &mut self.host.past {
             past.operations.stop_done();
             self.host.drop_stale_tests();
         }
-        news
+        match (news, self.noted) {
+            (true, _) => HostChange::Row,
+            (false, true) => HostChange::Noted,
+            (false, false) => HostChange::Heard,
+        }
     }
 
     /// `running` is applied before `system`; what is not mentioned is no news.
     fn heartbeat(&mut self, heartbeat: &Heartbeat) -> bool {
         let mut news = self.refreshed();
+        let marks = self.host.past().marks;
         if let Some(claim) = heartbeat.running {
             news |= self.claimed(claim);
         }
         news |= self.version(&heartbeat.agent_version);
-        if heartbeat.commit != Reading::Absent
-            && let Some(past) = &mut self.host.past
-        {
-            news |= past.operations.note_checkout();
+        news |= self.checkout_seen(heartbeat);
+        news |= self.system_seen(&heartbeat.system, heartbeat.running.flatten());
+        match heartbeat.running {
+            None => {}
+            Some(Some(kind)) => {
+                self.note_still_running(kind);
+                self.note_runs(Some(kind));
+            }
+            Some(None) => self.note_runs(None),
         }
-        news |= self.checkout(&CheckoutNews {
-            commit: heartbeat.commit,
-            dirty: heartbeat.dirty,
-            lock_hash: heartbeat.lock_hash,
-        });
-        news | self.system(&heartbeat.system)
+        self.noted |= self.host.past().marks != marks;
+        news
     }
 
     /// A heartbeat is what a refresh asks for.
     fn refreshed(&mut self) -> bool {
         self.host.past.as_mut().is_some_and(|past| past.operations.refresh.take().is_some())
-    }
-
-    fn claimed(&mut self, claim: Option<Kind>) -> bool {
-        // A host of which no operation was ever seen, and that runs none, has nothing to end.
-        if claim.is_none() && self.host.past.is_none() {
-            return false;
-        }
-        let noticed = claim.map(|kind| {
-            let noticed = Some(self.scene());
-            Operation { noticed, op: None, ..self.operation(kind, None) }
-        });
-        let at = self.at;
-        self.host.past_mut().operations.claimed(noticed, at)
     }
 
     fn version(&mut self, version: &Reading<Version>) -> bool {
@@ -145,105 +139,56 @@ impl Taking<'_> {
         news
     }
 
-    /// What is said of the checkout. A commit that is the desired one answers for a pull that did not succeed.
-    fn checkout(&mut self, news: &CheckoutNews) -> bool {
-        let before = self.host.checkout.as_deref();
-        let after = before.cloned().unwrap_or_default().after(news);
-        let mut changed = before.map_or(after != Default::default(), |before| *before != after);
-        if changed {
-            self.host.checkout = Some(self.caches.checkouts.intern(after));
-        }
-        let desired = self.channel.desired().map(|desired| desired.commit);
-        let arrived = news.commit.told().zip(desired).is_some_and(|(commit, desired)| commit.same(&desired));
-        if arrived && let Some(past) = &mut self.host.past {
-            changed |= past.operations.settle(Class::Pull, |pull| pull.outcome != Outcome::Ok);
-        }
-        changed
-    }
-
-    fn system(&mut self, system: &Reading<Box<RunningSystem>>) -> bool {
-        let field = match system {
-            Reading::Absent => return false,
-            // Nothing was read, so nothing that could not be read before is readable now.
-            Reading::Told(system) if **system == RunningSystem::default() => return false,
-            Reading::Unreadable => SystemField::Unreadable,
-            Reading::Told(_) => SystemField::Readable,
+    /// A heartbeat says what runs: that ends everything else, and is noticed where nothing is known to run.
+    fn claimed(&mut self, claim: Option<Kind>) -> bool {
+        let ended = match self.host.operations().open() {
+            Some(open) if Some(open.kind) == claim => return false,
+            Some(_) => {
+                self.end_open(Outcome::Lost);
+                true
+            }
+            None => false,
         };
-        let news = core::mem::replace(&mut self.host.system, field) != field;
-        match system {
-            Reading::Told(system) => self.system_seen(system) | news,
-            Reading::Absent | Reading::Unreadable => news,
-        }
-    }
-
-    /// A result named the system: whatever could not be read before, this could.
-    fn readable(&mut self, system: Option<&RunningSystem>) {
-        if system.is_some_and(|system| *system != RunningSystem::default()) {
-            self.host.system = SystemField::Readable;
-        }
+        let Some(kind) = claim else { return ended };
+        let clock = self.tick();
+        // While an ordered test has not ended, `running` speaks of it (W3).
+        let (op, after) = self.ordered_test(kind).map_or((None, self.begun_after(kind)), |(op, asked)| {
+            (Some(op), asked)
+        });
+        let trace = Trace { known_by: KnownBy::Notice, heard: clock, after, ..self.scene() };
+        let operation = Operation { op, ..self.operation(kind, trace) };
+        self.host.past_mut().operations.begin(operation);
+        true
     }
 
     fn started(&mut self, kind: Kind, timeout_s: Option<u32>, to: Option<&Target>) -> bool {
-        let scene = self.scene();
         let op = self.op;
-        let mut operation = Operation { start: Some(scene), ..self.operation(kind, to) };
+        if self.host.operations().knows_start(kind, op) {
+            return false;
+        }
+        let asked = self.host.past_mut().operations.delivered(kind, op);
+        self.end_open(Outcome::Overtaken);
+        self.note_runs(Some(kind));
+        let clock = self.tick();
+        let copy = self.checkout_copy();
+        // A target counts for what is told under the id that was sent there (K7).
+        let to = to.cloned().or_else(|| asked.as_ref().and_then(|asked| asked.target())).map(Box::new);
+        let trace = Trace { known_by: KnownBy::Start, heard: clock, after: clock, copy, to, ..self.scene() };
+        let mut operation = self.operation(kind, trace);
         if let Some(seconds) = timeout_s {
             operation.deadline = self.at + Span::from_secs(seconds.into());
         }
-        let operations = &mut self.host.past_mut().operations;
-        let asked = operations.delivered(kind, op);
-        operation.to = operation.to.or_else(|| asked.as_ref().and_then(|asked| asked.target()));
-        operations.start(operation) | asked.is_some()
-    }
-
-    fn pull_ok(&mut self, news: &CheckoutNews) -> bool {
-        let Some(pull) = self.result(Kind::Pull, Outcome::Ok) else { return false };
-        // A late result says where the checkout was before the later pull, and before the host told it itself.
-        if self.host.operations().is_last(&pull.operation) && !pull.told_since {
-            self.checkout(news);
-        }
+        self.host.past_mut().operations.begin(operation);
         true
     }
 
-    fn failed(
-        &mut self,
-        kind: Kind,
-        exit_code: Option<i32>,
-        error: Option<Text>,
-        activated: Option<bool>,
-    ) -> Option<Ended> {
-        self.result(kind, Outcome::Failed { exit_code, error, activated })
+    /// A result: the operation that it ends, or nothing for a duplicate.
+    pub(super) fn result(&mut self, kind: Kind, outcome: Outcome) -> Option<Ending> {
+        let failing = outcome.is_failure();
+        self.ended_by_word(kind, outcome, failing, false)
     }
 
-    fn tested(&mut self, outcome: Outcome) -> bool {
-        let verdict = match &outcome {
-            Outcome::Passed { total: 1.. } => Some(TestVerdict::Passed),
-            Outcome::TestsFailed { .. } => Some(TestVerdict::Failed),
-            Outcome::Passed { .. }
-            | Outcome::Ok
-            | Outcome::Failed { .. }
-            | Outcome::Stopped { .. }
-            | Outcome::Expired { .. }
-            | Outcome::Lost
-            | Outcome::Overtaken => None,
-        };
-        let Some(run) = self.result(Kind::Test, outcome) else { return false };
-        let tested = run.tested;
-        let doubtful = self.host.operations().doubt_since(run.doubted_from());
-        let current = self.host.deployment.as_ref().is_some_and(|now| Some(now.count()) == tested);
-        let running = self.host.deployment.iter_mut().map(|deployment| &mut deployment.generation);
-        let earlier = self.host.past.iter_mut().flat_map(|past| &mut past.earlier);
-        // What may have been tested under another system is no proof that this one works.
-        let verdict = verdict.filter(|verdict| *verdict == TestVerdict::Failed || (current && !doubtful));
-        if let Some(verdict) = verdict
-            && let Some(generation) = running.chain(earlier).find(|g| Some(g.deployment) == tested)
-        {
-            generation.tests = verdict;
-        }
-        true
-    }
-
-    /// A refusal ends that operation only, and nothing was tried (CORE-006, field case F10).
+    /// A refusal ends nothing but its own request, and nothing was tried (CORE-006 K1, field case F10).
     fn rejected(&mut self, kind: RequestKind) -> bool {
         let op = self.op;
         let Some(past) = &mut self.host.past else { return false };
@@ -254,68 +199,204 @@ impl Taking<'_> {
     }
 
     fn stopped(&mut self, kind: Kind, by: Option<Text>, activated: Option<bool>) -> bool {
-        let operation = self.operation(kind, None);
-        let at = self.at;
         let op = self.op;
-        let operations = &mut self.host.past_mut().operations;
-        let waited = op.is_some() && operations.delivered(kind, op).is_some();
-        // What was stopped while it waited never ran, unless it may have changed what runs: then its start was
-        // lost on the way.
-        if waited && (activated == Some(false) || !kind.deploys()) {
-            return true;
+        let owner = self.host.operations().owner(kind, op, self.in_order(), true);
+        // What was stopped while it waited never ran, unless it may have changed what runs: then its start was lost
+        // on the way.
+        let waits = owner == Owner::Own
+            && op.is_some_and(|op| self.host.operations().waiting_for(kind).is_some_and(|p| p.op == *op));
+        if waits && (activated == Some(false) || !kind.deploys()) {
+            return self.host.past_mut().operations.delivered(kind, op).is_some();
         }
-        let Some(ended) = operations.stopped(operation, at, Outcome::Stopped { by, activated }) else {
-            return waited;
+        let Some(ending) = self.ended_by_word(kind, Outcome::Stopped { by, activated }, true, true) else {
+            return false;
         };
-        let operation = ended.operation.clone();
-        if kind.deploys() {
-            self.ended_badly(&operation, activated, None);
+        match Class::of(kind) {
+            Class::Pull => _ = self.pull_failed(&ending),
+            Class::Attempt => _ = self.deploy_failed(&ending, activated, None),
+            Class::Test => {}
         }
         true
     }
 
-    /// A result: the operation that it ends, or nothing for a duplicate.
-    fn result(&mut self, kind: Kind, outcome: Outcome) -> Option<Ended> {
-        let (op, at) = (self.op, self.at);
-        let mut operation = self.operation(kind, None);
-        // Who tested what runs without having been seen to start may have started before it ran.
-        let deployment = self.host.deployment.as_ref().filter(|deployment| deployment.by_attempt());
-        let tested = deployment.map(|deployment| deployment.count()).filter(|_| kind == Kind::Test);
-        let operations = &mut self.host.past_mut().operations;
-        if let Some(asked) = op.and_then(|op| operations.delivered(kind, Some(op))) {
-            operation.to = asked.target();
+    /// An operation has ended by a word that says how.
+    fn ended_by_word(&mut self, kind: Kind, outcome: Outcome, failing: bool, stop: bool) -> Option<Ending> {
+        let (op, at, in_order) = (self.op, self.at, self.in_order());
+        let owner = self.host.operations().owner(kind, op, in_order, failing);
+        let asked = match owner {
+            Owner::Duplicate => return None,
+            Owner::Ended(index) if stop && !self.host.operations().stop_counts(index) => return None,
+            Owner::Open | Owner::Ended(_) | Owner::Own => {
+                self.host.past_mut().operations.delivered(kind, op)
+            }
+        };
+        let ending = match owner {
+            Owner::Duplicate => return None,
+            Owner::Open => {
+                let mut open = *self.host.past_mut().operations.take_open()?;
+                open.op = open.op.or_else(|| op.cloned());
+                if let Some(asked) = &asked {
+                    open.trace.after = open.trace.after.max(asked.clock);
+                    open.trace.to = open.trace.to.or_else(|| asked.target().map(Box::new));
+                }
+                self.remember(Ended::new(open, at, outcome), true)
+            }
+            Owner::Ended(index) => self.host.past_mut().operations.end_late(index, at, outcome),
+            Owner::Own => {
+                if in_order {
+                    self.end_open(Outcome::Overtaken);
+                }
+                let clock = self.tick();
+                let after = match (&asked, self.due_test(kind)) {
+                    (Some(asked), _) => asked.clock,
+                    (None, Some(due)) => due,
+                    (None, None) if in_order => self.begun_after(kind),
+                    (None, None) => 0,
+                };
+                let to = asked.as_ref().and_then(|asked| asked.target()).map(Box::new);
+                let trace = Trace { after, heard: clock, to, ..self.scene() };
+                let own = self.operation(kind, trace);
+                // A pass of which nobody knows when it began hides nothing (K8).
+                let hides = !(kind == Kind::Test && !failing && after == 0);
+                self.remember(Ended::new(own, at, outcome), hides)
+            }
+        };
+        Some(ending)
+    }
+
+    fn remember(&mut self, ended: Ended, newest: bool) -> Ending {
+        let trace = ended.trace().cloned().unwrap_or_else(|| Trace::ended(0, 0));
+        let first = self.host.operations().last_ended(ended.class()).is_none();
+        let index = self.host.past_mut().operations.remember(ended, newest);
+        Ending { index, trace, newest: newest | first }
+    }
+
+    /// The operation that no word had ended is over: this word is after its end (W3).
+    fn end_open(&mut self, how: Outcome) {
+        let Some(past) = &mut self.host.past else { return };
+        let Some(mut open) = past.operations.take_open() else { return };
+        let clock = self.tick();
+        open.trace.over = Some(clock);
+        let class = open.class();
+        let (at, outcome) = if open.deadline <= self.at {
+            (open.deadline, Outcome::Expired { recorded: open.recorded })
+        } else {
+            (self.at, how)
+        };
+        let made = open.trace.made();
+        let doubt = self.host.deployment.as_ref().and_then(|deployment| deployment.doubt);
+        open.trace.before_end = Some((self.host.past().doubt, doubt));
+        _ = self.host.past_mut().operations.remember(Ended::new(*open, at, outcome), true);
+        match class {
+            Class::Pull => self.pull_lost(made),
+            Class::Attempt => self.attempt_lost(clock),
+            Class::Test => {}
         }
-        operations.result(operation, at, outcome, tested).cloned()
+    }
+
+    /// A heartbeat says that the operation that is known to run still runs: all words so far are from before its
+    /// end.
+    fn note_still_running(&mut self, kind: Kind) {
+        let Some(past) = &mut self.host.past else { return };
+        let start = past.operations.open().filter(|open| open.kind == kind && open.trace.start_seen());
+        if let Some(start) = start.map(|open| open.trace.after) {
+            past.marks.all().into_iter().for_each(|mark| mark.still_within(start));
+        }
+    }
+
+    /// A word says what runs, or that nothing does: a build or a test run whose start is not seen begins after the
+    /// last word that says that none ran (W5, K8).
+    fn note_runs(&mut self, kind: Option<Kind>) {
+        if kind != Some(Kind::Switch) {
+            let dirty = self.host.checkout().is_some_and(|checkout| !checkout.dirt.is_clean());
+            self.noted |= core::mem::replace(&mut self.host.dirt_window, dirty) != dirty;
+        }
+        if kind != Some(Kind::Test) {
+            self.noted |= match &mut self.host.past {
+                Some(past) => {
+                    let next = past.clock.saturating_add(1);
+                    core::mem::replace(&mut past.no_test, next) != next
+                }
+                None => !core::mem::replace(&mut self.host.no_test_heard, true),
+            };
+        }
+    }
+
+    /// After which words an operation begins whose start is not seen, and whose end comes in order.
+    fn begun_after(&self, kind: Kind) -> Clock {
+        match kind {
+            Kind::Test => self.host.past.as_ref().map_or(self.host.no_test_heard.into(), |past| past.no_test),
+            Kind::Pull | Kind::Switch | Kind::Rollback => 0,
+        }
+    }
+
+    /// The ordered test that has not ended, and what it begins after: somebody asked for it, or it is due.
+    fn ordered_test(&self, kind: Kind) -> Option<(OpId, Clock)> {
+        if kind != Kind::Test {
+            return None;
+        }
+        let past = self.host.past.as_deref()?;
+        let asked = past.operations.waiting_for(kind).map(|pending| (pending.op.clone(), pending.clock));
+        asked.or_else(|| past.tests_due.map(|due| (OpId::automatic_test(due.position), due.clock)))
+    }
+
+    /// What the automatic test run began after whose result is in hand (K8). `None` where it is of no such run.
+    fn due_test(&self, kind: Kind) -> Option<Clock> {
+        let (due, after) = self.ordered_test(kind)?;
+        (self.op == Some(&due)).then_some(after)
+    }
+
+    /// Whether this word is known to come in the order in which it was made (W3).
+    pub(super) fn in_order(&self) -> bool {
+        self.op.is_none() || self.session.is_some_and(|session| session.is_alone)
+    }
+
+    /// When the result in hand was made.
+    pub(super) fn made(&self, ending: &Ending) -> Made {
+        if self.in_order() {
+            return Made::IN_ORDER;
+        }
+        let Made { after, over } = ending.trace.made();
+        let by_session = self.session.map_or(0, |session| session.anchor.saturating_add(1));
+        Made { after: if ending.newest { after.max(by_session) } else { 0 }, over }
+    }
+
+    /// Words from now on are told apart from those so far.
+    pub(super) fn tick(&mut self) -> Clock {
+        let past = self.host.past_mut();
+        past.clock = past.clock.saturating_add(1);
+        past.clock
+    }
+
+    /// What stands now, for an operation first heard of now.
+    fn scene(&self) -> Trace {
+        let deployment = self.host.deployment.as_ref();
+        Trace {
+            deployment: deployment.map(|deployment| deployment.count()),
+            from: deployment.and_then(|deployment| deployment.generation.path.clone()),
+            ..Trace::ended(0, 0)
+        }
     }
 
     /// An operation first heard of now.
-    fn operation(&self, kind: Kind, to: Option<&Target>) -> Operation {
-        let path = self.host.deployment.as_ref().and_then(|deployment| deployment.generation.path.clone());
+    fn operation(&self, kind: Kind, trace: Trace) -> Operation {
         Operation {
-            ordinal: 0,
             kind,
             op: self.op.cloned(),
             started_at: self.at,
-            deadline: self.at + self.time_limit(kind),
-            start: None,
-            noticed: None,
-            path,
-            to: to.cloned(),
-        }
-    }
-
-    fn time_limit(&self, kind: Kind) -> Span {
-        match kind {
-            Kind::Pull => Span::from_mins(2),
-            Kind::Switch | Kind::Rollback | Kind::Test => Span::from_mins(30),
-        }
-    }
-
-    /// What stands now.
-    fn scene(&self) -> Scene {
-        Scene {
-            checkout: self.host.checkout.as_ref().map(Arc::clone),
-            deployment: self.host.deployment.as_ref().map(|deployment| deployment.count()),
+            deadline: self.at + time_limit(kind),
+            recorded: false,
+            settled: false,
+            trace,
         }
     }
 }
+
+/// How long an operation may take that does not say.
+const fn time_limit(kind: Kind) -> Span {
+    match kind {
+        Kind::Pull => Span::from_mins(2),
+        Kind::Switch | Kind::Rollback | Kind::Test => Span::from_mins(30),
+    }
+}
+

@@ -1,11 +1,11 @@
 //! What was asked for: pending until it starts, is refused, or lapses. Asking turns nothing blue.
 
-use super::{Changes, Reach, before};
+use super::{Changes, HostChange, Reach, before};
 use crate::event::RequestKind;
 use crate::fleet::Fleet;
-use crate::host::Membership;
+use crate::host::{Membership, Past};
 use crate::id::{Actor, OpId};
-use crate::operation::{Operations, Pending};
+use crate::operation::Pending;
 use crate::request::Ask;
 use crate::time::Timestamp;
 
@@ -20,7 +20,7 @@ impl Fleet {
         at: Timestamp,
     ) -> Changes {
         let deliver_by = deliver_by.unwrap_or(at + crate::decide::DELIVER_WITHIN);
-        let pending = Pending { op: op.clone(), by: by.clone(), ask: ask.clone(), at, deliver_by };
+        let pending = Pending { op: op.clone(), by: by.clone(), ask: ask.clone(), at, deliver_by, clock: 0 };
         match ask.kind() {
             RequestKind::MergePr | RequestKind::RevertPr => {
                 self.facts.forge = Some(pending);
@@ -31,23 +31,32 @@ impl Fleet {
                 Changes::reaching(Reach::Fleet)
             }
             RequestKind::Stop => {
-                self.take_on_host(slot, op, |operations| operations.stop = Some(pending.into()))
+                self.take_on_host(slot, op, |past| past.operations.stop = Some(pending.into()))
             }
             RequestKind::Refresh => {
-                self.take_on_host(slot, op, |operations| operations.refresh = Some(pending.into()))
+                self.take_on_host(slot, op, |past| past.operations.refresh = Some(pending.into()))
             }
             RequestKind::Pull | RequestKind::Switch | RequestKind::Test | RequestKind::Rollback => {
-                self.take_on_host(slot, op, |operations| operations.pending = Some(pending.into()))
+                self.take_on_host(slot, op, |past| {
+                    past.clock = past.clock.saturating_add(1);
+                    // What it replaces has lapsed, whether or not the log said so.
+                    if let Some(before) = past.operations.pending.take()
+                        && let Some(kind) = before.ask.operation()
+                    {
+                        past.operations.remember_lapsed(kind, before.op, before.clock, at);
+                    }
+                    past.operations.pending = Some(Pending { clock: past.clock, ..pending }.into());
+                })
             }
         }
     }
 
     /// Takes a request for a host, unless its operation has begun already.
-    fn take_on_host(&mut self, slot: Option<u32>, op: &OpId, take: impl FnOnce(&mut Operations)) -> Changes {
-        self.on_host(slot, |operations| {
-            let new = operations.begun(op).is_none();
+    fn take_on_host(&mut self, slot: Option<u32>, op: &OpId, take: impl FnOnce(&mut Past)) -> Changes {
+        self.on_host(slot, |past| {
+            let new = past.operations.begun(op).is_none();
             if new {
-                take(operations);
+                take(past);
             }
             new
         })
@@ -57,7 +66,7 @@ impl Fleet {
     /// id does not.
     pub(super) fn take_refusal(&mut self, slot: Option<u32>, op: &OpId, ask: &Ask) -> Changes {
         if ask.host().is_some() {
-            return self.on_host(slot, |operations| operations.withdraw(|p| p.op == *op && p.ask == *ask));
+            return self.on_host(slot, |past| past.operations.withdraw(|p| p.op == *op && p.ask == *ask));
         }
         let pending = [&self.facts.forge, &self.facts.look];
         if pending.into_iter().flatten().any(|p| p.op == *op && p.ask == *ask) {
@@ -77,23 +86,28 @@ impl Fleet {
     /// The log says that an operation's time ran out.
     pub(super) fn take_expiry(&mut self, slot: Option<u32>, op: &OpId, kind: RequestKind) -> Changes {
         let at = self.facts.at;
-        self.on_host(slot, |operations| {
-            operations.withdraw(|p| p.op == *op && p.ask.kind() == kind) | operations.expired(op, kind, at)
+        self.on_host(slot, |past| {
+            let operations = &mut past.operations;
+            let asked = operations.pending.as_deref().filter(|p| p.op == *op && p.ask.kind() == kind);
+            let lapsed = asked.and_then(|p| Some((p.ask.operation()?, p.clock)));
+            let withdrawn = operations.withdraw(|p| p.op == *op && p.ask.kind() == kind);
+            if let Some((kind, asked)) = lapsed {
+                operations.remember_lapsed(kind, op.clone(), asked, at);
+            }
+            withdrawn | operations.record_expiry(op, kind, at)
         })
     }
 
     /// Changes a known host's operations; a decision about operations makes no host known.
-    fn on_host(&mut self, slot: Option<u32>, change: impl FnOnce(&mut Operations) -> bool) -> Changes {
+    fn on_host(&mut self, slot: Option<u32>, change: impl FnOnce(&mut Past) -> bool) -> Changes {
         let Some(index) = slot else { return Changes::NOTHING };
-        let at = self.facts.at;
         let host = &mut self.facts.hosts[index as usize];
         if host.membership == Membership::Removed {
             return Changes::NOTHING;
         }
         let before = before(host);
-        let expired = host.expire(at);
-        let news = change(&mut host.past_mut().operations) | expired;
-        let changes = self.changed(index, &before, news);
+        let news = change(host.past_mut());
+        let changes = self.changed(index, &before, HostChange::Row);
         if news { changes } else { Changes::NOTHING }
     }
 }

@@ -4,13 +4,13 @@ use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
-use super::proof::checkout_commit_proven;
+use super::proof::{checkout_commit_proven, checkout_differs_in_commit, checkout_may_have_moved};
 use super::words::{
     cannot_see, checkout_commit, checkout_facts, desired_commit, desired_facts, distance, expired,
-    how_it_ended, standing_fact,
+    how_it_ended, standing_fact, why,
 };
 use super::{DesiredView, Evidence, Fact, reasons, view_part};
-use crate::checkout::{Dirt, Sighting};
+use crate::checkout::{Dirt, Doubt, Sighting};
 use crate::operation::{Class, Outcome, Standing};
 
 view_part! {
@@ -36,8 +36,14 @@ view_part! {
         Unreadable,
         /// Proven equal.
         Equal,
-        /// Not proven equal.
+        /// The desired one, of a tree that is not known to be clean.
+        Same,
+        /// Another one.
         Different,
+        /// A pull may have moved it, and nobody has told it since.
+        Doubtful,
+        /// Words on it disagree, and nothing tells which is newer.
+        Unordered,
     }
 
     /// Whether the checkout is exactly its commit.
@@ -48,6 +54,8 @@ view_part! {
         Dirty,
         /// That could not be read.
         Unreadable,
+        /// Nobody has told since it may have changed.
+        Doubtful,
     }
 }
 
@@ -87,6 +95,12 @@ reasons! {
     PullExpired = "G7" Error "pull-expired",
     /// The checkout is another commit.
     Differs = "G8" Outdated "differs",
+    /// A pull may have moved the checkout, and nobody has told it since (CORE-006 K2).
+    Doubtful = "G8" Outdated "doubtful",
+    /// Whether the checkout is clean has not been told since it may have changed (CORE-006 K2).
+    DirtUnknown = "G8" Outdated "dirt-unknown",
+    /// Words on the checkout disagree, and nothing tells which is newer (CORE-006 K1).
+    Unordered = "G8" Outdated "unordered",
 }
 
 /// The rule: the first that applies decides.
@@ -104,6 +118,9 @@ pub const fn judge(view: View) -> Reason {
         View { pull: Pull::Stopped, .. } => Reason::PullStopped,
         View { pull: Pull::Expired, .. } => Reason::PullExpired,
         View { pull: Pull::Quiet, commit: Commit::Different, .. } => Reason::Differs,
+        View { pull: Pull::Quiet, commit: Commit::Same, .. } => Reason::DirtUnknown,
+        View { pull: Pull::Quiet, commit: Commit::Doubtful, .. } => Reason::Doubtful,
+        View { pull: Pull::Quiet, commit: Commit::Unordered, .. } => Reason::Unordered,
     }
 }
 
@@ -116,21 +133,29 @@ impl View {
                 Outcome::Failed { .. } | Outcome::TestsFailed { .. } => Pull::Failed,
                 Outcome::Stopped { .. } => Pull::Stopped,
                 Outcome::Expired { .. } => Pull::Expired,
-                Outcome::Ok | Outcome::Passed { .. } | Outcome::Lost | Outcome::Overtaken => Pull::Quiet,
+                Outcome::Ok | Outcome::Passed { .. } | Outcome::Lost | Outcome::Overtaken | Outcome::Lapsed => {
+                    Pull::Quiet
+                }
             },
             Standing::None | Standing::Ended(_) => Pull::Quiet,
         };
         let checkout = evidence.host.checkout();
+        let doubt = checkout.and_then(|checkout| checkout.doubt);
         let commit = match checkout.map(|checkout| &checkout.commit) {
             None | Some(Sighting::Never) => Commit::Never,
             Some(Sighting::Unreadable) => Commit::Unreadable,
+            Some(Sighting::Known(_)) if doubt == Some(Doubt::Unordered) => Commit::Unordered,
+            Some(Sighting::Known(_)) if doubt == Some(Doubt::MayHaveChanged) => Commit::Doubtful,
             Some(Sighting::Known(_)) if checkout_commit_proven(evidence) => Commit::Equal,
-            Some(Sighting::Known(_)) => Commit::Different,
+            Some(Sighting::Known(_)) if checkout_may_have_moved(evidence) => Commit::Doubtful,
+            Some(Sighting::Known(_)) if checkout_differs_in_commit(evidence) => Commit::Different,
+            Some(Sighting::Known(_)) => Commit::Same,
         };
         let tree = match checkout.map_or(Dirt::Untold, |checkout| checkout.dirt) {
             Dirt::Untold | Dirt::Clean => Tree::Clean,
             Dirt::Dirty => Tree::Dirty,
-            Dirt::Unknown => Tree::Unreadable,
+            Dirt::Unreadable => Tree::Unreadable,
+            Dirt::Unknown => Tree::Doubtful,
         };
         Self { pull, commit, tree, desired: DesiredView::of(evidence.channel) }
     }
@@ -157,6 +182,13 @@ pub(super) fn sentence(reason: Reason, evidence: &Evidence<'_>) -> String {
         Reason::PullFailed | Reason::PullStopped | Reason::PullExpired => {
             format!("{}; Host: {host}, Latest: {latest}", pull_trouble(evidence))
         }
+        Reason::Doubtful => {
+            format!("Host: {host} when last told, Latest: {latest}; a pull may have moved it since")
+        }
+        Reason::DirtUnknown => {
+            format!("the checkout is at the desired {host}; whether it is clean has not been told since it may have changed")
+        }
+        Reason::Unordered => format!("Host: {host}, Latest: {latest}; {}", why(Doubt::Unordered)),
         Reason::Differs => {
             let commit = evidence.host.checkout().and_then(|checkout| checkout.commit.known());
             let distance = distance(evidence, commit).unwrap_or_else(|| "differs".to_string());

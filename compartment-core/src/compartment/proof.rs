@@ -4,6 +4,8 @@ use super::{Evidence, view_part};
 use crate::channel::{Availability, Channel, Desired, DesiredLock};
 use crate::checkout::{CheckoutLock, Dirt, Lock, Revision};
 use crate::commit::Commit;
+use crate::event::Kind;
+use crate::operation::Operation;
 
 view_part! {
     /// Whether the desired state can be seen.
@@ -55,7 +57,20 @@ fn lock_proven(lock: Lock, speaks: bool, commit_proven: bool, desired: &Desired)
 /// The checkout's commit is proven to be the desired one.
 pub(crate) fn checkout_commit_proven(evidence: &Evidence<'_>) -> bool {
     let checkout = evidence.host.checkout().zip(available(evidence.channel));
-    checkout.is_some_and(|(checkout, desired)| commit_proven(checkout.commit.known(), checkout.dirt, desired))
+    !checkout_may_have_moved(evidence)
+        && checkout.is_some_and(|(checkout, desired)| {
+            commit_proven(checkout.known_commit(), checkout.dirt, desired)
+        })
+}
+
+/// A pull has run out of time, and since it was first heard of nobody has told the checkout's commit or, where dirt
+/// was ever told, its dirt (CORE-006 K2). A deadline ends nothing on the host.
+pub(super) fn checkout_may_have_moved(evidence: &Evidence<'_>) -> bool {
+    let expired = |pull: &&Operation| pull.kind == Kind::Pull && pull.deadline <= evidence.now;
+    let Some(pull) = evidence.host.operations().open().filter(expired) else { return false };
+    let (marks, heard) = (evidence.host.past().marks, pull.trace.heard);
+    let dirt_told = evidence.host.checkout().is_some_and(|checkout| checkout.dirt != Dirt::Untold);
+    marks.commit.is_before(heard) || (dirt_told && marks.dirt.is_before(heard))
 }
 
 /// The checkout's lock is proven to be the desired one.
@@ -63,8 +78,18 @@ pub(crate) fn checkout_lock_proven(evidence: &Evidence<'_>) -> bool {
     let Some((checkout, desired)) = evidence.host.checkout().zip(available(evidence.channel)) else {
         return false;
     };
+    if checkout_may_have_moved(evidence) {
+        return false;
+    }
     let speaks = checkout.dirt.is_clean() || matches!(checkout.lock, CheckoutLock::ToldWithDirt(_));
     lock_proven(checkout.lock.of_commit(), speaks, checkout_commit_proven(evidence), desired)
+}
+
+/// The checkout's commit is known to be another one than the desired one.
+pub(super) fn checkout_differs_in_commit(evidence: &Evidence<'_>) -> bool {
+    let commit = evidence.host.checkout().and_then(|checkout| checkout.known_commit());
+    let desired = evidence.channel.desired();
+    commit.zip(desired).is_some_and(|(commit, desired)| !commit.same(&desired.commit))
 }
 
 /// The checkout is known to be something else than the desired state.
@@ -72,7 +97,7 @@ pub(super) fn checkout_differs(evidence: &Evidence<'_>) -> bool {
     let Some((checkout, desired)) = evidence.host.checkout().zip(available(evidence.channel)) else {
         return false;
     };
-    let commit = checkout.commit.known().is_some_and(|commit| !commit.same(&desired.commit));
+    let commit = checkout_differs_in_commit(evidence);
     let lock = checkout.lock.of_commit();
     commit || lock.hash().zip(desired.lock.hash()).is_some_and(|(told, wanted)| told != wanted)
 }

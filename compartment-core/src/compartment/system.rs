@@ -11,10 +11,10 @@ use super::proof::{
 };
 use super::words::{
     cannot_see, checkout_facts, checkout_lock_fact, deployed_facts, desired_commit, desired_facts,
-    desired_lock_fact, expired, field_fact, how_it_ended, standing_fact,
+    desired_lock_fact, expired, field_fact, how_it_ended, standing_fact, why,
 };
 use super::{DesiredView, Evidence, Fact, reasons, view_part};
-use crate::checkout::{Dirt, Sighting};
+use crate::checkout::{Dirt, Doubt, Sighting};
 use crate::event::Kind;
 use crate::generation::How;
 use crate::host::SystemField;
@@ -65,6 +65,10 @@ view_part! {
         Nothing,
         /// Something is, of an unknown commit.
         UnknownCommit,
+        /// It was, and something may have changed it since.
+        Doubtful,
+        /// Words on it disagree, and nothing tells which is newer.
+        Unordered,
         /// Something unknown, from an outside change.
         UnknownOutside,
         /// Another commit.
@@ -132,6 +136,10 @@ reasons! {
     Unreadable = "S7" Outdated "unreadable",
     /// The deployed commit is not known.
     DeployedUnknown = "S8" Outdated "deployed-unknown",
+    /// An attempt may have changed what runs, and nobody has told it since.
+    Doubtful = "S8" Outdated "doubtful",
+    /// Words on what runs disagree, and nothing tells which is newer (CORE-006 K1).
+    Unordered = "S8" Outdated "unordered",
     /// Pulled, and not switched.
     NotSwitched = "S9" Outdated "not-switched",
     /// Rolled back.
@@ -172,6 +180,8 @@ pub const fn judge(view: View) -> Reason {
         (_, Deployed::UnknownOutside) => Reason::OutsideChange,
         (Field::Unreadable, _) => Reason::Unreadable,
         (Field::Readable, Deployed::Nothing | Deployed::UnknownCommit) => Reason::DeployedUnknown,
+        (Field::Readable, Deployed::Doubtful) => Reason::Doubtful,
+        (Field::Readable, Deployed::Unordered) => Reason::Unordered,
         (Field::Readable, Deployed::OtherCommit) => Reason::NotSwitched,
         (Field::Readable, Deployed::RolledBack) => Reason::RolledBack,
         (Field::Readable, Deployed::Dirty) => Reason::DeployedDirty,
@@ -209,13 +219,14 @@ fn attempt(standing: Standing<'_>) -> Attempt {
         Standing::None => Attempt::None,
         Standing::Running(operation) if operation.kind == Kind::Rollback => Attempt::RollingBack,
         Standing::Running(_) => Attempt::Switching,
+        Standing::Expired(attempt) if attempt.settled => Attempt::Settled,
         Standing::Expired(_) => Attempt::Unknown,
         Standing::Ended(attempt) if attempt.settled => Attempt::Settled,
         Standing::Ended(attempt) => match attempt.outcome {
             Outcome::Ok | Outcome::Passed { .. } => Attempt::Succeeded,
             Outcome::Failed { .. } | Outcome::TestsFailed { .. } => Attempt::Failed,
             Outcome::Stopped { .. } => Attempt::Stopped,
-            Outcome::Expired { .. } | Outcome::Lost | Outcome::Overtaken => Attempt::Unknown,
+            Outcome::Expired { .. } | Outcome::Lost | Outcome::Overtaken | Outcome::Lapsed => Attempt::Unknown,
         },
     }
 }
@@ -224,6 +235,11 @@ fn deployed(evidence: &Evidence<'_>) -> Deployed {
     let Some(deployment) = evidence.host.deployment() else { return Deployed::Nothing };
     let generation = &deployment.generation;
     let revision = &*generation.revision;
+    match deployment.doubt {
+        Some(Doubt::MayHaveChanged) => return Deployed::Doubtful,
+        Some(Doubt::Unordered) => return Deployed::Unordered,
+        None => {}
+    }
     if revision.commit.is_none() {
         return if generation.how == How::Outside {
             Deployed::UnknownOutside
@@ -238,7 +254,7 @@ fn deployed(evidence: &Evidence<'_>) -> Deployed {
     }
     match revision.dirt {
         Dirt::Dirty => Deployed::Dirty,
-        Dirt::Unknown => Deployed::DirtUnknown,
+        Dirt::Unknown | Dirt::Unreadable => Deployed::DirtUnknown,
         Dirt::Untold | Dirt::Clean => {
             let proven = commit_proven(revision.commit.as_ref(), revision.dirt, desired)
                 && deployed_lock_proven(revision, desired);
@@ -265,6 +281,10 @@ pub(super) fn sentence(reason: Reason, evidence: &Evidence<'_>) -> String {
         Reason::DeployedUnknown => {
             "what the running system was built from is not known: switch once".to_string()
         }
+        Reason::Doubtful => {
+            format!("{deployed} ran when last told; an attempt may have changed it since, and nobody has told what runs")
+        }
+        Reason::Unordered => "what is said to run disagrees, and nothing tells which word is newer: report starts, or in one session".to_string(),
         Reason::NotSwitched => format!("pulled {desired}, but {deployed} runs: not switched"),
         Reason::RolledBack => format!("rolled back: {deployed} runs, {desired} is desired"),
         Reason::DeployedDirty => format!("{deployed} was deployed with changes that are in no commit"),
@@ -277,18 +297,22 @@ pub(super) fn sentence(reason: Reason, evidence: &Evidence<'_>) -> String {
 /// What keeps a checkout that is not known to differ from being proven.
 fn why_unproven(evidence: &Evidence<'_>) -> &'static str {
     let Some(checkout) = evidence.host.checkout() else { return "the host never reported it" };
+    if let Some(doubt) = checkout.doubt {
+        return why(doubt);
+    }
     match (checkout.commit, checkout.dirt) {
         (Sighting::Never, _) => "the host never reported its commit",
         (Sighting::Unreadable, _) => "its commit could not be read",
         (Sighting::Known(_), Dirt::Dirty) => "it has changes that are in no commit",
-        (Sighting::Known(_), Dirt::Unknown) => "whether it is clean could not be read",
+        (Sighting::Known(_), Dirt::Unreadable) => "whether it is clean could not be read",
+        (Sighting::Known(_), Dirt::Unknown) => "whether it is clean has not been told since it may have changed",
         (Sighting::Known(_), Dirt::Untold | Dirt::Clean) => "its lock could not be read",
     }
 }
 
 /// What of the checkout is not the desired state.
 fn differs(evidence: &Evidence<'_>, desired: &str) -> String {
-    let commit = evidence.host.checkout().and_then(|checkout| checkout.commit.known());
+    let commit = evidence.host.checkout().and_then(|checkout| checkout.known_commit());
     let wanted = evidence.channel.desired().map(|desired| &desired.commit);
     match commit.zip(wanted) {
         Some((commit, wanted)) if !commit.same(wanted) => {
@@ -314,7 +338,7 @@ fn running(doing: &str, evidence: &Evidence<'_>) -> String {
 fn attempt_trouble(evidence: &Evidence<'_>) -> String {
     match evidence.host.operations().last(Class::Attempt, evidence.now) {
         Standing::Expired(attempt) => expired(attempt),
-        Standing::Ended(attempt) => how_it_ended(attempt.operation.kind.as_str(), attempt),
+        Standing::Ended(attempt) => how_it_ended(attempt.kind.as_str(), attempt),
         Standing::None | Standing::Running(_) => "no deployment attempt has ended".to_string(),
     }
 }

@@ -48,6 +48,8 @@ view_part! {
         EarlierDeployment,
         /// An attempt since may have changed what runs.
         Doubtful,
+        /// Nothing tells when it began, so it may be of an earlier deployment.
+        Unordered,
         /// It does.
         Current,
     }
@@ -83,6 +85,8 @@ reasons! {
     EarlierDeployment = "T4" Outdated "earlier-deployment",
     /// An attempt since may have changed what runs.
     Doubtful = "T4" Outdated "doubtful",
+    /// Nothing tells when the last run began (CORE-006 K1, K8).
+    Unordered = "T4" Outdated "unordered",
     /// The outcome of the last run is not known.
     OutcomeUnknown = "T4" Outdated "outcome-unknown",
     /// There are no tests.
@@ -111,6 +115,7 @@ pub const fn judge(view: View) -> Reason {
         (_, _, Fit::Unreadable) => return Reason::SystemUnreadable,
         (_, _, Fit::EarlierDeployment) => return Reason::EarlierDeployment,
         (_, _, Fit::Doubtful) => return Reason::Doubtful,
+        (_, _, Fit::Unordered) => return Reason::Unordered,
         (_, _, Fit::Current) => {}
     }
     match (view.run, view.desired) {
@@ -137,7 +142,7 @@ impl View {
                 Outcome::TestsFailed { .. } | Outcome::Failed { .. } => Run::Failed,
                 Outcome::Stopped { .. } => Run::Stopped,
                 Outcome::Expired { .. } => Run::Expired,
-                Outcome::Ok | Outcome::Lost | Outcome::Overtaken => Run::Unknown,
+                Outcome::Ok | Outcome::Lost | Outcome::Overtaken | Outcome::Lapsed => Run::Unknown,
             },
         };
         let switch = if evidence.host.tests.enabled { Switch::Enabled } else { Switch::Disabled };
@@ -146,20 +151,23 @@ impl View {
 }
 
 fn fit(evidence: &Evidence<'_>, standing: Standing<'_>) -> Fit {
-    let Some(deployment) = evidence.host.deployment() else { return Fit::NothingDeployed };
-    let (tested, since) = match standing {
-        Standing::None | Standing::Running(_) => (None, 0),
-        Standing::Expired(run) => {
-            let start = run.start.as_ref();
-            (start.and_then(|start| start.deployment), start.map_or(0, |_| run.ordinal))
-        }
-        Standing::Ended(run) => (run.tested, run.doubted_from()),
+    let Some(_) = evidence.host.deployment() else { return Fit::NothingDeployed };
+    let (trace, passed) = match standing {
+        Standing::None | Standing::Running(_) => return Fit::Current,
+        Standing::Expired(run) => (Some(&run.trace), false),
+        Standing::Ended(run) => (run.trace(), matches!(run.outcome, Outcome::Passed { .. })),
     };
+    // A pass proves only what ran when it surely began; a failure speaks of what ran when it was heard of (K8).
+    let since = trace.map_or(0, |trace| if passed { trace.after } else { trace.after.max(trace.heard) });
+    let past = evidence.host.past();
+    let attempt = past.operations.open().is_some_and(|open| open.kind.deploys());
     if evidence.host.system == SystemField::Unreadable {
         Fit::Unreadable
-    } else if tested != Some(deployment.count()) {
+    } else if since == 0 {
+        Fit::Unordered
+    } else if past.changed >= since {
         Fit::EarlierDeployment
-    } else if evidence.host.operations().doubt_since(since) {
+    } else if past.doubt >= since || attempt {
         Fit::Doubtful
     } else {
         Fit::Current
@@ -187,6 +195,10 @@ pub(super) fn sentence(reason: Reason, evidence: &Evidence<'_>) -> String {
         Reason::Doubtful => {
             format!("{}, and what runs may have been changed since", last_run(evidence))
         }
+        Reason::Unordered => format!(
+            "{}, but nothing tells when that run began: report its start, or in one session",
+            last_run(evidence)
+        ),
         Reason::NoTests => "the host has no tests".to_string(),
         Reason::OutcomeUnknown | Reason::Failed | Reason::Stopped | Reason::Expired | Reason::Passed => {
             last_run(evidence)
@@ -224,6 +236,7 @@ fn last_run(evidence: &Evidence<'_>) -> String {
                 }
                 Outcome::Failed { .. } | Outcome::Ok => format!("the tests ended at {at}"),
                 Outcome::Lost => format!("the host came back at {at} without the tests' result"),
+                Outcome::Lapsed => format!("the tests were not heard to begin until {at}"),
                 Outcome::Overtaken => format!("something else started at {at} before the tests' result"),
             }
         }

@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 
 use super::{Evidence, Fact};
 use crate::channel::{Availability, Channel, DesiredLock};
-use crate::checkout::{CheckoutLock, Dirt, Lock, Sighting};
+use crate::checkout::{CheckoutLock, Dirt, Doubt, Lock, Sighting};
 use crate::commit::{Commit, LockFile};
 use crate::host::SystemField;
 use crate::operation::{Class, Ended, Operation, Outcome, Standing};
@@ -82,13 +82,17 @@ pub(super) fn checkout_facts(evidence: &Evidence<'_>) -> [Fact; 2] {
     let commit = match checkout.map(|checkout| &checkout.commit) {
         None | Some(Sighting::Never) => "never reported".to_string(),
         Some(Sighting::Unreadable) => "unreadable".to_string(),
-        Some(Sighting::Known(commit)) => commit.to_string(),
+        Some(Sighting::Known(commit)) => match checkout.and_then(|checkout| checkout.doubt) {
+            None => commit.to_string(),
+            Some(doubt) => format!("{commit} when last told; {}", why(doubt)),
+        },
     };
     let dirt = match checkout.map(|checkout| checkout.dirt) {
         None | Some(Dirt::Untold) => "never reported, counts as clean",
         Some(Dirt::Clean) => "clean",
         Some(Dirt::Dirty) => "dirty",
-        Some(Dirt::Unknown) => "unreadable",
+        Some(Dirt::Unreadable) => "unreadable",
+        Some(Dirt::Unknown) => "not known since it may have changed",
     };
     [Fact::new("checkout", commit), Fact::new("checkout is", dirt)]
 }
@@ -97,7 +101,7 @@ pub(super) fn checkout_facts(evidence: &Evidence<'_>) -> [Fact; 2] {
 pub(super) fn checkout_lock_fact(evidence: &Evidence<'_>) -> Fact {
     let lock = match evidence.host.checkout().map(|checkout| checkout.lock) {
         None | Some(CheckoutLock::Never) => "never reported".to_string(),
-        Some(CheckoutLock::OfAnotherCommit) => "reported of another commit".to_string(),
+        Some(CheckoutLock::Unproven) => "reported of another commit, or changed since".to_string(),
         Some(CheckoutLock::Unreadable) => "unreadable".to_string(),
         Some(CheckoutLock::Told(file) | CheckoutLock::ToldWithDirt(file)) => lock_file(file),
     };
@@ -106,6 +110,14 @@ pub(super) fn checkout_lock_fact(evidence: &Evidence<'_>) -> Fact {
 
 fn lock_file(file: LockFile) -> String {
     file.hash().map_or_else(|| "there is none".to_string(), ToString::to_string)
+}
+
+/// Why something is not known any more.
+pub(super) const fn why(doubt: Doubt) -> &'static str {
+    match doubt {
+        Doubt::MayHaveChanged => "an operation may have changed it since",
+        Doubt::Unordered => "words disagree, and nothing tells which is newer: report starts, or in one session",
+    }
 }
 
 /// That an operation's time ran out.
@@ -134,13 +146,14 @@ pub(super) fn how_it_ended(what: &str, ended: &Ended) -> String {
             let by = by.as_ref().map(|by| format!(" by {by}")).unwrap_or_default();
             format!("the {what} was stopped at {at}{by}")
         }
-        Outcome::Expired { .. } => expired(&ended.operation),
+        Outcome::Expired { .. } => format!("the {what}'s time ran out at {at}: its outcome is unknown"),
         Outcome::Lost => format!("the host came back at {at} without the {what}: its outcome is unknown"),
         Outcome::Overtaken => {
             format!(
                 "something else started at {at} before the {what} reported its result: its outcome is unknown"
             )
         }
+        Outcome::Lapsed => format!("the {what} was not heard to begin until {at}"),
     }
 }
 
@@ -159,7 +172,7 @@ pub(super) fn standing_fact(name: &'static str, class: Class, evidence: &Evidenc
         Standing::Expired(operation) => expired(operation),
         Standing::Ended(ended) => {
             let settled = if ended.settled { "; later evidence answers for it" } else { "" };
-            format!("{}{settled}", how_it_ended(ended.operation.kind.as_str(), ended))
+            format!("{}{settled}", how_it_ended(ended.kind.as_str(), ended))
         }
     };
     Fact::new(name, value)
@@ -177,13 +190,14 @@ pub(super) fn deployed_facts(evidence: &Evidence<'_>) -> Vec<Fact> {
         Dirt::Untold => "never reported, counts as clean",
         Dirt::Clean => "clean",
         Dirt::Dirty => "dirty",
-        Dirt::Unknown => "not known",
+        Dirt::Unknown | Dirt::Unreadable => "not known",
     };
     let lock = match revision.lock {
         Lock::Untold => "not reported of this commit".to_string(),
         Lock::Unreadable => "unreadable".to_string(),
         Lock::Told(file) => lock_file(file),
     };
+    let doubt = deployment.doubt.map(|doubt| Fact::new("deployed is doubtful", why(doubt)));
     let how = format!("{} at {}", generation.how, generation.at.whole_second());
     [
         Fact::new("deployed commit", revision.commit.map_or_else(unknown, |commit| commit.to_string())),
@@ -193,7 +207,9 @@ pub(super) fn deployed_facts(evidence: &Evidence<'_>) -> Vec<Fact> {
         Fact::new("deployed number", generation.number.map_or_else(unknown, |number| number.to_string())),
         Fact::new("deployed by", how),
     ]
-    .into()
+    .into_iter()
+    .chain(doubt)
+    .collect()
 }
 
 pub(super) fn field_fact(evidence: &Evidence<'_>) -> Fact {

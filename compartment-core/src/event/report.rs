@@ -143,6 +143,17 @@ impl Said {
     /// How many bytes of a failed test's name are kept.
     pub const FAILED_NAME_BYTES: usize = 200;
 
+    /// The kind of the operation that it ends, if it ends one.
+    pub(crate) fn ends(&self) -> Option<Kind> {
+        match self {
+            Self::PullOk { .. } | Self::PullFail { .. } => Some(Kind::Pull),
+            Self::DeployOk { kind, .. } | Self::DeployFail { kind, .. } => Some((*kind).into()),
+            Self::TestPass { .. } | Self::TestFail { .. } => Some(Kind::Test),
+            Self::OpStopped { kind, .. } => Some(*kind),
+            Self::Heartbeat(_) | Self::Started { .. } | Self::OpRejected { .. } => None,
+        }
+    }
+
     /// The names of failed tests that are kept.
     pub(crate) fn kept_names(names: &[Text]) -> Vec<Text> {
         let kept = names.iter().take(Self::FAILED_NAMES);

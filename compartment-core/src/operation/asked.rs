@@ -2,7 +2,7 @@
 
 use alloc::boxed::Box;
 
-use super::{Operations, Pending};
+use super::{Ended, Operations, Pending};
 use crate::event::Kind;
 use crate::id::OpId;
 use crate::time::Timestamp;
@@ -16,8 +16,9 @@ impl Operations {
 
     /// The kind of the operation that has started under this id: asking for it again changes nothing.
     pub(crate) fn begun(&self, op: &OpId) -> Option<Kind> {
-        let mut begun = self.running.iter().chain(self.ended.iter().map(|e| &e.operation));
-        begun.find(|operation| operation.op.as_ref() == Some(op)).map(|operation| operation.kind)
+        let open = self.open().filter(|open| open.op.as_ref() == Some(op)).map(|open| open.kind);
+        let named = |e: &&Ended| e.op.as_ref() == Some(op) && !e.never_began();
+        open.or_else(|| self.ended.iter().find(named).map(|e| e.kind))
     }
 
     /// Everything that was asked for and has not begun.
@@ -43,15 +44,21 @@ impl Operations {
         stop.is_some() || others.contains(&true)
     }
 
-    /// An operation of this kind was heard of: what was asked for has begun. Gives the request.
+    /// An operation was heard of under this id: what was asked for has begun. Gives the request. One without an id
+    /// was begun by hand (W3).
     pub(crate) fn delivered(&mut self, kind: Kind, op: Option<&OpId>) -> Option<Box<Pending>> {
-        self.pending.take_if(|p| p.ask.operation() == Some(kind) && op.is_none_or(|op| p.op == *op))
+        self.pending.take_if(|p| p.ask.operation() == Some(kind) && Some(&p.op) == op)
+    }
+
+    /// The operation of this kind that waits.
+    pub(crate) fn waiting_for(&self, kind: Kind) -> Option<&Pending> {
+        self.pending.as_deref().filter(|pending| pending.ask.operation() == Some(kind))
     }
 
     /// Drops the stop that was asked for once its operation has ended.
     pub(crate) fn stop_done(&mut self) {
         let Some(target) = self.stop.as_deref().and_then(Pending::stops) else { return };
-        let runs = self.running.as_ref().is_some_and(|running| running.op.as_ref() == Some(target));
+        let runs = self.open().is_some_and(|open| open.op.as_ref() == Some(target));
         let waits = self.pending.as_ref().is_some_and(|pending| pending.op == *target);
         if !runs && !waits {
             self.stop = None;

@@ -1,190 +1,238 @@
-//! How operations begin, and how they end without a result.
+//! How operations begin and end, and to which of them a result belongs (CORE-006 K1).
 
-use super::{Class, ENDED, Ended, ORDINAL_STEP, Operation, Operations, Outcome};
+use alloc::boxed::Box;
+
+use super::{Class, ENDED, Ended, KnownBy, Operation, Operations, Outcome, Trace};
 use crate::event::{Kind, RequestKind};
-use crate::id::{OpId, StorePath};
+use crate::id::OpId;
+use crate::knowledge::Clock;
 use crate::time::Timestamp;
 
+/// An operation that a result has ended: what its facts are judged by.
+#[derive(Clone, Debug)]
+pub(crate) struct Ending {
+    /// Where it stands among the ended ones.
+    pub(crate) index: usize,
+    /// Its course as far as it was heard.
+    pub(crate) trace: Trace,
+    /// Whether no operation of its class is known to be newer.
+    pub(crate) newest: bool,
+}
+
+/// To which operation a result belongs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Owner {
+    /// The one that no word has ended.
+    Open,
+    /// One that ended without a result.
+    Ended(usize),
+    /// One of its own: nothing else was heard of it.
+    Own,
+    /// One that has its result.
+    Duplicate,
+}
+
 impl Operations {
-    /// A start was reported. False where it changes nothing: a repeated one, or one of an operation that has
-    /// already ended.
-    pub(crate) fn start(&mut self, new: Operation) -> bool {
-        let ended = |e: &Ended| e.operation.kind == new.kind && e.operation.op == new.op;
-        if new.op.is_some() && self.ended.iter().any(ended) {
-            return false;
-        }
-        let same = self.running.as_mut().filter(|running| running.is(new.kind, new.op.as_ref()));
-        if let Some(running) = same {
-            return adopt_start(running, new);
-        }
-        self.overtake(new.started_at);
-        self.begin(new);
-        true
+    /// Whether a start changes nothing: a repeated one, or one of an operation that has ended.
+    pub(crate) fn knows_start(&self, kind: Kind, op: Option<&OpId>) -> bool {
+        let Some(op) = op else { return false };
+        let open = self.open.as_deref().filter(|open| open.trace.start_seen());
+        open.is_some_and(|open| open.kind == kind && open.op.as_ref() == Some(op))
+            || self.ended.iter().any(|e| e.kind == kind && e.op.as_ref() == Some(op) && !e.never_began())
     }
 
-    /// A heartbeat says what runs. True where that is news.
-    pub(crate) fn claimed(&mut self, new: Option<Operation>, at: Timestamp) -> bool {
-        let claim = new.as_ref().map(|operation| operation.kind);
-        let mut news = false;
-        if self.expired_claim.is_some() && self.expired_claim != claim {
-            self.expired_claim = None;
-            news = true;
-        }
-        if let Some(operation) = self.running.take_if(|operation| Some(operation.kind) != claim) {
-            self.remember(operation, at, Outcome::Lost);
-            news = true;
-        }
-        match new {
-            Some(new) if self.running.is_none() && self.expired_claim.is_none() => {
-                self.begin(new);
-                true
-            }
-            Some(_) | None => news,
-        }
+    /// An operation begins.
+    pub(crate) fn begin(&mut self, new: Operation) {
+        self.any_seen = true;
+        let lapsed = |e: &Ended| e.never_began() && e.op.is_some() && e.op == new.op;
+        self.ended.retain(|e| !lapsed(e));
+        self.open = Some(Box::new(new));
     }
 
-    /// The place of an operation that begins now. Between it and the one before there is room: the lower half for
-    /// outside changes, the upper for attempts whose start was not seen.
-    pub(super) fn next_ordinal(&mut self) -> u32 {
-        self.last_aside = self.last_ordinal.saturating_add(ORDINAL_STEP / 2);
-        self.last_ordinal = self.last_ordinal.saturating_add(ORDINAL_STEP);
-        self.last_ordinal
+    /// Takes the operation that no word had ended until now.
+    pub(crate) fn take_open(&mut self) -> Option<Box<Operation>> {
+        self.open.take()
     }
 
-    fn begin(&mut self, mut operation: Operation) {
-        operation.ordinal = self.next_ordinal();
-        self.expired_claim = None;
-        self.running = Some(operation);
+    /// The operation that no word has ended, to note something of its course.
+    pub(crate) fn open_mut(&mut self) -> Option<&mut Operation> {
+        self.open.as_deref_mut()
     }
 
-    fn overtake(&mut self, at: Timestamp) {
-        if let Some(operation) = self.running.take() {
-            self.remember(operation, at, Outcome::Overtaken);
-        }
-    }
-
-    /// Ends what has run out of time at `at`. True where anything has: a deadline shows without an event, but
-    /// the operation is no longer found among what runs.
-    pub(crate) fn expire(&mut self, at: Timestamp) -> bool {
-        let Some(operation) = self.running.take_if(|operation| operation.deadline <= at) else {
-            return false;
+    /// To which operation the end of a `kind` belongs (K1). `in_order` for a word that is known to come in the
+    /// order in which it was made, `failing` for a failure or a stop.
+    pub(crate) fn owner(&self, kind: Kind, op: Option<&OpId>, in_order: bool, failing: bool) -> Owner {
+        let open = self.open.as_deref().filter(|open| open.kind == kind);
+        let Some(op) = op else {
+            // A result without an id never belongs to an operation with one.
+            return if open.is_some_and(|open| open.op.is_none()) { Owner::Open } else { Owner::Own };
         };
-        self.expired_claim = Some(operation.kind);
-        let deadline = operation.deadline;
-        self.remember(operation, deadline, Outcome::Expired { recorded: false });
-        true
-    }
-
-    /// The log says that an operation's time ran out.
-    pub(crate) fn expired(&mut self, op: &OpId, kind: RequestKind, at: Timestamp) -> bool {
-        let named = |o: &Operation| o.op.as_ref() == Some(op) && RequestKind::from(o.kind) == kind;
-        if let Some(operation) = self.running.take_if(|running| named(running)) {
-            self.expired_claim = Some(operation.kind);
-            self.remember(operation, at, Outcome::Expired { recorded: true });
-            return true;
+        if open.is_some_and(|open| open.op.as_ref() == Some(op)) {
+            return Owner::Open;
         }
-        let unrecorded =
-            |e: &&mut Ended| named(&e.operation) && e.outcome == Outcome::Expired { recorded: false };
-        match self.ended.iter_mut().find(unrecorded) {
-            Some(ended) => {
-                ended.outcome = Outcome::Expired { recorded: true };
-                self.review();
-                true
-            }
-            None => false,
+        let known = self.ended.iter().rposition(|e| e.kind == kind && e.op.as_ref() == Some(op));
+        let asked = self.pending.as_ref().is_some_and(|pending| pending.op == *op)
+            || known.is_some_and(|index| self.ended[index].never_began());
+        // What was only noticed never takes the success of an id; a failure or stop that was asked for ends it, and
+        // so does a result in order.
+        let noticed = open.is_some_and(|open| open.op.is_none() && open.trace.known_by == KnownBy::Notice);
+        if noticed && (in_order || failing && asked) {
+            return Owner::Open;
+        }
+        match known {
+            Some(index) if self.ended[index].outcome.is_result() => Owner::Duplicate,
+            Some(index) => Owner::Ended(index),
+            None => Owner::Own,
         }
     }
 
-    /// A refusal was reported: that operation never was. True where there was one.
-    pub(crate) fn rejected(&mut self, kind: Kind, op: Option<&OpId>) -> bool {
-        self.running.take_if(|running| running.kind == kind && running.op.as_ref() == op).is_some()
+    /// Whether a stop counts for an ended operation: for what had expired or was lost.
+    pub(crate) fn stop_counts(&self, index: usize) -> bool {
+        let outcome = &self.ended[index].outcome;
+        outcome.is_unknown() || *outcome == Outcome::Lapsed
     }
 
-    /// The last ended operation of a class, where no other of it was started since.
-    pub(crate) fn settle(&mut self, class: Class, answers: impl FnOnce(&Ended) -> bool) -> bool {
-        if !self.unanswered || self.running.as_ref().is_some_and(|operation| operation.class() == class) {
-            return false;
-        }
-        let Some(index) = self.last_ended_index(class) else { return false };
+    /// An operation that had ended without a result has one now.
+    pub(crate) fn end_late(&mut self, index: usize, at: Timestamp, outcome: Outcome) -> Ending {
+        let newest = self.is_newest(index);
+        let over = self.before_newest(self.ended[index].class());
+        self.any_seen = true;
         let ended = &mut self.ended[index];
-        let settled = !ended.settled && answers(ended);
-        ended.settled |= settled;
-        self.review();
-        settled
-    }
-
-    /// A host tells its checkout: that is newer than what the late result of an ended pull may say. True where
-    /// that is news.
-    pub(crate) fn note_checkout(&mut self) -> bool {
-        let open = self.unanswered.then(|| self.last_ended_index(Class::Pull)).flatten();
-        let pull = open.map(|index| &mut self.ended[index]).filter(|pull| !pull.outcome.is_result());
-        pull.is_some_and(|pull| !core::mem::replace(&mut pull.told_since, true))
-    }
-
-    /// A host names its path. Where what ran was not known when the last attempt was first heard of, this is the
-    /// first that is known of it: later evidence is held against it. True where that is news.
-    pub(crate) fn note_path(&mut self, path: &StorePath) -> bool {
-        let running = self.running.as_mut().filter(|running| running.kind.deploys());
-        let attempt = match running {
-            Some(running) => Some(running),
-            None if !self.unanswered => None,
-            None => self.last_ended_index(Class::Attempt).map(|index| &mut self.ended[index].operation),
+        let lapsed = ended.never_began();
+        (ended.at, ended.outcome, ended.settled) = (at, outcome, false);
+        let class = ended.class();
+        let trace = match &ended.trace {
+            Some(trace) if newest => Trace::clone(trace),
+            // Of a class only the newest operation's course is remembered. An older one has ended before the newer
+            // one began, where that was seen.
+            Some(_) | None => {
+                let over = if lapsed { None } else { over };
+                if !newest {
+                    ended.trace = None;
+                }
+                Trace { over, ..Trace::ended(0, 0) }
+            }
         };
-        let Some(attempt) = attempt.filter(|attempt| attempt.path.is_none()) else { return false };
-        attempt.path = Some(path.clone());
-        true
+        if newest {
+            let older = self.ended[..index].iter_mut().filter(|e| e.class() == class && !e.never_began());
+            older.for_each(|e| e.trace = None);
+        }
+        Ending { index, trace, newest }
     }
 
-    pub(super) fn remember(&mut self, operation: Operation, at: Timestamp, outcome: Outcome) -> &mut Ended {
+    /// An operation has ended. `newest` says whether it is known to be no older than the others of its class.
+    pub(crate) fn remember(&mut self, ended: Ended, newest: bool) -> usize {
+        self.any_seen |= !ended.never_began();
         if self.ended.len() >= ENDED {
             self.forget();
         }
-        let tested = operation.start.as_ref().and_then(|start| start.deployment);
-        let tested = tested.filter(|_| operation.kind == Kind::Test);
-        let after = self.last_ordinal;
         if self.ended.len() == self.ended.capacity() {
             // Step by step up to the ten that are kept, not twofold.
             self.ended.reserve_exact(2);
         }
-        self.ended.push(Ended { operation, at, outcome, settled: false, told_since: false, tested, after });
-        self.review();
-        self.ended.last_mut().expect("one was just pushed")
+        let class = ended.class();
+        let last = self.last_ended_index(class);
+        match last {
+            Some(last) if !newest => {
+                self.ended.insert(last, Ended { trace: None, ..ended });
+                last
+            }
+            Some(_) | None => {
+                if !ended.never_began() {
+                    let older = self.ended.iter_mut().filter(|e| e.class() == class && !e.never_began());
+                    older.for_each(|e| e.trace = None);
+                }
+                self.ended.push(ended);
+                self.ended.len() - 1
+            }
+        }
     }
 
-    /// Looks through what ended, after a change of it, for what is still unanswered.
-    pub(crate) fn review(&mut self) {
-        self.unanswered = self.ended.iter().any(Ended::is_unanswered);
+    /// What was asked for has lapsed: it is remembered, so that a late result of it can be placed (K10).
+    pub(crate) fn remember_lapsed(&mut self, kind: Kind, op: OpId, asked: Clock, at: Timestamp) {
+        if self.ended.iter().any(|e| e.kind == kind && e.op.as_ref() == Some(&op)) {
+            return;
+        }
+        let trace = Some(Box::new(Trace::ended(asked, asked)));
+        let outcome = Outcome::Lapsed;
+        _ = self.remember(Ended { op: Some(op), at, outcome, trace, kind, settled: false }, true);
     }
 
     /// Makes room: the oldest that is not the last of its class.
     fn forget(&mut self) {
         let kept = Class::ALL.map(|class| self.last_ended_index(class));
         let oldest = (0..=self.ended.len() - ENDED).find(|index| !kept.contains(&Some(*index)));
-        let Some(forgotten) = oldest.map(|index| self.ended.remove(index)) else { return };
-        if !forgotten.operation.kind.deploys() {
-            return;
+        if let Some(oldest) = oldest {
+            self.ended.remove(oldest);
         }
-        if forgotten.outcome.may_have_changed_what_runs() {
-            self.forgotten_doubt = self.forgotten_doubt.max(forgotten.after);
-        } else if forgotten.outcome == Outcome::Ok && self.forgotten_doubt < forgotten.operation.ordinal {
-            self.forgotten_doubt = 0;
+    }
+
+    /// The log says that an operation's time ran out. True where that is news.
+    pub(crate) fn record_expiry(&mut self, op: &OpId, kind: RequestKind, at: Timestamp) -> bool {
+        let named = |k: Kind, id: &Option<OpId>| id.as_ref() == Some(op) && RequestKind::from(k) == kind;
+        if let Some(open) = self.open.as_deref_mut().filter(|open| named(open.kind, &open.op)) {
+            open.deadline = open.deadline.min(at);
+            return !core::mem::replace(&mut open.recorded, true);
         }
+        let unrecorded = |e: &&mut Ended| named(e.kind, &e.op) && e.outcome.is_unrecorded_expiry();
+        let ended = self.ended.iter_mut().find(unrecorded);
+        ended.map(|ended| ended.outcome = Outcome::Expired { recorded: true }).is_some()
+    }
+
+    /// A refusal was reported: that operation never was. True where there was one.
+    pub(crate) fn rejected(&mut self, kind: Kind, op: Option<&OpId>) -> bool {
+        self.open.take_if(|open| open.kind == kind && open.op.as_ref() == op).is_some()
+    }
+
+    /// The course of an ended operation, to note something of it. `None` once a newer one of its class is known.
+    pub(crate) fn ended_trace_mut(&mut self, index: usize) -> Option<&mut Trace> {
+        self.ended.get_mut(index)?.trace.as_deref_mut()
+    }
+
+    /// The newest ended operation of a class, to note what answers for it.
+    pub(crate) fn last_ended_mut(&mut self, class: Class) -> Option<&mut Ended> {
+        let index = self.last_ended_index(class)?;
+        Some(&mut self.ended[index])
     }
 }
 
-/// A start of the operation that is known to run. It counts as the seen start where the operation was only
-/// noticed before, and the checkout has not moved since.
-fn adopt_start(running: &mut Operation, new: Operation) -> bool {
-    let mut changed = false;
-    if running.op.is_none() && new.op.is_some() {
-        running.op = new.op;
-        changed = true;
+impl Ended {
+    /// An operation that ends now.
+    pub(crate) fn new(operation: Operation, at: Timestamp, outcome: Outcome) -> Self {
+        let Operation { kind, op, trace, settled, .. } = operation;
+        Self { op, at, outcome, trace: Some(Box::new(trace)), kind, settled }
     }
-    if let Some(noticed) = running.noticed.take() {
-        running.start = new.start.filter(|start| noticed == *start);
-        running.deadline = new.deadline;
-        running.to = running.to.take().or(new.to);
-        changed = true;
+
+    /// Its course, to note something of it.
+    pub(crate) fn trace_mut(&mut self) -> Option<&mut Trace> {
+        self.trace.as_deref_mut()
     }
-    changed
+}
+
+impl Outcome {
+    fn is_unrecorded_expiry(&self) -> bool {
+        *self == Self::Expired { recorded: false }
+    }
+}
+
+impl Trace {
+    /// The course of an operation that is known by its end alone.
+    pub(crate) const fn ended(after: Clock, heard: Clock) -> Self {
+        Self {
+            known_by: KnownBy::End,
+            after,
+            heard,
+            over: None,
+            copy: None,
+            deployment: None,
+            from: None,
+            first_other: None,
+            other_is_new: false,
+            more_paths: false,
+            to: None,
+            left: None,
+            before_end: None,
+            awaits_path: false,
+        }
+    }
 }

@@ -2,26 +2,26 @@
 
 use super::{Class, Ended, Operation, Operations, Outcome, Progress, Standing};
 use crate::id::OpId;
+use crate::knowledge::Clock;
 use crate::time::Timestamp;
 
 impl Operations {
     /// Whether any operation was ever seen on the host.
     #[must_use]
     pub const fn any_seen(&self) -> bool {
-        self.last_ordinal > 0
+        self.any_seen
     }
 
     /// The operation that runs at `now`.
     #[must_use]
     pub fn running(&self, now: Timestamp) -> Option<&Operation> {
-        self.running.as_ref().filter(|operation| now < operation.deadline)
+        self.open().filter(|operation| now < operation.deadline)
     }
 
-    /// Whether no operation of its class was started after this one.
-    pub(crate) fn is_last(&self, operation: &Operation) -> bool {
-        let running = self.running.as_ref().filter(|running| running.class() == operation.class());
-        let ended = self.last_ended(operation.class()).map(|e| e.operation.ordinal);
-        running.is_none() && ended.is_none_or(|last| last <= operation.ordinal)
+    /// The operation that no word has ended, also where its time ran out.
+    #[must_use]
+    pub fn open(&self) -> Option<&Operation> {
+        self.open.as_deref()
     }
 
     /// The ended operations that are remembered, latest last.
@@ -30,26 +30,20 @@ impl Operations {
         &self.ended
     }
 
-    /// An operation that was started and not heard of since, also one whose time ran out.
-    #[must_use]
-    pub const fn open(&self) -> Option<&Operation> {
-        self.running.as_ref()
-    }
-
     /// Where an operation stands. Nothing where it was never asked for, was refused by its host, or is no longer
     /// remembered.
     #[must_use]
     pub fn progress(&self, op: &OpId) -> Option<Progress<'_>> {
-        let named = |operation: &&Operation| operation.op.as_ref() == Some(op);
+        let started = self.open().filter(|open| open.op.as_ref() == Some(op)).map(Progress::Started);
         let waiting = || self.waiting().find(|pending| pending.op == *op).map(Progress::Waiting);
-        let ended = || self.ended.iter().rev().find(|e| named(&&e.operation)).map(Progress::Ended);
-        self.running.as_ref().filter(named).map(Progress::Started).or_else(waiting).or_else(ended)
+        let ended = || self.ended.iter().rev().find(|e| e.op.as_ref() == Some(op)).map(Progress::Ended);
+        started.or_else(waiting).or_else(ended)
     }
 
     /// The last operation of a class, by start.
     #[must_use]
     pub fn last(&self, class: Class, now: Timestamp) -> Standing<'_> {
-        match &self.running {
+        match self.open() {
             Some(operation) if operation.class() == class && now < operation.deadline => {
                 Standing::Running(operation)
             }
@@ -58,62 +52,58 @@ impl Operations {
         }
     }
 
-    fn last_ended(&self, class: Class) -> Option<&Ended> {
+    /// The newest ended operation of a class. One that was asked for and never began is none.
+    pub(crate) fn last_ended(&self, class: Class) -> Option<&Ended> {
         self.last_ended_index(class).map(|index| &self.ended[index])
     }
 
     pub(super) fn last_ended_index(&self, class: Class) -> Option<usize> {
-        let of_class = self.ended.iter().enumerate().filter(|(_, e)| e.operation.class() == class);
-        of_class.max_by_key(|(_, e)| e.operation.ordinal).map(|(index, _)| index)
+        self.ended.iter().rposition(|e| e.class() == class && !e.never_began())
     }
 
-    /// Whether an attempt that had not ended before the operation `since` began, and that came after the last
-    /// successful one, may have changed what runs (CORE-006 T4). One that runs now counts, and so does one whose
-    /// time ran out.
-    #[must_use]
-    pub fn doubt_since(&self, since: u32) -> bool {
-        let attempts = || self.ended.iter().filter(|e| e.operation.class() == Class::Attempt);
-        let succeeded = attempts().filter(|e| e.outcome == Outcome::Ok).map(|e| e.operation.ordinal).max();
-        let succeeded = succeeded.unwrap_or(0);
-        let doubtful = |e: &Ended| {
-            e.after >= since && e.operation.ordinal > succeeded && e.outcome.may_have_changed_what_runs()
-        };
-        self.running.as_ref().is_some_and(|running| running.kind.deploys())
-            || (self.forgotten_doubt >= since && self.forgotten_doubt > succeeded)
-            || attempts().any(doubtful)
+    /// Whether no operation of its class is known to be newer than this ended one.
+    pub(super) fn is_newest(&self, index: usize) -> bool {
+        let class = self.ended[index].class();
+        let open = self.open().is_some_and(|open| open.class() == class);
+        !open && self.last_ended_index(class).is_none_or(|last| last <= index)
     }
 
-    /// The ordinal that an outside change takes: after every operation so far, before the next.
-    #[must_use]
-    pub(crate) const fn now_ordinal(&self) -> u32 {
-        self.last_ordinal.saturating_add(1)
+    /// The last word before the newest operation of a class began, where that was seen: older ones were over by then.
+    pub(super) fn before_newest(&self, class: Class) -> Option<Clock> {
+        let open = self.open().filter(|open| open.class() == class).map(|open| &open.trace);
+        let newest = open.or_else(|| self.last_ended(class)?.trace());
+        newest.filter(|trace| trace.start_seen()).map(|trace| trace.after.saturating_sub(1))
     }
 
-    /// The attempt whose outcome is not known yet, so that a change seen now belongs to it: its ordinal.
-    #[must_use]
-    pub(crate) fn open_attempt(&self) -> Option<&Operation> {
-        match &self.running {
-            Some(operation) if operation.kind.deploys() => Some(operation),
-            Some(_) | None => {
-                let last = self.last_ended(Class::Attempt)?;
-                (last.outcome.is_unknown() && !last.settled).then_some(&last.operation)
-            }
+    /// The attempt to which a change of what runs belongs that is seen now: it runs, or its outcome is not known.
+    pub(crate) fn open_attempt(&self) -> Option<(super::Kind, &super::Trace)> {
+        if let Some(open) = self.open().filter(|open| open.kind.deploys() && !open.settled) {
+            return Some((open.kind, &open.trace));
         }
+        let last = self.last_ended(Class::Attempt)?;
+        let open = last.outcome.is_unknown() && !last.settled;
+        let awaits = last.outcome == Outcome::Ok && last.trace().is_some_and(|trace| trace.awaits_path);
+        if open || awaits { Some((last.kind, last.trace()?)) } else { None }
     }
 
     /// Whether anything was asked for, runs, or ran out of time without the log saying so.
     pub(crate) fn has_work(&self) -> bool {
-        self.running.is_some()
+        self.open.as_ref().is_some_and(|open| !open.recorded)
             || self.pending.is_some()
             || self.stop.is_some()
             || self.refresh.is_some()
             || self.unrecorded_expiries().next().is_some()
     }
 
-    /// Operations with an id whose time ran out, where the log does not say so yet.
-    pub(crate) fn unrecorded_expiries(&self) -> impl Iterator<Item = &Operation> {
-        let ended = if self.unanswered { &self.ended[..] } else { &[] };
-        let unrecorded = ended.iter().filter(|e| e.outcome == Outcome::Expired { recorded: false });
-        unrecorded.map(|e| &e.operation).filter(|operation| operation.op.is_some())
+    /// Operations with an id whose time ran out at `now`, where the log does not say so yet.
+    pub(crate) fn unrecorded(&self, now: Timestamp) -> impl Iterator<Item = (&OpId, super::Kind)> {
+        let open = self.open().filter(|open| open.deadline <= now && !open.recorded);
+        let open = open.and_then(|open| Some((open.op.as_ref()?, open.kind)));
+        self.unrecorded_expiries().chain(open)
+    }
+
+    fn unrecorded_expiries(&self) -> impl Iterator<Item = (&OpId, super::Kind)> {
+        let expired = self.ended.iter().filter(|e| e.outcome == Outcome::Expired { recorded: false });
+        expired.filter_map(|e| Some((e.op.as_ref()?, e.kind)))
     }
 }

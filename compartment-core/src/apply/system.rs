@@ -1,0 +1,337 @@
+//! Words of heartbeats on what runs, and the evidence that they are for attempts (CORE-006 K3 to K6).
+
+use alloc::boxed::Box;
+
+use super::report::Taking;
+use crate::checkout::{Dirt, Revision};
+use crate::commit::Commit;
+use crate::event::{GenerationNumber, Kind, Reading, RunningSystem};
+use crate::generation::{Deployment, Generation, HISTORY, How, Named, TestVerdict};
+use crate::host::SystemField;
+use crate::id::StorePath;
+use crate::knowledge::{Clock, Made};
+use crate::operation::{Class, Outcome, Trace};
+
+/// By what a host's system is told from others.
+pub(super) type Place = (Option<StorePath>, Option<GenerationNumber>);
+
+/// What a path was built from, and who says so.
+pub(super) type Built = (Revision, Named);
+
+impl Taking<'_> {
+    /// A heartbeat names the running system, or cannot. `claim` is the operation that it says runs.
+    pub(super) fn system_seen(&mut self, system: &Reading<Box<RunningSystem>>, claim: Option<Kind>) -> bool {
+        let field = match system {
+            Reading::Absent => return false,
+            // Nothing was read, so nothing that could not be read before is readable now.
+            Reading::Told(system) if **system == RunningSystem::default() => return false,
+            Reading::Unreadable => SystemField::Unreadable,
+            Reading::Told(_) => SystemField::Readable,
+        };
+        let news = core::mem::replace(&mut self.host.system, field) != field;
+        match system {
+            Reading::Told(system) => self.system_told(system, claim) | news,
+            Reading::Absent | Reading::Unreadable => news,
+        }
+    }
+
+    fn system_told(&mut self, system: &RunningSystem, claim: Option<Kind>) -> bool {
+        let mut news = self.belongs(system);
+        news |= self.settle(system, claim);
+        self.mark_system(Made::IN_ORDER);
+        news
+    }
+
+    /// A result named the system: whatever could not be read before, this could.
+    pub(super) fn readable(&mut self, system: Option<&RunningSystem>) {
+        if system.is_some_and(|system| *system != RunningSystem::default()) {
+            self.host.system = SystemField::Readable;
+        }
+    }
+
+    /// What a host names, held against what is known to run. A change belongs to the attempt that runs or whose
+    /// outcome is not known yet, if there is one.
+    fn belongs(&mut self, system: &RunningSystem) -> bool {
+        let noted = self.note_path(system);
+        let running = self.host.deployment.as_ref().map(|running| &running.generation);
+        if running.is_some_and(|running| !running.differs_from(system) && !self.history_speaks(running, system))
+        {
+            return self.fill(system) | noted;
+        }
+        let first = running.is_none();
+        let attempt = self.host.operations().open_attempt();
+        let how = match (first, attempt) {
+            (true, _) => How::Seen,
+            (false, None) => How::Outside,
+            (false, Some((kind, _))) => how(kind),
+        };
+        let trace = attempt.map(|(_, trace)| trace.clone());
+        let (revision, named) = self.built_by(system, trace.as_ref());
+        self.run(revision, named, (system.path.clone(), system.number), how);
+        true
+    }
+
+    /// A success named no path, and the host names one that the history knows as something else: its entry speaks
+    /// (K4). The running system is the evidence.
+    fn history_speaks(&self, running: &Generation, system: &RunningSystem) -> bool {
+        let Some(path) = system.path.as_ref().filter(|_| running.path.is_none()) else { return false };
+        let same = |commit: Option<&Commit>| commit.zip(running.commit()).is_some_and(|(a, b)| a.same(b));
+        if same(system.commit.as_ref()) {
+            return false;
+        }
+        match self.earlier_at(path) {
+            Some(earlier) => !same(earlier.commit()),
+            // A path that is no longer in the history may be an old one, unless its number is above all before.
+            None => !self.never_ran(path, system.number),
+        }
+    }
+
+    /// Whether a path is known to be new: it is not in the history, which is whole, or its number is above all
+    /// before (K4).
+    fn never_ran(&self, path: &StorePath, number: Option<GenerationNumber>) -> bool {
+        let running = self.host.deployment.iter().map(|running| &running.generation);
+        let mut ran = running.chain(self.host.earlier());
+        let above = |number| ran.all(|ran| ran.number.is_some_and(|earlier| earlier < number));
+        self.ran_at(path).is_none() && (!self.host.past().dropped || number.is_some_and(above))
+    }
+
+    /// What a system was built from that a heartbeat names: its own word, else the history's entry for its path. A
+    /// build is clean only if the checkout was clean at its seen start, and at every word since that may have been
+    /// made before the build (W5).
+    pub(super) fn built_by(&self, system: &RunningSystem, attempt: Option<&Trace>) -> Built {
+        let known = system.path.as_ref().and_then(|path| self.ran_at(path));
+        match (known, system.commit) {
+            (Some(known), None) => (Revision::clone(&known.revision), known.named),
+            (Some(known), Some(commit)) => own_word(known, commit).unwrap_or_else(|| {
+                (Revision::clone(&known.revision), known.named)
+            }),
+            (None, commit) => {
+                let start = attempt.filter(|attempt| attempt.start_seen());
+                let from = start.and_then(|start| start.copy.as_ref()?.revision());
+                let at_start = from.as_ref().map(|from| from.dirt);
+                let commit_at_start = from.and_then(|from| from.commit);
+                let same = commit.zip(commit_at_start).is_some_and(|(a, b)| a.same(&b));
+                let dirt = match (system.path.is_some(), at_start) {
+                    _ if self.never_spoke_of_dirt() => Dirt::Untold,
+                    (_, Some(dirt)) if !dirt.is_clean() => Dirt::Unknown,
+                    (true, _) => if self.host.dirt_window { Dirt::Unknown } else { Dirt::Clean },
+                    // Where no path is told, a rebuild of the same commit is not seen (K5).
+                    (false, Some(dirt)) if same && !self.host.dirt_window => dirt,
+                    (false, _) => Dirt::Unknown,
+                };
+                let named = if commit.is_some() { Named::BySystem } else { Named::Nobody };
+                (Revision { commit, dirt, ..Revision::default() }, named)
+            }
+        }
+    }
+
+    /// No report ever said `dirty`: the host is taken to be clean so far (W5).
+    pub(super) fn never_spoke_of_dirt(&self) -> bool {
+        self.host.checkout().is_none_or(|checkout| checkout.dirt == Dirt::Untold)
+    }
+
+    /// A path was named: attempts remember what was seen while they ran, and what they left.
+    fn note_path(&mut self, system: &RunningSystem) -> bool {
+        let Some(path) = &system.path else { return false };
+        let is_new = self.never_ran(path, system.number);
+        let Some(past) = &mut self.host.past else { return false };
+        let mut news = false;
+        if let Some(open) = past.operations.open_mut().filter(|open| open.kind.deploys()) {
+            news |= open.trace.note_path(path, is_new);
+        }
+        let ended = past.operations.last_ended_mut(Class::Attempt).filter(|ended| !ended.settled);
+        if let Some(ended) = ended
+            && ended.outcome.is_unknown()
+            && let Some(trace) = ended.trace_mut()
+        {
+            // The first path named since it was over is what it left, should it turn out to have failed (K6).
+            if trace.left.is_none() {
+                trace.left = Some(path.clone());
+                news = true;
+            }
+            news |= trace.note_path(path, is_new);
+        }
+        news
+    }
+
+    /// A word after an attempt's end that tells what runs answers for it (K6): for one of unknown outcome in any
+    /// case, for a failed one where it names another path than the one that the attempt left.
+    fn settle(&mut self, system: &RunningSystem, claim: Option<Kind>) -> bool {
+        let tells = system.path.is_some() || system.commit.is_some();
+        let Some(past) = &mut self.host.past else { return false };
+        let at = self.at;
+        let mut news = false;
+        if let Some(open) = past.operations.open_mut().filter(|open| open.kind.deploys())
+            && tells
+            && open.deadline <= at
+            && claim != Some(open.kind)
+        {
+            news |= !core::mem::replace(&mut open.settled, true);
+        }
+        let Some(attempt) = past.operations.last_ended_mut(Class::Attempt).filter(|attempt| !attempt.settled)
+        else {
+            return news;
+        };
+        match &attempt.outcome {
+            outcome if outcome.is_unknown() && tells => attempt.settled = true,
+            Outcome::Failed { .. } | Outcome::Stopped { .. } => {
+                let (Some(path), Some(trace)) = (&system.path, attempt.trace_mut()) else { return news };
+                match &trace.left {
+                    None => trace.left = Some(path.clone()),
+                    Some(left) if left == path => return news,
+                    Some(_) => attempt.settled = true,
+                }
+            }
+            Outcome::Ok => {
+                let Some(trace) = attempt.trace_mut().filter(|trace| trace.awaits_path) else { return news };
+                if system.path.is_none() {
+                    return news;
+                }
+                trace.awaits_path = false;
+            }
+            _ => return news,
+        }
+        true
+    }
+
+    /// What a host adds about the system that it is known to run fills what is unknown. The number is the host's to
+    /// say. What was doubtful is known again where the path is named.
+    fn fill(&mut self, system: &RunningSystem) -> bool {
+        let never_spoke = self.never_spoke_of_dirt();
+        let Some(running) = &mut self.host.deployment else { return false };
+        let mut news = false;
+        if system.path.is_some() || (running.generation.path.is_none() && system.commit.is_some()) {
+            news |= running.doubt.take().is_some();
+        }
+        let generation = &mut running.generation;
+        if system.number.is_some() && generation.number != system.number {
+            generation.number = system.number;
+            news = true;
+        }
+        if system.path.is_some() && generation.path.is_none() {
+            generation.path.clone_from(&system.path);
+            news = true;
+        }
+        if let Some((mut revision, named)) = system.commit.and_then(|commit| own_word(generation, commit)) {
+            // A rebuild of the same commit is not seen where no path is told (K5).
+            if generation.path.is_none() && generation.revision.commit.is_none() && !never_spoke {
+                revision.dirt = Dirt::Unknown;
+            }
+            generation.revision = self.caches.revisions.intern(revision);
+            generation.named = named;
+            news = true;
+        }
+        if news {
+            self.one_entry_a_generation();
+        }
+        news
+    }
+
+    /// A new deployment: what ran until now moves into the history.
+    pub(super) fn run(&mut self, revision: Revision, named: Named, (path, number): Place, how: How) {
+        let before = self.host.deployment.take();
+        // The first system of a host that never said that nothing runs needs nothing to be held against.
+        if before.is_some() || self.host.past.is_some() || self.host.no_test_heard {
+            let clock = self.tick();
+            self.host.past_mut().changed = clock;
+        }
+        let generation = Generation {
+            revision: self.caches.revisions.intern(revision),
+            path,
+            number,
+            at: self.at,
+            how,
+            named,
+            tests: TestVerdict::None,
+            deployment: before.as_ref().map_or(0, Deployment::count).saturating_add(1),
+        };
+        if let Some(before) = before {
+            self.host.past_mut().earlier.push(before.generation);
+        }
+        self.host.deployment = Some(Deployment { generation, doubt: None });
+        self.one_entry_a_generation();
+    }
+
+    /// One entry a generation, and at most [`HISTORY`] of them. What an earlier entry of the running generation
+    /// knows is kept.
+    pub(super) fn one_entry_a_generation(&mut self) {
+        let (Some(running), Some(past)) = (&mut self.host.deployment, &mut self.host.past) else { return };
+        let now = &mut running.generation;
+        past.earlier.retain(|earlier| {
+            if !earlier.is(now) {
+                return true;
+            }
+            now.number = now.number.or(earlier.number);
+            if now.path.is_none() {
+                now.path.clone_from(&earlier.path);
+            }
+            if now.tests == TestVerdict::None {
+                now.tests = earlier.tests;
+            }
+            false
+        });
+        let surplus = (past.earlier.len() + 1).saturating_sub(HISTORY);
+        past.earlier.drain(..surplus);
+        past.dropped |= surplus > 0;
+    }
+
+    /// Remembers the newest word on what runs.
+    pub(super) fn mark_system(&mut self, made: Made) {
+        if let Some(past) = &mut self.host.past {
+            past.marks.system = made.mark(past.clock);
+        }
+    }
+
+    /// Nobody tells how an attempt ended, or whether it changed what runs.
+    pub(super) fn attempt_lost(&mut self, clock: Clock) {
+        self.host.past_mut().doubt = clock;
+        if let Some(running) = &mut self.host.deployment {
+            running.doubt = Some(crate::checkout::Doubt::MayHaveChanged);
+        }
+    }
+
+    /// The generation, running or earlier, that lies at a path.
+    pub(super) fn ran_at(&self, path: &StorePath) -> Option<&Generation> {
+        let running = self.host.deployment.as_ref().map(|running| &running.generation);
+        running.filter(|running| running.path.as_ref() == Some(path)).or_else(|| self.earlier_at(path))
+    }
+
+    fn earlier_at(&self, path: &StorePath) -> Option<&Generation> {
+        self.host.earlier().iter().rev().find(|earlier| earlier.path.as_ref() == Some(path))
+    }
+}
+
+/// What becomes of a generation of which the system itself says what it was built from. `None` where it is known as
+/// that already. Its own word stands against a result's; two of its own that differ make the commit unknown (K3).
+pub(super) fn own_word(generation: &Generation, commit: Commit) -> Option<Built> {
+    let known = &generation.revision;
+    let same = known.commit.filter(|known| known.same(&commit));
+    match (generation.named, same) {
+        (Named::Contradicted, _) => None,
+        (named, Some(same)) => {
+            // More digits of the same commit: what is compared next is compared with them.
+            let longer = commit.digits() > same.digits();
+            let commit = Some(if longer { commit } else { same });
+            let now = Revision { commit, ..Revision::clone(known) };
+            (longer || named != Named::BySystem).then_some((now, Named::BySystem))
+        }
+        (Named::BySystem, None) => {
+            Some((Revision { dirt: known.dirt, ..Revision::default() }, Named::Contradicted))
+        }
+        (Named::Nobody, None) => {
+            Some((Revision { commit: Some(commit), ..Revision::clone(known) }, Named::BySystem))
+        }
+        (Named::ByResult, None) => {
+            Some((Revision { commit: Some(commit), dirt: known.dirt, ..Revision::default() }, Named::BySystem))
+        }
+    }
+}
+
+/// How a change came about that belongs to an attempt.
+pub(super) const fn how(kind: Kind) -> How {
+    match kind {
+        Kind::Rollback => How::Rollback,
+        Kind::Switch | Kind::Pull | Kind::Test => How::Switch,
+    }
+}
+

@@ -1,0 +1,95 @@
+//! What is remembered of the newest operation of a class, to place its result and to hold evidence against it.
+
+use alloc::boxed::Box;
+use alloc::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use crate::checkout::{Checkout, Doubt};
+use crate::commit::Commit;
+use crate::event::Target;
+use crate::id::StorePath;
+use crate::knowledge::{Clock, Made};
+
+/// How an operation became known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum KnownBy {
+    /// Its start was reported.
+    Start,
+    /// A heartbeat said that an operation of its kind runs: `running` names no id.
+    Notice,
+    /// Its end is the first that was heard of it.
+    End,
+}
+
+/// The course of an operation as far as it was heard.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Trace {
+    pub(crate) known_by: KnownBy,
+    /// It began after every word with a smaller mark. Zero where nothing tells.
+    pub(crate) after: Clock,
+    /// When it was first heard of.
+    pub(crate) heard: Clock,
+    /// The first word that is surely after its end.
+    pub(crate) over: Option<Clock>,
+    /// The checkout when it was seen to start.
+    pub(crate) copy: Option<Arc<Checkout>>,
+    /// Of a test run: the deployment that ran when it was first heard of, by its count.
+    pub(crate) deployment: Option<u32>,
+    /// Of an attempt: the path that ran when it was first heard of.
+    pub(crate) from: Option<StorePath>,
+    /// Of an attempt: the first other path that was named since it was first heard of.
+    pub(crate) first_other: Option<StorePath>,
+    /// Of an attempt: whether that other path had never run before, as far as is known.
+    pub(crate) other_is_new: bool,
+    /// Of an attempt: whether further paths were named between that one and its end.
+    pub(crate) more_paths: bool,
+    /// Of a rollback: where it goes, as far as its start or its request said (K7).
+    pub(crate) to: Option<Box<Target>>,
+    /// Of an attempt that failed or has no known end: the path that it left running (K6).
+    pub(crate) left: Option<StorePath>,
+    /// Of an attempt that ended without a result: what cast doubt on what runs until then, for tests and for itself.
+    pub(crate) before_end: Option<(Clock, Option<Doubt>)>,
+    /// Of an attempt that succeeded and named no system on a host that names paths: the first path named from now
+    /// on is its own, if it is another than the one at its start (K4).
+    pub(crate) awaits_path: bool,
+}
+
+impl Trace {
+    /// When the operation's result was made.
+    pub(crate) const fn made(&self) -> Made {
+        Made { after: self.after, over: self.over }
+    }
+
+    /// The commit from which a switch builds whose start was seen.
+    pub(crate) fn tried(&self) -> Option<&Commit> {
+        self.copy.as_ref().and_then(|copy| copy.known_commit())
+    }
+
+    /// Whether its start was seen.
+    pub(crate) const fn start_seen(&self) -> bool {
+        matches!(self.known_by, KnownBy::Start)
+    }
+
+    /// A path was named while it runs, or before its end is known; `is_new` where it never ran before. True where
+    /// that is news.
+    pub(crate) fn note_path(&mut self, path: &StorePath, is_new: bool) -> bool {
+        if self.from.as_ref() == Some(path) {
+            return false;
+        }
+        match &self.first_other {
+            None => {
+                self.first_other = Some(path.clone());
+                self.other_is_new = is_new;
+                true
+            }
+            Some(first) if first == path => false,
+            Some(_) => !core::mem::replace(&mut self.more_paths, true),
+        }
+    }
+
+    /// Whether no path was named between start and end but the one at the start and this last one.
+    pub(crate) fn saw_only(&self, last: &StorePath) -> bool {
+        !self.more_paths && self.first_other.as_ref().is_none_or(|first| first == last)
+    }
+}
