@@ -1,0 +1,191 @@
+//! What people change by hand, right before the word that tells it (W1).
+
+use super::{Checkout, Content, Dirt, Law, Parts, Run};
+use crate::choice::Choice;
+use crate::word::{Part, Told};
+
+impl Run {
+    /// Any checkout: dirt only where the host speaks of dirt (W5).
+    pub(super) fn any_checkout(&self, law: &Law, choice: &mut impl Choice) -> Checkout {
+        let commit = choice.pick(law.commits()) as u8;
+        let dirty = self.spoke && choice.pick(2) == 1;
+        let lock = if dirty { choice.pick(law.distinct_locks().into()) as u8 } else { law.lock(commit) };
+        Checkout { commit, dirty, lock }
+    }
+
+    /// The checkout as a heartbeat finds it: where it says something else than what was so, people changed that.
+    pub(super) fn hands_on_checkout(
+        &mut self,
+        law: &Law,
+        told: &Told,
+        choice: &mut impl Choice,
+    ) -> Option<()> {
+        let before = self.checkout;
+        let mut after = before;
+        match told.commit {
+            Part::Told(commit) => after.commit = commit,
+            Part::Unreadable => after.commit = choice.pick(law.commits()) as u8,
+            Part::Silent => {}
+        }
+        match told.dirty {
+            Part::Told(dirty) => after.dirty = dirty,
+            Part::Unreadable => after.dirty = choice.pick(2) == 1,
+            Part::Silent => {}
+        }
+        if let (Part::Told(lock), Part::Silent) = (told.lock, told.commit)
+            && lock != after.lock
+        {
+            // Another lock, and no commit: another commit, or an edit.
+            let commits = (0..law.commits() as u8).filter(|commit| law.lock(*commit) == lock);
+            let mut ways: Vec<_> = commits.map(|commit| (commit, after.dirty)).collect();
+            if self.spoke && !matches!(told.dirty, Part::Told(false)) {
+                ways.push((after.commit, true));
+            }
+            let (commit, dirty) = *ways.get(choice.pick(ways.len()))?;
+            (after.commit, after.dirty) = (commit, dirty);
+        }
+        after.lock = match (told.lock, after.dirty) {
+            (Part::Told(lock), true) => lock,
+            (Part::Told(lock), false) if lock == law.lock(after.commit) => lock,
+            // Where the host speaks of dirt and this word does not, it tells an edit.
+            (Part::Told(lock), false) if self.spoke && !told.dirty.mentioned() => {
+                after.dirty = true;
+                lock
+            }
+            (Part::Told(_), false) => return None,
+            (Part::Silent | Part::Unreadable, false) => law.lock(after.commit),
+            (Part::Unreadable, true) => choice.pick(law.distinct_locks().into()) as u8,
+            (Part::Silent, true) if (after.commit, after.dirty) == (before.commit, before.dirty) => {
+                before.lock
+            }
+            (Part::Silent, true) => choice.pick(law.distinct_locks().into()) as u8,
+        };
+        if after != before {
+            if !law.hands {
+                return None;
+            }
+            choice.note(|| format!("people change the checkout to {after}"));
+        }
+        self.checkout = after;
+        Some(())
+    }
+
+    /// Before a switch begins people may change the checkout, where its result can tell what they changed.
+    pub(super) fn hands_before_switch(&mut self, law: &Law, choice: &mut impl Choice) -> Parts {
+        let can = law.switch_tells;
+        if !law.hands || can == Parts::NONE || choice.pick(2) == 0 {
+            return Parts::NONE;
+        }
+        let before = self.checkout;
+        let commit = if can.commit { choice.pick(law.commits()) as u8 } else { before.commit };
+        let dirty = if can.dirt { choice.pick(2) == 1 } else { before.dirty };
+        let lock = if dirty { choice.pick(law.distinct_locks().into()) as u8 } else { law.lock(commit) };
+        let after = Checkout { commit, dirty, lock };
+        let mut owes =
+            Parts { commit: after.commit != before.commit, dirt: after.dirty != before.dirty, lock: false };
+        if owes == Parts::NONE && after.lock != before.lock {
+            owes.lock = true;
+        }
+        if after != before {
+            choice.note(|| format!("people change the checkout to {after}, which the switch will tell"));
+            self.checkout = after;
+        }
+        owes
+    }
+
+    /// What runs, as a heartbeat finds it: where it says something else than what was so, people changed that.
+    pub(super) fn hands_on_system(&mut self, law: &Law, told: &Told, choice: &mut impl Choice) -> Option<()> {
+        let dirt = if self.dirt_since { Dirt::Dirty } else { Dirt::Clean };
+        if told.path == Part::Unreadable {
+            let slot = self.other_slot(dirt, choice, |_| true)?;
+            self.run_slot(slot);
+            return Some(());
+        }
+        if !told.names_system() {
+            return Some(());
+        }
+        if self.slot().dirt == Dirt::Open {
+            self.slot().dirt = dirt;
+        }
+        let (path, label) = (told.path.told(), told.label);
+        let mut runs = self.slots[usize::from(self.runs)];
+        let free = path.is_none_or(|path| self.slots.iter().all(|slot| slot.name != Some(path)));
+        let is_it = match path {
+            Some(path) => {
+                let same = label.is_none() || runs.label.is_none() || runs.label == label;
+                runs.name == Some(path) || (runs.name.is_none() && free && same)
+            }
+            None => label.is_none_or(|label| runs.label.is_none_or(|is| is == label)),
+        };
+        if !is_it {
+            if !law.hands {
+                return None;
+            }
+            let fits = |slot: &Content| match path {
+                Some(path) => slot.name == Some(path) || (slot.name.is_none() && free),
+                None => slot.label.is_none_or(|is| Some(is) == label),
+            };
+            let slot = self.other_slot(dirt, choice, fits)?;
+            self.run_slot(slot);
+            if let Some(operation) = &mut self.operation {
+                operation.active = false;
+            }
+            runs = self.slots[usize::from(self.runs)];
+            choice.note(|| "people change what runs".to_string());
+        }
+        if runs.name.is_none() {
+            self.slot().name = path;
+        }
+        self.tell_label(self.runs, label)
+    }
+
+    /// A system that fits: one that was there, or a new one.
+    pub(super) fn other_slot(
+        &mut self,
+        dirt: Dirt,
+        choice: &mut impl Choice,
+        fits: impl Fn(&Content) -> bool,
+    ) -> Option<u8> {
+        let used = self.used_slots();
+        let there: Vec<u8> = (0..SLOTS_U8)
+            .filter(|slot| used[usize::from(*slot)] && fits(&self.slots[usize::from(*slot)]))
+            .collect();
+        let new = fits(&Content::default());
+        let pick = choice.pick(there.len() + usize::from(new));
+        match there.get(pick) {
+            Some(slot) => Some(*slot),
+            None if new => self.fresh(dirt),
+            None => None,
+        }
+    }
+
+    /// A word tells the commit that a system says it was built from. One path has one content, so it never says two.
+    pub(super) fn tell_label(&mut self, slot: u8, label: Option<u8>) -> Option<()> {
+        let Some(label) = label else { return Some(()) };
+        let told_dirt = self.told_dirt;
+        let content = &mut self.slots[usize::from(slot)];
+        if content.label.is_some_and(|is| is != label) {
+            return None;
+        }
+        content.label = Some(label);
+        // Built here from another commit, it has had a build of which nothing is known but that label.
+        let seen = content.built == 0 || content.built >> label & 1 == 1;
+        if content.dirt != Dirt::Dirty && (seen || !told_dirt) {
+            content.built |= 1 << label;
+        }
+        Some(())
+    }
+}
+
+const SLOTS_U8: u8 = super::SLOTS as u8;
+
+impl std::fmt::Display for Checkout {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let letter = |n: u8| char::from(b'a' + n);
+        write!(f, "commit {}", letter(self.commit))?;
+        if self.dirty {
+            write!(f, ", dirty, with lock {}", self.lock + 1)?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,253 @@
+//! All histories of a world up to a length: after each, what the fold shows is held against what is known.
+
+use std::collections::BTreeMap;
+
+use compartment_core::{Compartment, Status};
+
+use crate::belief::{Belief, Beliefs, Known};
+use crate::fold::{CELLS, Shown, is_green, is_true, touches};
+use crate::host::IDS;
+use crate::word::Word;
+use crate::worlds::World;
+
+/// Why a green cell is false.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Lie {
+    /// A run of an honest host fits in which it is not true.
+    NotTrue,
+    /// No run of an honest host fits, and the last word speaks of it.
+    Contradiction,
+}
+
+/// A history after which a cell is falsely green.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Found {
+    /// The cell.
+    pub cell: Compartment,
+    /// The rule by which it is green.
+    pub rule: &'static str,
+    /// Why that is false.
+    pub lie: Lie,
+    /// It is so once every deadline has passed, and not at once.
+    pub late: bool,
+    /// The history.
+    pub words: Vec<Word>,
+}
+
+/// What was covered of a world, and what was found.
+#[derive(Clone, Debug, Default)]
+pub struct Covered {
+    /// Histories.
+    pub histories: u64,
+    /// Histories that no run fits.
+    pub contradictions: u64,
+    /// Different sets of runs.
+    pub beliefs: usize,
+    /// The most runs that fit one history.
+    pub runs: usize,
+    /// Cells that were rightly green, by cell.
+    pub green: [u64; 4],
+    /// Cells that are true in every run and not green, by rule.
+    pub needless: BTreeMap<&'static str, Needless>,
+    /// False greens, one for each kind of last word.
+    pub found: Vec<Found>,
+}
+
+/// True in every run that fits, and not green.
+#[derive(Clone, Debug, Default)]
+pub struct Needless {
+    /// How often.
+    pub count: u64,
+    /// Whether the rule shows gray.
+    pub gray: bool,
+    /// The first such history among the shortest.
+    pub shortest: Vec<Word>,
+}
+
+struct Search<'a> {
+    world: &'a World,
+    beliefs: Beliefs,
+    covered: Covered,
+    words: Vec<Word>,
+}
+
+/// What the words so far allow next.
+#[derive(Clone, Copy, Default)]
+struct Heard {
+    ids: u8,
+    paths: u8,
+    begun: [bool; IDS],
+    results: [Option<Word>; IDS],
+    desired: u8,
+}
+
+impl Heard {
+    /// Names come in the order in which they are first used, and an id is one operation's.
+    fn allows(&self, word: &Word) -> bool {
+        if word.path().is_some_and(|path| path > self.paths) {
+            return false;
+        }
+        let Some(id) = word.id() else { return true };
+        if id > self.ids {
+            return false;
+        }
+        let result = self.results[usize::from(id)];
+        match word {
+            // The same result once more is the one thing that is heard of an operation that has one.
+            Word::Result { .. } => result.is_none_or(|heard| heard == *word),
+            Word::Started { .. } => result.is_none() && !self.begun[usize::from(id)],
+            Word::Rejected { .. } => result.is_none() && !self.begun[usize::from(id)] && id < self.ids,
+            Word::Requested { .. } => id == self.ids,
+            Word::Beat { .. } | Word::Observed(..) | Word::Unavailable | Word::Merged(..) | Word::Wait => {
+                true
+            }
+        }
+    }
+
+    fn repeats(&self, word: &Word) -> bool {
+        word.id().is_some_and(|id| self.results[usize::from(id)] == Some(*word))
+    }
+
+    fn after(mut self, word: &Word) -> Self {
+        if let Some(path) = word.path() {
+            self.paths = self.paths.max(path + 1);
+        }
+        if let Some(id) = word.id() {
+            self.ids = self.ids.max(id + 1);
+            match word {
+                Word::Result { .. } | Word::Rejected { .. } => self.results[usize::from(id)] = Some(*word),
+                Word::Started { .. } => self.begun[usize::from(id)] = true,
+                Word::Requested { .. }
+                | Word::Beat { .. }
+                | Word::Observed(..)
+                | Word::Unavailable
+                | Word::Merged(..)
+                | Word::Wait => {}
+            }
+        }
+        if let Word::Observed(desired, _) | Word::Merged(desired, _) = word {
+            self.desired = *desired;
+        }
+        self
+    }
+}
+
+/// Goes through all histories of a world with at most this many words after its first ones.
+#[must_use]
+pub fn search(world: &World, depth: usize) -> Covered {
+    let mut alphabet = world.start.clone();
+    alphabet.extend(&world.words);
+    let beliefs = Beliefs::new(&world.law, &alphabet);
+    let mut search = Search { world, beliefs, covered: Covered::default(), words: Vec::new() };
+    let mut shown = Shown::new(world.law.session);
+    let mut heard = Heard::default();
+    let mut belief = search.beliefs.first();
+    for (place, word) in world.start.iter().enumerate() {
+        shown.hear(word, world.law.locks);
+        heard = heard.after(word);
+        belief = search.beliefs.after(belief, place);
+        search.words.push(*word);
+    }
+    search.go(&shown, belief, heard, depth);
+    (search.covered.beliefs, search.covered.runs) = search.beliefs.size();
+    search.covered
+}
+
+impl Search<'_> {
+    fn go(&mut self, shown: &Shown, belief: Belief, heard: Heard, depth: usize) {
+        if depth == 0 {
+            return;
+        }
+        let first = self.world.start.len();
+        for place in 0..self.world.words.len() {
+            let word = self.world.words[place];
+            if !heard.allows(&word) || (word == Word::Wait && self.words.last() == Some(&Word::Wait)) {
+                continue;
+            }
+            let mut shown = shown.clone();
+            shown.hear(&word, self.world.law.locks);
+            let repeats = heard.repeats(&word);
+            let belief = if repeats { belief } else { self.beliefs.after(belief, first + place) };
+            let heard = heard.after(&word);
+            self.words.push(word);
+            self.covered.histories += 1;
+            if self.judge(&shown, belief, heard.desired, &word) {
+                self.go(&shown, belief, heard, depth - 1);
+            }
+            self.words.pop();
+        }
+    }
+
+    /// Whether what follows is worth a look: not after a false green, nor where no run fits.
+    fn judge(&mut self, shown: &Shown, belief: Belief, desired: u8, word: &Word) -> bool {
+        let known = self.beliefs.known(belief, desired);
+        let mut right = true;
+        for late in [false, true] {
+            let Some(cells) = shown.cells(late) else { continue };
+            for (place, cell) in CELLS.into_iter().enumerate() {
+                let green = is_green(&cells, cell);
+                let lie = match known {
+                    Known::Always(truth) if green && !is_true(&truth, cell) => Lie::NotTrue,
+                    Known::Nothing if green && touches(word, cell) => Lie::Contradiction,
+                    Known::Always(truth) => {
+                        if !late && green {
+                            self.covered.green[place] += 1;
+                        }
+                        let verdict = cells.verdict(cell);
+                        let doubt = matches!(verdict.status, Status::Outdated | Status::Unknown);
+                        if !late && doubt && is_true(&truth, cell) {
+                            self.needless(verdict.rule, verdict.status == Status::Unknown);
+                        }
+                        continue;
+                    }
+                    Known::Nothing => continue,
+                };
+                right = false;
+                self.found(Found {
+                    cell,
+                    rule: cells.verdict(cell).rule,
+                    lie,
+                    late,
+                    words: self.words.clone(),
+                });
+            }
+        }
+        if known == Known::Nothing {
+            self.covered.contradictions += 1;
+        }
+        right && !self.beliefs.runs(belief).is_empty()
+    }
+
+    fn needless(&mut self, rule: &'static str, gray: bool) {
+        let needless = self.covered.needless.entry(rule).or_default();
+        needless.count += 1;
+        needless.gray = gray;
+        if needless.shortest.is_empty() || self.words.len() < needless.shortest.len() {
+            needless.shortest.clone_from(&self.words);
+        }
+    }
+
+    fn found(&mut self, found: Found) {
+        let kind = |found: &Found| (found.cell, found.lie, found.words.last().map(shape));
+        match self.covered.found.iter_mut().find(|other| kind(other) == kind(&found)) {
+            Some(other) if found.words.len() < other.words.len() => *other = found,
+            Some(_) => {}
+            None => self.covered.found.push(found),
+        }
+    }
+}
+
+/// A word without its values.
+fn shape(word: &Word) -> String {
+    match word {
+        Word::Beat { told, running } => {
+            format!("beat {} {} {running:?}", told.names_checkout(), told.names_system())
+        }
+        Word::Started { kind, id, .. } => format!("{kind} {}", id.is_some()),
+        Word::Result { kind, id, end, .. } => format!("{kind} {} {end:?}", id.is_some()),
+        Word::Rejected { .. } => "rejected".to_string(),
+        Word::Requested { .. } => "requested".to_string(),
+        Word::Observed(..) | Word::Unavailable | Word::Merged(..) => "channel".to_string(),
+        Word::Wait => "wait".to_string(),
+    }
+}
