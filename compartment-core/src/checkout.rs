@@ -25,6 +25,8 @@ pub enum Doubt {
     /// Words disagree, and neither starts, nor requests, nor one session's numbers tell which is newer
     /// (CORE-006 K1).
     Unordered,
+    /// No run of an honest host fits what was told (CORE-006 W2).
+    Contradicted,
 }
 
 impl<T> Sighting<T> {
@@ -127,20 +129,38 @@ pub enum CheckoutLock {
     Unproven,
     /// The last one did not parse.
     Unreadable,
-    /// Reported with the commit, or since, and apart from any word on dirt.
-    Told(LockFile),
-    /// Reported in one breath with the dirt: it speaks for the file as it lies there.
-    ToldWithDirt(LockFile),
+    /// Reported.
+    Told {
+        /// The file.
+        file: LockFile,
+        /// Reported in one breath with the commit: it is the lock of that commit, or of what was made of it.
+        with_commit: bool,
+        /// Reported in one breath with the dirt: it speaks for the file as it lies there.
+        with_dirt: bool,
+    },
 }
 
 impl CheckoutLock {
+    /// Whether this file was told in one breath with the commit.
+    pub(crate) fn is_with_commit(self, file: LockFile) -> bool {
+        matches!(self, Self::Told { file: told, with_commit: true, .. } if told == file)
+    }
+
+    /// The same file, after a word on dirt that said nothing of it: the dirt may be in it.
+    pub(crate) const fn apart_from_dirt(self) -> Self {
+        match self {
+            Self::Told { file, with_commit, .. } => Self::Told { file, with_commit, with_dirt: false },
+            other @ (Self::Never | Self::Unproven | Self::Unreadable) => other,
+        }
+    }
+
     /// As the lock of the commit that is checked out.
     #[must_use]
     pub const fn of_commit(self) -> Lock {
         match self {
             Self::Never | Self::Unproven => Lock::Untold,
             Self::Unreadable => Lock::Unreadable,
-            Self::Told(file) | Self::ToldWithDirt(file) => Lock::Told(file),
+            Self::Told { file, .. } => Lock::Told(file),
         }
     }
 }
@@ -190,7 +210,9 @@ impl Checkout {
                 // not with a short one that begins several.
                 let before = self.commit.known().copied().filter(|before| before.same(&commit));
                 let longer = before.filter(|before| before.digits() > commit.digits());
-                if before.is_none() {
+                // One that was told apart from any commit may be of another.
+                let alone = matches!(self.lock, CheckoutLock::Told { with_commit: false, .. });
+                if before.is_none() || alone {
                     self.lock_unproven();
                 }
                 (self.commit, self.doubt) = (Sighting::Known(longer.unwrap_or(commit)), None);
@@ -216,6 +238,13 @@ impl Checkout {
         }
     }
 
+    /// Somebody has spoken of dirt, though it cannot be placed: the host no longer counts as clean (W5).
+    pub(crate) const fn spoke_of_dirt(&mut self) {
+        if matches!(self.dirt, Dirt::Untold) {
+            self.dirt = Dirt::Unknown;
+        }
+    }
+
     /// What becomes of the lock.
     pub(crate) const fn believe_lock(&mut self, belief: Belief<CheckoutLock>) {
         match belief {
@@ -228,7 +257,7 @@ impl Checkout {
 
     const fn lock_unproven(&mut self) {
         match self.lock {
-            CheckoutLock::Told(_) | CheckoutLock::ToldWithDirt(_) => self.lock = CheckoutLock::Unproven,
+            CheckoutLock::Told { .. } => self.lock = CheckoutLock::Unproven,
             CheckoutLock::Never | CheckoutLock::Unproven | CheckoutLock::Unreadable => {}
         }
     }

@@ -34,6 +34,11 @@ impl Mark {
         self.high = self.high.min(start.saturating_sub(1));
     }
 
+    /// Of a word that was made before `now`, and after the operation's start.
+    pub(crate) const fn before(now: Clock, start: Clock) -> Self {
+        Self { low: start.saturating_sub(1), high: now }
+    }
+
     /// Whether nothing was said since `clock`, as far as is known.
     pub(crate) const fn is_before(self, clock: Clock) -> bool {
         self.high < clock

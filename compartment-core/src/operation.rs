@@ -8,7 +8,7 @@ mod trace;
 
 pub(crate) use course::{Ending, Owner};
 pub use trace::KnownBy;
-pub(crate) use trace::Trace;
+pub(crate) use trace::{Lost, Trace};
 
 use alloc::boxed::Box;
 use alloc::sync::Arc;

@@ -147,7 +147,7 @@ impl Publisher {
             }
             None => {}
         }
-        if changes.is_news() {
+        if changes.reach > Reach::Host || matches!(changes.host, Some((_, HostChange::Row))) {
             self.reach.insert(changes.reach);
         }
     }

@@ -5,57 +5,97 @@ use alloc::sync::Arc;
 use super::report::Taking;
 use crate::checkout::{Checkout, CheckoutLock, Dirt, Doubt, Sighting};
 use crate::commit::{Commit, LockFile};
-use crate::event::{Heartbeat, Reading};
-use crate::knowledge::{Belief, Changed, End, Made, Part, Place, believe};
-use crate::operation::{Class, Ending, Outcome};
+use crate::event::{Heartbeat, Kind, Reading};
+use crate::host::Marks;
+use crate::knowledge::{Belief, Changed, End, Made, Mark, Part, Place, believe};
+use crate::operation::{Class, Ending, Lost, Outcome};
 
 impl Taking<'_> {
-    /// A heartbeat names parts of the checkout.
+    /// A heartbeat names parts of the checkout. While a pull runs, or has no known end, it may have moved what the
+    /// heartbeat does not name (K2).
     pub(super) fn checkout_seen(&mut self, heartbeat: &Heartbeat) -> bool {
         let Heartbeat { commit, dirty, lock_hash, .. } = heartbeat;
-        if (commit, dirty, lock_hash) == (&Reading::Absent, &Reading::Absent, &Reading::Absent) {
+        let pull = self.host.operations().open().filter(|open| open.kind == Kind::Pull);
+        let pulls = pull.is_some();
+        let silent = (commit, dirty, lock_hash) == (&Reading::Absent, &Reading::Absent, &Reading::Absent);
+        if silent && !pulls {
             return false;
         }
         let before = self.known_checkout();
-        let look = |told: bool| if told { Place::Later } else { Place::Open };
         let mut now = before.clone();
-        let (commit, dirt) = (Part::from(*commit), dirt(*dirty));
-        let lock = match (Part::from(*lock_hash), dirty) {
-            (Part::Told(file), Reading::Told(_)) => Part::Told(CheckoutLock::ToldWithDirt(file)),
-            (Part::Told(file), Reading::Absent | Reading::Unreadable) => Part::Told(CheckoutLock::Told(file)),
-            (Part::Silent, _) => Part::Silent,
-            (Part::Unreadable, _) => Part::Unreadable,
-        };
+        let (commit, dirt) = (Part::from(*commit), Part::from(*dirty).map(Dirt::from));
+        let with_dirt = matches!(dirty, Reading::Told(_));
+        let lock = Part::from(*lock_hash).map(|file| {
+            let with_commit = commit != Part::Silent || before.lock.is_with_commit(file);
+            CheckoutLock::Told { file, with_commit, with_dirt }
+        });
+        let (place, end) = (Place::Later, if pulls { End::Lost } else { End::Look });
         // A lock that is not the one which was told with the commit, and no commit: it may be another one by now.
         let moved = commit == Part::Silent && other_lock(&before, *lock_hash);
-        now.believe_commit(believe(commit, false, None, look(true), End::Look), Doubt::MayHaveChanged);
+        now.believe_commit(look(commit, place, end), Doubt::MayHaveChanged);
         if moved {
             now.doubt_commit(Doubt::MayHaveChanged);
         }
-        now.believe_dirt(believe(dirt, false, None, look(true), End::Look));
-        now.believe_lock(believe(lock, false, None, look(true), End::Look));
-        // Later dirt without a hash may be in the lock.
-        if let (CheckoutLock::ToldWithDirt(file), Part::Silent, false) = (now.lock, lock, dirt == Part::Silent) {
-            now.lock = CheckoutLock::Told(file);
+        now.believe_dirt(look(dirt, place, end));
+        now.believe_lock(look(lock, place, end));
+        // Later dirt without a hash may be in the lock, and so may what is cleaned.
+        if lock == Part::Silent && dirt != Part::Silent {
+            now.lock = now.lock.apart_from_dirt();
+            if !before.dirt.is_clean() && now.dirt.is_clean() {
+                now.believe_lock(Belief::Unknown);
+            }
         }
-        let mut news = self.store_checkout(before, now);
-        self.mark(Made::IN_ORDER, [commit != Part::Silent, dirt != Part::Silent, lock != Part::Silent]);
-        if let Part::Told(commit) = commit {
-            news |= self.clear_pull(&commit);
+        // A lock without a word on dirt may be that of a changed tree, and one that nothing ties to a commit is.
+        if lock != Part::Silent && dirt == Part::Silent {
+            self.window_dirty();
+            if matches!(now.lock, CheckoutLock::Told { with_commit: false, .. }) {
+                now.believe_dirt(Belief::Unknown);
+            }
         }
-        news
+        let news = self.store_checkout(before, now);
+        let told = [commit != Part::Silent, dirt != Part::Silent, lock != Part::Silent];
+        self.mark(Made::IN_ORDER, told);
+        if pulls {
+            self.mark_moved(told.map(|told| !told));
+        }
+        match commit {
+            Part::Told(commit) => self.clear_pull(&commit) | news,
+            Part::Silent | Part::Unreadable => news,
+        }
+    }
+
+    /// A pull may have moved what this word does not name: that is no word against the pull's own result.
+    fn mark_moved(&mut self, [commit, dirt, lock]: [bool; 3]) {
+        let past = self.host.past_mut();
+        let (clock, marks, tests) = (past.clock, past.marks, past.doubt);
+        let Some(pull) = past.operations.open_mut() else { return };
+        let mark = Mark::before(clock, pull.trace.after);
+        let lost = pull.trace.lost.get_or_insert_with(|| Lost { marks, mark, tests, doubt: None }.into());
+        let mark = lost.mark;
+        let of = &mut past.marks;
+        for (moved, of) in [(commit, &mut of.commit), (dirt, &mut of.dirt), (lock, &mut of.lock)] {
+            if moved {
+                *of = mark;
+            }
+        }
     }
 
     /// A pull succeeded: the checkout is where it says (W2).
-    pub(super) fn pull_ok(&mut self, commit: Commit, dirty: Option<bool>, lock: Option<LockFile>) -> bool {
-        let Some(pull) = self.result(crate::event::Kind::Pull, Outcome::Ok) else { return false };
-        let made = self.made(&pull);
+    pub(super) fn pull_ok(
+        &mut self,
+        pull: &Ending,
+        commit: Commit,
+        dirty: Option<bool>,
+        lock: Option<LockFile>,
+    ) -> bool {
+        let made = self.made(pull);
         let before = self.known_checkout();
         let copy = pull.trace.copy.as_deref().filter(|copy| is_at(copy, &commit));
         let doubt = Doubt::Unordered;
 
         let agrees = before.known_commit().is_some_and(|known| known.same(&commit));
-        let place = self.place(made, before.commit != Sighting::Never, |marks| marks.commit);
+        let lost = pull.trace.lost();
+        let place = self.place(made, before.commit != Sighting::Never, lost, |marks| marks.commit);
         let is = believe(Part::Told(commit), agrees, None, place, End::Ok);
         let mut now = before.clone();
         now.believe_commit(is, doubt);
@@ -63,19 +103,21 @@ impl Taking<'_> {
         let told = Part::from(dirty.map(Dirt::from));
         let agrees = told == Part::Told(before.dirt);
         let left = copy.map(|copy| copy.dirt).filter(|dirt| !matches!(dirt, Dirt::Unknown | Dirt::Unreadable));
-        let dirt_place = self.place(made, before.dirt != Dirt::Untold, |marks| marks.dirt);
+        let dirt_place = self.place(made, before.dirt != Dirt::Untold, lost, |marks| marks.dirt);
         let is_dirt = believe(told, agrees, left, dirt_place, End::Ok);
         now.believe_dirt(is_dirt);
+        if dirty.is_some() {
+            now.spoke_of_dirt();
+        }
 
         // A lock belongs to the commit that it was told with.
         let here = now.known_commit().is_some_and(|known| known.same(&commit));
-        let told = Part::from(lock.filter(|_| here)).map(|file| match dirty {
-            Some(_) => CheckoutLock::ToldWithDirt(file),
-            None => CheckoutLock::Told(file),
-        });
+        let with_dirt = dirty.is_some();
+        let told = Part::from(lock.filter(|_| here))
+            .map(|file| CheckoutLock::Told { file, with_commit: true, with_dirt });
         let agrees = lock.is_some_and(|lock| before.lock.of_commit() == crate::checkout::Lock::Told(lock));
         let left = copy.map(|copy| copy.lock).filter(|lock| *lock != CheckoutLock::Unproven);
-        let lock_place = self.place(made, before.lock != CheckoutLock::Never, |marks| marks.lock);
+        let lock_place = self.place(made, before.lock != CheckoutLock::Never, lost, |marks| marks.lock);
         let is_lock = believe(told, agrees, left, lock_place, End::Ok);
         now.believe_lock(is_lock);
 
@@ -89,27 +131,42 @@ impl Taking<'_> {
 
     /// A pull failed or was stopped: it leaves the checkout anywhere (W2, K2).
     pub(super) fn pull_failed(&mut self, pull: &Ending) -> bool {
-        self.checkout_doubted(self.made(pull), End::Failed(Changed::Maybe));
+        let made = self.made(pull);
+        let mark = made.mark(self.host.past().clock);
+        self.checkout_doubted(made, End::Failed(Changed::Maybe), mark, pull.trace.lost());
         true
     }
 
     /// Nobody tells how a pull ended.
     pub(super) fn pull_lost(&mut self, made: Made) {
-        // The word that ends it is the newest one; what was told before may have been changed by the pull.
-        self.checkout_doubted(Made { over: None, ..made }, End::Lost);
+        let mark = Mark::before(self.host.past().clock, made.after);
+        self.checkout_doubted(made, End::Lost, mark, None);
     }
 
-    fn checkout_doubted(&mut self, made: Made, end: End) {
+    /// What a pull may have moved is not known, unless a word after its end has told it.
+    fn checkout_doubted(&mut self, made: Made, end: End, mark: Mark, lost: Option<&Lost>) {
         let before = self.known_checkout();
         let mut now = before.clone();
-        let place = |part: bool, of: fn(&crate::host::Marks) -> crate::knowledge::Mark| self.place(made, part, of);
-        let commit = place(before.commit != Sighting::Never, |marks| marks.commit);
-        let dirt = place(before.dirt != Dirt::Untold, |marks| marks.dirt);
-        let lock = place(before.lock != CheckoutLock::Never, |marks| marks.lock);
-        now.believe_commit(believe(Part::Silent, false, None, commit, end), Doubt::MayHaveChanged);
-        now.believe_dirt(believe(Part::Silent, false, None, dirt, end));
-        now.believe_lock(believe(Part::Silent, false, None, lock, end));
+        let silent = |place| believe(Part::<()>::Silent, false, None, place, end) == Belief::Unknown;
+        let commit = silent(self.place(made, before.commit != Sighting::Never, lost, |marks| marks.commit));
+        let dirt = silent(self.place(made, before.dirt != Dirt::Untold, lost, |marks| marks.dirt));
+        let lock = silent(self.place(made, before.lock != CheckoutLock::Never, lost, |marks| marks.lock));
+        if commit {
+            now.believe_commit(Belief::Unknown, Doubt::MayHaveChanged);
+        }
+        if dirt {
+            now.believe_dirt(Belief::Unknown);
+        }
+        if lock {
+            now.believe_lock(Belief::Unknown);
+        }
         _ = self.store_checkout(before, now);
+        let marks = &mut self.host.past_mut().marks;
+        for (unknown, of) in [(commit, &mut marks.commit), (dirt, &mut marks.dirt), (lock, &mut marks.lock)] {
+            if unknown {
+                *of = mark;
+            }
+        }
     }
 
     /// A switch names what it was built from. Where the checkout's last word says something else, and no word since
@@ -125,15 +182,22 @@ impl Taking<'_> {
         let marks = self.host.past().marks;
         let start = if switch.trace.start_seen() { switch.trace.after } else { crate::knowledge::Clock::MAX };
         let mut now = before.clone();
-        let other = commit.is_some_and(|built| before.known_commit().is_some_and(|known| !known.same(&built)));
+        let same = |built: &Commit| before.known_commit().is_some_and(|known| known.same(built));
+        let other = commit.is_some_and(|built| !same(&built));
         if other && marks.commit.is_before(start) {
             now.doubt_commit(Doubt::MayHaveChanged);
+        }
+        let alone = matches!(before.lock, CheckoutLock::Told { with_commit: false, .. });
+        if (other || (alone && commit.is_some())) && marks.lock.is_before(start) {
+            now.believe_lock(Belief::Unknown);
         }
         if marks.lock.is_before(start) && lock.is_some_and(|lock| other_lock(&before, Reading::Told(lock))) {
             now.believe_lock(Belief::Unknown);
         }
-        if dirty == Some(true) && before.dirt.is_clean() && marks.dirt.is_before(start) {
-            now.dirt = Dirt::Unknown;
+        match dirty {
+            Some(true) if before.dirt.is_clean() && marks.dirt.is_before(start) => now.dirt = Dirt::Unknown,
+            Some(false) if before.dirt == Dirt::Untold => now.dirt = Dirt::Clean,
+            Some(_) | None => {}
         }
         _ = self.store_checkout(before, now);
     }
@@ -148,19 +212,30 @@ impl Taking<'_> {
             return false;
         }
         if !now.dirt.is_clean() {
-            self.host.dirt_window = true;
+            self.window_dirty();
         }
         self.host.checkout = Some(self.caches.checkouts.intern(now));
         true
     }
 
+    /// The place of a word on a part. That the operation's own end was lost is no word against its result.
     fn place(
         &self,
         made: Made,
         told: bool,
-        mark: impl FnOnce(&crate::host::Marks) -> crate::knowledge::Mark,
+        lost: Option<&Lost>,
+        mark: impl Fn(&Marks) -> Mark,
     ) -> Place {
-        made.place(told.then(|| mark(&self.host.past().marks)))
+        let now = mark(&self.host.past().marks);
+        let newest = match lost {
+            Some(lost) if now == lost.mark => mark(&lost.marks),
+            Some(_) | None => now,
+        };
+        made.place((told || newest != Mark::default()).then_some(newest))
+    }
+
+    fn window_dirty(&mut self) {
+        self.noted |= !core::mem::replace(&mut self.host.dirt_window, true);
     }
 
     /// Remembers the newest word on commit, dirt and lock.
@@ -199,13 +274,18 @@ fn is_at(checkout: &Checkout, commit: &Commit) -> bool {
 /// Whether a word names another lock than the one that was told of the checkout's commit.
 fn other_lock(checkout: &Checkout, told: Reading<LockFile>) -> bool {
     match (checkout.lock, told) {
-        (CheckoutLock::Told(known) | CheckoutLock::ToldWithDirt(known), Reading::Told(told)) => known != told,
+        (CheckoutLock::Told { file, with_commit: true, .. }, Reading::Told(told)) => file != told,
         _ => false,
     }
 }
 
-fn dirt(dirty: Reading<bool>) -> Part<Dirt> {
-    Part::from(dirty).map(Dirt::from)
+/// What a heartbeat says of a part, told at `place`.
+fn look<T>(told: Part<T>, place: Place, end: End) -> Belief<T> {
+    match told {
+        // What could not be read is told, and not silent.
+        Part::Unreadable => Belief::Unreadable,
+        Part::Told(_) | Part::Silent => believe(told, false, None, place, end),
+    }
 }
 
 impl<T> From<Reading<T>> for Part<T> {

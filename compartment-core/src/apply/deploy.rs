@@ -8,7 +8,7 @@ use crate::event::{Deployer, RunningSystem, Target};
 use crate::generation::{Generation, How, Named, TestVerdict, find};
 use crate::host::TestsDue;
 use crate::id::StorePath;
-use crate::knowledge::{Belief, Changed, End, Part, Place, believe};
+use crate::knowledge::{Belief, Changed, End, Made, Mark, Part, Place, believe};
 use crate::operation::{Ending, Trace};
 
 /// What a success says of what it deployed.
@@ -32,7 +32,7 @@ impl Taking<'_> {
         lock: Option<LockFile>,
     ) -> bool {
         let made = self.made(ending);
-        let place = made.place(self.host.deployment.as_ref().map(|_| self.host.past().marks.system));
+        let place = self.place_of(made, ending);
         if kind == Deployer::Switch {
             self.checkout_built(ending, commit, dirty, lock);
         }
@@ -42,7 +42,7 @@ impl Taking<'_> {
         let said =
             Said { system: system.cloned().unwrap_or_default(), commit, dirty, lock, trace: &ending.trace };
         let (at, built) = match kind {
-            Deployer::Switch => (self.switched_to(&said), None),
+            Deployer::Switch => ((said.system.path.clone(), said.system.number), None),
             Deployer::Rollback => self.rolled_to(&said),
         };
         let counts = self.counts(kind, &said, at.0.as_ref());
@@ -83,7 +83,7 @@ impl Taking<'_> {
         system: Option<&RunningSystem>,
     ) -> bool {
         let made = self.made(ending);
-        let place = made.place(self.host.deployment.as_ref().map(|_| self.host.past().marks.system));
+        let place = self.place_of(made, ending);
         let system = system.cloned().unwrap_or_default();
         let another = self.host.deployment.as_ref().is_some_and(|now| now.generation.differs_from(&system));
         // One that names another system than the one that ran has changed what runs, whatever it says.
@@ -95,12 +95,15 @@ impl Taking<'_> {
         if changed != Changed::No {
             let past = self.host.past_mut();
             past.doubt = past.doubt.max(ending.trace.over.unwrap_or(past.clock));
-        } else if let (true, Some((tests, itself))) = (ending.newest, ending.trace.before_end) {
+        } else if let (true, Some(lost)) = (ending.newest, ending.trace.lost()) {
             // That it ended without a result cast the doubt, and now it says that it changed nothing.
             let past = self.host.past_mut();
-            past.doubt = if Some(past.doubt) == ending.trace.over { tests } else { past.doubt };
-            if let Some(running) = &mut self.host.deployment {
-                running.doubt = running.doubt.and(itself);
+            past.doubt = if Some(past.doubt) == ending.trace.over { lost.tests } else { past.doubt };
+            if past.marks.system == lost.mark {
+                past.marks.system = lost.marks.system;
+                if let Some(running) = &mut self.host.deployment {
+                    running.doubt = lost.doubt;
+                }
             }
         }
         let told = if system.path.is_some() || another { Part::Told(system) } else { Part::Silent };
@@ -122,32 +125,27 @@ impl Taking<'_> {
                 let seen = running.is_some() && ending.trace.first_other.as_ref() == running;
                 if changed == Changed::Yes && place == Place::Later && !seen {
                     self.run(Revision::unknown(), Named::Nobody, (None, None), self.how_of(ending));
-                    self.mark_system(made);
                 } else if let Some(running) = &mut self.host.deployment {
                     running.doubt = Some(Doubt::MayHaveChanged);
                 }
+                self.mark_system(made);
             }
         }
         true
     }
 
-    /// Where a switch says, or was seen, to have gone.
-    fn switched_to(&self, said: &Said<'_>) -> At {
-        // A success that names no system belongs to the first path named since its start that differs (K4).
-        let seen = || {
-            let first = said.trace.first_other.clone()?;
-            let running = self.host.deployment.as_ref()?.generation.path.as_ref();
-            (running == Some(&first)).then_some(first)
-        };
-        (said.system.path.clone().or_else(seen), said.system.number)
+    /// The place of a word on what runs. That the attempt's own end was lost is no word against its result.
+    fn place_of(&self, made: Made, ending: &Ending) -> Place {
+        let now = self.host.past().marks.system;
+        let newest = ending.trace.lost().filter(|lost| now == lost.mark).map_or(now, |lost| lost.marks.system);
+        let told = self.host.deployment.is_some() || newest != Mark::default();
+        made.place(told.then_some(newest))
     }
 
-    /// The generation that a rollback went to: what it says runs; else what was seen to run while it ran; else what
-    /// it was sent to. A rollback's own `commit` makes no path known (K4).
+    /// The generation that a rollback went to: what it says runs; else what it was sent to. A rollback's own `commit` makes no path known (K4).
     fn rolled_to(&self, said: &Said<'_>) -> (At, Option<Built>) {
         let named = Target { number: said.system.number, path: said.system.path.clone() };
-        let seen = self.switched_to(said).0.map(|path| Target { number: None, path: Some(path) });
-        let target = if named != Target::default() { Some(named) } else { seen.or_else(|| said.trace.to.as_deref().cloned()) };
+        let target = if named == Target::default() { said.trace.to.as_deref().cloned() } else { Some(named) };
         let entry = target.as_ref().and_then(|target| self.ran(target));
         let path = said.system.path.clone().or_else(|| entry.and_then(|entry| entry.path.clone()));
         let number = said.system.number.or_else(|| entry.and_then(|entry| entry.number));
@@ -172,17 +170,14 @@ impl Taking<'_> {
 
     /// Whether a success says what its path was built from (K4). For a path that ran before it does only where its
     /// start was seen, and no path but the first and the last since: a tool that undoes its own switch and exits
-    /// with 0 does not rename the path on which it ends (W2). Where the success names no path, and the one that was
-    /// seen ran before, its entry speaks.
+    /// with 0 does not rename the path on which it ends (W2).
     fn counts(&self, kind: Deployer, said: &Said<'_>, path: Option<&StorePath>) -> bool {
         let Some(path) = path else { return true };
         let trace = said.trace;
         if self.ran_at(path).is_none() {
             return trace.start_seen() || !self.host.past().dropped || said.system.commit.is_some();
         }
-        let came_with_it = trace.other_is_new && trace.first_other.as_ref() == Some(path);
-        let named = said.system.path.is_some() && kind == Deployer::Switch;
-        came_with_it || (named && trace.start_seen() && trace.saw_only(path))
+        kind == Deployer::Switch && trace.start_seen() && trace.saw_only(path)
     }
 
     /// What a switch built: its system's word, else its own, else the checkout that stood at its seen start. Dirt and
@@ -256,31 +251,28 @@ impl Taking<'_> {
         let (revision, named) = built;
         let running = self.host.deployment.as_ref();
         let same = path.is_some() && running.is_some_and(|running| running.generation.path == path);
-        let names_paths = running.is_some_and(|running| running.generation.path.is_some());
         if !counts && ending.trace.first_other.is_some() {
             // It ends where it began, and another path ran in between: no honest run fits (W2).
             let clock = self.host.past().clock;
             self.host.past_mut().doubt = clock;
         }
+        let contradicts = !counts && ending.trace.first_other.is_some() && ending.trace.from == path;
         if same {
             // The system that ran before runs still: only what it was built from moves on.
             self.moves_on(revision, named, number);
         } else {
-            if path.is_none()
-                && names_paths
-                && let Some(trace) = self.ended_trace(ending)
-            {
-                trace.awaits_path = true;
-            }
             let how = if kind == Deployer::Rollback { How::Rollback } else { How::Switch };
             self.run(revision, named, (path, number), how);
+        }
+        if contradicts {
+            self.not_known(Doubt::Contradicted);
         }
     }
 
     /// The system that ran before runs still.
     fn moves_on(&mut self, revision: Revision, named: Named, number: Option<crate::event::GenerationNumber>) {
+        self.now_known();
         let Some(running) = &mut self.host.deployment else { return };
-        running.doubt = None;
         let generation = &mut running.generation;
         generation.revision = self.caches.revisions.intern(revision);
         generation.named = named;
@@ -289,8 +281,8 @@ impl Taking<'_> {
     }
 
     fn now_known(&mut self) {
-        if let Some(running) = &mut self.host.deployment {
-            running.doubt = None;
+        if self.host.deployment.as_mut().is_some_and(|running| running.doubt.take().is_some()) {
+            self.told_anew();
         }
     }
 

@@ -9,8 +9,8 @@ use crate::event::{Heartbeat, Kind, Reading, Report, RequestKind, Said, Target};
 use crate::fleet::{Caches, Fleet};
 use crate::host::{Host, SessionPlace};
 use crate::id::{OpId, Version};
-use crate::knowledge::{Clock, Made};
-use crate::operation::{Class, Ended, Ending, KnownBy, Operation, Outcome, Owner, Trace};
+use crate::knowledge::{Clock, Made, Mark};
+use crate::operation::{Class, Ended, Ending, KnownBy, Lost, Operation, Outcome, Owner, Trace};
 use crate::text::Text;
 use crate::time::{Span, Timestamp};
 
@@ -52,14 +52,25 @@ impl Taking<'_> {
         let news = match said {
             Said::Heartbeat(heartbeat) => self.heartbeat(heartbeat),
             Said::Started { kind, timeout_s, to } => self.started(*kind, *timeout_s, to.as_ref()),
-            Said::PullOk { commit, lock_hash, dirty } => self.pull_ok(*commit, *dirty, *lock_hash),
+            Said::PullOk { commit, lock_hash, dirty } => {
+                let contradicts = self.contradicts(Kind::Pull);
+                let pull = self.result(Kind::Pull, Outcome::Ok);
+                pull.is_some_and(|pull| match contradicts {
+                    false => self.pull_ok(&pull, *commit, *dirty, *lock_hash),
+                    true => self.pull_failed(&pull),
+                })
+            }
             Said::PullFail { exit_code, error } => {
                 let outcome = Outcome::Failed { exit_code: *exit_code, error: error.clone(), activated: None };
                 self.result(Kind::Pull, outcome).is_some_and(|pull| self.pull_failed(&pull))
             }
             Said::DeployOk { kind, commit, lock_hash, dirty, system } => {
+                let contradicts = self.contradicts((*kind).into());
                 let ending = self.result((*kind).into(), Outcome::Ok);
                 ending.is_some_and(|ending| {
+                    if contradicts {
+                        return self.deploy_failed(&ending, None, None);
+                    }
                     let (commit, dirty, lock) = (*commit, *dirty, *lock_hash);
                     self.deploy_ok(*kind, &ending, system.as_deref(), commit, dirty, lock)
                 })
@@ -188,6 +199,12 @@ impl Taking<'_> {
         self.ended_by_word(kind, outcome, failing, false)
     }
 
+    /// Whether the id of the result in hand is that of an operation of another kind: no honest run fits, so its success
+    /// proves nothing.
+    fn contradicts(&self, kind: Kind) -> bool {
+        self.op.is_some_and(|op| self.host.operations().is_of_other_kind(op, kind))
+    }
+
     /// A refusal ends nothing but its own request, and nothing was tried (CORE-006 K1, field case F10).
     fn rejected(&mut self, kind: RequestKind) -> bool {
         let op = self.op;
@@ -205,7 +222,7 @@ impl Taking<'_> {
         // on the way.
         let waits = owner == Owner::Own
             && op.is_some_and(|op| self.host.operations().waiting_for(kind).is_some_and(|p| p.op == *op));
-        if waits && (activated == Some(false) || !kind.deploys()) {
+        if waits && activated == Some(false) && kind.deploys() {
             return self.host.past_mut().operations.delivered(kind, op).is_some();
         }
         let Some(ending) = self.ended_by_word(kind, Outcome::Stopped { by, activated }, true, true) else {
@@ -222,6 +239,7 @@ impl Taking<'_> {
     /// An operation has ended by a word that says how.
     fn ended_by_word(&mut self, kind: Kind, outcome: Outcome, failing: bool, stop: bool) -> Option<Ending> {
         let (op, at, in_order) = (self.op, self.at, self.in_order());
+        let contradicts = self.contradicts(kind);
         let owner = self.host.operations().owner(kind, op, in_order, failing);
         let asked = match owner {
             Owner::Duplicate => return None,
@@ -239,7 +257,8 @@ impl Taking<'_> {
                     open.trace.after = open.trace.after.max(asked.clock);
                     open.trace.to = open.trace.to.or_else(|| asked.target().map(Box::new));
                 }
-                self.remember(Ended::new(open, at, outcome), true)
+                let hides = failing || in_order || kind != Kind::Test || !self.failed_since(open.trace.after);
+                self.remember(Ended::new(open, at, outcome), hides)
             }
             Owner::Ended(index) => self.host.past_mut().operations.end_late(index, at, outcome),
             Owner::Own => {
@@ -257,11 +276,19 @@ impl Taking<'_> {
                 let trace = Trace { after, heard: clock, to, ..self.scene() };
                 let own = self.operation(kind, trace);
                 // A pass of which nobody knows when it began hides nothing (K8).
-                let hides = !(kind == Kind::Test && !failing && after == 0);
+                let hides = failing || kind != Kind::Test || (after > 0 && !contradicts && !self.failed_since(after));
                 self.remember(Ended::new(own, at, outcome), hides)
             }
         };
         Some(ending)
+    }
+
+    /// Whether tests have failed of which nothing tells that they began before `start`: a pass does not hide them.
+    fn failed_since(&self, start: Clock) -> bool {
+        let last = self.host.operations().last_ended(Class::Test);
+        last.is_some_and(|last| {
+            last.outcome.is_failure() && !self.in_order() && last.trace().is_some_and(|trace| trace.heard > start)
+        })
     }
 
     fn remember(&mut self, ended: Ended, newest: bool) -> Ending {
@@ -285,11 +312,20 @@ impl Taking<'_> {
         };
         let made = open.trace.made();
         let doubt = self.host.deployment.as_ref().and_then(|deployment| deployment.doubt);
-        open.trace.before_end = Some((self.host.past().doubt, doubt));
+        let past = self.host.past();
+        // Words that only said that it may have moved something are none against its own result.
+        let mut marks = past.marks;
+        if let Some(before) = open.trace.lost() {
+            for (now, then) in marks.all().into_iter().zip(before.marks.clone().all()) {
+                *now = if *now == before.mark { *then } else { *now };
+            }
+        }
+        let lost = Lost { marks, mark: Mark::before(clock, made.after), tests: past.doubt, doubt };
+        open.trace.lost = Some(Box::new(lost));
         _ = self.host.past_mut().operations.remember(Ended::new(*open, at, outcome), true);
         match class {
             Class::Pull => self.pull_lost(made),
-            Class::Attempt => self.attempt_lost(clock),
+            Class::Attempt => self.attempt_lost(made),
             Class::Test => {}
         }
     }

@@ -9,7 +9,7 @@ use crate::event::{GenerationNumber, Kind, Reading, RunningSystem};
 use crate::generation::{Deployment, Generation, HISTORY, How, Named, TestVerdict};
 use crate::host::SystemField;
 use crate::id::StorePath;
-use crate::knowledge::{Clock, Made};
+use crate::knowledge::{Made, Mark};
 use crate::operation::{Class, Outcome, Trace};
 
 /// By what a host's system is told from others.
@@ -54,8 +54,10 @@ impl Taking<'_> {
     fn belongs(&mut self, system: &RunningSystem) -> bool {
         let noted = self.note_path(system);
         let running = self.host.deployment.as_ref().map(|running| &running.generation);
-        if running.is_some_and(|running| !running.differs_from(system) && !self.history_speaks(running, system))
-        {
+        let same = |running| {
+            !Generation::differs_from(running, system) && !self.history_speaks(running, system) && !self.unbound(system)
+        };
+        if running.is_some_and(same) {
             return self.fill(system) | noted;
         }
         let first = running.is_none();
@@ -82,17 +84,21 @@ impl Taking<'_> {
         match self.earlier_at(path) {
             Some(earlier) => !same(earlier.commit()),
             // A path that is no longer in the history may be an old one, unless its number is above all before.
-            None => !self.never_ran(path, system.number),
+            None => false,
         }
     }
 
-    /// Whether a path is known to be new: it is not in the history, which is whole, or its number is above all
-    /// before (K4).
-    fn never_ran(&self, path: &StorePath, number: Option<GenerationNumber>) -> bool {
-        let running = self.host.deployment.iter().map(|running| &running.generation);
-        let mut ran = running.chain(self.host.earlier());
-        let above = |number| ran.all(|ran| ran.number.is_some_and(|earlier| earlier < number));
-        self.ran_at(path).is_none() && (!self.host.past().dropped || number.is_some_and(above))
+    /// A path is named after a success that named none, and nothing ties it to that one: what was built is not known,
+    /// an attempt may have changed what runs since, or the host named paths before, so that people may have changed it
+    /// (K4).
+    fn unbound(&self, system: &RunningSystem) -> bool {
+        let Some(running) = self.host.deployment.as_ref().filter(|now| now.generation.path.is_none()) else {
+            return false;
+        };
+        let named_paths = || self.host.earlier().iter().any(|earlier| earlier.path.is_some());
+        let attempted = || self.host.operations().open_attempt().is_some();
+        let unclear = running.generation.revision.commit.is_none() || running.doubt.is_some();
+        system.path.is_some() && (unclear || attempted() || named_paths())
     }
 
     /// What a system was built from that a heartbeat names: its own word, else the history's entry for its path. A
@@ -133,11 +139,10 @@ impl Taking<'_> {
     /// A path was named: attempts remember what was seen while they ran, and what they left.
     fn note_path(&mut self, system: &RunningSystem) -> bool {
         let Some(path) = &system.path else { return false };
-        let is_new = self.never_ran(path, system.number);
         let Some(past) = &mut self.host.past else { return false };
         let mut news = false;
         if let Some(open) = past.operations.open_mut().filter(|open| open.kind.deploys()) {
-            news |= open.trace.note_path(path, is_new);
+            news |= open.trace.note_path(path);
         }
         let ended = past.operations.last_ended_mut(Class::Attempt).filter(|ended| !ended.settled);
         if let Some(ended) = ended
@@ -149,7 +154,7 @@ impl Taking<'_> {
                 trace.left = Some(path.clone());
                 news = true;
             }
-            news |= trace.note_path(path, is_new);
+            news |= trace.note_path(path);
         }
         news
     }
@@ -182,14 +187,13 @@ impl Taking<'_> {
                     Some(_) => attempt.settled = true,
                 }
             }
-            Outcome::Ok => {
-                let Some(trace) = attempt.trace_mut().filter(|trace| trace.awaits_path) else { return news };
-                if system.path.is_none() {
-                    return news;
-                }
-                trace.awaits_path = false;
-            }
-            _ => return news,
+            Outcome::Ok
+            | Outcome::Passed { .. }
+            | Outcome::TestsFailed { .. }
+            | Outcome::Expired { .. }
+            | Outcome::Lost
+            | Outcome::Overtaken
+            | Outcome::Lapsed => return news,
         }
         true
     }
@@ -199,9 +203,9 @@ impl Taking<'_> {
     fn fill(&mut self, system: &RunningSystem) -> bool {
         let never_spoke = self.never_spoke_of_dirt();
         let Some(running) = &mut self.host.deployment else { return false };
-        let mut news = false;
+        let (mut news, mut cleared) = (false, false);
         if system.path.is_some() || (running.generation.path.is_none() && system.commit.is_some()) {
-            news |= running.doubt.take().is_some();
+            cleared = running.doubt.take().is_some();
         }
         let generation = &mut running.generation;
         if system.number.is_some() && generation.number != system.number {
@@ -224,7 +228,17 @@ impl Taking<'_> {
         if news {
             self.one_entry_a_generation();
         }
-        news
+        if cleared {
+            self.told_anew();
+        }
+        news | cleared
+    }
+
+    /// What runs is told again after it was doubtful: something else may have run meanwhile, so tests of then prove
+    /// nothing.
+    pub(super) fn told_anew(&mut self) {
+        let clock = self.tick();
+        self.host.past_mut().changed = clock;
     }
 
     /// A new deployment: what ran until now moves into the history.
@@ -283,8 +297,10 @@ impl Taking<'_> {
     }
 
     /// Nobody tells how an attempt ended, or whether it changed what runs.
-    pub(super) fn attempt_lost(&mut self, clock: Clock) {
-        self.host.past_mut().doubt = clock;
+    pub(super) fn attempt_lost(&mut self, made: Made) {
+        let past = self.host.past_mut();
+        past.doubt = past.clock;
+        past.marks.system = Mark::before(past.clock, made.after);
         if let Some(running) = &mut self.host.deployment {
             running.doubt = Some(crate::checkout::Doubt::MayHaveChanged);
         }

@@ -4,7 +4,7 @@ use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
-use super::proof::{checkout_commit_proven, checkout_differs_in_commit, checkout_may_have_moved};
+use super::proof::{checkout_commit_proven, checkout_differs_in_commit};
 use super::words::{
     cannot_see, checkout_commit, checkout_facts, desired_commit, desired_facts, distance, expired,
     how_it_ended, standing_fact, why,
@@ -38,6 +38,8 @@ view_part! {
         Equal,
         /// The desired one, of a tree that is not known to be clean.
         Same,
+        /// The desired one, with a lock that is not that commit's.
+        Contradicted,
         /// Another one.
         Different,
         /// A pull may have moved it, and nobody has told it since.
@@ -99,6 +101,8 @@ reasons! {
     Doubtful = "G8" Outdated "doubtful",
     /// Whether the checkout is clean has not been told since it may have changed (CORE-006 K2).
     DirtUnknown = "G8" Outdated "dirt-unknown",
+    /// The lock is not that of the commit, though the checkout is said to be clean.
+    Contradicted = "G8" Outdated "contradicted",
     /// Words on the checkout disagree, and nothing tells which is newer (CORE-006 K1).
     Unordered = "G8" Outdated "unordered",
 }
@@ -119,6 +123,7 @@ pub const fn judge(view: View) -> Reason {
         View { pull: Pull::Expired, .. } => Reason::PullExpired,
         View { pull: Pull::Quiet, commit: Commit::Different, .. } => Reason::Differs,
         View { pull: Pull::Quiet, commit: Commit::Same, .. } => Reason::DirtUnknown,
+        View { pull: Pull::Quiet, commit: Commit::Contradicted, .. } => Reason::Contradicted,
         View { pull: Pull::Quiet, commit: Commit::Doubtful, .. } => Reason::Doubtful,
         View { pull: Pull::Quiet, commit: Commit::Unordered, .. } => Reason::Unordered,
     }
@@ -145,10 +150,12 @@ impl View {
             None | Some(Sighting::Never) => Commit::Never,
             Some(Sighting::Unreadable) => Commit::Unreadable,
             Some(Sighting::Known(_)) if doubt == Some(Doubt::Unordered) => Commit::Unordered,
-            Some(Sighting::Known(_)) if doubt == Some(Doubt::MayHaveChanged) => Commit::Doubtful,
+            Some(Sighting::Known(_)) if doubt.is_some() => Commit::Doubtful,
             Some(Sighting::Known(_)) if checkout_commit_proven(evidence) => Commit::Equal,
-            Some(Sighting::Known(_)) if checkout_may_have_moved(evidence) => Commit::Doubtful,
             Some(Sighting::Known(_)) if checkout_differs_in_commit(evidence) => Commit::Different,
+            Some(Sighting::Known(_)) if checkout.is_some_and(|checkout| checkout.dirt.is_clean()) => {
+                Commit::Contradicted
+            }
             Some(Sighting::Known(_)) => Commit::Same,
         };
         let tree = match checkout.map_or(Dirt::Untold, |checkout| checkout.dirt) {
@@ -188,6 +195,9 @@ pub(super) fn sentence(reason: Reason, evidence: &Evidence<'_>) -> String {
         Reason::DirtUnknown => {
             format!("the checkout is at the desired {host}; whether it is clean has not been told since it may have changed")
         }
+        Reason::Contradicted => format!(
+            "the checkout is said to be clean at the desired {host}, but its lock is not that commit's"
+        ),
         Reason::Unordered => format!("Host: {host}, Latest: {latest}; {}", why(Doubt::Unordered)),
         Reason::Differs => {
             let commit = evidence.host.checkout().and_then(|checkout| checkout.commit.known());

@@ -87,7 +87,7 @@ impl View {
         let reported = match evidence.host.checkout().map(|checkout| checkout.lock) {
             None | Some(CheckoutLock::Never) => Reported::Never,
             Some(CheckoutLock::Unreadable) => Reported::Unreadable,
-            Some(CheckoutLock::Unproven | CheckoutLock::Told(_) | CheckoutLock::ToldWithDirt(_)) => {
+            Some(CheckoutLock::Unproven | CheckoutLock::Told { .. }) => {
                 if checkout_lock_proven(evidence) {
                     Reported::Equal
                 } else {

@@ -4,8 +4,6 @@ use super::{Evidence, view_part};
 use crate::channel::{Availability, Channel, Desired, DesiredLock};
 use crate::checkout::{CheckoutLock, Dirt, Lock, Revision};
 use crate::commit::Commit;
-use crate::event::Kind;
-use crate::operation::Operation;
 
 view_part! {
     /// Whether the desired state can be seen.
@@ -57,20 +55,20 @@ fn lock_proven(lock: Lock, speaks: bool, commit_proven: bool, desired: &Desired)
 /// The checkout's commit is proven to be the desired one.
 pub(crate) fn checkout_commit_proven(evidence: &Evidence<'_>) -> bool {
     let checkout = evidence.host.checkout().zip(available(evidence.channel));
-    !checkout_may_have_moved(evidence)
-        && checkout.is_some_and(|(checkout, desired)| {
-            commit_proven(checkout.known_commit(), checkout.dirt, desired)
-        })
+    checkout.is_some_and(|(checkout, desired)| {
+        // A clean checkout of a commit has that commit's lock: one that says otherwise contradicts itself.
+        commit_proven(checkout.known_commit(), checkout.dirt, desired)
+            && !other_lock(checkout.lock.of_commit(), desired)
+    })
 }
 
-/// A pull has run out of time, and since it was first heard of nobody has told the checkout's commit or, where dirt
-/// was ever told, its dirt (CORE-006 K2). A deadline ends nothing on the host.
-pub(super) fn checkout_may_have_moved(evidence: &Evidence<'_>) -> bool {
-    let expired = |pull: &&Operation| pull.kind == Kind::Pull && pull.deadline <= evidence.now;
-    let Some(pull) = evidence.host.operations().open().filter(expired) else { return false };
-    let (marks, heard) = (evidence.host.past().marks, pull.trace.heard);
-    let dirt_told = evidence.host.checkout().is_some_and(|checkout| checkout.dirt != Dirt::Untold);
-    marks.commit.is_before(heard) || (dirt_told && marks.dirt.is_before(heard))
+/// A lock is told, and it is known not to be the desired commit's.
+fn other_lock(lock: Lock, desired: &Desired) -> bool {
+    match (lock, desired.lock) {
+        (Lock::Told(file), DesiredLock::Known(_) | DesiredLock::NoFile) => DesiredLock::from(file) != desired.lock,
+        (Lock::Told(_), DesiredLock::NotSeenYet | DesiredLock::Missing)
+        | (Lock::Untold | Lock::Unreadable, _) => false,
+    }
 }
 
 /// The checkout's lock is proven to be the desired one.
@@ -78,10 +76,7 @@ pub(crate) fn checkout_lock_proven(evidence: &Evidence<'_>) -> bool {
     let Some((checkout, desired)) = evidence.host.checkout().zip(available(evidence.channel)) else {
         return false;
     };
-    if checkout_may_have_moved(evidence) {
-        return false;
-    }
-    let speaks = checkout.dirt.is_clean() || matches!(checkout.lock, CheckoutLock::ToldWithDirt(_));
+    let speaks = checkout.dirt.is_clean() || matches!(checkout.lock, CheckoutLock::Told { with_dirt: true, .. });
     lock_proven(checkout.lock.of_commit(), speaks, checkout_commit_proven(evidence), desired)
 }
 
@@ -99,7 +94,7 @@ pub(super) fn checkout_differs(evidence: &Evidence<'_>) -> bool {
     };
     let commit = checkout_differs_in_commit(evidence);
     let lock = checkout.lock.of_commit();
-    commit || lock.hash().zip(desired.lock.hash()).is_some_and(|(told, wanted)| told != wanted)
+    commit || other_lock(lock, desired)
 }
 
 /// What runs was built from the desired lock.

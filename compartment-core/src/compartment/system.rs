@@ -238,6 +238,7 @@ fn deployed(evidence: &Evidence<'_>) -> Deployed {
     match deployment.doubt {
         Some(Doubt::MayHaveChanged) => return Deployed::Doubtful,
         Some(Doubt::Unordered) => return Deployed::Unordered,
+        Some(Doubt::Contradicted) => return Deployed::UnknownCommit,
         None => {}
     }
     if revision.commit.is_none() {

@@ -103,7 +103,7 @@ pub(super) fn checkout_lock_fact(evidence: &Evidence<'_>) -> Fact {
         None | Some(CheckoutLock::Never) => "never reported".to_string(),
         Some(CheckoutLock::Unproven) => "reported of another commit, or changed since".to_string(),
         Some(CheckoutLock::Unreadable) => "unreadable".to_string(),
-        Some(CheckoutLock::Told(file) | CheckoutLock::ToldWithDirt(file)) => lock_file(file),
+        Some(CheckoutLock::Told { file, .. }) => lock_file(file),
     };
     Fact::new("checkout's lock", lock)
 }
@@ -116,6 +116,7 @@ fn lock_file(file: LockFile) -> String {
 pub(super) const fn why(doubt: Doubt) -> &'static str {
     match doubt {
         Doubt::MayHaveChanged => "an operation may have changed it since",
+        Doubt::Contradicted => "what was told contradicts itself",
         Doubt::Unordered => "words disagree, and nothing tells which is newer: report starts, or in one session",
     }
 }

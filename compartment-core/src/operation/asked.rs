@@ -21,6 +21,15 @@ impl Operations {
         open.or_else(|| self.ended.iter().find(named).map(|e| e.kind))
     }
 
+    /// Whether the id is that of an operation of another kind: no honest host uses one twice.
+    pub(crate) fn is_of_other_kind(&self, op: &OpId, kind: Kind) -> bool {
+        let asked = self.pending.as_ref().filter(|pending| pending.op == *op);
+        let asked = asked.and_then(|pending| pending.ask.operation());
+        let open = self.open().filter(|open| open.op.as_ref() == Some(op)).map(|open| open.kind);
+        let ended = self.ended.iter().filter(|e| e.op.as_ref() == Some(op)).map(|e| e.kind);
+        asked.into_iter().chain(open).chain(ended).any(|known| known != kind)
+    }
+
     /// Everything that was asked for and has not begun.
     pub(crate) fn waiting(&self) -> impl Iterator<Item = &Pending> {
         [&self.pending, &self.stop, &self.refresh].into_iter().flatten().map(|pending| &**pending)

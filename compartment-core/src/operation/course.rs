@@ -75,12 +75,14 @@ impl Operations {
             || known.is_some_and(|index| self.ended[index].never_began());
         // What was only noticed never takes the success of an id; a failure or stop that was asked for ends it, and
         // so does a result in order.
+        if known.is_some_and(|index| self.ended[index].outcome.is_result()) {
+            return Owner::Duplicate;
+        }
         let noticed = open.is_some_and(|open| open.op.is_none() && open.trace.known_by == KnownBy::Notice);
         if noticed && (in_order || failing && asked) {
             return Owner::Open;
         }
         match known {
-            Some(index) if self.ended[index].outcome.is_result() => Owner::Duplicate,
             Some(index) => Owner::Ended(index),
             None => Owner::Own,
         }
@@ -94,11 +96,19 @@ impl Operations {
 
     /// An operation that had ended without a result has one now.
     pub(crate) fn end_late(&mut self, index: usize, at: Timestamp, outcome: Outcome) -> Ending {
+        let lapsed = self.ended[index].never_began();
+        let index = if lapsed && outcome.is_failure() {
+            // Nobody knows when it began: a failure hides behind nothing.
+            let ended = self.ended.remove(index);
+            self.ended.push(ended);
+            self.ended.len() - 1
+        } else {
+            index
+        };
         let newest = self.is_newest(index);
         let over = self.before_newest(self.ended[index].class());
         self.any_seen = true;
         let ended = &mut self.ended[index];
-        let lapsed = ended.never_began();
         (ended.at, ended.outcome, ended.settled) = (at, outcome, false);
         let class = ended.class();
         let trace = match &ended.trace {
@@ -227,12 +237,10 @@ impl Trace {
             deployment: None,
             from: None,
             first_other: None,
-            other_is_new: false,
             more_paths: false,
             to: None,
             left: None,
-            before_end: None,
-            awaits_path: false,
+            lost: None,
         }
     }
 }

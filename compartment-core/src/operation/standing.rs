@@ -82,8 +82,7 @@ impl Operations {
         }
         let last = self.last_ended(Class::Attempt)?;
         let open = last.outcome.is_unknown() && !last.settled;
-        let awaits = last.outcome == Outcome::Ok && last.trace().is_some_and(|trace| trace.awaits_path);
-        if open || awaits { Some((last.kind, last.trace()?)) } else { None }
+        if open { Some((last.kind, last.trace()?)) } else { None }
     }
 
     /// Whether anything was asked for, runs, or ran out of time without the log saying so.

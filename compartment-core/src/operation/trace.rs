@@ -9,7 +9,8 @@ use crate::checkout::{Checkout, Doubt};
 use crate::commit::Commit;
 use crate::event::Target;
 use crate::id::StorePath;
-use crate::knowledge::{Clock, Made};
+use crate::host::Marks;
+use crate::knowledge::{Clock, Made, Mark};
 
 /// How an operation became known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -40,22 +41,35 @@ pub(crate) struct Trace {
     pub(crate) from: Option<StorePath>,
     /// Of an attempt: the first other path that was named since it was first heard of.
     pub(crate) first_other: Option<StorePath>,
-    /// Of an attempt: whether that other path had never run before, as far as is known.
-    pub(crate) other_is_new: bool,
     /// Of an attempt: whether further paths were named between that one and its end.
     pub(crate) more_paths: bool,
     /// Of a rollback: where it goes, as far as its start or its request said (K7).
     pub(crate) to: Option<Box<Target>>,
     /// Of an attempt that failed or has no known end: the path that it left running (K6).
     pub(crate) left: Option<StorePath>,
-    /// Of an attempt that ended without a result: what cast doubt on what runs until then, for tests and for itself.
-    pub(crate) before_end: Option<(Clock, Option<Doubt>)>,
-    /// Of an attempt that succeeded and named no system on a host that names paths: the first path named from now
-    /// on is its own, if it is another than the one at its start (K4).
-    pub(crate) awaits_path: bool,
+    /// What was known when it ended without a result: its own late result is held against that.
+    pub(crate) lost: Option<Box<Lost>>,
+}
+
+/// What was known when an operation ended without a result.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Lost {
+    /// The newest words until then.
+    pub(crate) marks: Marks,
+    /// The mark that its loss left on what it may have changed.
+    pub(crate) mark: Mark,
+    /// What cast doubt on tests until then.
+    pub(crate) tests: Clock,
+    /// Why something else may have run already.
+    pub(crate) doubt: Option<Doubt>,
 }
 
 impl Trace {
+    /// What was known when it ended without a result. `None` where a result ended it.
+    pub(crate) fn lost(&self) -> Option<&Lost> {
+        self.lost.as_deref()
+    }
+
     /// When the operation's result was made.
     pub(crate) const fn made(&self) -> Made {
         Made { after: self.after, over: self.over }
@@ -71,16 +85,14 @@ impl Trace {
         matches!(self.known_by, KnownBy::Start)
     }
 
-    /// A path was named while it runs, or before its end is known; `is_new` where it never ran before. True where
-    /// that is news.
-    pub(crate) fn note_path(&mut self, path: &StorePath, is_new: bool) -> bool {
+    /// A path was named while it runs, or before its end is known. True where that is news.
+    pub(crate) fn note_path(&mut self, path: &StorePath) -> bool {
         if self.from.as_ref() == Some(path) {
             return false;
         }
         match &self.first_other {
             None => {
                 self.first_other = Some(path.clone());
-                self.other_is_new = is_new;
                 true
             }
             Some(first) if first == path => false,
