@@ -9,6 +9,7 @@
 
 pub mod belief;
 pub mod choice;
+mod few;
 pub mod fold;
 pub mod host;
 pub mod search;

@@ -2,6 +2,7 @@
 
 use super::{Checkout, Content, Dirt, Law, Parts, Run};
 use crate::choice::Choice;
+use crate::few::Few;
 use crate::word::{Part, Told};
 
 impl Run {
@@ -125,16 +126,25 @@ impl Run {
                 Some(path) => slot.name == Some(path) || (slot.name.is_none() && free),
                 None => slot.label.is_none_or(|is| Some(is) == label),
             };
+            // Where a success explains the word, nothing tells that people changed what runs as well (W1, K4).
+            let placed = self.unplaced.is_none_or(|from| path == self.slots[usize::from(from)].name);
+            if path.is_some() && !placed {
+                return None;
+            }
             let slot = self.other_slot(dirt, choice, fits)?;
             self.run_slot(slot);
             if let Some(operation) = &mut self.operation {
                 operation.active = false;
+                operation.hands |= operation.seen && path.is_some();
             }
             runs = self.slots[usize::from(self.runs)];
             choice.note(|| "people change what runs".to_string());
         }
         if runs.name.is_none() {
             self.slot().name = path;
+        }
+        if path.is_some() {
+            self.unplaced = None;
         }
         self.tell_label(self.runs, label)
     }
@@ -147,13 +157,15 @@ impl Run {
         fits: impl Fn(&Content) -> bool,
     ) -> Option<u8> {
         let used = self.used_slots();
-        let there: Vec<u8> = (0..SLOTS_U8)
-            .filter(|slot| used[usize::from(*slot)] && fits(&self.slots[usize::from(*slot)]))
-            .collect();
+        let mut there = Few::new();
+        for (slot, content) in self.slots.iter().enumerate() {
+            if used[slot] && fits(content) {
+                there.push(slot as u8);
+            }
+        }
         let new = fits(&Content::default());
-        let pick = choice.pick(there.len() + usize::from(new));
-        match there.get(pick) {
-            Some(slot) => Some(*slot),
+        match there.get(choice.pick(there.count() + usize::from(new))) {
+            Some(slot) => Some(slot),
             None if new => self.fresh(dirt),
             None => None,
         }
@@ -176,8 +188,6 @@ impl Run {
         Some(())
     }
 }
-
-const SLOTS_U8: u8 = super::SLOTS as u8;
 
 impl std::fmt::Display for Checkout {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

@@ -12,7 +12,7 @@ mod says;
 
 use compartment_core::event::Kind;
 
-use crate::word::{End, Word};
+use crate::word::{End, Part, Word};
 
 /// How many systems a run can hold apart.
 pub const SLOTS: usize = 6;
@@ -32,6 +32,8 @@ pub struct Law {
     pub hidden: Vec<Unseen>,
     /// What the results of switches tell of the checkout that they built.
     pub switch_tells: Parts,
+    /// The results of pulls tell dirt.
+    pub pull_tells_dirt: bool,
     /// How many results with an id may be under way at once. Zero: what is heard is heard in order.
     pub late: usize,
     /// All reports have their number in one session: they come in order, ids or not.
@@ -47,14 +49,18 @@ impl Law {
         let kinds = [Kind::Pull, Kind::Switch, Kind::Rollback, Kind::Test];
         let hidden = kinds.into_iter().map(|kind| Unseen::of(words, kind)).filter(|unseen| unseen.happens());
         let mut switch_tells = Parts::default();
+        let mut pull_tells_dirt = false;
         for word in words {
+            if let Word::Result { kind: Kind::Pull, told, .. } = word {
+                pull_tells_dirt |= told.dirty == Part::Told(true);
+            }
             if let Word::Result { kind: Kind::Switch, end: End::Ok, told, .. } = word {
                 switch_tells.commit |= told.commit.mentioned();
                 switch_tells.dirt |= told.dirty.mentioned();
                 switch_tells.lock |= told.lock.mentioned();
             }
         }
-        Self { locks, hidden: hidden.collect(), switch_tells, late, session, hands: true }
+        Self { locks, hidden: hidden.collect(), switch_tells, pull_tells_dirt, late, session, hands: true }
     }
 
     fn commits(&self) -> usize {
@@ -193,6 +199,8 @@ pub struct Operation {
     active: bool,
     /// It has changed what runs.
     changed: bool,
+    /// Since its start was seen people have changed what runs: its result has to name another path.
+    hands: bool,
     /// Where a rollback goes, where that was told.
     to: Option<u8>,
     /// When it began.
@@ -219,6 +227,10 @@ struct Ended {
     copy: Checkout,
     /// What it left running.
     slot: u8,
+    /// What ran at its start.
+    from: u8,
+    /// See [`Operation`].
+    hands: bool,
     /// When its operation began.
     began: u8,
     /// The stretch in which it ended.
@@ -287,6 +299,8 @@ pub struct Run {
     /// Kinds, one bit each, of which a start without an id was heard and no end, and which have ended all the same:
     /// the next result of the kind without an id would be theirs (K1).
     awaited: u8,
+    /// What ran at the start of the last success, where that success named no path and no word has since.
+    unplaced: Option<u8>,
 }
 
 /// What is true of one run, at the latest-made of the words that were heard of it.
@@ -326,6 +340,7 @@ impl Run {
             requests: [None; IDS],
             ordered_test: None,
             awaited: 0,
+            unplaced: None,
         }
     }
 
@@ -381,9 +396,10 @@ impl Run {
         for (slot, used) in self.slots.iter().zip(&mut used) {
             *used = slot.name.is_some();
         }
-        let ended = self.flights.iter().flatten().flat_map(|ended| [ended.slot, ended.truth.slot]);
+        let ended =
+            self.flights.iter().flatten().flat_map(|ended| [ended.slot, ended.from, ended.truth.slot]);
         let begun = self.operation.map(|operation| operation.from);
-        for slot in ended.chain(begun).chain([self.runs, self.truth.slot]) {
+        for slot in ended.chain(begun).chain(self.unplaced).chain([self.runs, self.truth.slot]) {
             used[usize::from(slot)] = true;
         }
         used

@@ -241,6 +241,15 @@ impl Run {
     }
 
     fn hear_system(&mut self, ended: &Ended, told: &Told) -> Option<()> {
+        if ended.outcome == Outcome::Ok && !told.path.mentioned() {
+            // What was seen since its start is its own, unless it names another path (K4).
+            if ended.hands {
+                return None;
+            }
+            if ended.slot == self.runs && ended.truth.moment == self.truth.moment {
+                self.unplaced = Some(ended.from);
+            }
+        }
         let slot = usize::from(ended.slot);
         if let Some(path) = told.path.told() {
             match self.slots[slot].name {
