@@ -12,6 +12,7 @@ pub mod choice;
 mod few;
 pub mod fold;
 pub mod host;
+pub mod random;
 pub mod search;
 pub mod shrink;
 pub mod word;

@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use clap::{Parser, Subcommand};
 use compartment_proof::fold::CELLS;
+use compartment_proof::random::walk;
 use compartment_proof::search::{Covered, search};
 use compartment_proof::shrink::{shrink, tell};
 use compartment_proof::worlds::{World, worlds};
@@ -33,10 +34,41 @@ enum What {
         #[arg(long)]
         needless: bool,
     },
+    /// Long histories by chance.
+    Random {
+        /// The first seed.
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+        /// How many words are heard.
+        #[arg(long, default_value_t = 1_000_000)]
+        steps: u64,
+        /// Stop after so many faults.
+        #[arg(long, default_value_t = 5)]
+        faults: usize,
+    },
 }
 
 fn main() -> ExitCode {
     match Arguments::parse().what {
+        What::Random { seed, steps, faults } => {
+            let begun = Instant::now();
+            let walked = walk(seed, steps, faults);
+            let seconds = begun.elapsed().as_secs_f64();
+            let rate = walked.steps as f64 / seconds;
+            println!(
+                "{} words in {} histories, {seconds:.1} s ({rate:.0} a second)",
+                walked.steps, walked.histories
+            );
+            println!("judged {}; true {:?}; green {:?}", walked.judged, walked.truths, walked.green);
+            println!("{} restarts, {} updates", walked.restarts, walked.updates);
+            for (rule, count) in &walked.unproven {
+                println!("  true and not green by {rule}: {count}");
+            }
+            for wrong in &walked.wrong {
+                println!("\n{:?} (seed {})\n{}", wrong.what, wrong.seed, wrong.history);
+            }
+            if walked.wrong.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+        }
         What::Worlds { depth, deeper, only, needless } => {
             let mut failures = 0;
             for world in worlds() {

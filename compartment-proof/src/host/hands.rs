@@ -10,7 +10,7 @@ impl Run {
     pub(super) fn any_checkout(&self, law: &Law, choice: &mut impl Choice) -> Checkout {
         let commit = choice.pick(law.commits()) as u8;
         let dirty = self.spoke && choice.pick(2) == 1;
-        let lock = if dirty { choice.pick(law.distinct_locks().into()) as u8 } else { law.lock(commit) };
+        let lock = if dirty { law.any_lock(choice) } else { law.lock(commit) };
         Checkout { commit, dirty, lock }
     }
 
@@ -55,11 +55,11 @@ impl Run {
             }
             (Part::Told(_), false) => return None,
             (Part::Silent | Part::Unreadable, false) => law.lock(after.commit),
-            (Part::Unreadable, true) => choice.pick(law.distinct_locks().into()) as u8,
+            (Part::Unreadable, true) => law.any_lock(choice),
             (Part::Silent, true) if (after.commit, after.dirty) == (before.commit, before.dirty) => {
                 before.lock
             }
-            (Part::Silent, true) => choice.pick(law.distinct_locks().into()) as u8,
+            (Part::Silent, true) => law.any_lock(choice),
         };
         if after != before {
             if !law.hands {
@@ -80,7 +80,7 @@ impl Run {
         let before = self.checkout;
         let commit = if can.commit { choice.pick(law.commits()) as u8 } else { before.commit };
         let dirty = if can.dirt { choice.pick(2) == 1 } else { before.dirty };
-        let lock = if dirty { choice.pick(law.distinct_locks().into()) as u8 } else { law.lock(commit) };
+        let lock = if dirty { law.any_lock(choice) } else { law.lock(commit) };
         let after = Checkout { commit, dirty, lock };
         let mut owes =
             Parts { commit: after.commit != before.commit, dirt: after.dirty != before.dirty, lock: false };

@@ -181,7 +181,7 @@ impl Run {
         match (operation.kind, well) {
             (Kind::Pull, true) => {
                 let spoke = self.spoke;
-                copy = self.pulled(law, choice);
+                copy = self.pulled(law, operation.copy, choice);
                 if copy.dirty && !spoke {
                     owes.dirt = true;
                 }
@@ -229,11 +229,13 @@ impl Run {
         })
     }
 
-    /// Where a pull that succeeds leaves the checkout: clean where no report ever spoke of dirt, or where it says so.
-    fn pulled(&self, law: &Law, choice: &mut impl Choice) -> Checkout {
+    /// Where a pull that succeeds leaves the checkout: clean where it was clean at that same commit, where no report
+    /// ever spoke of dirt, or where it says so.
+    fn pulled(&self, law: &Law, from: Checkout, choice: &mut impl Choice) -> Checkout {
         let commit = choice.pick(law.commits()) as u8;
-        let dirty = (self.spoke || law.pull_tells_dirt) && choice.pick(2) == 1;
-        let lock = if dirty { choice.pick(law.distinct_locks().into()) as u8 } else { law.lock(commit) };
+        let moved = from.dirty || from.commit != commit;
+        let dirty = moved && (self.spoke || law.pull_tells_dirt) && choice.pick(2) == 1;
+        let lock = if dirty { law.any_lock(choice) } else { law.lock(commit) };
         Checkout { commit, dirty, lock }
     }
 }

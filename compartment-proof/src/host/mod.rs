@@ -9,9 +9,13 @@ mod hands;
 mod hidden;
 mod order;
 mod says;
+mod tells;
 
 use compartment_core::event::Kind;
 
+pub use tells::Habits;
+
+use crate::choice::Choice;
 use crate::word::{End, Part, Word};
 
 /// How many systems a run can hold apart.
@@ -63,6 +67,16 @@ impl Law {
         Self { locks, hidden: hidden.collect(), switch_tells, pull_tells_dirt, late, session, hands: true }
     }
 
+    /// The law of a host that may do anything and tells what it has the habit of telling.
+    #[must_use]
+    pub fn any(locks: &'static [u8], anonymous: bool, late: usize, session: bool, habits: Habits) -> Self {
+        let kinds = [Kind::Pull, Kind::Switch, Kind::Rollback, Kind::Test];
+        let unseen = |kind| Unseen { kind, anonymous, named: !anonymous, ordered: !anonymous };
+        let switch_tells = Parts { commit: true, dirt: habits.dirt, lock: habits.lock };
+        let hidden = kinds.into_iter().map(unseen).collect();
+        Self { locks, hidden, switch_tells, pull_tells_dirt: habits.dirt, late, session, hands: true }
+    }
+
     fn commits(&self) -> usize {
         self.locks.len()
     }
@@ -71,8 +85,9 @@ impl Law {
         self.locks[usize::from(commit)]
     }
 
-    fn distinct_locks(&self) -> u8 {
-        self.locks.iter().max().map_or(0, |most| most + 1)
+    /// A lock that a dirty checkout may have: that of any commit.
+    fn any_lock(&self, choice: &mut impl Choice) -> u8 {
+        self.locks[choice.pick(self.locks.len())]
     }
 }
 
@@ -386,9 +401,17 @@ impl Run {
     /// A place for a system that was never named.
     fn fresh(&mut self, dirt: Dirt) -> Option<u8> {
         let used = self.used_slots();
-        let free = (0..SLOTS).find(|slot| !used[*slot])?;
+        let free = (0..SLOTS).find(|slot| !used[*slot]).or_else(|| self.forgettable())?;
         self.slots[free] = Content { dirt, ..Content::default() };
         Some(free as u8)
+    }
+
+    /// In a long run: the place of the first named system that nothing speaks of. It never runs again.
+    fn forgettable(&self) -> Option<usize> {
+        let mut nameless = *self;
+        nameless.slots.iter_mut().for_each(|slot| slot.name = None);
+        let spoken = nameless.used_slots();
+        (0..SLOTS).find(|slot| !spoken[*slot])
     }
 
     fn used_slots(&self) -> [bool; SLOTS] {

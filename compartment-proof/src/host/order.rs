@@ -47,7 +47,7 @@ impl Run {
             }
         }
         if let Some(operation) = &mut self.operation {
-            if operation.kind != Kind::Switch {
+            if matches!(operation.kind, Kind::Rollback | Kind::Test) {
                 operation.copy = Checkout::default();
             }
             if operation.kind == Kind::Pull {
@@ -63,8 +63,14 @@ impl Run {
     /// Named slots first, by name; the others in the order in which they are spoken of.
     fn pack(&mut self) {
         let mut order: Few<u8> = Few::new();
-        for name in 0..SLOTS as u8 {
-            let slot = self.slots.iter().position(|slot| slot.name == Some(name));
+        let mut after = None;
+        loop {
+            let later = |slot: &&Content| slot.name.is_some() && slot.name > after;
+            let Some(next) = self.slots.iter().filter(later).filter_map(|slot| slot.name).min() else {
+                break;
+            };
+            after = Some(next);
+            let slot = self.slots.iter().position(|slot| slot.name == after);
             slot.into_iter().for_each(|slot| order.push(slot as u8));
         }
         let flights =

@@ -5,7 +5,7 @@ use compartment_core::event::Kind::{Pull, Rollback, Switch, Test};
 use super::Order::{Late, Made, Session};
 use super::World;
 use super::alphabet::*;
-use crate::word::Word;
+use crate::word::{NO_LOCK, Part, Told, Word};
 
 /// All worlds, in the order in which they are told.
 #[must_use]
@@ -24,6 +24,9 @@ pub fn worlds() -> Vec<World> {
         tests_late(),
         ordered(),
         session(),
+        unreadable(),
+        moves(),
+        no_lock(),
     ]
 }
 
@@ -386,5 +389,94 @@ fn session() -> World {
         ],
     )
     .about("an agent with ids, a spool and one session: all in order")
+    .depth(4)
+}
+
+fn unreadable() -> World {
+    let commit = Told { commit: Part::Unreadable, ..NOTHING };
+    let dirt = Told { dirty: Part::Unreadable, ..NOTHING };
+    let lock = Told { lock: Part::Unreadable, ..NOTHING };
+    let system = Told { path: Part::Unreadable, ..NOTHING };
+    let start = vec![Word::Observed(A, true), beat(NOTHING.at(A).lock(0).on(0).of(A))];
+    World::new(
+        "unreadable",
+        Made,
+        start,
+        vec![
+            beat(commit),
+            beat(dirt),
+            beat(lock),
+            beat(system),
+            beat(NOTHING.at(A)),
+            beat(NOTHING.dirt(false)),
+            beat(NOTHING.lock(0)),
+            beat(NOTHING.on(0)),
+            beat(NOTHING.on(1)),
+            idle(NOTHING.at(A).dirt(false)),
+            started(Switch, None),
+            ok(Switch, None, NOTHING),
+            ok(Switch, None, NOTHING.on(1)),
+            ok(Pull, None, NOTHING.at(A)),
+            started(Test, None),
+            ok(Test, None, NOTHING),
+        ],
+    )
+    .about("heartbeats of which a part cannot be read")
+    .depth(4)
+}
+
+fn moves() -> World {
+    World::new(
+        "channel-moves",
+        Made,
+        vec![Word::Observed(A, true), beat(NOTHING.at(A).on(0).of(A))],
+        vec![
+            Word::Observed(B, true),
+            Word::Observed(C, false),
+            Word::Merged(B, true),
+            Word::Merged(C, false),
+            Word::Unavailable,
+            beat(NOTHING.at(B)),
+            beat(NOTHING.at(C)),
+            beat(NOTHING.lock(1)),
+            beat(NOTHING.on(1).of(B)),
+            ok(Pull, None, NOTHING.at(B)),
+            ok(Pull, None, NOTHING.at(C)),
+            started(Switch, None),
+            ok(Switch, None, NOTHING.on(0)),
+            ok(Switch, None, NOTHING.at(C).on(1)),
+            started(Test, None),
+            ok(Test, None, NOTHING),
+        ],
+    )
+    .locks(&[0, 1, 1])
+    .about("a channel that moves, is merged to, and cannot be seen; two commits with one lock")
+    .depth(4)
+}
+
+fn no_lock() -> World {
+    World::new(
+        "no-lock",
+        Made,
+        vec![Word::Observed(A, true)],
+        vec![
+            Word::Observed(A, false),
+            Word::Observed(B, true),
+            Word::Merged(B, false),
+            beat(NOTHING.at(A)),
+            beat(NOTHING.at(A).lock(NO_LOCK)),
+            beat(NOTHING.lock(NO_LOCK)),
+            beat(NOTHING.lock(1)),
+            beat(NOTHING.at(A).dirt(true).lock(1)),
+            beat(NOTHING.at(B)),
+            ok(Pull, None, NOTHING.at(A).lock(NO_LOCK)),
+            ok(Pull, None, NOTHING.at(B).lock(1)),
+            started(Switch, None),
+            ok(Switch, None, NOTHING.lock(NO_LOCK)),
+            ok(Switch, None, NOTHING.at(B).on(0)),
+        ],
+    )
+    .locks(&[NO_LOCK, 1])
+    .about("a repository without a lock file, which gets one")
     .depth(4)
 }
