@@ -35,7 +35,9 @@ impl Shown {
             self.number = self.number.map(|n| n + 1);
         }
         let number = self.number.filter(|_| word.is_report());
-        let Some(event) = word.event(&Names { host: &host(), locks, ids: [1, 2, 3, 4], number }) else {
+        let Some(event) =
+            word.event(&Names { host: &host(), locks, ids: [1, 2, 3, 4], number, at: Some(self.now) })
+        else {
             self.now = self.now + LATE;
             return None;
         };

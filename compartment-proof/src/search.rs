@@ -79,12 +79,20 @@ struct Heard {
     begun: [bool; IDS],
     results: [Option<Word>; IDS],
     desired: u8,
+    /// Commits that the channel has had, one bit each.
+    had: u8,
 }
 
 impl Heard {
     /// Names come in the order in which they are first used, and an id is one operation's.
     fn allows(&self, word: &Word) -> bool {
         if word.path().is_some_and(|path| path > self.paths) {
+            return false;
+        }
+        // A merge that names an earlier commit of the channel is late, and moves nothing.
+        if let Word::Merged(commit, _) = word
+            && self.had >> commit & 1 == 1
+        {
             return false;
         }
         let Some(id) = word.id() else { return true };
@@ -127,6 +135,7 @@ impl Heard {
         }
         if let Word::Observed(desired, _) | Word::Merged(desired, _) = word {
             self.desired = *desired;
+            self.had |= 1 << desired;
         }
         self
     }

@@ -7,6 +7,7 @@ use compartment_core::event::{
 };
 use compartment_core::{
     Actor, Ask, ChannelName, Commit, HostId, LockFile, LockHash, OpId, PrId, SessionId, StorePath, Text,
+    Timestamp,
 };
 
 /// A part of what is told.
@@ -242,7 +243,7 @@ impl Word {
                 commit: commit(desired),
                 lock_hash: said.then(|| lock(desired)),
                 via: Via::Git,
-                look_started: None,
+                look_started: names.at,
             }
             .into(),
             Self::Unavailable => Observation::DesiredUnavailable {
@@ -306,6 +307,8 @@ pub struct Names<'a> {
     pub ids: [u32; IDS],
     /// The place of a report in its session, where its host has one.
     pub number: Option<u64>,
+    /// When a look at the repository begins.
+    pub at: Option<Timestamp>,
 }
 
 impl Names<'_> {

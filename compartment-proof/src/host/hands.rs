@@ -38,21 +38,15 @@ impl Run {
         {
             // Another lock, and no commit: another commit, or an edit.
             let commits = (0..law.commits() as u8).filter(|commit| law.lock(*commit) == lock);
-            let mut ways: Vec<_> = commits.map(|commit| (commit, after.dirty)).collect();
-            if self.spoke && !matches!(told.dirty, Part::Told(false)) {
-                ways.push((after.commit, true));
+            let mut ways: Vec<_> = commits.collect();
+            if after.dirty {
+                ways.push(after.commit);
             }
-            let (commit, dirty) = *ways.get(choice.pick(ways.len()))?;
-            (after.commit, after.dirty) = (commit, dirty);
+            after.commit = *ways.get(choice.pick(ways.len()))?;
         }
         after.lock = match (told.lock, after.dirty) {
             (Part::Told(lock), true) => lock,
             (Part::Told(lock), false) if lock == law.lock(after.commit) => lock,
-            // Where the host speaks of dirt and this word does not, it tells an edit.
-            (Part::Told(lock), false) if self.spoke && !told.dirty.mentioned() => {
-                after.dirty = true;
-                lock
-            }
             (Part::Told(_), false) => return None,
             (Part::Silent | Part::Unreadable, false) => law.lock(after.commit),
             (Part::Unreadable, true) => law.any_lock(choice),
@@ -97,14 +91,15 @@ impl Run {
     /// What runs, as a heartbeat finds it: where it says something else than what was so, people changed that.
     pub(super) fn hands_on_system(&mut self, law: &Law, told: &Told, choice: &mut impl Choice) -> Option<()> {
         let dirt = if self.dirt_since { Dirt::Dirty } else { Dirt::Clean };
+        // That it cannot be read tells of no change (W1); what runs then, nobody knows.
         if told.path == Part::Unreadable {
-            let slot = self.other_slot(dirt, choice, |_| true)?;
-            self.run_slot(slot);
+            self.unread = true;
             return Some(());
         }
         if !told.names_system() {
             return Some(());
         }
+        self.unread = false;
         if self.slot().dirt == Dirt::Open {
             self.slot().dirt = dirt;
         }
@@ -126,9 +121,9 @@ impl Run {
                 Some(path) => slot.name == Some(path) || (slot.name.is_none() && free),
                 None => slot.label.is_none_or(|is| Some(is) == label),
             };
-            // Where a success explains the word, nothing tells that people changed what runs as well (W1, K4).
-            let placed = self.unplaced.is_none_or(|from| path == self.slots[usize::from(from)].name);
-            if path.is_some() && !placed {
+            // What a success left and did not name, the next word names: that people changed it as well, nothing tells
+            // (W1, K4).
+            if path.is_some() && self.unplaced {
                 return None;
             }
             let slot = self.other_slot(dirt, choice, fits)?;
@@ -144,7 +139,7 @@ impl Run {
             self.slot().name = path;
         }
         if path.is_some() {
-            self.unplaced = None;
+            self.unplaced = false;
         }
         self.tell_label(self.runs, label)
     }

@@ -223,7 +223,6 @@ impl Run {
             began: operation.moment,
             stretch: self.stretch,
             hands: operation.hands,
-            from: operation.from,
             steady: operation.stretch == self.stretch,
             truth: self.now(),
         })

@@ -242,8 +242,6 @@ struct Ended {
     copy: Checkout,
     /// What it left running.
     slot: u8,
-    /// What ran at its start.
-    from: u8,
     /// See [`Operation`].
     hands: bool,
     /// When its operation began.
@@ -314,8 +312,10 @@ pub struct Run {
     /// Kinds, one bit each, of which a start without an id was heard and no end, and which have ended all the same:
     /// the next result of the kind without an id would be theirs (K1).
     awaited: u8,
-    /// What ran at the start of the last success, where that success named no path and no word has since.
-    unplaced: Option<u8>,
+    /// The last success named no path, and no word has since.
+    unplaced: bool,
+    /// The last word on the system could not be read.
+    unread: bool,
 }
 
 /// What is true of one run, at the latest-made of the words that were heard of it.
@@ -355,7 +355,8 @@ impl Run {
             requests: [None; IDS],
             ordered_test: None,
             awaited: 0,
-            unplaced: None,
+            unplaced: false,
+            unread: false,
         }
     }
 
@@ -381,8 +382,8 @@ impl Run {
         Truth {
             git: checkout.commit == desired && !checkout.dirty,
             lock: checkout.lock == law.lock(desired),
-            system: built && !broken,
-            tests: self.test.passed && self.test.stretch == stretch,
+            system: built && !broken && !self.unread,
+            tests: !self.unread && self.test.passed && self.test.stretch == stretch,
         }
     }
 
@@ -419,10 +420,9 @@ impl Run {
         for (slot, used) in self.slots.iter().zip(&mut used) {
             *used = slot.name.is_some();
         }
-        let ended =
-            self.flights.iter().flatten().flat_map(|ended| [ended.slot, ended.from, ended.truth.slot]);
+        let ended = self.flights.iter().flatten().flat_map(|ended| [ended.slot, ended.truth.slot]);
         let begun = self.operation.map(|operation| operation.from);
-        for slot in ended.chain(begun).chain(self.unplaced).chain([self.runs, self.truth.slot]) {
+        for slot in ended.chain(begun).chain([self.runs, self.truth.slot]) {
             used[usize::from(slot)] = true;
         }
         used

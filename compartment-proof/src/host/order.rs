@@ -33,11 +33,9 @@ impl Run {
         for ended in self.flights.iter_mut().flatten() {
             if ended.truth.moment <= self.truth.moment {
                 ended.truth = Moment { slot: ended.slot, ..Moment::default() };
-                ended.from = ended.slot;
             }
             if !ended.kind.deploys() {
                 ended.slot = self.runs;
-                ended.from = self.runs;
             }
             if ended.kind == Kind::Pull || ended.outcome != Outcome::Ok && ended.kind == Kind::Test {
                 (ended.stretch, ended.steady) = (0, false);
@@ -73,11 +71,9 @@ impl Run {
             let slot = self.slots.iter().position(|slot| slot.name == after);
             slot.into_iter().for_each(|slot| order.push(slot as u8));
         }
-        let flights =
-            self.flights.iter().flatten().flat_map(|ended| [ended.slot, ended.from, ended.truth.slot]);
+        let flights = self.flights.iter().flatten().flat_map(|ended| [ended.slot, ended.truth.slot]);
         let begun = self.operation.map(|operation| operation.from);
-        for slot in [self.runs, self.truth.slot].into_iter().chain(begun).chain(flights).chain(self.unplaced)
-        {
+        for slot in [self.runs, self.truth.slot].into_iter().chain(begun).chain(flights) {
             if order.iter().all(|other| other != slot) {
                 order.push(slot);
             }
@@ -95,10 +91,8 @@ impl Run {
         if let Some(operation) = &mut self.operation {
             put(&mut operation.from);
         }
-        self.unplaced.iter_mut().for_each(put);
         for ended in self.flights.iter_mut().flatten() {
             put(&mut ended.slot);
-            put(&mut ended.from);
             put(&mut ended.truth.slot);
         }
     }

@@ -254,6 +254,7 @@ impl Run {
         }
         self.speaks_of_dirt(told);
         if ended.kind.deploys() {
+            self.unread &= !(well && ended.truth.moment >= self.truth.moment);
             self.hear_system(ended, told)?;
             self.attempt_told(ended.began, !well, ended.stretch);
         }
@@ -269,9 +270,10 @@ impl Run {
             if ended.hands {
                 return None;
             }
-            if ended.slot == self.runs && ended.truth.moment == self.truth.moment {
-                self.unplaced = Some(ended.from);
-            }
+        }
+        // The latest word on what runs is this one: it names a path, or leaves that to the next.
+        if ended.slot == self.runs && ended.truth.moment == self.truth.moment {
+            self.unplaced = ended.outcome == Outcome::Ok && !told.path.mentioned();
         }
         let slot = usize::from(ended.slot);
         if let Some(path) = told.path.told() {

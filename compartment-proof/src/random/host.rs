@@ -126,7 +126,7 @@ impl Member {
             self.next_path += 1;
         }
         let number = (self.style == Style::Session && word.is_report()).then_some(self.said);
-        let names = Names { host: &self.name, locks: self.law.locks, ids: self.ids, number };
+        let names = Names { host: &self.name, locks: self.law.locks, ids: self.ids, number, at: None };
         word.event(&names).expect("it is no mere waiting")
     }
 

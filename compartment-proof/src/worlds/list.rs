@@ -20,6 +20,7 @@ pub fn worlds() -> Vec<World> {
         labels(),
         failures(),
         rollbacks(),
+        rollbacks_late(),
         tests(),
         tests_late(),
         ordered(),
@@ -52,7 +53,7 @@ fn results_alone() -> World {
         ],
     )
     .about("an agent that tells results, without ids and starts")
-    .depth(4)
+    .depth(5)
 }
 
 fn pulls_late() -> World {
@@ -160,7 +161,7 @@ fn switches_by_path() -> World {
         ],
     )
     .about("switches without ids, heartbeats that name the path")
-    .depth(4)
+    .depth(5)
 }
 
 fn switches_late() -> World {
@@ -249,22 +250,45 @@ fn failures() -> World {
         ],
     )
     .about("switches that fail or are stopped, and what they leave")
-    .depth(4)
+    .depth(5)
 }
 
 fn rollbacks() -> World {
+    let start = vec![Word::Observed(A, true), beat(NOTHING.at(A).on(0).of(A)), beat(NOTHING.on(1).of(B))];
     World::new(
         "rollbacks",
-        Late(1),
-        vec![Word::Observed(A, true), beat(NOTHING.at(A).on(0).of(A)), beat(NOTHING.on(1).of(B))],
+        Made,
+        start,
         vec![
             started(Rollback, None),
             Word::Started { kind: Rollback, id: None, to: Some(0) },
-            Word::Requested { kind: Rollback, id: 0, to: Some(0) },
-            started(Rollback, Some(0)),
             ok(Rollback, None, NOTHING),
             ok(Rollback, None, NOTHING.at(A)),
             ok(Rollback, None, NOTHING.on(0)),
+            ok(Rollback, None, NOTHING.on(2)),
+            fail(Rollback, None, None, NOTHING),
+            fail(Rollback, None, Some(true), NOTHING.on(0)),
+            idle(NOTHING),
+            beat(NOTHING.on(0)),
+            beat(NOTHING.on(1)),
+            beat(NOTHING.on(2)),
+            started(Switch, None),
+            ok(Switch, None, NOTHING),
+        ],
+    )
+    .about("rollbacks by hand, to a target or none")
+    .depth(5)
+}
+
+fn rollbacks_late() -> World {
+    let start = vec![Word::Observed(A, true), beat(NOTHING.at(A).on(0).of(A)), beat(NOTHING.on(1).of(B))];
+    World::new(
+        "rollbacks-late",
+        Late(1),
+        start,
+        vec![
+            Word::Requested { kind: Rollback, id: 0, to: Some(0) },
+            started(Rollback, Some(0)),
             ok(Rollback, Some(0), NOTHING),
             ok(Rollback, Some(0), NOTHING.on(0)),
             fail(Rollback, Some(0), None, NOTHING),
@@ -274,7 +298,7 @@ fn rollbacks() -> World {
             beat(NOTHING.on(2)),
         ],
     )
-    .about("rollbacks, by hand and ordered, to a target or none")
+    .about("rollbacks with ids, ordered or not, whose results are heard at any time")
     .depth(4)
 }
 
@@ -302,7 +326,7 @@ fn tests() -> World {
         ],
     )
     .about("test runs without ids, and systems that change")
-    .depth(4)
+    .depth(5)
 }
 
 fn tests_late() -> World {
@@ -329,7 +353,7 @@ fn tests_late() -> World {
         ],
     )
     .about("test runs with ids, ordered or not, whose results are heard at any time")
-    .depth(4)
+    .depth(5)
 }
 
 fn ordered() -> World {
@@ -360,7 +384,7 @@ fn ordered() -> World {
         ],
     )
     .about("requests, refusals, deadlines")
-    .depth(4)
+    .depth(3)
 }
 
 fn session() -> World {
@@ -389,7 +413,7 @@ fn session() -> World {
         ],
     )
     .about("an agent with ids, a spool and one session: all in order")
-    .depth(4)
+    .depth(6)
 }
 
 fn unreadable() -> World {
@@ -451,7 +475,7 @@ fn moves() -> World {
     )
     .locks(&[0, 1, 1])
     .about("a channel that moves, is merged to, and cannot be seen; two commits with one lock")
-    .depth(4)
+    .depth(5)
 }
 
 fn no_lock() -> World {
@@ -478,5 +502,5 @@ fn no_lock() -> World {
     )
     .locks(&[NO_LOCK, 1])
     .about("a repository without a lock file, which gets one")
-    .depth(4)
+    .depth(5)
 }
