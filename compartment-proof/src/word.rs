@@ -210,7 +210,7 @@ impl Word {
                 let heartbeat = Heartbeat {
                     commit: told.commit.reading(told.commit.told().map(commit)),
                     dirty: told.dirty.reading(told.dirty.told()),
-                    lock_hash: told.lock.reading(told.lock.told().map(|is| lock_file(is))),
+                    lock_hash: told.lock.reading(told.lock.told().map(lock_file)),
                     system: match told.path {
                         Part::Unreadable => Reading::Unreadable,
                         Part::Silent | Part::Told(_) => told.system().into(),
@@ -265,7 +265,7 @@ impl Word {
 }
 
 fn result(kind: Kind, end: End, told: &Told) -> Said {
-    let lock_hash = told.lock.told().map(|is| lock_file(is));
+    let lock_hash = told.lock.told().map(lock_file);
     let deploy = |kind| match end {
         End::Ok => Said::DeployOk {
             kind,

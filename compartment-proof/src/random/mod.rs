@@ -4,6 +4,7 @@ mod fleet;
 mod host;
 
 use std::collections::BTreeMap;
+use std::thread;
 
 use compartment_core::Compartment;
 
@@ -56,6 +57,56 @@ pub enum Fault {
     Stuck(String),
     /// A restart from a snapshot, or a replay of what was kept, shows something else.
     Restart,
+}
+
+impl Walked {
+    /// How many faults there are: false greens, blue without end, stuck, restarts that differ.
+    #[must_use]
+    pub fn faults(&self) -> [u64; 4] {
+        let mut faults = [0; 4];
+        for wrong in &self.wrong {
+            let place = match wrong.what {
+                Fault::FalseGreen(..) => 0,
+                Fault::Blue(_) => 1,
+                Fault::Stuck(_) => 2,
+                Fault::Restart => 3,
+            };
+            faults[place] += 1;
+        }
+        faults
+    }
+
+    /// Adds what another walk covered.
+    pub fn add(&mut self, other: Self) {
+        self.histories += other.histories;
+        self.steps += other.steps;
+        self.judged += other.judged;
+        self.green.iter_mut().zip(other.green).for_each(|(sum, one)| *sum += one);
+        self.truths.iter_mut().zip(other.truths).for_each(|(sum, one)| *sum += one);
+        for (rule, count) in other.unproven {
+            *self.unproven.entry(rule).or_default() += count;
+        }
+        self.updates += other.updates;
+        self.restarts += other.restarts;
+        self.wrong.extend(other.wrong);
+    }
+}
+
+/// Walks on as many threads as there are processors. Every thread has its own seeds.
+#[must_use]
+pub fn walk_all(seed: u64, steps: u64, most_wrong: usize) -> Walked {
+    let threads = thread::available_parallelism().map_or(1, usize::from) as u64;
+    let mut walked = Walked::default();
+    thread::scope(|scope| {
+        // Far apart, so that the seeds of one are not those of another.
+        let seeds = (0..threads).map(|thread| seed.wrapping_add(thread << 32));
+        let walks: Vec<_> =
+            seeds.map(|seed| scope.spawn(move || walk(seed, steps / threads, most_wrong))).collect();
+        for walk in walks {
+            walked.add(walk.join().unwrap_or_default());
+        }
+    });
+    walked
 }
 
 impl Fault {
