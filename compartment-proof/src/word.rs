@@ -1,6 +1,8 @@
 //! The words of the model: what a host tells and what the hub records, over a small alphabet.
 
 use crate::host::IDS;
+use std::sync::LazyLock;
+
 use compartment_core::event::{
     Decision, Deployer, Event, Heartbeat, Kind, Observation, Origin, Reading, Report, RunningSystem, Said,
     Target, Via,
@@ -201,8 +203,7 @@ impl Word {
         let op = |id: u8| names.op(id);
         let lock = |commit: u8| lock_file(names.locks[usize::from(commit)]);
         let report = |id: Option<u8>, said| {
-            let session = || SessionId::new("s").expect("a session");
-            let origin = names.number.map(|n| Origin { session: session(), n });
+            let origin = names.number.map(|n| Origin { session: SessionId::new("s").expect("a session"), n });
             Event::from(Report { op: id.map(op), origin, ..Report::new(names.host.clone(), said) })
         };
         Some(match *self {
@@ -326,8 +327,11 @@ pub fn host() -> HostId {
 /// A commit's name: all its digits are the same.
 #[must_use]
 pub fn commit(commit: u8) -> Commit {
-    let digit = char::from(b"abcdef0123456789"[usize::from(commit)]);
-    Commit::new(&digit.to_string().repeat(40)).expect("hex digits")
+    static COMMITS: LazyLock<[Commit; 16]> = LazyLock::new(|| {
+        b"abcdef0123456789"
+            .map(|digit| Commit::new(&char::from(digit).to_string().repeat(40)).expect("hex digits"))
+    });
+    COMMITS[usize::from(commit)]
 }
 
 /// The lock of a commit that has no lock file (CORE-006 K9).
@@ -340,7 +344,11 @@ pub fn lock_file(lock: u8) -> LockFile {
 }
 
 fn path(path: u8) -> StorePath {
-    StorePath::new(&format!("/nix/store/p{}-nixos-system", path + 1)).expect("a path")
+    static PATHS: LazyLock<Vec<StorePath>> = LazyLock::new(|| {
+        let path = |n| StorePath::new(&format!("/nix/store/p{n}-nixos-system")).expect("a path");
+        (1..=256).map(path).collect()
+    });
+    PATHS[usize::from(path)].clone()
 }
 
 fn target(to: u8) -> Target {

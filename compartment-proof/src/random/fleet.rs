@@ -89,7 +89,7 @@ impl Stretch {
                 self.hear(event);
                 self.judge(which, walked)
             }
-            None if self.choice.pick(64) == 0 => {
+            None if self.choice.pick(256) == 0 => {
                 walked.restarts += 1;
                 self.restart().err()
             }
