@@ -4,7 +4,7 @@ use compartment_core::event::Kind;
 use compartment_core::{Cells, Compartment, Fleet, Record, Span, Status, Timestamp, ndjson};
 
 use crate::host::Truth;
-use crate::word::{Part, Word, host};
+use crate::word::{Names, Part, Word, host};
 
 /// What the fold shows of one host after a history.
 #[derive(Clone, Debug)]
@@ -34,7 +34,10 @@ impl Shown {
         if word.is_report() {
             self.number = self.number.map(|n| n + 1);
         }
-        let Some(event) = word.event(locks, self.number.filter(|_| word.is_report())) else {
+        let number = self.number.filter(|_| word.is_report());
+        let Some(event) =
+            word.event(&Names { host: &host(), locks, ids: [1, 2, 3, 4], number, at: Some(self.now) })
+        else {
             self.now = self.now + LATE;
             return None;
         };

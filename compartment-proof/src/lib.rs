@@ -9,9 +9,13 @@
 
 pub mod belief;
 pub mod choice;
+mod few;
 pub mod fold;
 pub mod host;
+pub mod old_ways;
+pub mod random;
 pub mod search;
 pub mod shrink;
+pub mod table;
 pub mod word;
 pub mod worlds;

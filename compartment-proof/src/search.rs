@@ -1,12 +1,16 @@
 //! All histories of a world up to a length: after each, what the fold shows is held against what is known.
 
 use std::collections::BTreeMap;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
 
-use compartment_core::{Compartment, Status};
+use compartment_core::{Cells, Compartment, Status};
 
 use crate::belief::{Belief, Beliefs, Known};
 use crate::fold::{CELLS, Shown, is_green, is_true, touches};
-use crate::host::IDS;
+use crate::host::{IDS, Law, Truth};
+use crate::old_ways::{Old, OldStatus, Score};
 use crate::word::Word;
 use crate::worlds::World;
 
@@ -49,8 +53,37 @@ pub struct Covered {
     pub green: [u64; 4],
     /// Cells that are true in every run and not green, by rule.
     pub needless: BTreeMap<&'static str, Needless>,
+    /// The old ways and ours, side by side, wherever a run fits: Lock and System.
+    pub scores: Scores,
     /// False greens, one for each kind of last word.
     pub found: Vec<Found>,
+}
+
+/// How two cells fare, the old way and ours.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Scores {
+    /// Lock, green while it is younger than seven days.
+    pub old_lock: Score,
+    /// Lock, by its content.
+    pub lock: Score,
+    /// System, from the last command.
+    pub old_system: Score,
+    /// System, by what was reported of what runs.
+    pub system: Score,
+}
+
+impl Scores {
+    fn count(&mut self, old: &Old, cells: &Cells, truth: &Truth) {
+        let ours = |cell| match cells.status(cell) {
+            Status::Ok => OldStatus::Green,
+            Status::Unknown => OldStatus::Gray,
+            Status::Outdated | Status::Error | Status::Working => OldStatus::Other,
+        };
+        self.old_lock.count(old.lock(), truth.lock);
+        self.lock.count(ours(Compartment::Lock), truth.lock);
+        self.old_system.count(old.system(), truth.system);
+        self.system.count(ours(Compartment::System), truth.system);
+    }
 }
 
 /// True in every run that fits, and not green.
@@ -79,12 +112,21 @@ struct Heard {
     begun: [bool; IDS],
     results: [Option<Word>; IDS],
     desired: u8,
+    /// Commits that the channel has had, one bit each.
+    had: u8,
+    old: Old,
 }
 
 impl Heard {
     /// Names come in the order in which they are first used, and an id is one operation's.
     fn allows(&self, word: &Word) -> bool {
         if word.path().is_some_and(|path| path > self.paths) {
+            return false;
+        }
+        // A merge that names an earlier commit of the channel is late, and moves nothing.
+        if let Word::Merged(commit, _) = word
+            && self.had >> commit & 1 == 1
+        {
             return false;
         }
         let Some(id) = word.id() else { return true };
@@ -108,7 +150,8 @@ impl Heard {
         word.id().is_some_and(|id| self.results[usize::from(id)] == Some(*word))
     }
 
-    fn after(mut self, word: &Word) -> Self {
+    fn after(mut self, law: &Law, word: &Word) -> Self {
+        self.old = self.old.hear(law, word);
         if let Some(path) = word.path() {
             self.paths = self.paths.max(path + 1);
         }
@@ -127,9 +170,29 @@ impl Heard {
         }
         if let Word::Observed(desired, _) | Word::Merged(desired, _) = word {
             self.desired = *desired;
+            self.had |= 1 << desired;
         }
         self
     }
+}
+
+/// All worlds, each to its own depth, on as many threads as there are processors. In the order of the list.
+#[must_use]
+pub fn search_all(worlds: &[World], depth: impl Fn(&World) -> usize + Sync) -> Vec<Covered> {
+    let next = AtomicUsize::new(0);
+    let done: Vec<_> = worlds.iter().map(|_| OnceLock::new()).collect();
+    thread::scope(|scope| {
+        for _ in 0..thread::available_parallelism().map_or(1, usize::from) {
+            scope.spawn(|| {
+                loop {
+                    let place = next.fetch_add(1, Ordering::Relaxed);
+                    let Some(world) = worlds.get(place) else { return };
+                    done[place].get_or_init(|| search(world, depth(world)));
+                }
+            });
+        }
+    });
+    done.into_iter().map(|covered| covered.into_inner().unwrap_or_default()).collect()
 }
 
 /// Goes through all histories of a world with at most this many words after its first ones.
@@ -144,7 +207,7 @@ pub fn search(world: &World, depth: usize) -> Covered {
     let mut belief = search.beliefs.first();
     for (place, word) in world.start.iter().enumerate() {
         shown.hear(word, world.law.locks);
-        heard = heard.after(word);
+        heard = heard.after(&world.law, word);
         belief = search.beliefs.after(belief, place);
         search.words.push(*word);
     }
@@ -168,10 +231,10 @@ impl Search<'_> {
             shown.hear(&word, self.world.law.locks);
             let repeats = heard.repeats(&word);
             let belief = if repeats { belief } else { self.beliefs.after(belief, first + place) };
-            let heard = heard.after(&word);
+            let heard = heard.after(&self.world.law, &word);
             self.words.push(word);
             self.covered.histories += 1;
-            if self.judge(&shown, belief, heard.desired, &word) {
+            if self.judge(&shown, belief, &heard, &word) {
                 self.go(&shown, belief, heard, depth - 1);
             }
             self.words.pop();
@@ -179,8 +242,11 @@ impl Search<'_> {
     }
 
     /// Whether what follows is worth a look: not after a false green, nor where no run fits.
-    fn judge(&mut self, shown: &Shown, belief: Belief, desired: u8, word: &Word) -> bool {
-        let known = self.beliefs.known(belief, desired);
+    fn judge(&mut self, shown: &Shown, belief: Belief, heard: &Heard, word: &Word) -> bool {
+        let known = self.beliefs.known(belief, heard.desired);
+        if let (Known::Always(truth), Some(cells)) = (known, shown.cells(false)) {
+            self.covered.scores.count(&heard.old, &cells, &truth);
+        }
         let mut right = true;
         for late in [false, true] {
             let Some(cells) = shown.cells(late) else { continue };

@@ -60,10 +60,17 @@ fn fails(law: &Law, words: &[Word], cell: Compartment, lie: Lie) -> Option<Found
 fn hear(law: &Law, words: &[Word]) -> (Shown, u8) {
     let mut shown = Shown::new(law.session);
     let mut desired = 0;
+    let mut had = 0_u8;
     for word in words {
         shown.hear(word, law.locks);
+        if let Word::Merged(commit, _) = word
+            && had >> commit & 1 == 1
+        {
+            continue;
+        }
         if let Word::Observed(commit, _) | Word::Merged(commit, _) = word {
             desired = *commit;
+            had |= 1 << commit;
         }
     }
     (shown, desired)

@@ -1,11 +1,15 @@
 //! The words of the model: what a host tells and what the hub records, over a small alphabet.
 
+use crate::host::IDS;
+use std::sync::LazyLock;
+
 use compartment_core::event::{
-    Decision, Deployer, Event, Heartbeat, Kind, Observation, Origin, Reading, Report, RequestKind,
-    RunningSystem, Said, Target, Via,
+    Decision, Deployer, Event, Heartbeat, Kind, Observation, Origin, Reading, Report, RunningSystem, Said,
+    Target, Via,
 };
 use compartment_core::{
-    Actor, Ask, ChannelName, Commit, HostId, LockHash, OpId, PrId, SessionId, StorePath, Text,
+    Actor, Ask, ChannelName, Commit, HostId, LockFile, LockHash, OpId, PrId, SessionId, StorePath, Text,
+    Timestamp,
 };
 
 /// A part of what is told.
@@ -193,19 +197,21 @@ impl Word {
         }
     }
 
-    /// The event. `number` is its place in the session of a host that has one.
+    /// The event, and nothing where time alone goes by.
     #[must_use]
-    pub fn event(&self, locks: &[u8], number: Option<u64>) -> Option<Event> {
+    pub fn event(&self, names: &Names<'_>) -> Option<Event> {
+        let op = |id: u8| names.op(id);
+        let lock = |commit: u8| lock_file(names.locks[usize::from(commit)]);
         let report = |id: Option<u8>, said| {
-            let origin = number.map(|n| Origin { session: SessionId::new("s").expect("a session"), n });
-            Event::from(Report { op: id.map(op), origin, ..Report::new(host(), said) })
+            let origin = names.number.map(|n| Origin { session: SessionId::new("s").expect("a session"), n });
+            Event::from(Report { op: id.map(op), origin, ..Report::new(names.host.clone(), said) })
         };
         Some(match *self {
             Self::Beat { told, running } => {
                 let heartbeat = Heartbeat {
                     commit: told.commit.reading(told.commit.told().map(commit)),
                     dirty: told.dirty.reading(told.dirty.told()),
-                    lock_hash: told.lock.reading(told.lock.told().map(|l| lock(l).into())),
+                    lock_hash: told.lock.reading(told.lock.told().map(lock_file)),
                     system: match told.path {
                         Part::Unreadable => Reading::Unreadable,
                         Part::Silent | Part::Told(_) => told.system().into(),
@@ -224,7 +230,7 @@ impl Word {
             }
             Self::Requested { kind, id, to } => {
                 let by = Actor::new("mba").expect("an actor");
-                let host = host();
+                let host = names.host.clone();
                 let ask = match kind {
                     Kind::Pull => Ask::Pull { host },
                     Kind::Switch => Ask::Switch { host, force: true },
@@ -236,9 +242,9 @@ impl Word {
             Self::Observed(desired, said) => Observation::DesiredObserved {
                 channel: ChannelName::main(),
                 commit: commit(desired),
-                lock_hash: said.then(|| lock(locks[usize::from(desired)]).into()),
+                lock_hash: said.then(|| lock(desired)),
                 via: Via::Git,
-                look_started: None,
+                look_started: names.at,
             }
             .into(),
             Self::Unavailable => Observation::DesiredUnavailable {
@@ -250,7 +256,7 @@ impl Word {
                 pr: PrId::from(u64::from(desired)),
                 channel: ChannelName::main(),
                 commit: commit(desired),
-                lock_hash: said.then(|| lock(locks[usize::from(desired)]).into()),
+                lock_hash: said.then(|| lock(desired)),
                 by: None,
             }
             .into(),
@@ -260,7 +266,7 @@ impl Word {
 }
 
 fn result(kind: Kind, end: End, told: &Told) -> Said {
-    let lock_hash = told.lock.told().map(|l| lock(l).into());
+    let lock_hash = told.lock.told().map(lock_file);
     let deploy = |kind| match end {
         End::Ok => Said::DeployOk {
             kind,
@@ -291,37 +297,60 @@ fn result(kind: Kind, end: End, told: &Told) -> Said {
     }
 }
 
+/// What the names of a world stand for.
+#[derive(Clone, Debug)]
+pub struct Names<'a> {
+    /// The host.
+    pub host: &'a HostId,
+    /// The lock file of every commit.
+    pub locks: &'a [u8],
+    /// The number of every id.
+    pub ids: [u32; IDS],
+    /// The place of a report in its session, where its host has one.
+    pub number: Option<u64>,
+    /// When a look at the repository begins.
+    pub at: Option<Timestamp>,
+}
+
+impl Names<'_> {
+    fn op(&self, id: u8) -> OpId {
+        OpId::new(&format!("o{}", self.ids[usize::from(id)])).expect("an id")
+    }
+}
+
 /// The host of all worlds with one.
 #[must_use]
 pub fn host() -> HostId {
     HostId::new("g").expect("a host id")
 }
 
-/// A commit's name: all its digits are one letter.
+/// A commit's name: all its digits are the same.
 #[must_use]
 pub fn commit(commit: u8) -> Commit {
-    let digit = char::from(b'a' + commit);
-    Commit::new(&digit.to_string().repeat(40)).expect("hex digits")
+    static COMMITS: LazyLock<[Commit; 16]> = LazyLock::new(|| {
+        b"abcdef0123456789"
+            .map(|digit| Commit::new(&char::from(digit).to_string().repeat(40)).expect("hex digits"))
+    });
+    COMMITS[usize::from(commit)]
 }
 
-fn lock(lock: u8) -> LockHash {
-    LockHash::from_bytes([0x11 * (lock + 1); 32])
-}
+/// The lock of a commit that has no lock file (CORE-006 K9).
+pub const NO_LOCK: u8 = 14;
 
-fn op(id: u8) -> OpId {
-    OpId::new(&format!("o{}", id + 1)).expect("an id")
+/// A lock file, or that there is none.
+#[must_use]
+pub fn lock_file(lock: u8) -> LockFile {
+    if lock == NO_LOCK { LockFile::NoFile } else { LockHash::from_bytes([0x11 * (lock + 1); 32]).into() }
 }
 
 fn path(path: u8) -> StorePath {
-    StorePath::new(&format!("/nix/store/p{}-nixos-system", path + 1)).expect("a path")
+    static PATHS: LazyLock<Vec<StorePath>> = LazyLock::new(|| {
+        let path = |n| StorePath::new(&format!("/nix/store/p{n}-nixos-system")).expect("a path");
+        (1..=256).map(path).collect()
+    });
+    PATHS[usize::from(path)].clone()
 }
 
 fn target(to: u8) -> Target {
     Target { number: None, path: Some(path(to)) }
-}
-
-/// The kind of request for an operation of this kind.
-#[must_use]
-pub fn request_kind(kind: Kind) -> RequestKind {
-    kind.into()
 }

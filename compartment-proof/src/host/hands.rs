@@ -2,6 +2,7 @@
 
 use super::{Checkout, Content, Dirt, Law, Parts, Run};
 use crate::choice::Choice;
+use crate::few::Few;
 use crate::word::{Part, Told};
 
 impl Run {
@@ -9,7 +10,7 @@ impl Run {
     pub(super) fn any_checkout(&self, law: &Law, choice: &mut impl Choice) -> Checkout {
         let commit = choice.pick(law.commits()) as u8;
         let dirty = self.spoke && choice.pick(2) == 1;
-        let lock = if dirty { choice.pick(law.distinct_locks().into()) as u8 } else { law.lock(commit) };
+        let lock = if dirty { law.any_lock(choice) } else { law.lock(commit) };
         Checkout { commit, dirty, lock }
     }
 
@@ -37,28 +38,22 @@ impl Run {
         {
             // Another lock, and no commit: another commit, or an edit.
             let commits = (0..law.commits() as u8).filter(|commit| law.lock(*commit) == lock);
-            let mut ways: Vec<_> = commits.map(|commit| (commit, after.dirty)).collect();
-            if self.spoke && !matches!(told.dirty, Part::Told(false)) {
-                ways.push((after.commit, true));
+            let mut ways: Vec<_> = commits.collect();
+            if after.dirty {
+                ways.push(after.commit);
             }
-            let (commit, dirty) = *ways.get(choice.pick(ways.len()))?;
-            (after.commit, after.dirty) = (commit, dirty);
+            after.commit = *ways.get(choice.pick(ways.len()))?;
         }
         after.lock = match (told.lock, after.dirty) {
             (Part::Told(lock), true) => lock,
             (Part::Told(lock), false) if lock == law.lock(after.commit) => lock,
-            // Where the host speaks of dirt and this word does not, it tells an edit.
-            (Part::Told(lock), false) if self.spoke && !told.dirty.mentioned() => {
-                after.dirty = true;
-                lock
-            }
             (Part::Told(_), false) => return None,
             (Part::Silent | Part::Unreadable, false) => law.lock(after.commit),
-            (Part::Unreadable, true) => choice.pick(law.distinct_locks().into()) as u8,
+            (Part::Unreadable, true) => law.any_lock(choice),
             (Part::Silent, true) if (after.commit, after.dirty) == (before.commit, before.dirty) => {
                 before.lock
             }
-            (Part::Silent, true) => choice.pick(law.distinct_locks().into()) as u8,
+            (Part::Silent, true) => law.any_lock(choice),
         };
         if after != before {
             if !law.hands {
@@ -79,7 +74,7 @@ impl Run {
         let before = self.checkout;
         let commit = if can.commit { choice.pick(law.commits()) as u8 } else { before.commit };
         let dirty = if can.dirt { choice.pick(2) == 1 } else { before.dirty };
-        let lock = if dirty { choice.pick(law.distinct_locks().into()) as u8 } else { law.lock(commit) };
+        let lock = if dirty { law.any_lock(choice) } else { law.lock(commit) };
         let after = Checkout { commit, dirty, lock };
         let mut owes =
             Parts { commit: after.commit != before.commit, dirt: after.dirty != before.dirty, lock: false };
@@ -96,14 +91,15 @@ impl Run {
     /// What runs, as a heartbeat finds it: where it says something else than what was so, people changed that.
     pub(super) fn hands_on_system(&mut self, law: &Law, told: &Told, choice: &mut impl Choice) -> Option<()> {
         let dirt = if self.dirt_since { Dirt::Dirty } else { Dirt::Clean };
+        // That it cannot be read tells of no change (W1); what runs then, nobody knows.
         if told.path == Part::Unreadable {
-            let slot = self.other_slot(dirt, choice, |_| true)?;
-            self.run_slot(slot);
+            self.unread = true;
             return Some(());
         }
         if !told.names_system() {
             return Some(());
         }
+        self.unread = false;
         if self.slot().dirt == Dirt::Open {
             self.slot().dirt = dirt;
         }
@@ -125,16 +121,25 @@ impl Run {
                 Some(path) => slot.name == Some(path) || (slot.name.is_none() && free),
                 None => slot.label.is_none_or(|is| Some(is) == label),
             };
+            // What a success left and did not name, the next word names: that people changed it as well, nothing tells
+            // (W1, K4).
+            if path.is_some() && self.unplaced {
+                return None;
+            }
             let slot = self.other_slot(dirt, choice, fits)?;
             self.run_slot(slot);
             if let Some(operation) = &mut self.operation {
                 operation.active = false;
+                operation.hands |= operation.seen && path.is_some();
             }
             runs = self.slots[usize::from(self.runs)];
             choice.note(|| "people change what runs".to_string());
         }
         if runs.name.is_none() {
             self.slot().name = path;
+        }
+        if path.is_some() {
+            self.unplaced = false;
         }
         self.tell_label(self.runs, label)
     }
@@ -147,13 +152,15 @@ impl Run {
         fits: impl Fn(&Content) -> bool,
     ) -> Option<u8> {
         let used = self.used_slots();
-        let there: Vec<u8> = (0..SLOTS_U8)
-            .filter(|slot| used[usize::from(*slot)] && fits(&self.slots[usize::from(*slot)]))
-            .collect();
+        let mut there = Few::new();
+        for (slot, content) in self.slots.iter().enumerate() {
+            if used[slot] && fits(content) {
+                there.push(slot as u8);
+            }
+        }
         let new = fits(&Content::default());
-        let pick = choice.pick(there.len() + usize::from(new));
-        match there.get(pick) {
-            Some(slot) => Some(*slot),
+        match there.get(choice.pick(there.count() + usize::from(new))) {
+            Some(slot) => Some(slot),
             None if new => self.fresh(dirt),
             None => None,
         }
@@ -176,8 +183,6 @@ impl Run {
         Some(())
     }
 }
-
-const SLOTS_U8: u8 = super::SLOTS as u8;
 
 impl std::fmt::Display for Checkout {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

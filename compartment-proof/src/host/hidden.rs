@@ -4,8 +4,10 @@ use compartment_core::event::Kind;
 
 use super::{Checkout, Dirt, Ended, FLIGHTS, Id, Law, Operation, Outcome, Parts, Run, Unseen};
 use crate::choice::Choice;
+use crate::few::Few;
 
 /// A step that nobody sees.
+#[derive(Clone, Copy)]
 enum Step {
     Begin(Kind, Id),
     Activate,
@@ -17,10 +19,7 @@ impl Run {
     /// Takes one hidden step; `None` where there is none to take.
     pub fn hidden(&mut self, law: &Law, choice: &mut impl Choice) -> Option<()> {
         let steps = self.steps(law);
-        if steps.is_empty() {
-            return None;
-        }
-        match steps[choice.pick(steps.len())] {
+        match steps.get(choice.pick(steps.count()))? {
             Step::Begin(kind, id) => self.begin(law, kind, id, None, choice),
             Step::Activate => self.activate(choice)?,
             Step::EndUntold => self.end_untold(law, choice),
@@ -35,11 +34,11 @@ impl Run {
         Some(())
     }
 
-    fn steps(&self, law: &Law) -> Vec<Step> {
-        let mut steps = Vec::new();
+    fn steps(&self, law: &Law) -> Few<Step> {
+        let mut steps = Few::new();
         let Some(operation) = self.operation else {
             for unseen in &law.hidden {
-                steps.extend(self.ids_for(unseen).into_iter().map(|id| Step::Begin(unseen.kind, id)));
+                self.beginnings(unseen, &mut steps);
             }
             return steps;
         };
@@ -57,18 +56,19 @@ impl Run {
         steps
     }
 
-    /// The ids that an operation may have: the one of a request for it, or one by hand.
-    fn ids_for(&self, unseen: &Unseen) -> Vec<Id> {
-        let asked = |id: &usize| self.requests[*id].is_some_and(|(asked, _)| asked == unseen.kind);
-        let ordered = (0..self.requests.len()).filter(|id| unseen.ordered && asked(id));
-        let mut ids: Vec<_> = ordered.map(|id| Id::Known(id as u8)).collect();
+    /// How an operation may begin: with the id of a request for it, or by hand.
+    fn beginnings(&self, unseen: &Unseen, steps: &mut Few<Step>) {
+        for (id, request) in self.requests.iter().enumerate() {
+            if unseen.ordered && request.is_some_and(|(asked, _)| asked == unseen.kind) {
+                steps.push(Step::Begin(unseen.kind, Id::Known(id as u8)));
+            }
+        }
         if unseen.anonymous {
-            ids.push(Id::None);
+            steps.push(Step::Begin(unseen.kind, Id::None));
         }
         if unseen.named {
-            ids.push(Id::Unheard);
+            steps.push(Step::Begin(unseen.kind, Id::Unheard));
         }
-        ids
     }
 
     /// An operation begins. `to`: where a rollback says it goes.
@@ -92,6 +92,7 @@ impl Run {
             seen_other: false,
             active: false,
             changed: false,
+            hands: false,
             to,
             moment: self.moment,
         });
@@ -180,7 +181,7 @@ impl Run {
         match (operation.kind, well) {
             (Kind::Pull, true) => {
                 let spoke = self.spoke;
-                copy = self.pulled(law, choice);
+                copy = self.pulled(law, operation.copy, choice);
                 if copy.dirty && !spoke {
                     owes.dirt = true;
                 }
@@ -221,16 +222,19 @@ impl Run {
             slot: self.runs,
             began: operation.moment,
             stretch: self.stretch,
+            hands: operation.hands,
             steady: operation.stretch == self.stretch,
             truth: self.now(),
         })
     }
 
-    /// Where a pull that succeeds leaves the checkout: clean where no report ever spoke of dirt, or where it says so.
-    fn pulled(&self, law: &Law, choice: &mut impl Choice) -> Checkout {
+    /// Where a pull that succeeds leaves the checkout: clean where it was clean at that same commit, where no report
+    /// ever spoke of dirt, or where it says so.
+    fn pulled(&self, law: &Law, from: Checkout, choice: &mut impl Choice) -> Checkout {
         let commit = choice.pick(law.commits()) as u8;
-        let dirty = choice.pick(2) == 1;
-        let lock = if dirty { choice.pick(law.distinct_locks().into()) as u8 } else { law.lock(commit) };
+        let moved = from.dirty || from.commit != commit;
+        let dirty = moved && (self.spoke || law.pull_tells_dirt) && choice.pick(2) == 1;
+        let lock = if dirty { law.any_lock(choice) } else { law.lock(commit) };
         Checkout { commit, dirty, lock }
     }
 }

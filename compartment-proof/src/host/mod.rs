@@ -9,10 +9,14 @@ mod hands;
 mod hidden;
 mod order;
 mod says;
+mod tells;
 
 use compartment_core::event::Kind;
 
-use crate::word::{End, Word};
+pub use tells::Habits;
+
+use crate::choice::Choice;
+use crate::word::{End, Part, Word};
 
 /// How many systems a run can hold apart.
 pub const SLOTS: usize = 6;
@@ -32,6 +36,8 @@ pub struct Law {
     pub hidden: Vec<Unseen>,
     /// What the results of switches tell of the checkout that they built.
     pub switch_tells: Parts,
+    /// The results of pulls tell dirt.
+    pub pull_tells_dirt: bool,
     /// How many results with an id may be under way at once. Zero: what is heard is heard in order.
     pub late: usize,
     /// All reports have their number in one session: they come in order, ids or not.
@@ -47,14 +53,28 @@ impl Law {
         let kinds = [Kind::Pull, Kind::Switch, Kind::Rollback, Kind::Test];
         let hidden = kinds.into_iter().map(|kind| Unseen::of(words, kind)).filter(|unseen| unseen.happens());
         let mut switch_tells = Parts::default();
+        let mut pull_tells_dirt = false;
         for word in words {
+            if let Word::Result { kind: Kind::Pull, told, .. } = word {
+                pull_tells_dirt |= told.dirty == Part::Told(true);
+            }
             if let Word::Result { kind: Kind::Switch, end: End::Ok, told, .. } = word {
                 switch_tells.commit |= told.commit.mentioned();
                 switch_tells.dirt |= told.dirty.mentioned();
                 switch_tells.lock |= told.lock.mentioned();
             }
         }
-        Self { locks, hidden: hidden.collect(), switch_tells, late, session, hands: true }
+        Self { locks, hidden: hidden.collect(), switch_tells, pull_tells_dirt, late, session, hands: true }
+    }
+
+    /// The law of a host that may do anything and tells what it has the habit of telling.
+    #[must_use]
+    pub fn any(locks: &'static [u8], anonymous: bool, late: usize, session: bool, habits: Habits) -> Self {
+        let kinds = [Kind::Pull, Kind::Switch, Kind::Rollback, Kind::Test];
+        let unseen = |kind| Unseen { kind, anonymous, named: !anonymous, ordered: !anonymous };
+        let switch_tells = Parts { commit: true, dirt: habits.dirt, lock: habits.lock };
+        let hidden = kinds.into_iter().map(unseen).collect();
+        Self { locks, hidden, switch_tells, pull_tells_dirt: habits.dirt, late, session, hands: true }
     }
 
     fn commits(&self) -> usize {
@@ -65,8 +85,9 @@ impl Law {
         self.locks[usize::from(commit)]
     }
 
-    fn distinct_locks(&self) -> u8 {
-        self.locks.iter().max().map_or(0, |most| most + 1)
+    /// A lock that a dirty checkout may have: that of any commit.
+    fn any_lock(&self, choice: &mut impl Choice) -> u8 {
+        self.locks[choice.pick(self.locks.len())]
     }
 }
 
@@ -193,6 +214,8 @@ pub struct Operation {
     active: bool,
     /// It has changed what runs.
     changed: bool,
+    /// Since its start was seen people have changed what runs: its result has to name another path.
+    hands: bool,
     /// Where a rollback goes, where that was told.
     to: Option<u8>,
     /// When it began.
@@ -219,6 +242,8 @@ struct Ended {
     copy: Checkout,
     /// What it left running.
     slot: u8,
+    /// See [`Operation`].
+    hands: bool,
     /// When its operation began.
     began: u8,
     /// The stretch in which it ended.
@@ -287,6 +312,10 @@ pub struct Run {
     /// Kinds, one bit each, of which a start without an id was heard and no end, and which have ended all the same:
     /// the next result of the kind without an id would be theirs (K1).
     awaited: u8,
+    /// The last success named no path, and no word has since.
+    unplaced: bool,
+    /// The last word on the system could not be read.
+    unread: bool,
 }
 
 /// What is true of one run, at the latest-made of the words that were heard of it.
@@ -326,6 +355,8 @@ impl Run {
             requests: [None; IDS],
             ordered_test: None,
             awaited: 0,
+            unplaced: false,
+            unread: false,
         }
     }
 
@@ -351,8 +382,8 @@ impl Run {
         Truth {
             git: checkout.commit == desired && !checkout.dirty,
             lock: checkout.lock == law.lock(desired),
-            system: built && !broken,
-            tests: self.test.passed && self.test.stretch == stretch,
+            system: built && !broken && !self.unread,
+            tests: !self.unread && self.test.passed && self.test.stretch == stretch,
         }
     }
 
@@ -371,9 +402,17 @@ impl Run {
     /// A place for a system that was never named.
     fn fresh(&mut self, dirt: Dirt) -> Option<u8> {
         let used = self.used_slots();
-        let free = (0..SLOTS).find(|slot| !used[*slot])?;
+        let free = (0..SLOTS).find(|slot| !used[*slot]).or_else(|| self.forgettable())?;
         self.slots[free] = Content { dirt, ..Content::default() };
         Some(free as u8)
+    }
+
+    /// In a long run: the place of the first named system that nothing speaks of. It never runs again.
+    fn forgettable(&self) -> Option<usize> {
+        let mut nameless = *self;
+        nameless.slots.iter_mut().for_each(|slot| slot.name = None);
+        let spoken = nameless.used_slots();
+        (0..SLOTS).find(|slot| !spoken[*slot])
     }
 
     fn used_slots(&self) -> [bool; SLOTS] {

@@ -1,7 +1,9 @@
 //! One form for runs that differ in nothing that matters: moments and stretches by their order alone, slots packed.
 
-use super::{Content, Run, SLOTS, TestRun};
 use compartment_core::event::Kind;
+
+use super::{Checkout, Content, Moment, Outcome, Run, SLOTS, TestRun};
+use crate::few::Few;
 
 impl Run {
     /// Brings the run into its one form.
@@ -25,10 +27,29 @@ impl Run {
             self.attempt.began = 0;
             self.truth.moment = 0;
         }
+        if self.flights[0].is_none() {
+            self.flights.swap(0, 1);
+        }
+        for ended in self.flights.iter_mut().flatten() {
+            if ended.truth.moment <= self.truth.moment {
+                ended.truth = Moment { slot: ended.slot, ..Moment::default() };
+            }
+            if !ended.kind.deploys() {
+                ended.slot = self.runs;
+            }
+            if ended.kind == Kind::Pull || ended.outcome != Outcome::Ok && ended.kind == Kind::Test {
+                (ended.stretch, ended.steady) = (0, false);
+            }
+            if ended.kind == Kind::Pull {
+                ended.began = 0;
+            }
+        }
         if let Some(operation) = &mut self.operation {
-            match operation.kind {
-                Kind::Switch => {}
-                Kind::Pull | Kind::Rollback | Kind::Test => operation.copy = Default::default(),
+            if matches!(operation.kind, Kind::Rollback | Kind::Test) {
+                operation.copy = Checkout::default();
+            }
+            if operation.kind == Kind::Pull {
+                (operation.stretch, operation.moment) = (0, 0);
             }
             if !operation.kind.deploys() {
                 operation.from = self.runs;
@@ -39,26 +60,29 @@ impl Run {
 
     /// Named slots first, by name; the others in the order in which they are spoken of.
     fn pack(&mut self) {
-        let used = self.used_slots();
-        let mut order: Vec<u8> = Vec::with_capacity(SLOTS);
-        let mut named: Vec<u8> =
-            (0..SLOTS as u8).filter(|slot| self.slots[usize::from(*slot)].name.is_some()).collect();
-        named.sort_unstable_by_key(|slot| self.slots[usize::from(*slot)].name);
-        order.extend(named);
+        let mut order: Few<u8> = Few::new();
+        let mut after = None;
+        loop {
+            let later = |slot: &&Content| slot.name.is_some() && slot.name > after;
+            let Some(next) = self.slots.iter().filter(later).filter_map(|slot| slot.name).min() else {
+                break;
+            };
+            after = Some(next);
+            let slot = self.slots.iter().position(|slot| slot.name == after);
+            slot.into_iter().for_each(|slot| order.push(slot as u8));
+        }
         let flights = self.flights.iter().flatten().flat_map(|ended| [ended.slot, ended.truth.slot]);
-        let spoken = [self.runs, self.truth.slot];
-        let spoken = spoken.into_iter().chain(self.operation.map(|operation| operation.from)).chain(flights);
-        for slot in spoken {
-            if !order.contains(&slot) {
+        let begun = self.operation.map(|operation| operation.from);
+        for slot in [self.runs, self.truth.slot].into_iter().chain(begun).chain(flights) {
+            if order.iter().all(|other| other != slot) {
                 order.push(slot);
             }
         }
-        debug_assert!(order.iter().all(|slot| used[usize::from(*slot)]), "only what is used is kept");
         let mut slots = [Content::default(); SLOTS];
         let mut place = [0; SLOTS];
         for (new, old) in order.iter().enumerate() {
-            slots[new] = self.slots[usize::from(*old)];
-            place[usize::from(*old)] = new as u8;
+            slots[new] = self.slots[usize::from(old)];
+            place[usize::from(old)] = new as u8;
         }
         self.slots = slots;
         let put = |slot: &mut u8| *slot = place[usize::from(*slot)];
@@ -74,47 +98,63 @@ impl Run {
     }
 
     fn rank_moments(&mut self) {
-        let mut all = vec![0, self.truth.moment, self.test.began, self.attempt.began];
-        all.extend(self.operation.map(|operation| operation.moment));
-        all.extend(self.flights.iter().flatten().flat_map(|ended| [ended.began, ended.truth.moment]));
-        let rank = ranks(all);
-        let put = |moment: &mut u8| *moment = rank(*moment);
-        put(&mut self.truth.moment);
-        put(&mut self.test.began);
-        put(&mut self.attempt.began);
-        if let Some(operation) = &mut self.operation {
-            put(&mut operation.moment);
-        }
-        for ended in self.flights.iter_mut().flatten() {
-            put(&mut ended.began);
-            put(&mut ended.truth.moment);
-        }
-        self.moment = rank(u8::MAX);
+        let mut all = Ranks::of(&[0, self.truth.moment, self.test.began, self.attempt.began]);
+        self.operation.iter().for_each(|operation| all.add(operation.moment));
+        self.flights.iter().flatten().for_each(|ended| {
+            all.add(ended.began);
+            all.add(ended.truth.moment);
+        });
+        all.put(&mut self.truth.moment);
+        all.put(&mut self.test.began);
+        all.put(&mut self.attempt.began);
+        self.operation.iter_mut().for_each(|operation| all.put(&mut operation.moment));
+        self.flights.iter_mut().flatten().for_each(|ended| {
+            all.put(&mut ended.began);
+            all.put(&mut ended.truth.moment);
+        });
+        self.moment = all.count();
     }
 
     fn rank_stretches(&mut self) {
-        let mut all = vec![0, self.stretch, self.truth.stretch, self.test.stretch, self.attempt.stretch];
-        all.extend(self.operation.map(|operation| operation.stretch));
-        all.extend(self.flights.iter().flatten().flat_map(|ended| [ended.stretch, ended.truth.stretch]));
-        let rank = ranks(all);
-        let put = |stretch: &mut u8| *stretch = rank(*stretch);
-        put(&mut self.stretch);
-        put(&mut self.truth.stretch);
-        put(&mut self.test.stretch);
-        put(&mut self.attempt.stretch);
-        if let Some(operation) = &mut self.operation {
-            put(&mut operation.stretch);
-        }
-        for ended in self.flights.iter_mut().flatten() {
-            put(&mut ended.stretch);
-            put(&mut ended.truth.stretch);
-        }
+        let mut all =
+            Ranks::of(&[0, self.stretch, self.truth.stretch, self.test.stretch, self.attempt.stretch]);
+        self.operation.iter().for_each(|operation| all.add(operation.stretch));
+        self.flights.iter().flatten().for_each(|ended| {
+            all.add(ended.stretch);
+            all.add(ended.truth.stretch);
+        });
+        all.put(&mut self.stretch);
+        all.put(&mut self.truth.stretch);
+        all.put(&mut self.test.stretch);
+        all.put(&mut self.attempt.stretch);
+        self.operation.iter_mut().for_each(|operation| all.put(&mut operation.stretch));
+        self.flights.iter_mut().flatten().for_each(|ended| {
+            all.put(&mut ended.stretch);
+            all.put(&mut ended.truth.stretch);
+        });
     }
 }
 
-/// The place of each number among these; one above all for what is greater than all.
-fn ranks(mut all: Vec<u8>) -> impl Fn(u8) -> u8 {
-    all.sort_unstable();
-    all.dedup();
-    move |one| all.iter().position(|other| *other >= one).unwrap_or(all.len()) as u8
+/// The places of small numbers among each other.
+#[derive(Clone, Copy)]
+struct Ranks(u64);
+
+impl Ranks {
+    fn of(numbers: &[u8]) -> Self {
+        let mut ranks = Self(0);
+        numbers.iter().for_each(|number| ranks.add(*number));
+        ranks
+    }
+
+    const fn add(&mut self, number: u8) {
+        self.0 |= 1 << number;
+    }
+
+    const fn put(self, number: &mut u8) {
+        *number = (self.0 & ((1 << *number) - 1)).count_ones() as u8;
+    }
+
+    const fn count(self) -> u8 {
+        self.0.count_ones() as u8
+    }
 }

@@ -2,7 +2,7 @@
 
 use compartment_core::event::Kind;
 
-use super::{Dirt, Ended, Id, Law, Outcome, Parts, Run, outcome_fits};
+use super::{Dirt, Ended, Id, Law, Operation, Outcome, Parts, Run, outcome_fits};
 use crate::choice::Choice;
 use crate::word::{End, Part, Told, Word};
 
@@ -156,36 +156,59 @@ impl Run {
         choice: &mut impl Choice,
     ) -> Option<()> {
         let flights = self.flights.iter().flatten().count();
-        let pick = choice.pick(1 + flights);
-        let ended = if pick == 0 {
-            let begun = self.operation?;
-            if begun.kind != kind || !self.is_named(begun.id, id) {
-                return None;
+        let ended = match choice.pick(1 + flights) {
+            0 => {
+                let begun = self.operation?;
+                if begun.kind != kind || !self.is_named(begun.id, id) {
+                    return None;
+                }
+                self.ends_now(law, choice)?
             }
-            if id.is_none() && self.awaited >> kind as u8 & 1 == 1 {
-                return None;
-            }
-            let dirt_before = self.checkout.dirty;
-            let ended = self.end(law, choice)?;
-            self.made();
-            // In order, it is a word that says that nothing runs any more.
-            if id.is_none() || law.session {
-                self.dirt_since = self.checkout.dirty;
-                self.says_what_runs(None);
-            } else {
-                self.dirt_since |= dirt_before | self.checkout.dirty;
-            }
-            ended
-        } else {
-            let place =
-                (0..self.flights.len()).filter(|place| self.flights[*place].is_some()).nth(pick - 1)?;
-            let ended = self.flights[place].take()?;
-            choice.note(|| "a result that was made earlier arrives".to_string());
-            if ended.truth.moment > self.truth.moment {
-                self.truth = ended.truth;
-            }
-            ended
+            late => self.arrives(late - 1, choice)?,
         };
+        self.hears_result(&ended, kind, id, end, told)
+    }
+
+    /// The operation ends, and its result is heard at once.
+    pub(super) fn ends_now(&mut self, law: &Law, choice: &mut impl Choice) -> Option<Ended> {
+        let Operation { kind, id, .. } = self.operation?;
+        // A start without an id was heard, and no end: the next result of its kind would be its own (K1).
+        if id == Id::None && self.awaited >> kind as u8 & 1 == 1 {
+            return None;
+        }
+        let dirt_before = self.checkout.dirty;
+        let ended = self.end(law, choice)?;
+        self.made();
+        // In order, it is a word that says that nothing runs any more.
+        if id == Id::None || law.session {
+            self.dirt_since = self.checkout.dirty;
+            self.says_what_runs(None);
+        } else {
+            self.dirt_since |= dirt_before | self.checkout.dirty;
+        }
+        Some(ended)
+    }
+
+    /// A result that was made earlier is heard now.
+    pub(super) fn arrives(&mut self, which: usize, choice: &mut impl Choice) -> Option<Ended> {
+        let place = (0..self.flights.len()).filter(|place| self.flights[*place].is_some()).nth(which)?;
+        let ended = self.flights[place].take()?;
+        choice.note(|| "a result that was made earlier arrives".to_string());
+        if ended.truth.moment > self.truth.moment {
+            self.truth = ended.truth;
+        }
+        Some(ended)
+    }
+
+    /// What is heard is the result of this operation.
+    pub(super) fn hears_result(
+        &mut self,
+        ended: &Ended,
+        kind: Kind,
+        id: Option<u8>,
+        end: End,
+        told: &Told,
+    ) -> Option<()> {
         if ended.kind != kind || !self.is_named(ended.id, id) || !outcome_fits(ended.outcome, end) {
             return None;
         }
@@ -193,7 +216,7 @@ impl Run {
             self.ids |= 1 << id;
         }
         self.test_ended(id);
-        self.hear(&ended, told)
+        self.hear(ended, told)
     }
 
     /// Whether an operation of this id reports under that one.
@@ -231,6 +254,7 @@ impl Run {
         }
         self.speaks_of_dirt(told);
         if ended.kind.deploys() {
+            self.unread &= !(well && ended.truth.moment >= self.truth.moment);
             self.hear_system(ended, told)?;
             self.attempt_told(ended.began, !well, ended.stretch);
         }
@@ -241,6 +265,16 @@ impl Run {
     }
 
     fn hear_system(&mut self, ended: &Ended, told: &Told) -> Option<()> {
+        if ended.outcome == Outcome::Ok && !told.path.mentioned() {
+            // What was seen since its start is its own, unless it names another path (K4).
+            if ended.hands {
+                return None;
+            }
+        }
+        // The latest word on what runs is this one: it names a path, or leaves that to the next.
+        if ended.slot == self.runs && ended.truth.moment == self.truth.moment {
+            self.unplaced = ended.outcome == Outcome::Ok && !told.path.mentioned();
+        }
         let slot = usize::from(ended.slot);
         if let Some(path) = told.path.told() {
             match self.slots[slot].name {

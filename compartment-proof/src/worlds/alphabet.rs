@@ -8,6 +8,8 @@ use crate::word::{End, Part, Told, Word};
 pub(super) const A: u8 = 0;
 /// Another commit.
 pub(super) const B: u8 = 1;
+/// A third one.
+pub(super) const C: u8 = 2;
 
 pub(super) const NOTHING: Told =
     Told { commit: Part::Silent, dirty: Part::Silent, lock: Part::Silent, path: Part::Silent, label: None };

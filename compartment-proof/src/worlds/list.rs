@@ -5,7 +5,7 @@ use compartment_core::event::Kind::{Pull, Rollback, Switch, Test};
 use super::Order::{Late, Made, Session};
 use super::World;
 use super::alphabet::*;
-use crate::word::Word;
+use crate::word::{NO_LOCK, Part, Told, Word};
 
 /// All worlds, in the order in which they are told.
 #[must_use]
@@ -20,10 +20,14 @@ pub fn worlds() -> Vec<World> {
         labels(),
         failures(),
         rollbacks(),
+        rollbacks_late(),
         tests(),
         tests_late(),
         ordered(),
         session(),
+        unreadable(),
+        moves(),
+        no_lock(),
     ]
 }
 
@@ -49,7 +53,7 @@ fn results_alone() -> World {
         ],
     )
     .about("an agent that tells results, without ids and starts")
-    .depth(4)
+    .depth(5)
 }
 
 fn pulls_late() -> World {
@@ -157,7 +161,7 @@ fn switches_by_path() -> World {
         ],
     )
     .about("switches without ids, heartbeats that name the path")
-    .depth(4)
+    .depth(5)
 }
 
 fn switches_late() -> World {
@@ -246,22 +250,45 @@ fn failures() -> World {
         ],
     )
     .about("switches that fail or are stopped, and what they leave")
-    .depth(4)
+    .depth(5)
 }
 
 fn rollbacks() -> World {
+    let start = vec![Word::Observed(A, true), beat(NOTHING.at(A).on(0).of(A)), beat(NOTHING.on(1).of(B))];
     World::new(
         "rollbacks",
-        Late(1),
-        vec![Word::Observed(A, true), beat(NOTHING.at(A).on(0).of(A)), beat(NOTHING.on(1).of(B))],
+        Made,
+        start,
         vec![
             started(Rollback, None),
             Word::Started { kind: Rollback, id: None, to: Some(0) },
-            Word::Requested { kind: Rollback, id: 0, to: Some(0) },
-            started(Rollback, Some(0)),
             ok(Rollback, None, NOTHING),
             ok(Rollback, None, NOTHING.at(A)),
             ok(Rollback, None, NOTHING.on(0)),
+            ok(Rollback, None, NOTHING.on(2)),
+            fail(Rollback, None, None, NOTHING),
+            fail(Rollback, None, Some(true), NOTHING.on(0)),
+            idle(NOTHING),
+            beat(NOTHING.on(0)),
+            beat(NOTHING.on(1)),
+            beat(NOTHING.on(2)),
+            started(Switch, None),
+            ok(Switch, None, NOTHING),
+        ],
+    )
+    .about("rollbacks by hand, to a target or none")
+    .depth(5)
+}
+
+fn rollbacks_late() -> World {
+    let start = vec![Word::Observed(A, true), beat(NOTHING.at(A).on(0).of(A)), beat(NOTHING.on(1).of(B))];
+    World::new(
+        "rollbacks-late",
+        Late(1),
+        start,
+        vec![
+            Word::Requested { kind: Rollback, id: 0, to: Some(0) },
+            started(Rollback, Some(0)),
             ok(Rollback, Some(0), NOTHING),
             ok(Rollback, Some(0), NOTHING.on(0)),
             fail(Rollback, Some(0), None, NOTHING),
@@ -271,7 +298,7 @@ fn rollbacks() -> World {
             beat(NOTHING.on(2)),
         ],
     )
-    .about("rollbacks, by hand and ordered, to a target or none")
+    .about("rollbacks with ids, ordered or not, whose results are heard at any time")
     .depth(4)
 }
 
@@ -299,7 +326,7 @@ fn tests() -> World {
         ],
     )
     .about("test runs without ids, and systems that change")
-    .depth(4)
+    .depth(5)
 }
 
 fn tests_late() -> World {
@@ -326,7 +353,7 @@ fn tests_late() -> World {
         ],
     )
     .about("test runs with ids, ordered or not, whose results are heard at any time")
-    .depth(4)
+    .depth(5)
 }
 
 fn ordered() -> World {
@@ -357,7 +384,7 @@ fn ordered() -> World {
         ],
     )
     .about("requests, refusals, deadlines")
-    .depth(4)
+    .depth(3)
 }
 
 fn session() -> World {
@@ -386,5 +413,94 @@ fn session() -> World {
         ],
     )
     .about("an agent with ids, a spool and one session: all in order")
+    .depth(6)
+}
+
+fn unreadable() -> World {
+    let commit = Told { commit: Part::Unreadable, ..NOTHING };
+    let dirt = Told { dirty: Part::Unreadable, ..NOTHING };
+    let lock = Told { lock: Part::Unreadable, ..NOTHING };
+    let system = Told { path: Part::Unreadable, ..NOTHING };
+    let start = vec![Word::Observed(A, true), beat(NOTHING.at(A).lock(0).on(0).of(A))];
+    World::new(
+        "unreadable",
+        Made,
+        start,
+        vec![
+            beat(commit),
+            beat(dirt),
+            beat(lock),
+            beat(system),
+            beat(NOTHING.at(A)),
+            beat(NOTHING.dirt(false)),
+            beat(NOTHING.lock(0)),
+            beat(NOTHING.on(0)),
+            beat(NOTHING.on(1)),
+            idle(NOTHING.at(A).dirt(false)),
+            started(Switch, None),
+            ok(Switch, None, NOTHING),
+            ok(Switch, None, NOTHING.on(1)),
+            ok(Pull, None, NOTHING.at(A)),
+            started(Test, None),
+            ok(Test, None, NOTHING),
+        ],
+    )
+    .about("heartbeats of which a part cannot be read")
     .depth(4)
+}
+
+fn moves() -> World {
+    World::new(
+        "channel-moves",
+        Made,
+        vec![Word::Observed(A, true), beat(NOTHING.at(A).on(0).of(A))],
+        vec![
+            Word::Observed(B, true),
+            Word::Observed(C, false),
+            Word::Merged(B, true),
+            Word::Merged(C, false),
+            Word::Unavailable,
+            beat(NOTHING.at(B)),
+            beat(NOTHING.at(C)),
+            beat(NOTHING.lock(1)),
+            beat(NOTHING.on(1).of(B)),
+            ok(Pull, None, NOTHING.at(B)),
+            ok(Pull, None, NOTHING.at(C)),
+            started(Switch, None),
+            ok(Switch, None, NOTHING.on(0)),
+            ok(Switch, None, NOTHING.at(C).on(1)),
+            started(Test, None),
+            ok(Test, None, NOTHING),
+        ],
+    )
+    .locks(&[0, 1, 1])
+    .about("a channel that moves, is merged to, and cannot be seen; two commits with one lock")
+    .depth(5)
+}
+
+fn no_lock() -> World {
+    World::new(
+        "no-lock",
+        Made,
+        vec![Word::Observed(A, true)],
+        vec![
+            Word::Observed(A, false),
+            Word::Observed(B, true),
+            Word::Merged(B, false),
+            beat(NOTHING.at(A)),
+            beat(NOTHING.at(A).lock(NO_LOCK)),
+            beat(NOTHING.lock(NO_LOCK)),
+            beat(NOTHING.lock(1)),
+            beat(NOTHING.at(A).dirt(true).lock(1)),
+            beat(NOTHING.at(B)),
+            ok(Pull, None, NOTHING.at(A).lock(NO_LOCK)),
+            ok(Pull, None, NOTHING.at(B).lock(1)),
+            started(Switch, None),
+            ok(Switch, None, NOTHING.lock(NO_LOCK)),
+            ok(Switch, None, NOTHING.at(B).on(0)),
+        ],
+    )
+    .locks(&[NO_LOCK, 1])
+    .about("a repository without a lock file, which gets one")
+    .depth(5)
 }

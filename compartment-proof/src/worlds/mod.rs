@@ -48,6 +48,11 @@ impl World {
         Self { name, about: "", law, start, words, depth: 4 }
     }
 
+    /// Other lock files than one for each of two commits.
+    fn locks(self, locks: &'static [u8]) -> Self {
+        Self { law: Law { locks, ..self.law }, ..self }
+    }
+
     const fn about(mut self, about: &'static str) -> Self {
         self.about = about;
         self

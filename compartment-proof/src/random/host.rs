@@ -1,0 +1,147 @@
+//! One honest host of a fleet, and how what it says gets to the hub.
+
+use compartment_core::HostId;
+use compartment_core::event::{Event, Kind};
+
+use crate::choice::{Chance, Choice};
+use crate::host::{Habits, IDS, Law, Run};
+use crate::word::{Names, Word};
+
+/// How a host reports.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Style {
+    /// Without ids, in order.
+    Plain,
+    /// With ids, results at any time.
+    Ids,
+    /// With ids and one session.
+    Session,
+}
+
+/// One honest host.
+#[derive(Debug)]
+pub(super) struct Member {
+    pub(super) name: HostId,
+    pub(super) law: Law,
+    pub(super) run: Run,
+    style: Style,
+    habits: Habits,
+    /// The number of every id in use; zero where none has it.
+    ids: [u32; IDS],
+    next_id: u32,
+    next_path: u8,
+    said: u64,
+    /// Results that may be heard again.
+    heard: Vec<Event>,
+}
+
+impl Member {
+    pub(super) fn new(name: &str, locks: &'static [u8], choice: &mut Chance) -> Self {
+        let style = [Style::Plain, Style::Ids, Style::Session][choice.pick(3)];
+        let mut habit = || choice.pick(4) > 0;
+        let habits = Habits {
+            commit: habit(),
+            dirt: habit(),
+            lock: habit(),
+            path: habit(),
+            label: habit(),
+            running: habit(),
+        };
+        let late = if style == Style::Ids { 2 } else { 0 };
+        let law = Law::any(locks, style == Style::Plain, late, style == Style::Session, habits);
+        let run = Run::new(&law, choice.pick(locks.len()) as u8);
+        let name = HostId::new(name).expect("a host id");
+        let (ids, heard) = ([0; IDS], Vec::new());
+        Self { name, law, run, style, habits, ids, next_id: 1, next_path: 0, said: 0, heard }
+    }
+
+    /// The next event of this host, if it says one that is heard.
+    pub(super) fn says(&mut self, choice: &mut Chance) -> Option<Event> {
+        // Whoever owes a word says it soon.
+        let owes = self.run.owes();
+        match choice.pick(12) {
+            0 | 1 => {
+                self.run.hidden(&self.law, choice);
+                None
+            }
+            2 | 3 if !owes => self.start(choice),
+            2..=6 => self.result(choice),
+            7 if !self.heard.is_empty() => {
+                let again = choice.pick(self.heard.len());
+                Some(self.heard[again].clone())
+            }
+            _ => self.beat(choice),
+        }
+    }
+
+    fn beat(&mut self, choice: &mut Chance) -> Option<Event> {
+        let word = self.run.any_beat(&self.law, self.habits, self.next_path, choice);
+        self.heard(word, choice)
+    }
+
+    fn start(&mut self, choice: &mut Chance) -> Option<Event> {
+        let fresh = self.fresh_id();
+        let word = self.run.any_start(self.style == Style::Plain, fresh, choice)?;
+        self.heard(word, choice)
+    }
+
+    fn result(&mut self, choice: &mut Chance) -> Option<Event> {
+        let fresh = self.fresh_id();
+        let mut run = self.run;
+        let word = run.any_result(&self.law, self.habits, (fresh, self.next_path), choice)?;
+        self.run = run;
+        let event = self.event(&word);
+        if word.id().is_some() && self.style == Style::Ids {
+            self.heard.push(event.clone());
+            if self.heard.len() > 4 {
+                self.heard.remove(0);
+            }
+        }
+        Some(event)
+    }
+
+    /// Somebody asks the hub for an operation.
+    pub(super) fn asks(&mut self, choice: &mut Chance) -> Option<Event> {
+        if self.style == Style::Plain {
+            return None;
+        }
+        let id = self.fresh_id()?;
+        let kind = [Kind::Pull, Kind::Switch, Kind::Test, Kind::Rollback][choice.pick(4)];
+        self.heard(Word::Requested { kind, id, to: None }, choice)
+    }
+
+    fn heard(&mut self, word: Word, choice: &mut Chance) -> Option<Event> {
+        let mut run = self.run;
+        run.says(&self.law, &word, choice)?;
+        self.run = run;
+        Some(self.event(&word))
+    }
+
+    fn event(&mut self, word: &Word) -> Event {
+        if word.is_report() {
+            // A number is missing where a report was lost.
+            self.said += 1;
+        }
+        if word.path() == Some(self.next_path) {
+            self.next_path += 1;
+        }
+        let number = (self.style == Style::Session && word.is_report()).then_some(self.said);
+        let names = Names { host: &self.name, locks: self.law.locks, ids: self.ids, number, at: None };
+        word.event(&names).expect("it is no mere waiting")
+    }
+
+    /// An id that is not in use, with a number that was never used.
+    fn fresh_id(&mut self) -> Option<u8> {
+        let free = |id: &u8| self.run.is_done_with(*id);
+        let id = (0..IDS as u8).find(free)?;
+        self.run.forget_id(id);
+        self.ids[usize::from(id)] = self.next_id;
+        self.next_id += 1;
+        Some(id)
+    }
+
+    /// How many paths this host has named.
+    pub(super) const fn has_room(&self) -> bool {
+        self.next_path < 250
+    }
+}
