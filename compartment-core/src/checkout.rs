@@ -255,6 +255,15 @@ impl Checkout {
         }
     }
 
+    /// The lock is not known any more, and what it said of the commit is lost with it: one that was told apart from any
+    /// commit may have been of another.
+    pub(crate) fn drop_lock(&mut self) {
+        if let CheckoutLock::Told { with_commit: false, .. } = self.lock {
+            self.doubt_commit(Doubt::MayHaveChanged);
+        }
+        self.lock_unproven();
+    }
+
     const fn lock_unproven(&mut self) {
         match self.lock {
             CheckoutLock::Told { .. } => self.lock = CheckoutLock::Unproven,

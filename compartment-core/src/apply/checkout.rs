@@ -42,7 +42,7 @@ impl Taking<'_> {
         if lock == Part::Silent && dirt != Part::Silent {
             now.lock = now.lock.apart_from_dirt();
             if !before.dirt.is_clean() && now.dirt.is_clean() {
-                now.believe_lock(Belief::Unknown);
+                now.drop_lock();
             }
         }
         // A lock without a word on dirt may be that of a changed tree, and one that nothing ties to a commit is.
@@ -80,7 +80,8 @@ impl Taking<'_> {
         }
     }
 
-    /// A pull succeeded: the checkout is where it says (W2).
+    /// A pull succeeded: the checkout is where it says (W2). What it leaves out is not known: even one that moved
+    /// nothing may have met a changed tree.
     pub(super) fn pull_ok(
         &mut self,
         pull: &Ending,
@@ -90,7 +91,6 @@ impl Taking<'_> {
     ) -> bool {
         let made = self.made(pull);
         let before = self.known_checkout();
-        let copy = pull.trace.copy.as_deref().filter(|copy| is_at(copy, &commit));
         let doubt = Doubt::Unordered;
 
         let agrees = before.known_commit().is_some_and(|known| known.same(&commit));
@@ -102,9 +102,8 @@ impl Taking<'_> {
 
         let told = Part::from(dirty.map(Dirt::from));
         let agrees = told == Part::Told(before.dirt);
-        let left = copy.map(|copy| copy.dirt).filter(|dirt| !matches!(dirt, Dirt::Unknown | Dirt::Unreadable));
         let dirt_place = self.place(made, before.dirt != Dirt::Untold, lost, |marks| marks.dirt);
-        let is_dirt = believe(told, agrees, left, dirt_place, End::Ok);
+        let is_dirt = believe(told, agrees, None, dirt_place, End::Ok);
         now.believe_dirt(is_dirt);
         if dirty.is_some() {
             now.spoke_of_dirt();
@@ -116,9 +115,8 @@ impl Taking<'_> {
         let told = Part::from(lock.filter(|_| here))
             .map(|file| CheckoutLock::Told { file, with_commit: true, with_dirt });
         let agrees = lock.is_some_and(|lock| before.lock.of_commit() == crate::checkout::Lock::Told(lock));
-        let left = copy.map(|copy| copy.lock).filter(|lock| *lock != CheckoutLock::Unproven);
         let lock_place = self.place(made, before.lock != CheckoutLock::Never, lost, |marks| marks.lock);
-        let is_lock = believe(told, agrees, left, lock_place, End::Ok);
+        let is_lock = believe(told, agrees, None, lock_place, End::Ok);
         now.believe_lock(is_lock);
 
         _ = self.store_checkout(before, now);
@@ -189,7 +187,7 @@ impl Taking<'_> {
         }
         let alone = matches!(before.lock, CheckoutLock::Told { with_commit: false, .. });
         if (other || (alone && commit.is_some())) && marks.lock.is_before(start) {
-            now.believe_lock(Belief::Unknown);
+            now.drop_lock();
         }
         if marks.lock.is_before(start) && lock.is_some_and(|lock| other_lock(&before, Reading::Told(lock))) {
             now.believe_lock(Belief::Unknown);
@@ -265,10 +263,6 @@ impl Taking<'_> {
     pub(super) fn checkout_copy(&self) -> Option<Arc<Checkout>> {
         self.host.checkout.as_ref().map(Arc::clone)
     }
-}
-
-fn is_at(checkout: &Checkout, commit: &Commit) -> bool {
-    checkout.known_commit().is_some_and(|known| known.same(commit))
 }
 
 /// Whether a word names another lock than the one that was told of the checkout's commit.

@@ -116,7 +116,7 @@ impl Taking<'_> {
         }
         news |= self.version(&heartbeat.agent_version);
         news |= self.checkout_seen(heartbeat);
-        news |= self.system_seen(&heartbeat.system, heartbeat.running.flatten());
+        news |= self.system_seen(&heartbeat.system, heartbeat.running);
         match heartbeat.running {
             None => {}
             Some(Some(kind)) => {
@@ -199,10 +199,13 @@ impl Taking<'_> {
         self.ended_by_word(kind, outcome, failing, false)
     }
 
-    /// Whether the id of the result in hand is that of an operation of another kind: no honest run fits, so its success
-    /// proves nothing.
+    /// Whether no honest run fits the success in hand, so that it proves nothing: its id is that of an operation of
+    /// another kind, or it comes in order after a word which says that its operation was over.
     fn contradicts(&self, kind: Kind) -> bool {
-        self.op.is_some_and(|op| self.host.operations().is_of_other_kind(op, kind))
+        let operations = self.host.operations();
+        self.op.is_some_and(|op| {
+            operations.is_of_other_kind(op, kind) || (self.in_order() && operations.was_ended_by_word(op, kind))
+        })
     }
 
     /// A refusal ends nothing but its own request, and nothing was tried (CORE-006 K1, field case F10).
@@ -252,6 +255,7 @@ impl Taking<'_> {
             Owner::Duplicate => return None,
             Owner::Open => {
                 let mut open = *self.host.past_mut().operations.take_open()?;
+                open.settled = false;
                 open.op = open.op.or_else(|| op.cloned());
                 if let Some(asked) = &asked {
                     open.trace.after = open.trace.after.max(asked.clock);

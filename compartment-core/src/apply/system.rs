@@ -19,8 +19,8 @@ pub(super) type Place = (Option<StorePath>, Option<GenerationNumber>);
 pub(super) type Built = (Revision, Named);
 
 impl Taking<'_> {
-    /// A heartbeat names the running system, or cannot. `claim` is the operation that it says runs.
-    pub(super) fn system_seen(&mut self, system: &Reading<Box<RunningSystem>>, claim: Option<Kind>) -> bool {
+    /// A heartbeat names the running system, or cannot. `claim` is what it says of the operation that runs.
+    pub(super) fn system_seen(&mut self, system: &Reading<Box<RunningSystem>>, claim: Option<Option<Kind>>) -> bool {
         let field = match system {
             Reading::Absent => return false,
             // Nothing was read, so nothing that could not be read before is readable now.
@@ -35,9 +35,9 @@ impl Taking<'_> {
         }
     }
 
-    fn system_told(&mut self, system: &RunningSystem, claim: Option<Kind>) -> bool {
-        let mut news = self.belongs(system);
-        news |= self.settle(system, claim);
+    fn system_told(&mut self, system: &RunningSystem, claim: Option<Option<Kind>>) -> bool {
+        let mut news = self.belongs(system, claim == Some(None));
+        news |= self.settle(system, claim.flatten());
         self.mark_system(Made::IN_ORDER);
         news
     }
@@ -51,11 +51,11 @@ impl Taking<'_> {
 
     /// What a host names, held against what is known to run. A change belongs to the attempt that runs or whose
     /// outcome is not known yet, if there is one.
-    fn belongs(&mut self, system: &RunningSystem) -> bool {
+    fn belongs(&mut self, system: &RunningSystem, idle: bool) -> bool {
         let noted = self.note_path(system);
         let running = self.host.deployment.as_ref().map(|running| &running.generation);
         let same = |running| {
-            !Generation::differs_from(running, system) && !self.history_speaks(running, system) && !self.unbound(system)
+            !Generation::differs_from(running, system) && !self.history_speaks(running, system) && !self.unbound(system, idle)
         };
         if running.is_some_and(same) {
             return self.fill(system) | noted;
@@ -89,16 +89,20 @@ impl Taking<'_> {
     }
 
     /// A path is named after a success that named none, and nothing ties it to that one: what was built is not known,
-    /// an attempt may have changed what runs since, or the host named paths before, so that people may have changed it
-    /// (K4).
-    fn unbound(&self, system: &RunningSystem) -> bool {
-        let Some(running) = self.host.deployment.as_ref().filter(|now| now.generation.path.is_none()) else {
-            return false;
-        };
+    /// an attempt may have changed what runs since or may run now, or the host named paths before, so that people may
+    /// have changed it (K4). Likewise a commit that is told without a path, where a path of unknown commit runs.
+    fn unbound(&self, system: &RunningSystem, idle: bool) -> bool {
+        let Some(running) = self.host.deployment.as_ref() else { return false };
+        if running.generation.path.is_some() {
+            // A commit told without a path may be another path's.
+            return system.path.is_none()
+                && system.commit.is_some()
+                && running.generation.revision.commit.is_none();
+        }
         let named_paths = || self.host.earlier().iter().any(|earlier| earlier.path.is_some());
         let attempted = || self.host.operations().open_attempt().is_some();
         let unclear = running.generation.revision.commit.is_none() || running.doubt.is_some();
-        system.path.is_some() && (unclear || attempted() || named_paths())
+        system.path.is_some() && (!idle || unclear || attempted() || named_paths())
     }
 
     /// What a system was built from that a heartbeat names: its own word, else the history's entry for its path. A

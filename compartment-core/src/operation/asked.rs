@@ -30,6 +30,12 @@ impl Operations {
         asked.into_iter().chain(open).chain(ended).any(|known| known != kind)
     }
 
+    /// Whether a word has said that this operation is over, which has no result yet.
+    pub(crate) fn was_ended_by_word(&self, op: &OpId, kind: Kind) -> bool {
+        let named = |e: &&Ended| e.kind == kind && e.op.as_ref() == Some(op);
+        self.ended.iter().rev().find(named).is_some_and(|e| e.outcome.is_unknown())
+    }
+
     /// Everything that was asked for and has not begun.
     pub(crate) fn waiting(&self) -> impl Iterator<Item = &Pending> {
         [&self.pending, &self.stop, &self.refresh].into_iter().flatten().map(|pending| &**pending)
