@@ -146,6 +146,16 @@ impl CheckoutLock {
         matches!(self, Self::Told { file: told, with_commit: true, .. } if told == file)
     }
 
+    /// Whether nothing was told that may be the lock of another commit.
+    pub(crate) const fn is_of_commit(self) -> bool {
+        !matches!(self, Self::Told { with_commit: false, .. })
+    }
+
+    /// Whether the file was told in one breath with the dirt.
+    pub(crate) const fn is_with_dirt(self) -> bool {
+        matches!(self, Self::Told { with_dirt: true, .. })
+    }
+
     /// The same file, after a word on dirt that said nothing of it: the dirt may be in it.
     pub(crate) const fn apart_from_dirt(self) -> Self {
         match self {

@@ -17,6 +17,8 @@ impl Taking<'_> {
         let Heartbeat { commit, dirty, lock_hash, .. } = heartbeat;
         let pull = self.host.operations().open().filter(|open| open.kind == Kind::Pull);
         let pulls = pull.is_some();
+        // `running` names no id: it may speak of another pull than the one with an id that is known to run.
+        let another = heartbeat.running == Some(Some(Kind::Pull)) && pull.is_some_and(|pull| pull.op.is_some());
         let silent = (commit, dirty, lock_hash) == (&Reading::Absent, &Reading::Absent, &Reading::Absent);
         if silent && !pulls {
             return false;
@@ -54,8 +56,8 @@ impl Taking<'_> {
         }
         let news = self.store_checkout(before, now);
         let told = [commit != Part::Silent, dirt != Part::Silent, lock != Part::Silent];
-        self.mark(Made::IN_ORDER, told);
-        if pulls {
+        self.mark(Made::IN_ORDER, told.map(|told| told || another));
+        if pulls && !another {
             self.mark_moved(told.map(|told| !told));
         }
         match commit {
@@ -64,12 +66,36 @@ impl Taking<'_> {
         }
     }
 
+    /// A word that says nothing of the checkout, while a pull has no known end.
+    pub(super) fn pull_goes_on(&mut self) {
+        if self.host.operations().open().is_none_or(|open| open.kind != Kind::Pull) {
+            return;
+        }
+        self.nothing_known(Doubt::MayHaveChanged);
+        self.mark_moved([true; 3]);
+    }
+
+    /// A pull has ended, and another may run that nobody can tell from it.
+    pub(super) fn checkout_unordered(&mut self) {
+        self.nothing_known(Doubt::Unordered);
+        self.mark(Made::IN_ORDER, [true; 3]);
+    }
+
+    fn nothing_known(&mut self, doubt: Doubt) {
+        let before = self.known_checkout();
+        let mut now = before.clone();
+        now.believe_commit(Belief::Unknown, doubt);
+        now.believe_dirt(Belief::Unknown);
+        now.believe_lock(Belief::Unknown);
+        _ = self.store_checkout(before, now);
+    }
+
     /// A pull may have moved what this word does not name: that is no word against the pull's own result.
     fn mark_moved(&mut self, [commit, dirt, lock]: [bool; 3]) {
         let past = self.host.past_mut();
         let (clock, marks, tests) = (past.clock, past.marks, past.doubt);
         let Some(pull) = past.operations.open_mut() else { return };
-        let mark = Mark::before(clock, pull.trace.after);
+        let mark = Mark::moved(clock, pull.trace.after);
         let lost = pull.trace.lost.get_or_insert_with(|| Lost { marks, mark, tests, doubt: None }.into());
         let mark = lost.mark;
         let of = &mut past.marks;
@@ -137,7 +163,7 @@ impl Taking<'_> {
 
     /// Nobody tells how a pull ended.
     pub(super) fn pull_lost(&mut self, made: Made) {
-        let mark = Mark::before(self.host.past().clock, made.after);
+        let mark = Mark::moved(self.host.past().clock, made.after);
         self.checkout_doubted(made, End::Lost, mark, None);
     }
 
@@ -194,6 +220,7 @@ impl Taking<'_> {
         }
         match dirty {
             Some(true) if before.dirt.is_clean() && marks.dirt.is_before(start) => now.dirt = Dirt::Unknown,
+            Some(true) if now.dirt.is_clean() && !now.lock.is_with_dirt() => now.drop_lock(),
             Some(false) if before.dirt == Dirt::Untold => now.dirt = Dirt::Clean,
             Some(_) | None => {}
         }

@@ -49,7 +49,7 @@ impl Taking<'_> {
         let built = built.unwrap_or_else(|| self.built(kind, &said, at.0.as_ref(), counts));
         match place {
             Place::Later => {
-                self.runs_now(kind, ending, at, built, counts);
+                self.runs_now(kind, ending, at, built);
                 self.mark_system(made);
                 self.tests_are_due();
             }
@@ -145,7 +145,13 @@ impl Taking<'_> {
     /// The generation that a rollback went to: what it says runs; else what it was sent to. A rollback's own `commit` makes no path known (K4).
     fn rolled_to(&self, said: &Said<'_>) -> (At, Option<Built>) {
         let named = Target { number: said.system.number, path: said.system.path.clone() };
-        let target = if named == Target::default() { said.trace.to.as_deref().cloned() } else { Some(named) };
+        // Where another path was seen on the way, nothing tells that it is where it was sent to.
+        let sent = || {
+            let to = said.trace.to.as_deref()?;
+            let path = self.ran(to)?.path.as_ref();
+            path.is_none_or(|path| said.trace.saw_only(path)).then(|| to.clone())
+        };
+        let target = if named == Target::default() { sent() } else { Some(named) };
         let entry = target.as_ref().and_then(|target| self.ran(target));
         let path = said.system.path.clone().or_else(|| entry.and_then(|entry| entry.path.clone()));
         let number = said.system.number.or_else(|| entry.and_then(|entry| entry.number));
@@ -158,7 +164,7 @@ impl Taking<'_> {
                 Named::BySystem,
             )),
             // Where no path is told at all, its own word is all that there is.
-            (None, None) if path.is_none() && said.commit.is_some() => {
+            (None, None) if path.is_none() && said.commit.is_some() && !self.names_paths() => {
                 let dirt = said.dirty.map_or_else(|| self.unseen_dirt(), Dirt::from);
                 let lock = said.lock.map_or(Lock::Untold, Lock::Told);
                 Some((Revision { commit: said.commit, dirt, lock }, Named::ByResult))
@@ -166,6 +172,12 @@ impl Taking<'_> {
             (None, None) => Some((Revision::unknown(), Named::Nobody)),
         };
         ((path, number), built)
+    }
+
+    /// Whether the host has ever named a path.
+    fn names_paths(&self) -> bool {
+        let running = self.host.deployment.iter().map(|running| &running.generation);
+        running.chain(self.host.earlier()).any(|generation| generation.path.is_some())
     }
 
     /// Whether a success says what its path was built from (K4). For a path that ran before it does only where its
@@ -247,16 +259,20 @@ impl Taking<'_> {
     }
 
     /// The newest word on what runs is this success.
-    fn runs_now(&mut self, kind: Deployer, ending: &Ending, (path, number): At, built: Built, counts: bool) {
+    fn runs_now(&mut self, kind: Deployer, ending: &Ending, (path, number): At, built: Built) {
         let (revision, named) = built;
-        let running = self.host.deployment.as_ref();
-        let same = path.is_some() && running.is_some_and(|running| running.generation.path == path);
-        if !counts && ending.trace.first_other.is_some() {
-            // It ends where it began, and another path ran in between: no honest run fits (W2).
-            let clock = self.host.past().clock;
-            self.host.past_mut().doubt = clock;
+        let running = self.host.deployment.as_ref().and_then(|running| running.generation.path.clone());
+        let same = path.is_some() && path == running;
+        let trace = &ending.trace;
+        // It ends where it began, and another path ran in between: no honest run fits (W2).
+        let undone = trace.first_other.is_some() && trace.from == path.clone().or(running);
+        let contradicts = undone || (path.is_none() && trace.more_paths);
+        let told_within = !trace.start_seen() || !self.host.past().marks.system.is_before(trace.after);
+        if contradicts || (same && told_within) {
+            // What runs may have changed and been changed back while it ran.
+            let past = self.host.past_mut();
+            past.doubt = past.clock;
         }
-        let contradicts = !counts && ending.trace.first_other.is_some() && ending.trace.from == path;
         if same {
             // The system that ran before runs still: only what it was built from moves on.
             self.moves_on(revision, named, number);
@@ -287,7 +303,7 @@ impl Taking<'_> {
     }
 
     /// What runs is not known any more.
-    fn not_known(&mut self, doubt: Doubt) {
+    pub(super) fn not_known(&mut self, doubt: Doubt) {
         if let Some(running) = &mut self.host.deployment {
             running.doubt = Some(doubt);
         }

@@ -4,7 +4,7 @@ use alloc::boxed::Box;
 
 use super::HostChange;
 use crate::channel::Channel;
-use crate::checkout::Sighting;
+use crate::checkout::{Doubt, Sighting};
 use crate::event::{Heartbeat, Kind, Reading, Report, RequestKind, Said, Target};
 use crate::fleet::{Caches, Fleet};
 use crate::host::{Host, SessionPlace};
@@ -55,9 +55,15 @@ impl Taking<'_> {
             Said::PullOk { commit, lock_hash, dirty } => {
                 let contradicts = self.contradicts(Kind::Pull);
                 let pull = self.result(Kind::Pull, Outcome::Ok);
-                pull.is_some_and(|pull| match contradicts {
-                    false => self.pull_ok(&pull, *commit, *dirty, *lock_hash),
-                    true => self.pull_failed(&pull),
+                pull.is_some_and(|pull| {
+                    match contradicts {
+                        false => self.pull_ok(&pull, *commit, *dirty, *lock_hash),
+                        true => self.pull_failed(&pull),
+                    };
+                    if self.another_may_run(&pull) {
+                        self.checkout_unordered();
+                    }
+                    true
                 })
             }
             Said::PullFail { exit_code, error } => {
@@ -72,7 +78,11 @@ impl Taking<'_> {
                         return self.deploy_failed(&ending, None, None);
                     }
                     let (commit, dirty, lock) = (*commit, *dirty, *lock_hash);
-                    self.deploy_ok(*kind, &ending, system.as_deref(), commit, dirty, lock)
+                    self.deploy_ok(*kind, &ending, system.as_deref(), commit, dirty, lock);
+                    if self.another_may_run(&ending) {
+                        self.not_known(Doubt::Unordered);
+                    }
+                    true
                 })
             }
             Said::DeployFail { kind, exit_code, error, activated, system } => {
@@ -116,14 +126,12 @@ impl Taking<'_> {
         }
         news |= self.version(&heartbeat.agent_version);
         news |= self.checkout_seen(heartbeat);
+        if matches!(heartbeat.system, Reading::Absent | Reading::Unreadable) {
+            news |= self.attempt_goes_on();
+        }
         news |= self.system_seen(&heartbeat.system, heartbeat.running);
-        match heartbeat.running {
-            None => {}
-            Some(Some(kind)) => {
-                self.note_still_running(kind);
-                self.note_runs(Some(kind));
-            }
-            Some(None) => self.note_runs(None),
+        if let Some(claim) = heartbeat.running {
+            self.note_runs(claim);
         }
         self.noted |= self.host.past().marks != marks;
         news
@@ -153,7 +161,7 @@ impl Taking<'_> {
     /// A heartbeat says what runs: that ends everything else, and is noticed where nothing is known to run.
     fn claimed(&mut self, claim: Option<Kind>) -> bool {
         let ended = match self.host.operations().open() {
-            Some(open) if Some(open.kind) == claim => return false,
+            Some(open) if Some(open.kind) == claim => return self.claimed_again(),
             Some(_) => {
                 self.end_open(Outcome::Lost);
                 true
@@ -166,10 +174,28 @@ impl Taking<'_> {
         let (op, after) = self.ordered_test(kind).map_or((None, self.begun_after(kind)), |(op, asked)| {
             (Some(op), asked)
         });
-        let trace = Trace { known_by: KnownBy::Notice, heard: clock, after, ..self.scene() };
+        let ordered = op.is_some();
+        let trace = Trace { known_by: KnownBy::Notice, heard: clock, after, ordered, ..self.scene() };
         let operation = Operation { op, ..self.operation(kind, trace) };
         self.host.past_mut().operations.begin(operation);
         true
+    }
+
+    /// `running` names no id: it may speak of the operation that is known to run, or of another of its kind.
+    fn claimed_again(&mut self) -> bool {
+        let past = self.host.past_mut();
+        let Some(open) = past.operations.open_mut().filter(|open| open.op.is_some()) else { return false };
+        if open.kind.deploys() {
+            past.marks.system = Mark::at(past.clock);
+        }
+        let unclear = open.kind != Kind::Test || !open.trace.ordered;
+        self.noted |= unclear && !core::mem::replace(&mut open.trace.claimed, true);
+        false
+    }
+
+    /// Whether another operation of the kind of one that has ended may run by now: `running` names no id.
+    fn another_may_run(&self, ending: &Ending) -> bool {
+        ending.trace.claimed && !self.in_order()
     }
 
     fn started(&mut self, kind: Kind, timeout_s: Option<u32>, to: Option<&Target>) -> bool {
@@ -184,13 +210,28 @@ impl Taking<'_> {
         let copy = self.checkout_copy();
         // A target counts for what is told under the id that was sent there (K7).
         let to = to.cloned().or_else(|| asked.as_ref().and_then(|asked| asked.target())).map(Box::new);
-        let trace = Trace { known_by: KnownBy::Start, heard: clock, after: clock, copy, to, ..self.scene() };
+        let ordered = asked.is_some() || self.due_test(kind).is_some();
+        let trace =
+            Trace { known_by: KnownBy::Start, heard: clock, after: clock, copy, to, ordered, ..self.scene() };
         let mut operation = self.operation(kind, trace);
         if let Some(seconds) = timeout_s {
             operation.deadline = self.at + Span::from_secs(seconds.into());
         }
+        let contradicts = self.contradicts(kind);
         self.host.past_mut().operations.begin(operation);
+        if contradicts {
+            self.contradicted(kind);
+        }
         true
+    }
+
+    /// A start under an id of another kind fits no honest run: what it may touch is not known.
+    fn contradicted(&mut self, kind: Kind) {
+        match Class::of(kind) {
+            Class::Pull => self.pull_goes_on(),
+            Class::Attempt => self.not_known(Doubt::Contradicted),
+            Class::Test => {}
+        }
     }
 
     /// A result: the operation that it ends, or nothing for a duplicate.
@@ -208,6 +249,12 @@ impl Taking<'_> {
         })
     }
 
+    /// A word that does not say what runs: an attempt without a known end may have changed it since it was told.
+    fn attempt_goes_on(&mut self) -> bool {
+        let Some(past) = &mut self.host.past else { return false };
+        past.operations.open_mut().is_some_and(|open| core::mem::take(&mut open.settled))
+    }
+
     /// A refusal ends nothing but its own request, and nothing was tried (CORE-006 K1, field case F10).
     fn rejected(&mut self, kind: RequestKind) -> bool {
         let op = self.op;
@@ -219,15 +266,6 @@ impl Taking<'_> {
     }
 
     fn stopped(&mut self, kind: Kind, by: Option<Text>, activated: Option<bool>) -> bool {
-        let op = self.op;
-        let owner = self.host.operations().owner(kind, op, self.in_order(), true);
-        // What was stopped while it waited never ran, unless it may have changed what runs: then its start was lost
-        // on the way.
-        let waits = owner == Owner::Own
-            && op.is_some_and(|op| self.host.operations().waiting_for(kind).is_some_and(|p| p.op == *op));
-        if waits && activated == Some(false) && kind.deploys() {
-            return self.host.past_mut().operations.delivered(kind, op).is_some();
-        }
         let Some(ending) = self.ended_by_word(kind, Outcome::Stopped { by, activated }, true, true) else {
             return false;
         };
@@ -261,10 +299,15 @@ impl Taking<'_> {
                     open.trace.after = open.trace.after.max(asked.clock);
                     open.trace.to = open.trace.to.or_else(|| asked.target().map(Box::new));
                 }
-                let hides = failing || in_order || kind != Kind::Test || !self.failed_since(open.trace.after);
-                self.remember(Ended::new(open, at, outcome), hides)
+                if !in_order && contradicts {
+                    open.trace.after = 0;
+                }
+                self.remember(Ended::new(open, at, outcome), in_order)
             }
-            Owner::Ended(index) => self.host.past_mut().operations.end_late(index, at, outcome),
+            Owner::Ended(index) => {
+                let clock = self.tick();
+                self.host.past_mut().operations.end_late(index, at, clock, outcome)
+            }
             Owner::Own => {
                 if in_order {
                     self.end_open(Outcome::Overtaken);
@@ -277,29 +320,48 @@ impl Taking<'_> {
                     (None, None) => 0,
                 };
                 let to = asked.as_ref().and_then(|asked| asked.target()).map(Box::new);
+                let after = if contradicts { 0 } else { after };
+                if contradicts {
+                    let past = self.host.past_mut();
+                    past.doubt = past.clock;
+                }
                 let trace = Trace { after, heard: clock, to, ..self.scene() };
                 let own = self.operation(kind, trace);
                 // A pass of which nobody knows when it began hides nothing (K8).
-                let hides = failing || kind != Kind::Test || (after > 0 && !contradicts && !self.failed_since(after));
-                self.remember(Ended::new(own, at, outcome), hides)
+                let unclear = kind == Kind::Test && !failing && after == 0;
+                self.remember_if(Ended::new(own, at, outcome), in_order, !unclear)
             }
         };
+        if kind == Kind::Test
+            && self.another_may_run(&ending)
+            && let Some(trace) = self.host.past_mut().operations.ended_trace_mut(ending.index)
+        {
+            trace.after = 0;
+        }
+        if owner != Owner::Open && !in_order {
+            // What has no known end may have ended before this was made (W4).
+            _ = self.attempt_goes_on();
+            self.pull_goes_on();
+        }
         Some(ending)
     }
 
-    /// Whether tests have failed of which nothing tells that they began before `start`: a pass does not hide them.
-    fn failed_since(&self, start: Clock) -> bool {
-        let last = self.host.operations().last_ended(Class::Test);
-        last.is_some_and(|last| {
-            last.outcome.is_failure() && !self.in_order() && last.trace().is_some_and(|trace| trace.heard > start)
-        })
+    fn remember(&mut self, ended: Ended, in_order: bool) -> Ending {
+        self.remember_if(ended, in_order, true)
     }
 
-    fn remember(&mut self, ended: Ended, newest: bool) -> Ending {
+    /// Remembers an operation that has ended, as the newest of its class where `may_be_newest` and where no failure of
+    /// an attempt or of tests would be hidden that may have come after it. `in_order` for a result in order.
+    fn remember_if(&mut self, ended: Ended, in_order: bool, may_be_newest: bool) -> Ending {
         let trace = ended.trace().cloned().unwrap_or_else(|| Trace::ended(0, 0));
-        let first = self.host.operations().last_ended(ended.class()).is_none();
+        let last = self.host.operations().last_ended(ended.class());
+        let failed = last.filter(|last| last.outcome.is_failure() && !last.settled && last.kind != Kind::Pull);
+        let hides = |last: &Ended| {
+            ended.outcome.is_failure() || in_order || last.trace().is_none_or(|last| last.heard < trace.after)
+        };
+        let newest = last.is_none() || (may_be_newest && failed.is_none_or(hides));
         let index = self.host.past_mut().operations.remember(ended, newest);
-        Ending { index, trace, newest: newest | first }
+        Ending { index, trace, newest }
     }
 
     /// The operation that no word had ended is over: this word is after its end (W3).
@@ -324,23 +386,13 @@ impl Taking<'_> {
                 *now = if *now == before.mark { *then } else { *now };
             }
         }
-        let lost = Lost { marks, mark: Mark::before(clock, made.after), tests: past.doubt, doubt };
+        let lost = Lost { marks, mark: Mark::moved(clock, made.after), tests: past.doubt, doubt };
         open.trace.lost = Some(Box::new(lost));
-        _ = self.host.past_mut().operations.remember(Ended::new(*open, at, outcome), true);
+        _ = self.remember(Ended::new(*open, at, outcome), false);
         match class {
             Class::Pull => self.pull_lost(made),
             Class::Attempt => self.attempt_lost(made),
             Class::Test => {}
-        }
-    }
-
-    /// A heartbeat says that the operation that is known to run still runs: all words so far are from before its
-    /// end.
-    fn note_still_running(&mut self, kind: Kind) {
-        let Some(past) = &mut self.host.past else { return };
-        let start = past.operations.open().filter(|open| open.kind == kind && open.trace.start_seen());
-        if let Some(start) = start.map(|open| open.trace.after) {
-            past.marks.all().into_iter().for_each(|mark| mark.still_within(start));
         }
     }
 

@@ -3,7 +3,7 @@
 use alloc::boxed::Box;
 
 use super::report::Taking;
-use crate::checkout::{Dirt, Revision};
+use crate::checkout::{Dirt, Doubt, Revision};
 use crate::commit::Commit;
 use crate::event::{GenerationNumber, Kind, Reading, RunningSystem};
 use crate::generation::{Deployment, Generation, HISTORY, How, Named, TestVerdict};
@@ -68,9 +68,31 @@ impl Taking<'_> {
             (false, Some((kind, _))) => how(kind),
         };
         let trace = attempt.map(|(_, trace)| trace.clone());
-        let (revision, named) = self.built_by(system, trace.as_ref());
+        let (mut revision, named) = self.built_by(system, trace.as_ref());
+        let speaks = !self.never_spoke_of_dirt();
+        let dirty = |running: &Generation| {
+            !running.revision.dirt.is_clean()
+                || (speaks && (running.revision.dirt == Dirt::Untold || running.commit().is_none()))
+        };
+        if running.is_some_and(|running| same_but_unbound(running, system) && dirty(running)) {
+            // It may be what ran all along.
+            revision.dirt = Dirt::Unknown;
+        }
+        let undone = system.path.as_ref().is_some_and(|path| self.undone(path));
         self.run(revision, named, (system.path.clone(), system.number), how);
+        if undone {
+            self.not_known(Doubt::Contradicted);
+        }
         true
+    }
+
+    /// The last success named no path, another path than the one at its start was seen before it, and now this one is
+    /// named again: no honest run fits (W2).
+    fn undone(&self, path: &StorePath) -> bool {
+        let unnamed = self.host.deployment.as_ref().is_some_and(|now| now.generation.path.is_none());
+        let last = self.host.operations().last_ended(Class::Attempt).filter(|last| last.outcome == Outcome::Ok);
+        let trace = last.and_then(|last| last.trace());
+        unnamed && trace.is_some_and(|trace| trace.from.as_ref() == Some(path) && trace.first_other.is_some())
     }
 
     /// A success named no path, and the host names one that the history knows as something else: its entry speaks
@@ -304,9 +326,9 @@ impl Taking<'_> {
     pub(super) fn attempt_lost(&mut self, made: Made) {
         let past = self.host.past_mut();
         past.doubt = past.clock;
-        past.marks.system = Mark::before(past.clock, made.after);
+        past.marks.system = Mark::moved(past.clock, made.after);
         if let Some(running) = &mut self.host.deployment {
-            running.doubt = Some(crate::checkout::Doubt::MayHaveChanged);
+            running.doubt = Some(Doubt::MayHaveChanged);
         }
     }
 
@@ -345,6 +367,11 @@ pub(super) fn own_word(generation: &Generation, commit: Commit) -> Option<Built>
             Some((Revision { commit: Some(commit), dirt: known.dirt, ..Revision::default() }, Named::BySystem))
         }
     }
+}
+
+/// A path that is named of what may be the system that was told without one.
+fn same_but_unbound(running: &Generation, system: &RunningSystem) -> bool {
+    running.path.is_none() && system.path.is_some() && !running.differs_from(system)
 }
 
 /// How a change came about that belongs to an attempt.

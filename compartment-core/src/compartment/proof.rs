@@ -59,7 +59,14 @@ pub(crate) fn checkout_commit_proven(evidence: &Evidence<'_>) -> bool {
         // A clean checkout of a commit has that commit's lock: one that says otherwise contradicts itself.
         commit_proven(checkout.known_commit(), checkout.dirt, desired)
             && !other_lock(checkout.lock.of_commit(), desired)
+            // One that was told apart from the commit may be of another, unless it is known to be that commit's.
+            && (checkout.lock.is_of_commit() || lock_is(checkout.lock.of_commit(), desired))
     })
+}
+
+/// A lock is told, and it is known to be the desired commit's.
+fn lock_is(lock: Lock, desired: &Desired) -> bool {
+    matches!(lock, Lock::Told(file) if DesiredLock::from(file) == desired.lock)
 }
 
 /// A lock is told, and it is known not to be the desired commit's.

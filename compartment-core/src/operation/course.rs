@@ -95,7 +95,7 @@ impl Operations {
     }
 
     /// An operation that had ended without a result has one now.
-    pub(crate) fn end_late(&mut self, index: usize, at: Timestamp, outcome: Outcome) -> Ending {
+    pub(crate) fn end_late(&mut self, index: usize, at: Timestamp, clock: Clock, outcome: Outcome) -> Ending {
         let lapsed = self.ended[index].never_began();
         let index = if lapsed && outcome.is_failure() {
             // Nobody knows when it began: a failure hides behind nothing.
@@ -111,6 +111,9 @@ impl Operations {
         let ended = &mut self.ended[index];
         (ended.at, ended.outcome, ended.settled) = (at, outcome, false);
         let class = ended.class();
+        if lapsed && let Some(trace) = &mut ended.trace {
+            trace.heard = clock;
+        }
         let trace = match &ended.trace {
             Some(trace) if newest => Trace::clone(trace),
             // Of a class only the newest operation's course is remembered. An older one has ended before the newer
@@ -213,6 +216,11 @@ impl Ended {
         Self { op, at, outcome, trace: Some(Box::new(trace)), kind, settled }
     }
 
+    /// Whether it failed, nothing answers for that, and nothing tells that it was over before `start`.
+    pub(crate) fn is_failure_since(&self, start: Clock) -> bool {
+        self.outcome.is_failure() && !self.settled && self.trace().is_some_and(|trace| trace.heard >= start)
+    }
+
     /// Its course, to note something of it.
     pub(crate) fn trace_mut(&mut self) -> Option<&mut Trace> {
         self.trace.as_deref_mut()
@@ -238,6 +246,8 @@ impl Trace {
             from: None,
             first_other: None,
             more_paths: false,
+            ordered: false,
+            claimed: false,
             to: None,
             left: None,
             lost: None,

@@ -47,7 +47,13 @@ impl Operations {
             Some(operation) if operation.class() == class && now < operation.deadline => {
                 Standing::Running(operation)
             }
-            Some(operation) if operation.class() == class => Standing::Expired(operation),
+            Some(operation) if operation.class() == class => match self.last_ended(class) {
+                // Evidence answers for the one without a known end, and not for a failure that may have come after it.
+                Some(last) if operation.settled && last.is_failure_since(operation.trace.after) => {
+                    Standing::Ended(last)
+                }
+                Some(_) | None => Standing::Expired(operation),
+            },
             Some(_) | None => self.last_ended(class).map_or(Standing::None, Standing::Ended),
         }
     }

@@ -43,6 +43,11 @@ pub(crate) struct Trace {
     pub(crate) first_other: Option<StorePath>,
     /// Of an attempt: whether further paths were named between that one and its end.
     pub(crate) more_paths: bool,
+    /// Whether it was asked for, or is due.
+    pub(crate) ordered: bool,
+    /// Of a test run with an id that nobody ordered: whether a word has said since its start that tests run, which may
+    /// have been others.
+    pub(crate) claimed: bool,
     /// Of a rollback: where it goes, as far as its start or its request said (K7).
     pub(crate) to: Option<Box<Target>>,
     /// Of an attempt that failed or has no known end: the path that it left running (K6).
