@@ -9,8 +9,9 @@ use compartment_core::{Cells, Compartment, Status};
 
 use crate::belief::{Belief, Beliefs, Known};
 use crate::fold::{CELLS, Shown, is_green, is_true, touches};
-use crate::host::{IDS, Law, Truth};
+use crate::host::{IDS, Law, Run, Truth};
 use crate::old_ways::{Old, OldStatus, Score};
+use crate::shrink::{fitting, widest};
 use crate::word::Word;
 use crate::worlds::World;
 
@@ -36,6 +37,13 @@ pub struct Found {
     pub late: bool,
     /// The history.
     pub words: Vec<Word>,
+}
+
+impl Found {
+    /// Whether its last word is of the same kind.
+    fn ends_like(&self, word: &Word) -> bool {
+        self.words.last().is_some_and(|last| shape(last) == shape(word))
+    }
 }
 
 /// What was covered of a world, and what was found.
@@ -254,7 +262,9 @@ impl Search<'_> {
                 let green = is_green(&cells, cell);
                 let lie = match known {
                     Known::Always(truth) if green && !is_true(&truth, cell) => Lie::NotTrue,
-                    Known::Nothing if green && touches(word, cell) => Lie::Contradiction,
+                    Known::Nothing if green && touches(word, cell) && self.contradicts(cell, word) => {
+                        Lie::Contradiction
+                    }
                     Known::Always(truth) => {
                         if !late && green {
                             self.covered.green[place] += 1;
@@ -284,6 +294,18 @@ impl Search<'_> {
         right && !self.beliefs.runs(belief).is_empty()
     }
 
+    /// Whether really no run fits, and not only none that has as few results under way as this world has. Asked once
+    /// for each kind of last word: it is a long question.
+    fn contradicts(&self, cell: Compartment, word: &Word) -> bool {
+        let law = &self.world.law;
+        let wide = widest(law);
+        let kind =
+            |found: &Found| found.cell == cell && found.lie == Lie::Contradiction && found.ends_like(word);
+        wide.late == law.late
+            || self.covered.found.iter().any(kind)
+            || !fitting(&wide, &self.words).iter().any(Run::counts)
+    }
+
     fn needless(&mut self, rule: &'static str, gray: bool) {
         let needless = self.covered.needless.entry(rule).or_default();
         needless.count += 1;
@@ -294,8 +316,11 @@ impl Search<'_> {
     }
 
     fn found(&mut self, found: Found) {
-        let kind = |found: &Found| (found.cell, found.lie, found.words.last().map(shape));
-        match self.covered.found.iter_mut().find(|other| kind(other) == kind(&found)) {
+        let like = |other: &&mut Found| {
+            let ends = found.words.last().is_some_and(|word| other.ends_like(word));
+            (other.cell, other.lie) == (found.cell, found.lie) && ends
+        };
+        match self.covered.found.iter_mut().find(like) {
             Some(other) if found.words.len() < other.words.len() => *other = found,
             Some(_) => {}
             None => self.covered.found.push(found),

@@ -5,7 +5,7 @@ use compartment_core::Compartment;
 use crate::belief::{close, say};
 use crate::choice::{Again, Every};
 use crate::fold::{LATE, Shown, is_green, is_true, lines, simpler, touches};
-use crate::host::{Law, Run};
+use crate::host::{FLIGHTS, Law, Run};
 use crate::search::{Found, Lie};
 use crate::word::Word;
 
@@ -43,14 +43,15 @@ fn fails(law: &Law, words: &[Word], cell: Compartment, lie: Lie) -> Option<Found
         .into_iter()
         .find(|late| shown.cells(*late).is_some_and(|cells| is_green(&cells, cell)))?;
     let rule = shown.cells(late)?.verdict(cell).rule;
-    let runs = fitting(law, words);
+    let wide = if lie == Lie::Contradiction { &widest(law) } else { law };
+    let runs = fitting(wide, words);
     let false_in_one = runs.iter().any(|run| run.counts() && !is_true(&run.truth(law, desired), cell));
     let none_fits = !runs.iter().any(Run::counts) && words.last().is_some_and(|word| touches(word, cell));
     let so = match lie {
         Lie::NotTrue => false_in_one,
         // What the words before the last already exclude is another story.
         Lie::Contradiction => {
-            let before = words.split_last().map(|(_, before)| fitting(law, before));
+            let before = words.split_last().map(|(_, before)| fitting(wide, before));
             none_fits && before.is_some_and(|runs| runs.iter().any(Run::counts))
         }
     };
@@ -74,6 +75,12 @@ fn hear(law: &Law, words: &[Word]) -> (Shown, u8) {
         }
     }
     (shown, desired)
+}
+
+/// A law with as many results under way as can be, where there are any.
+#[must_use]
+pub fn widest(law: &Law) -> Law {
+    Law { late: if law.late > 0 { FLIGHTS } else { 0 }, ..law.clone() }
 }
 
 /// All runs that fit these words.

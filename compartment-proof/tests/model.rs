@@ -182,6 +182,17 @@ fn a_test_run_speaks_of_what_ran_without_a_change_from_its_start_to_its_end() {
 }
 
 #[test]
+fn a_success_that_names_no_path_is_the_next_path_that_is_named() {
+    let known = [beat(at(A)), beat(on(0)), started(Switch, None), ok(Switch, None, told())];
+    always(System, &known);
+    always(System, &[&known[..], &[beat(on(1))]].concat());
+    open(System, &[&known[..], &[beat(on(1)), beat(on(2))]].concat());
+    // Back where it began: the switch built what ran, and nothing tells of a change.
+    let tested = [&known[..], &[started(Test, None), ok(Test, None, told())]].concat();
+    always(Tests, &[&tested[..], &[beat(on(0))]].concat());
+}
+
+#[test]
 fn a_result_with_an_id_is_heard_at_any_time_and_a_start_or_a_request_places_it() {
     let late = |words: &[Word], cell| known(words, 1, cell);
     assert_eq!(late(&[beat(at(B)), ok(Pull, Some(0), at(A))], Git), Some(false));

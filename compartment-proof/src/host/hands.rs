@@ -121,9 +121,12 @@ impl Run {
                 Some(path) => slot.name == Some(path) || (slot.name.is_none() && free),
                 None => slot.label.is_none_or(|is| Some(is) == label),
             };
-            // What a success left and did not name, the next word names: that people changed it as well, nothing tells
-            // (W1, K4).
-            if path.is_some() && self.unplaced {
+            // What a success left and did not name, the next word names; and a word that names what the last one
+            // named tells of no change (W1, K4). Unless a commit that was told since says otherwise.
+            let there = path.and_then(|path| self.slots.iter().find(|slot| slot.name == Some(path)));
+            let is = there.and_then(|slot| slot.label).or(label);
+            let explains = self.claimed.is_none_or(|claimed| is.is_none_or(|is| is == claimed));
+            if path.is_some() && explains && (self.unplaced || self.named == path) {
                 return None;
             }
             let slot = self.other_slot(dirt, choice, fits)?;
@@ -139,7 +142,7 @@ impl Run {
             self.slot().name = path;
         }
         if path.is_some() {
-            self.unplaced = false;
+            (self.unplaced, self.named, self.claimed) = (false, path, None);
         }
         self.tell_label(self.runs, label)
     }

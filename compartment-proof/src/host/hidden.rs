@@ -180,11 +180,10 @@ impl Run {
         let mut owes = operation.owes;
         match (operation.kind, well) {
             (Kind::Pull, true) => {
-                let spoke = self.spoke;
-                copy = self.pulled(law, operation.copy, choice);
-                if copy.dirty && !spoke {
-                    owes.dirt = true;
-                }
+                let from = operation.copy;
+                copy = self.pulled(law, from, choice);
+                // Dirt that the pull did not find, and that nobody has spoken of, is people's: its result tells it.
+                owes.dirt |= copy.dirty && (!self.spoke || (!from.dirty && from.commit == copy.commit));
                 self.checkout = copy;
             }
             (Kind::Pull, false) => self.checkout = self.any_checkout(law, choice),
@@ -223,6 +222,7 @@ impl Run {
             began: operation.moment,
             stretch: self.stretch,
             hands: operation.hands,
+            placed: operation.seen && operation.seen_other,
             steady: operation.stretch == self.stretch,
             truth: self.now(),
         })
@@ -232,8 +232,8 @@ impl Run {
     /// ever spoke of dirt, or where it says so.
     fn pulled(&self, law: &Law, from: Checkout, choice: &mut impl Choice) -> Checkout {
         let commit = choice.pick(law.commits()) as u8;
-        let moved = from.dirty || from.commit != commit;
-        let dirty = moved && (self.spoke || law.pull_tells_dirt) && choice.pick(2) == 1;
+        let open = self.spoke && (from.dirty || from.commit != commit);
+        let dirty = (open || law.pull_tells_dirt) && choice.pick(2) == 1;
         let lock = if dirty { law.any_lock(choice) } else { law.lock(commit) };
         Checkout { commit, dirty, lock }
     }

@@ -244,6 +244,8 @@ struct Ended {
     slot: u8,
     /// See [`Operation`].
     hands: bool,
+    /// Another path than the one at its seen start was named while it ran.
+    placed: bool,
     /// When its operation began.
     began: u8,
     /// The stretch in which it ended.
@@ -312,8 +314,12 @@ pub struct Run {
     /// Kinds, one bit each, of which a start without an id was heard and no end, and which have ended all the same:
     /// the next result of the kind without an id would be theirs (K1).
     awaited: u8,
-    /// The last success named no path, and no word has since.
+    /// The last success named no path, and neither has a word since its start.
     unplaced: bool,
+    /// The path that the latest word on what runs has named.
+    named: Option<u8>,
+    /// The commit that a success told since then.
+    claimed: Option<u8>,
     /// The last word on the system could not be read.
     unread: bool,
 }
@@ -356,6 +362,8 @@ impl Run {
             ordered_test: None,
             awaited: 0,
             unplaced: false,
+            named: None,
+            claimed: None,
             unread: false,
         }
     }

@@ -271,9 +271,17 @@ impl Run {
                 return None;
             }
         }
-        // The latest word on what runs is this one: it names a path, or leaves that to the next.
+        // Where this is the latest word on what runs, it names a path, or leaves that to the next.
         if ended.slot == self.runs && ended.truth.moment == self.truth.moment {
-            self.unplaced = ended.outcome == Outcome::Ok && !told.path.mentioned();
+            let well = ended.outcome == Outcome::Ok;
+            match told.path.told() {
+                Some(path) => (self.unplaced, self.named, self.claimed) = (false, Some(path), None),
+                None if well => {
+                    self.unplaced = !ended.placed;
+                    self.claimed = told.label.or(told.commit.told()).or(self.claimed);
+                }
+                None => {}
+            }
         }
         let slot = usize::from(ended.slot);
         if let Some(path) = told.path.told() {

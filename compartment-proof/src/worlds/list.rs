@@ -384,7 +384,7 @@ fn ordered() -> World {
         ],
     )
     .about("requests, refusals, deadlines")
-    .depth(3)
+    .depth(4)
 }
 
 fn session() -> World {
