@@ -8,7 +8,7 @@ use crate::commit::{Commit, LockFile};
 use crate::event::{Heartbeat, Kind, Reading};
 use crate::host::Marks;
 use crate::knowledge::{Belief, Changed, End, Made, Mark, Part, Place, believe};
-use crate::operation::{Class, Ending, Lost, Outcome};
+use crate::operation::{Class, Ending, Lost, Operation, Outcome};
 
 impl Taking<'_> {
     /// A heartbeat names parts of the checkout. While a pull runs, or has no known end, it may have moved what the
@@ -17,8 +17,10 @@ impl Taking<'_> {
         let Heartbeat { commit, dirty, lock_hash, .. } = heartbeat;
         let pull = self.host.operations().open().filter(|open| open.kind == Kind::Pull);
         let pulls = pull.is_some();
-        // `running` names no id: it may speak of another pull than the one with an id that is known to run.
-        let another = heartbeat.running == Some(Some(Kind::Pull)) && pull.is_some_and(|pull| pull.op.is_some());
+        // `running` names no id: it may speak of another pull than the one that is known to run, unless that one was
+        // seen to start without an id.
+        let other = |pull: &Operation| pull.op.is_some() || !pull.trace.start_seen();
+        let another = heartbeat.running == Some(Some(Kind::Pull)) && pull.is_some_and(other);
         let silent = (commit, dirty, lock_hash) == (&Reading::Absent, &Reading::Absent, &Reading::Absent);
         if silent && !pulls {
             return false;

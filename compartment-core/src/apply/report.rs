@@ -350,12 +350,14 @@ impl Taking<'_> {
         self.remember_if(ended, in_order, true)
     }
 
-    /// Remembers an operation that has ended, as the newest of its class where `may_be_newest` and where no failure of
-    /// an attempt or of tests would be hidden that may have come after it. `in_order` for a result in order.
+    /// Remembers an operation that has ended, as the newest of its class where `may_be_newest`, and where it hides no
+    /// attempt or test run that failed, or whose outcome is not known, and that may have come after it. `in_order` for
+    /// a result in order.
     fn remember_if(&mut self, ended: Ended, in_order: bool, may_be_newest: bool) -> Ending {
         let trace = ended.trace().cloned().unwrap_or_else(|| Trace::ended(0, 0));
         let last = self.host.operations().last_ended(ended.class());
-        let failed = last.filter(|last| last.outcome.is_failure() && !last.settled && last.kind != Kind::Pull);
+        let unwell = |outcome: &Outcome| outcome.is_failure() || outcome.is_unknown();
+        let failed = last.filter(|last| unwell(&last.outcome) && !last.settled && last.kind != Kind::Pull);
         let hides = |last: &Ended| {
             ended.outcome.is_failure() || in_order || last.trace().is_none_or(|last| last.heard < trace.after)
         };
