@@ -77,10 +77,20 @@ fn lock_is_green_by_proof_alone() {
         assert_eq!(status == Status::Ok, available && view.reported == Reported::Equal, "{view:?}");
         assert_ne!(status, Status::Working, "{view:?}");
         if status == Status::Unknown {
+            let nothing_told = view.reported == Reported::Never;
+            let none_proven = available && view.reported == Reported::NoFile;
             assert!(
-                view.reported == Reported::Never || view.desired == DesiredView::NeverObserved,
-                "{view:?}"
+                nothing_told || none_proven || view.desired == DesiredView::NeverObserved,
+                "gray is not failure, and not doubt: {view:?}"
             );
+        }
+        let none_wanted = available && view.wanted == Wanted::NoFile;
+        let none_there = matches!(view.reported, Reported::Never | Reported::NoFile);
+        if none_wanted && none_there {
+            assert_eq!(reason, Reason::NoLock, "{view:?}");
+        }
+        if none_wanted && view.reported == Reported::Unproven {
+            assert_eq!(reason, Reason::Differs, "{view:?}");
         }
         if status == Status::Error {
             let missing = available && view.wanted == Wanted::Missing;

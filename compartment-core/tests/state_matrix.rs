@@ -242,8 +242,8 @@ fn combinations() -> Vec<Combination> {
             updated_then(log![test_started(HOST), test_pass(HOST, 0)]),
         ),
         of(
-            "Locks are not reported",
-            "The agent never said which lock it has. A clean checkout at the desired commit proves it all the same, so System is green.",
+            "No lock to speak of",
+            "The agent never said which lock it has; or the repository has no lock file. A clean checkout at the desired commit proves the lock all the same, so System is green.",
             "Nothing, or update the agent.",
             log![
                 released("1.4.0"),

@@ -10,26 +10,31 @@ use super::words::{
     desired_lock_fact, distance,
 };
 use super::{DesiredView, Evidence, Fact, reasons, view_part};
-use crate::channel::DesiredLock;
-use crate::checkout::CheckoutLock;
+use crate::channel::{Channel, DesiredLock};
+use crate::checkout::{CheckoutLock, Lock};
+use crate::commit::LockFile;
 
 view_part! {
     /// The checkout's lock, held against the desired one.
     Reported {
-        /// No lock hash was ever reported.
+        /// Nothing was ever told of it.
         Never,
-        /// The last one did not parse.
+        /// The last word on it did not parse.
         Unreadable,
         /// Proven equal: by its hash, or by a clean checkout at the desired commit.
         Equal,
+        /// Proven equal, for there is none here and there (CORE-006 K9).
+        NoFile,
         /// Not proven equal.
         Unproven,
     }
 
     /// What is known of the desired lock.
     Wanted {
-        /// It is known.
+        /// Its hash is known.
         Known,
+        /// The commit is known to have none (CORE-006 K9).
+        NoFile,
         /// Not known since a merge or revert moved the channel.
         NotSeenYet,
         /// The source names a commit without a lock hash.
@@ -51,6 +56,8 @@ pub struct View {
 reasons! {
     /// No lock hash was ever reported.
     NeverReported = "L1" Unknown "never-reported",
+    /// The desired commit has no lock file, and the host has none either, or says nothing (CORE-006 K9).
+    NoLock = "L1" Unknown "no-lock",
     /// The desired state cannot be seen.
     DesiredUnavailable = "L2" Error "desired-unavailable",
     /// Nobody has looked at the desired state yet.
@@ -71,6 +78,10 @@ reasons! {
 #[must_use]
 pub const fn judge(view: View) -> Reason {
     match view {
+        View { reported: Reported::NoFile, desired: DesiredView::Available, .. }
+        | View { reported: Reported::Never, wanted: Wanted::NoFile, desired: DesiredView::Available } => {
+            Reason::NoLock
+        }
         View { reported: Reported::Never, .. } => Reason::NeverReported,
         View { desired: DesiredView::Unavailable, .. } => Reason::DesiredUnavailable,
         View { desired: DesiredView::NeverObserved, .. } => Reason::DesiredNeverObserved,
@@ -78,7 +89,7 @@ pub const fn judge(view: View) -> Reason {
         View { reported: Reported::Equal, .. } => Reason::Current,
         View { wanted: Wanted::NotSeenYet, .. } => Reason::NotSeenYet,
         View { wanted: Wanted::Missing, .. } => Reason::DesiredMissing,
-        View { reported: Reported::Unproven, wanted: Wanted::Known, .. } => Reason::Differs,
+        View { reported: Reported::Unproven, wanted: Wanted::Known | Wanted::NoFile, .. } => Reason::Differs,
     }
 }
 
@@ -87,20 +98,36 @@ impl View {
         let reported = match evidence.host.checkout().map(|checkout| checkout.lock) {
             None | Some(CheckoutLock::Never) => Reported::Never,
             Some(CheckoutLock::Unreadable) => Reported::Unreadable,
-            Some(CheckoutLock::OfAnotherCommit | CheckoutLock::Told(_) | CheckoutLock::ToldWithDirt(_)) => {
-                if checkout_lock_proven(evidence) {
-                    Reported::Equal
-                } else {
-                    Reported::Unproven
-                }
-            }
+            Some(
+                lock
+                @ (CheckoutLock::OfAnotherCommit | CheckoutLock::Told(_) | CheckoutLock::ToldWithDirt(_)),
+            ) => Reported::of(lock.of_commit(), checkout_lock_proven(evidence), evidence.channel),
         };
-        let wanted = match evidence.channel.desired().map(|desired| desired.lock) {
-            Some(DesiredLock::Known(_) | DesiredLock::NoFile) => Wanted::Known,
-            Some(DesiredLock::NotSeenYet) => Wanted::NotSeenYet,
-            None | Some(DesiredLock::Missing) => Wanted::Missing,
-        };
+        let wanted = Wanted::of(evidence.channel);
         Self { reported, wanted, desired: DesiredView::of(evidence.channel) }
+    }
+}
+
+impl Reported {
+    /// A lock that was told of, and whether it is proven to be the desired one.
+    fn of(lock: Lock, proven: bool, channel: &Channel) -> Self {
+        let wanted_none = channel.desired().is_some_and(|desired| desired.lock == DesiredLock::NoFile);
+        match (proven, lock == Lock::Told(LockFile::NoFile) || wanted_none) {
+            (true, true) => Self::NoFile,
+            (true, false) => Self::Equal,
+            (false, _) => Self::Unproven,
+        }
+    }
+}
+
+impl Wanted {
+    fn of(channel: &Channel) -> Self {
+        match channel.desired().map(|desired| desired.lock) {
+            Some(DesiredLock::Known(_)) => Self::Known,
+            Some(DesiredLock::NoFile) => Self::NoFile,
+            Some(DesiredLock::NotSeenYet) => Self::NotSeenYet,
+            None | Some(DesiredLock::Missing) => Self::Missing,
+        }
     }
 }
 
@@ -108,6 +135,15 @@ pub(super) fn sentence(reason: Reason, evidence: &Evidence<'_>) -> String {
     let host = host_lock(evidence);
     match reason {
         Reason::NeverReported => "the host never reported the hash of its lock".to_string(),
+        Reason::NoLock if host == "none" => {
+            format!("the desired {} has no lock file, and nor has the host", desired_commit(evidence.channel))
+        }
+        Reason::NoLock => {
+            format!(
+                "the desired {} has no lock file, and the host tells of none",
+                desired_commit(evidence.channel)
+            )
+        }
         Reason::DesiredUnavailable | Reason::DesiredNeverObserved => cannot_see(evidence.channel),
         Reason::Unreadable => "the hash of the host's lock could not be read".to_string(),
         Reason::Current if host == "unknown" => {
@@ -126,8 +162,11 @@ pub(super) fn sentence(reason: Reason, evidence: &Evidence<'_>) -> String {
 }
 
 fn differs(evidence: &Evidence<'_>, host: &str) -> String {
-    let desired = evidence.channel.desired().and_then(|desired| desired.lock.hash());
-    let latest = desired.map_or_else(|| "unknown".to_string(), |hash| hash.short().to_string());
+    let latest = match evidence.channel.desired().map(|desired| desired.lock) {
+        Some(DesiredLock::Known(hash)) => hash.short().to_string(),
+        Some(DesiredLock::NoFile) => "none".to_string(),
+        None | Some(DesiredLock::NotSeenYet | DesiredLock::Missing) => "unknown".to_string(),
+    };
     let commit = evidence.host.checkout().and_then(|checkout| checkout.commit.known());
     let note = match distance(evidence, commit) {
         Some(distance) => format!(" ({distance})"),
@@ -141,9 +180,11 @@ fn differs(evidence: &Evidence<'_>, host: &str) -> String {
 
 /// The checkout's lock, short.
 fn host_lock(evidence: &Evidence<'_>) -> String {
-    let lock = evidence.host.checkout().map(|checkout| checkout.lock.of_commit());
-    lock.and_then(|lock| lock.hash().map(|hash| hash.short().to_string()))
-        .unwrap_or_else(|| "unknown".to_string())
+    match evidence.host.checkout().map(|checkout| checkout.lock.of_commit()) {
+        Some(Lock::Told(LockFile::Hash(hash))) => hash.short().to_string(),
+        Some(Lock::Told(LockFile::NoFile)) => "none".to_string(),
+        None | Some(Lock::Untold | Lock::Unreadable) => "unknown".to_string(),
+    }
 }
 
 pub(super) fn facts(evidence: &Evidence<'_>) -> Vec<Fact> {

@@ -40,8 +40,9 @@ pub(super) fn commit_proven(commit: Option<&Commit>, dirt: Dirt, desired: &Desir
     dirt.is_clean() && commit.is_some_and(|commit| commit.same(&desired.commit))
 }
 
-/// A lock that is the desired one: by its hash, or because a clean revision at the desired commit proves it and
-/// no hash of it says otherwise. `speaks` for a hash that is told of the file as it lies there.
+/// A lock that is the desired one: by its hash, by there being none here and there (CORE-006 K9), or because a
+/// clean revision at the desired commit proves it and no word on it says otherwise. `speaks` for a word that is
+/// told of the file as it lies there.
 fn lock_proven(lock: Lock, speaks: bool, commit_proven: bool, desired: &Desired) -> bool {
     match (lock, desired.lock) {
         (Lock::Unreadable, _) => false,
@@ -73,8 +74,18 @@ pub(super) fn checkout_differs(evidence: &Evidence<'_>) -> bool {
         return false;
     };
     let commit = checkout.commit.known().is_some_and(|commit| !commit.same(&desired.commit));
-    let lock = checkout.lock.of_commit();
-    commit || lock.hash().zip(desired.lock.hash()).is_some_and(|(told, wanted)| told != wanted)
+    commit || lock_differs(checkout.lock.of_commit(), desired)
+}
+
+/// Both locks are known, and they are two: no lock file and a hash differ too (CORE-006 K9).
+fn lock_differs(lock: Lock, desired: &Desired) -> bool {
+    match (lock, desired.lock) {
+        (Lock::Told(file), DesiredLock::Known(_) | DesiredLock::NoFile) => {
+            DesiredLock::from(file) != desired.lock
+        }
+        (Lock::Told(_), DesiredLock::NotSeenYet | DesiredLock::Missing)
+        | (Lock::Untold | Lock::Unreadable, _) => false,
+    }
 }
 
 /// What runs was built from the desired lock.

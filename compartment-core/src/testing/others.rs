@@ -36,6 +36,13 @@ impl Look {
         self
     }
 
+    /// The commit has no lock file.
+    #[must_use]
+    pub fn no_lock(mut self) -> Self {
+        self.lock_hash = Some(LockFile::NoFile);
+        self
+    }
+
     /// On another channel.
     #[must_use]
     pub fn on(mut self, channel: &str) -> Self {

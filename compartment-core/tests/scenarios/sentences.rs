@@ -103,6 +103,7 @@ fn lock_in_words() {
         all,
         [
             Scenario::given(log![heartbeat("gpc0").at('a')]),
+            green().when(log![seen(commit('a')).no_lock(), heartbeat("gpc0").at('a').no_lock()]),
             green().when(log![unavailable("timed out")]),
             Scenario::given(log![heartbeat("gpc0").lock('a')]),
             green().when(log![heartbeat("gpc0").lock_unreadable()]),
@@ -114,6 +115,7 @@ fn lock_in_words() {
     );
     insta::assert_snapshot!(said, @"
     L1 never-reported: the host never reported the hash of its lock
+    L1 no-lock: the desired aaaaaaa has no lock file, and nor has the host
     L2 desired-unavailable: the desired state of main cannot be seen since 2026-01-05T10:00:05Z: timed out
     L3 desired-never-observed: nobody has looked at the desired state of main yet
     L4 unreadable: the hash of the host's lock could not be read
