@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::commit::{Commit, LockHash};
 use crate::compartment::{Cells, Compartment, Evidence, Status};
-use crate::event::Kind;
+use crate::event::{CheckoutPlace, Kind};
 use crate::fleet::{Fleet, Merge};
 use crate::host::Host;
 use crate::id::{ChannelName, HostId, PrId};
@@ -83,7 +83,11 @@ impl Fleet {
         now: Timestamp,
     ) -> Vec<HostId> {
         let turns = |host: &&Host| {
-            let told = host.checkout().and_then(|checkout| checkout.lock.of_commit().hash().copied());
+            let lock = match host.checkout_place() {
+                CheckoutPlace::Host => host.checkout().map(|checkout| checkout.lock.of_commit()),
+                CheckoutPlace::None => host.deployment().map(|now| now.generation.revision.lock),
+            };
+            let told = lock.and_then(|lock| lock.hash().copied());
             let stays = lock_hash.is_some_and(|wanted| told.as_ref() == Some(wanted));
             !stays && self.cells_of(host, now).status(Compartment::Lock) == Status::Ok
         };

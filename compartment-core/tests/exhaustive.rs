@@ -51,6 +51,7 @@ fn git_is_green_by_proof_alone() {
         let proven = available && view.commit == Commit::Equal && view.tree == Tree::Clean;
         let runs = view.pull == Pull::Running;
         assert_eq!(status == Status::Ok, proven && !runs, "{view:?}");
+        assert!(view.commit != Commit::Doubtful || status != Status::Ok, "doubt is never green: {view:?}");
         assert_eq!(status == Status::Working, runs, "{view:?}");
         if status == Status::Unknown {
             assert!(view.commit == Commit::Never || view.desired == DesiredView::NeverObserved, "{view:?}");
@@ -119,8 +120,9 @@ fn system_is_green_by_proof_alone() {
             let runs = matches!(view.attempt, Attempt::Switching | Attempt::RollingBack);
             let failed = matches!(view.attempt, Attempt::Failed | Attempt::Stopped);
             let quiet = !runs && !failed && view.attempt != Attempt::Unknown;
+            let asked_for = matches!(view.checkout, Checkout::Proven | Checkout::Nowhere);
             let proven = view.desired == DesiredView::Available
-                && view.checkout == Checkout::Proven
+                && asked_for
                 && view.deployed == Deployed::Proven
                 && view.field == Field::Readable;
             assert_eq!(status == Status::Ok, quiet && proven, "{view:?}");
@@ -132,6 +134,11 @@ fn system_is_green_by_proof_alone() {
                     && view.field == Field::Readable;
                 assert!(quiet && silent, "gray is not failure, and not doubt: {view:?}");
             }
+            let of_a_checkout =
+                matches!(reason, Reason::CheckoutDiffers | Reason::CheckoutUnproven | Reason::NotSwitched);
+            let pushed = view.checkout == Checkout::Nowhere;
+            assert!(!(pushed && of_a_checkout), "there is no checkout to speak of: {view:?}");
+            assert!(pushed || reason != Reason::NotDeployed, "{view:?}");
             reason
         }
     );

@@ -6,7 +6,9 @@ use alloc::sync::Arc;
 use super::deploy::Deployed;
 use crate::channel::Channel;
 use crate::checkout::{CheckoutNews, Sighting};
-use crate::event::{Heartbeat, Kind, Reading, Report, RequestKind, RunningSystem, Said, Target};
+use crate::event::{
+    CheckoutPlace, Heartbeat, Kind, Reading, Report, RequestKind, RunningSystem, Said, Target,
+};
 use crate::fleet::{Caches, Fleet};
 use crate::generation::TestVerdict;
 use crate::host::{Host, SystemField};
@@ -313,8 +315,10 @@ impl Taking<'_> {
 
     /// What stands now.
     fn scene(&self) -> Scene {
+        // What is pushed to a host is built elsewhere: no checkout that it may have had is what was deployed.
+        let own = self.host.checkout_place == CheckoutPlace::Host;
         Scene {
-            checkout: self.host.checkout.as_ref().map(Arc::clone),
+            checkout: self.host.checkout.as_ref().filter(|_| own).map(Arc::clone),
             deployment: self.host.deployment.as_ref().map(|deployment| deployment.count()),
         }
     }

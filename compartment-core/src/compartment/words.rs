@@ -51,6 +51,12 @@ pub(super) fn checkout_commit(evidence: &Evidence<'_>) -> String {
     }
 }
 
+/// The deployed commit, short.
+pub(super) fn deployed_commit(evidence: &Evidence<'_>) -> String {
+    let deployed = evidence.host.deployed_commit();
+    deployed.map_or_else(|| "unknown".to_string(), |commit| commit.short().to_string())
+}
+
 /// What is desired, as facts.
 pub(super) fn desired_facts(channel: &Channel) -> [Fact; 2] {
     let state = match &channel.availability {

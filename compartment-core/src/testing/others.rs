@@ -139,6 +139,13 @@ pub fn configured(name: &str, tests: TestsConfig) -> Event {
     configured_on(name, "main", tests)
 }
 
+/// `host-configured` on `main`, of a host that has no checkout: somebody pushes to it.
+#[must_use]
+pub fn pushed(name: &str, tests: TestsConfig) -> Event {
+    let channel = ChannelName::main();
+    Decision::HostConfigured { host: host(name), channel, checkout: CheckoutPlace::None, tests }.into()
+}
+
 /// `host-configured` on a channel.
 #[must_use]
 pub fn configured_on(name: &str, channel: &str, tests: TestsConfig) -> Event {
