@@ -15,6 +15,7 @@ use crate::host::Host;
 use crate::id::{ChannelName, HostId, PrId};
 use crate::operation::{Class, Ended, Operation, Outcome, Standing};
 use crate::time::Timestamp;
+use crate::tried::tried;
 
 /// How a merge fares on the hosts of its channel.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -110,12 +111,15 @@ impl Fleet {
     }
 
     fn fate(&self, host: &Host, commit: &Commit, now: Timestamp) -> Fate {
+        let tries = |attempt: &Operation| {
+            tried(host, self.channel_of(host), attempt).is_some_and(|tried| tried.same(commit))
+        };
         let runs_it = host.deployed_commit().is_some_and(|deployed| deployed.same(commit));
         match host.operations().last(Class::Attempt, now) {
-            Standing::Running(attempt) | Standing::Expired(attempt) if tries(attempt, commit) => {
+            Standing::Running(attempt) | Standing::Expired(attempt) if tries(attempt) => {
                 return Fate::Unsettled;
             }
-            Standing::Ended(ended) if tries(&ended.operation, commit) && !(runs_it && ended.settled) => {
+            Standing::Ended(ended) if tries(&ended.operation) && !(runs_it && ended.settled) => {
                 match ended.outcome {
                     Outcome::Failed { .. } | Outcome::Stopped { .. } => return Fate::Failed,
                     Outcome::Expired { .. } | Outcome::Lost | Outcome::Overtaken if !ended.settled => {
@@ -129,7 +133,7 @@ impl Fleet {
                     | Outcome::TestsFailed { .. } => {}
                 }
             }
-            Standing::Ended(ended) if !runs_it && was_taken_back(host, ended, commit) => return Fate::Failed,
+            Standing::Ended(ended) if !runs_it && was_taken_back(host, ended, tries) => return Fate::Failed,
             Standing::None | Standing::Running(_) | Standing::Expired(_) | Standing::Ended(_) => {}
         }
         if !runs_it {
@@ -144,16 +148,9 @@ impl Fleet {
     }
 }
 
-/// A switch to this commit, as far as its start was seen.
-fn tries(attempt: &Operation, commit: &Commit) -> bool {
-    let checkout = attempt.start.as_ref().and_then(|scene| scene.checkout.as_ref());
-    let commit_at_start = checkout.and_then(|checkout| checkout.commit.known());
-    attempt.kind == Kind::Switch && commit_at_start.is_some_and(|started| started.same(commit))
-}
-
-/// The last attempt is a rollback, and the last switch before it went to this commit.
-fn was_taken_back(host: &Host, last: &Ended, commit: &Commit) -> bool {
+/// The last attempt is a rollback, and the last switch before it, as `tries` says, went to the commit in question.
+fn was_taken_back(host: &Host, last: &Ended, tries: impl Fn(&Operation) -> bool) -> bool {
     let switches = host.operations().ended().iter().filter(|ended| ended.operation.kind == Kind::Switch);
     let before = switches.max_by_key(|ended| ended.operation.ordinal);
-    last.operation.kind == Kind::Rollback && before.is_some_and(|before| tries(&before.operation, commit))
+    last.operation.kind == Kind::Rollback && before.is_some_and(|before| tries(&before.operation))
 }

@@ -113,7 +113,7 @@ fn combinations() -> Vec<Combination> {
         of(
             "The agent is old",
             "Everything else is right, but the agent is not the released version. A deployment that brings a new agent shows green only once the new one reports.",
-            "Restart or update the agent.",
+            "Update or restart the agent.",
             green_then(log![released("1.5.0")]),
         ),
         of(
@@ -149,7 +149,7 @@ fn combinations() -> Vec<Combination> {
         of(
             "Pulled and not switched, or rolled back",
             "The checkout is the desired state, and what runs is something else that works.",
-            "Switch.",
+            "Switch. After a rollback, look into what failed first: the advice is then `fix`.",
             green_then(log![
                 merged(42, 'b', Some(lock('b'))),
                 pull_started(HOST),

@@ -134,7 +134,7 @@ macro_rules! view_part {
         }
     )+};
 }
-use view_part;
+pub(crate) use view_part;
 
 /// What a cell is judged by: one host, what its channel and the fleet know, and the reader's clock.
 #[derive(Clone, Copy)]

@@ -18,7 +18,7 @@ view_part! {
 }
 
 impl DesiredView {
-    pub(super) const fn of(channel: &Channel) -> Self {
+    pub(crate) const fn of(channel: &Channel) -> Self {
         match channel.availability {
             Availability::NeverObserved => Self::NeverObserved,
             Availability::Unavailable { .. } => Self::Unavailable,
