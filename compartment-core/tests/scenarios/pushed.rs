@@ -196,6 +196,43 @@ fn the_audit_trail_says_that_it_has_no_checkout() {
     assert_eq!(said, "configured: follows main, has no checkout, tests after each deployment");
 }
 
+/// The story that `examples/push.rs` tells: a failed build, a rollback of another host, and a tool that is killed.
+#[test]
+fn the_story_of_a_push_tool() {
+    let hosts = ["web1", "web2", "db1"];
+    let pushes = |host: &str, digit: char| {
+        let path = format!("{digit}-{host}");
+        let ok = switch_ok(host).commit(digit).lock(digit).dirty(false).system_is(at_path(&path));
+        log![switch_started(host).timeout(600), ok, test_started(host), test_pass(host, 1)]
+    };
+    let scenario = Scenario::given(log![desired('a')])
+        .when(hosts.map(|host| pushed(host, TestsConfig::default()).into()))
+        .when(hosts.into_iter().flat_map(|host| pushes(host, 'a')));
+    let scenario = hosts.into_iter().fold(scenario, |told, host| told.then(host, "A1 G6 L5 S10 T8"));
+    // It cannot be built for `web2`, and `web1` is taken back.
+    let scenario = scenario.when(log![desired('b')]).when(pushes("web1", 'b')).when(log![
+        switch_started("web2").timeout(600),
+        switch_fail("web2").activated(false),
+        rollback_started("web1"),
+        rollback_ok("web1").system_is(at_path("a-web1")),
+    ]);
+    let scenario =
+        scenario.then("web1", "A1 G8 L8 S9 T4").then("web2", "A1 G5 L4 S2 T8").then("db1", "A1 G8 L8 S9 T8");
+    let advice = |scenario: &Scenario| hosts.map(|host| scenario.row(host).advice.action.as_str());
+    assert_eq!(advice(&scenario), ["fix", "fix", "deploy"]);
+    // A fix is deployed, and the tool is killed on its way to `db1`.
+    let scenario = scenario
+        .when(log![desired('c')])
+        .when(["web1", "web2"].into_iter().flat_map(|host| pushes(host, 'c')))
+        .when(log![switch_started("db1").timeout(600)])
+        .then("web1", "A1 G6 L5 S10 T8")
+        .then("web2", "A1 G6 L5 S10 T8")
+        .then("db1", "A1 G5 L4 S1 T4");
+    let later = scenario.when(log![wait(mins(11))]).then("db1", "A1 G5 L4 S3 T4");
+    assert_eq!(advice(&later), ["none", "none", "deploy"]);
+    let _ = later.when(pushes("db1", 'c')).then("db1", "A1 G6 L5 S10 T8");
+}
+
 #[test]
 fn how_far_the_deployed_commit_is_behind() {
     let behind = current().when(log![desired('b')]);
