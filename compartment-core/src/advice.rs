@@ -94,7 +94,7 @@ pub struct Circumstances {
 pub(crate) fn advise(cells: &Cells, evidence: &Evidence<'_>) -> Advice {
     let failed = cells.tests.verdict().status == Status::Error;
     let to = if failed { rollback_target(evidence.host) } else { None };
-    let action = action(cells, Circumstances::of(evidence, to.as_ref()));
+    let action = action(cells, Circumstances::of(cells, evidence, to.as_ref()));
     let version = evidence.fleet.released().filter(|_| action == Action::UpdateAgent).cloned();
     Advice { action, to: to.filter(|_| action == Action::Rollback), version }
 }
@@ -106,11 +106,13 @@ fn rollback_target(host: &Host) -> Option<GenerationEntry> {
 }
 
 impl Circumstances {
-    fn of(evidence: &Evidence<'_>, to: Option<&GenerationEntry>) -> Self {
+    fn of(cells: &Cells, evidence: &Evidence<'_>, to: Option<&GenerationEntry>) -> Self {
         let (host, channel) = (evidence.host, evidence.channel);
         let asked = host.operations().pending(evidence.now).is_some();
         let occupied = asked || host.running(evidence.now).is_some();
-        let failed = channel.desired().is_some_and(|desired| failed_here(host, channel, &desired.commit));
+        // Nobody asks it of the many hosts that are where they should be, and it is a walk through the history.
+        let next = channel.desired().filter(|_| due(cells, host.checkout_place()).is_some());
+        let failed = next.is_some_and(|desired| failed_here(host, channel, &desired.commit));
         Self {
             busy: if occupied { Busy::Occupied } else { Busy::Idle },
             desired: DesiredView::of(channel),
