@@ -5,7 +5,7 @@ use alloc::string::{String, ToString};
 
 use serde::{Deserialize, Serialize};
 
-use crate::event::{Decision, Event, EventType, Observation, Report, Said};
+use crate::event::{CheckoutPlace, Decision, Event, EventType, Observation, Report, Said};
 use crate::id::{HostId, OpId, PrId};
 use crate::record::Record;
 use crate::request::Ask;
@@ -110,13 +110,17 @@ impl AuditEntry {
 
     fn decision(&mut self, decision: &Decision) {
         self.what = match decision {
-            Decision::HostConfigured { channel, tests, .. } => {
+            Decision::HostConfigured { channel, checkout, tests, .. } => {
+                let checkout = match checkout {
+                    CheckoutPlace::Host => "",
+                    CheckoutPlace::None => ", has no checkout",
+                };
                 let tests = match (tests.enabled, tests.auto_run) {
                     (false, _) => "off",
                     (true, false) => "on request",
                     (true, true) => "after each deployment",
                 };
-                format!("configured: follows {channel}, tests {tests}")
+                format!("configured: follows {channel}{checkout}, tests {tests}")
             }
             Decision::HostRemoved { .. } => "removed".to_string(),
             Decision::AgentReleased { version } => format!("agent {version} released"),

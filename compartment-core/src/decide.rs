@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 
 use crate::commit::Commit;
 use crate::compartment::{Evidence, checkout_commit_proven, checkout_lock_proven};
-use crate::event::{Decision, Kind, Target};
+use crate::event::{CheckoutPlace, Decision, Kind, Target};
 use crate::fleet::Fleet;
 use crate::generation::{Generation, default_target, find};
 use crate::host::Host;
@@ -44,6 +44,10 @@ pub enum Refusal {
     /// A switch would deploy something else than the desired state.
     #[error("{0} is not proven current: pull first, or force")]
     NotCurrent(NotCurrent),
+    /// Nothing is checked out on the host: what it runs is pushed to it, and nothing is pulled or switched there,
+    /// not even by force (CORE-006, section 11).
+    #[error("the host has no checkout to {0}: deploy to it instead")]
+    NoCheckout(Kind),
     /// The host's tests are switched off.
     #[error("tests are switched off for this host")]
     TestsDisabled,
@@ -102,6 +106,7 @@ impl Refusal {
             Self::IdTaken(_) => "id-taken",
             Self::Busy { .. } => "busy",
             Self::NotCurrent(_) => "not-current",
+            Self::NoCheckout(_) => "no-checkout",
             Self::TestsDisabled => "tests-disabled",
             Self::NoTarget => "no-target",
             Self::UnknownGeneration => "unknown-generation",
@@ -239,6 +244,7 @@ fn on_host(
     now: Timestamp,
 ) -> Result<Vec<Decision>, Refusal> {
     let operations = host.operations();
+    let pushed = host.checkout_place() == CheckoutPlace::None;
     let ask = match ask {
         Ask::Stop { target_op, .. } => {
             let waits = operations.pending(now).is_some_and(|pending| pending.op == *target_op);
@@ -248,6 +254,8 @@ fn on_host(
             }
             return Ok([requested(request, ask.clone(), now)].into());
         }
+        Ask::Pull { .. } if pushed => return Err(Refusal::NoCheckout(Kind::Pull)),
+        Ask::Switch { .. } if pushed => return Err(Refusal::NoCheckout(Kind::Switch)),
         Ask::Switch { force, .. } if !force => {
             current(fleet, host, now)?;
             ask.clone()

@@ -11,7 +11,7 @@ use crate::channel::Channel;
 use crate::checkout::{Checkout, Revision};
 use crate::commit::Commit;
 use crate::drift::Tally;
-use crate::event::{Comparison, PullRequest};
+use crate::event::{CheckoutPlace, Comparison, PullRequest};
 use crate::host::{Host, Membership};
 use crate::id::{ChannelName, HostId, PrId, Version};
 use crate::intern::{Interner, hash};
@@ -201,22 +201,33 @@ impl Fleet {
         bucket.iter().rev().find(|c| c.host_commit.same(host) && c.desired_commit.same(desired))
     }
 
-    /// Pairs of the commit of a host's checkout and the one that its channel desires, where they differ and how far
-    /// was never told (CORE-006 G8). Each pair once, in the order of hosts.
+    /// Pairs of the commit of a host's checkout (of what is deployed, where it has none) and the one that its
+    /// channel desires, where they differ and how far was never told (CORE-006 G8). Each pair once, in the order of
+    /// hosts.
     #[must_use]
     pub fn uncompared(&self) -> Vec<(Commit, Commit)> {
-        // Checkouts that are equal are one allocation: most hosts are told apart without a look at their commit.
+        // Checkouts that are equal are one allocation, and so are equal revisions: most hosts are told apart without
+        // a look at their commit.
         let mut seen = BTreeSet::new();
         let mut pairs = Vec::new();
         for index in self.indices() {
             let host = self.at_index(index);
-            let Some(checkout) = &host.checkout else { continue };
-            if !seen.insert((Arc::as_ptr(checkout), host.channel)) {
+            let told = match host.checkout_place {
+                CheckoutPlace::Host => host
+                    .checkout
+                    .as_ref()
+                    .map(|checkout| (Arc::as_ptr(checkout).cast::<()>(), checkout.commit.known().copied())),
+                CheckoutPlace::None => host.deployment.as_ref().map(|deployment| {
+                    let revision = &deployment.generation.revision;
+                    (Arc::as_ptr(revision).cast::<()>(), revision.commit)
+                }),
+            };
+            let Some((told, commit)) = told else { continue };
+            if !seen.insert((told, host.channel)) {
                 continue;
             }
-            let (commit, desired) = (checkout.commit.known(), self.channel_of(host).desired());
-            let Some((commit, desired)) = commit.zip(desired) else { continue };
-            let pair = (*commit, desired.commit);
+            let Some((commit, desired)) = commit.zip(self.channel_of(host).desired()) else { continue };
+            let pair = (commit, desired.commit);
             if !pair.0.same(&pair.1) && self.comparison(&pair.0, &pair.1).is_none() && !pairs.contains(&pair)
             {
                 pairs.push(pair);

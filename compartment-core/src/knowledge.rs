@@ -68,7 +68,11 @@ impl Made {
 
     /// The mark of a part once this word is the newest one believed.
     pub(crate) const fn mark(self, now: Clock) -> Mark {
-        if self.after > now { Mark::at(now) } else { Mark { low: self.after.saturating_sub(1), high: now, moved: false } }
+        if self.after > now {
+            Mark::at(now)
+        } else {
+            Mark { low: self.after.saturating_sub(1), high: now, moved: false }
+        }
     }
 }
 
@@ -151,13 +155,7 @@ pub(crate) enum Belief<T> {
 ///
 /// `agrees` says whether the told value is the one that is known. `copy` is what the part was when the operation
 /// was seen to start, where the commit is the same: what a success leaves out.
-pub(crate) fn believe<T>(
-    told: Part<T>,
-    agrees: bool,
-    copy: Option<T>,
-    place: Place,
-    end: End,
-) -> Belief<T> {
+pub(crate) fn believe<T>(told: Part<T>, agrees: bool, copy: Option<T>, place: Place, end: End) -> Belief<T> {
     match (end, place) {
         (End::Look, _) => match told {
             Part::Told(value) => Belief::Is(value),

@@ -60,7 +60,7 @@ extern crate alloc;
 #[cfg(any(test, feature = "testing"))]
 extern crate std;
 
-mod advice;
+pub mod advice;
 mod apply;
 mod audit;
 pub mod channel;
@@ -92,6 +92,7 @@ pub mod sync;
 pub mod testing;
 mod text;
 mod time;
+mod tried;
 
 pub use advice::{Action, Advice};
 pub use apply::{Changes, HostChange, Offered, Reach};

@@ -17,7 +17,7 @@ use crate::advice::{Advice, advise};
 use crate::channel::{Availability, Channel};
 use crate::commit::{Commit, LockHash};
 use crate::compartment::{Cells, Evidence};
-use crate::event::{GenerationNumber, Kind, PullRequest, words};
+use crate::event::{CheckoutPlace, GenerationNumber, Kind, PullRequest, words};
 use crate::fleet::{Fleet, HostIndex};
 use crate::generation::{Generation, How, TestVerdict};
 use crate::host::Host;
@@ -293,7 +293,10 @@ impl Fleet {
 
     fn generation(&self, host: &Host) -> GenerationView {
         let deployed = host.deployed_commit();
-        let checkout = || host.checkout().and_then(|checkout| checkout.commit.known().copied());
+        let checkout = || match host.checkout_place() {
+            CheckoutPlace::Host => host.checkout().and_then(|checkout| checkout.commit.known().copied()),
+            CheckoutPlace::None => None,
+        };
         let (commit, source) = match deployed {
             Some(commit) => (Some(commit), Source::Deployed),
             None => checkout().map_or((None, Source::Unknown), |commit| (Some(commit), Source::Checkout)),

@@ -17,7 +17,6 @@ use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 
 use crate::checkout::Checkout;
-use crate::commit::Commit;
 use crate::event::{Kind, Target};
 use crate::id::{Actor, OpId};
 use crate::knowledge::{Changed, Clock};
@@ -78,10 +77,9 @@ impl Operation {
         Class::of(self.kind)
     }
 
-    /// The commit from which it builds. `None` where it is no switch, or its start was not seen.
-    #[must_use]
-    pub fn tried(&self) -> Option<&Commit> {
-        self.trace.tried().filter(|_| self.kind == Kind::Switch)
+    /// The checkout that stood when it was seen to start. `None` where that was not seen or not known.
+    pub(crate) fn copy(&self) -> Option<&Checkout> {
+        self.trace.copy.as_deref()
     }
 
     /// How it became known.
@@ -178,8 +176,12 @@ impl Outcome {
 pub struct Ended {
     /// Its id, where it has one.
     pub op: Option<OpId>,
+    /// When it started, or was first heard of.
+    pub started_at: Timestamp,
     /// When its end was recorded; for an expired one, its deadline.
     pub at: Timestamp,
+    /// The checkout at its seen start: of a switch that it was to deploy.
+    copy: Option<Arc<Checkout>>,
     /// How it ended.
     pub outcome: Outcome,
     /// What places a late result, and what evidence is held against. Kept of the newest of each class alone.
@@ -198,11 +200,9 @@ impl Ended {
         Class::of(self.kind)
     }
 
-    /// The commit from which it built. `None` where it is no switch, its start was not seen, or a newer attempt is
-    /// known.
-    #[must_use]
-    pub fn tried(&self) -> Option<&Commit> {
-        self.trace()?.tried().filter(|_| self.kind == Kind::Switch)
+    /// The checkout that stood when it was seen to start. `None` where that was not seen or not known.
+    pub(crate) fn copy(&self) -> Option<&Checkout> {
+        self.copy.as_deref()
     }
 
     /// What is known of its course. `None` once a newer operation of its class is known.

@@ -9,12 +9,13 @@ use serde::{Deserialize, Serialize};
 
 use crate::commit::{Commit, LockHash};
 use crate::compartment::{Cells, Compartment, Evidence, Status};
-use crate::event::Kind;
+use crate::event::{CheckoutPlace, Kind};
 use crate::fleet::{Fleet, Merge};
 use crate::host::Host;
 use crate::id::{ChannelName, HostId, PrId};
 use crate::operation::{Class, Ended, Outcome, Standing};
 use crate::time::Timestamp;
+use crate::tried::Attempt;
 
 /// How a merge fares on the hosts of its channel.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -83,7 +84,11 @@ impl Fleet {
         now: Timestamp,
     ) -> Vec<HostId> {
         let turns = |host: &&Host| {
-            let told = host.checkout().and_then(|checkout| checkout.lock.of_commit().hash().copied());
+            let lock = match host.checkout_place() {
+                CheckoutPlace::Host => host.checkout().map(|checkout| checkout.lock.of_commit()),
+                CheckoutPlace::None => host.deployment().map(|now| now.generation.revision.lock),
+            };
+            let told = lock.and_then(|lock| lock.hash().copied());
             let stays = lock_hash.is_some_and(|wanted| told.as_ref() == Some(wanted));
             !stays && self.cells_of(host, now).status(Compartment::Lock) == Status::Ok
         };
@@ -106,12 +111,15 @@ impl Fleet {
     }
 
     fn fate(&self, host: &Host, commit: &Commit, now: Timestamp) -> Fate {
+        let to_it = |attempt: Attempt<'_>| {
+            attempt.tried(host, self.channel_of(host)).is_some_and(|tried| tried.same(commit))
+        };
         let runs_it = host.deployed_commit().is_some_and(|deployed| deployed.same(commit));
         match host.operations().last(Class::Attempt, now) {
-            Standing::Running(attempt) | Standing::Expired(attempt) if tries(attempt.tried(), commit) => {
+            Standing::Running(attempt) | Standing::Expired(attempt) if to_it(attempt.into()) => {
                 return Fate::Unsettled;
             }
-            Standing::Ended(ended) if tries(ended.tried(), commit) && !(runs_it && ended.settled) => {
+            Standing::Ended(ended) if to_it(ended.into()) && !(runs_it && ended.settled) => {
                 match ended.outcome {
                     Outcome::Failed { .. } | Outcome::Stopped { .. } => return Fate::Failed,
                     Outcome::Expired { .. } | Outcome::Lost | Outcome::Overtaken if !ended.settled => {
@@ -139,11 +147,6 @@ impl Fleet {
             Status::Working | Status::Outdated => Fate::Unsettled,
         }
     }
-}
-
-/// A switch to this commit, as far as its start was seen.
-fn tries(tried: Option<&Commit>, commit: &Commit) -> bool {
-    tried.is_some_and(|tried| tried.same(commit))
 }
 
 /// The last attempt is a rollback, and what ran before it was built from this commit.

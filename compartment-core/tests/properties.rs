@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 
 use compartment_core::decide::refused;
-use compartment_core::event::{Decision, Event, Kind, Observation, Origin, Report, Said, Via};
+use compartment_core::event::{CheckoutPlace, Decision, Event, Kind, Observation, Origin, Report, Said, Via};
 use compartment_core::matrix::{Matrix, Presence, ReadOptions};
 use compartment_core::ndjson::{decode, encode};
 use compartment_core::sync::{Message, Publisher, Replica};
 use compartment_core::testing::{
     Scenario, Step, any_event, any_history, any_report, any_result, commit, configured, heartbeat, host,
-    lock, log, op, pull_ok, pull_started, released, switch_ok, switch_started, test_pass, test_started,
+    lock, log, op, pull_ok, pull_started, pushed, released, switch_ok, switch_started, test_pass,
+    test_started,
 };
 use compartment_core::{
     Actor, Ask, ChannelName, Fleet, HostId, Record, Request, SessionId, Span, Status, Timestamp, Work,
@@ -342,7 +343,21 @@ proptest! {
             let (state, id) = (fleet.at_index(index), fleet.at_index(index).id());
             let desired = fleet.channel_of(state).desired();
             let ok = |status: Status| status == Status::Ok;
-            if ok(row.git.verdict().status) {
+            let pushed = state.checkout_place() == CheckoutPlace::None;
+            if pushed && (ok(row.git.verdict().status) || ok(row.lock.verdict().status)) {
+                // What is deployed answers for both, and nothing of S1 to S3, S7 and S8 is in the way.
+                let rule = row.system.verdict().rule;
+                prop_assert!(!["S1", "S2", "S3", "S7", "S8"].contains(&rule), "{} in spite of {}", id, rule);
+                let deployment = state.deployment().expect("green needs a deployment");
+                let revision = &deployment.generation.revision;
+                let desired = desired.expect("green needs a desired state");
+                let equal = revision.commit.expect("green needs a commit").same(&desired.commit);
+                prop_assert!(equal || !ok(row.git.verdict().status));
+                prop_assert!(revision.dirt.is_clean());
+                if let (Some(told), Some(wanted)) = (revision.lock.hash(), desired.lock.hash()) {
+                    prop_assert!(told == wanted || !ok(row.lock.verdict().status));
+                }
+            } else if ok(row.git.verdict().status) {
                 let checkout = state.checkout().expect("green needs a checkout");
                 let commit = checkout.commit.known().expect("green needs a commit");
                 prop_assert!(commit.same(&desired.expect("green needs a desired state").commit));
@@ -399,6 +414,28 @@ proptest! {
         for (compartment, verdict) in fleet.cells(index, now).verdicts() {
             let row = fleet.row_at(index, now, &ReadOptions::default());
             prop_assert_eq!(verdict.status, Status::Ok, "{}: {:?}", compartment, row.cells.message(compartment));
+        }
+    }
+
+    /// From any state, what an honest push tool reports of one deployment leads back to green: its start, and a
+    /// result that names all that was deployed.
+    #[test]
+    fn every_state_of_a_pushed_host_has_a_way_back(records in any_history(60), span in later(), name in prop::sample::select(&HOSTS[..])) {
+        let mut fleet = fold(&records);
+        let mut now = end(&records) + span + Span::from_secs(1);
+        for event in [
+            pushed(name, compartment_core::event::TestsConfig::default()),
+            looked_at(now + Span::from_secs(1)),
+            switch_started(name).op("way-back-1").into(),
+            switch_ok(name).commit('e').lock('e').dirty(false).runs("new", 8).op("way-back-1").into(),
+        ] {
+            now = now + Span::from_secs(1);
+            fleet.apply(&next(&fleet, now, event));
+        }
+        let index = fleet.index_of(&host(name)).expect("it was configured");
+        let cells = fleet.cells(index, now);
+        for status in [cells.git.verdict(), cells.lock.verdict(), cells.system.verdict()] {
+            prop_assert_eq!(status.status, Status::Ok, "{:?}", status);
         }
     }
 

@@ -11,8 +11,8 @@ use std::path::Path;
 use compartment_core::event::{Observation, TestsConfig, Via};
 use compartment_core::testing::{
     Scenario, Step, commit, configured, desired, heartbeat, lock, log, merged, pull_fail, pull_ok,
-    pull_started, released, rollback_ok, rollback_started, switch_fail, switch_ok, switch_started, test_fail,
-    test_pass, test_started, unavailable,
+    pull_started, pushed, released, rollback_ok, rollback_started, switch_fail, switch_ok, switch_started,
+    test_fail, test_pass, test_started, unavailable,
 };
 use compartment_core::{ChannelName, Color, Compartment};
 
@@ -54,6 +54,21 @@ fn updated_then<const N: usize>(steps: [Step; N]) -> Vec<Step> {
         switch_ok(HOST).runs("system-49", 49),
     ];
     [green(), update.into(), steps.into()].concat()
+}
+
+/// A host to which `a` was pushed and works.
+fn pushed_then<const N: usize>(steps: [Step; N]) -> Vec<Step> {
+    let current = log![
+        released("1.4.0"),
+        desired('a'),
+        pushed(HOST, TestsConfig::default()),
+        heartbeat(HOST).agent("1.4.0"),
+        switch_started(HOST),
+        switch_ok(HOST).commit('a').lock('a').dirty(false).runs("system-48", 48),
+        test_started(HOST),
+        test_pass(HOST, 12),
+    ];
+    [Vec::from(current), steps.into()].concat()
 }
 
 fn desired_without_lock(digit: char) -> compartment_core::Event {
@@ -98,7 +113,7 @@ fn combinations() -> Vec<Combination> {
         of(
             "The agent is old",
             "Everything else is right, but the agent is not the released version. A deployment that brings a new agent shows green only once the new one reports.",
-            "Restart or update the agent.",
+            "Update or restart the agent.",
             green_then(log![released("1.5.0")]),
         ),
         of(
@@ -134,7 +149,7 @@ fn combinations() -> Vec<Combination> {
         of(
             "Pulled and not switched, or rolled back",
             "The checkout is the desired state, and what runs is something else that works.",
-            "Switch.",
+            "Switch. After a rollback, look into what failed first: the advice is then `fix`.",
             green_then(log![
                 merged(42, 'b', Some(lock('b'))),
                 pull_started(HOST),
@@ -236,14 +251,26 @@ fn combinations() -> Vec<Combination> {
             ]),
         ),
         of(
+            "Something is being pushed to a host without a checkout",
+            "What runs is about to change, and it answers for Git and Lock too: nothing proves anything until the result is there.",
+            "Wait.",
+            pushed_then(log![desired('b'), switch_started(HOST)]),
+        ),
+        of(
+            "What was pushed to a host without a checkout failed",
+            "The deployment failed and may have changed what runs, which answers for Git and Lock too.",
+            "Read the error, fix it, deploy again; or roll back.",
+            pushed_then(log![desired('b'), switch_started(HOST), switch_fail(HOST)]),
+        ),
+        of(
             "No tests",
             "The host has no tests, or they are switched off: gray is not failure.",
             "Write one. A deployment without tests only proves that it was deployed.",
             updated_then(log![test_started(HOST), test_pass(HOST, 0)]),
         ),
         of(
-            "Locks are not reported",
-            "The agent never said which lock it has. A clean checkout at the desired commit proves it all the same, so System is green.",
+            "No lock to speak of",
+            "The agent never said which lock it has; or the repository has no lock file. A clean checkout at the desired commit proves the lock all the same, so System is green.",
             "Nothing, or update the agent.",
             log![
                 released("1.4.0"),
@@ -335,7 +362,7 @@ rule numbers and sentences are printed by the library from a history of each; a 
 #[test]
 fn the_document_is_what_the_code_says() {
     let combinations = combinations();
-    assert!((20..=25).contains(&combinations.len()));
+    assert!((20..=30).contains(&combinations.len()));
     let document = document(&combinations);
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/STATE-MATRIX.md");
     if std::env::var_os("UPDATE_DOCS").is_some() {

@@ -140,8 +140,11 @@ impl Taking<'_> {
         // A lock belongs to the commit that it was told with.
         let here = now.known_commit().is_some_and(|known| known.same(&commit));
         let with_dirt = dirty.is_some();
-        let told = Part::from(lock.filter(|_| here))
-            .map(|file| CheckoutLock::Told { file, with_commit: true, with_dirt });
+        let told = Part::from(lock.filter(|_| here)).map(|file| CheckoutLock::Told {
+            file,
+            with_commit: true,
+            with_dirt,
+        });
         let agrees = lock.is_some_and(|lock| before.lock.of_commit() == crate::checkout::Lock::Told(lock));
         let lock_place = self.place(made, before.lock != CheckoutLock::Never, lost, |marks| marks.lock);
         let is_lock = believe(told, agrees, None, lock_place, End::Ok);
@@ -246,13 +249,7 @@ impl Taking<'_> {
     }
 
     /// The place of a word on a part. That the operation's own end was lost is no word against its result.
-    fn place(
-        &self,
-        made: Made,
-        told: bool,
-        lost: Option<&Lost>,
-        mark: impl Fn(&Marks) -> Mark,
-    ) -> Place {
+    fn place(&self, made: Made, told: bool, lost: Option<&Lost>, mark: impl Fn(&Marks) -> Mark) -> Place {
         let now = mark(&self.host.past().marks);
         let newest = match lost {
             Some(lost) if now == lost.mark => mark(&lost.marks),

@@ -137,7 +137,8 @@ impl Taking<'_> {
     /// The place of a word on what runs. That the attempt's own end was lost is no word against its result.
     fn place_of(&self, made: Made, ending: &Ending) -> Place {
         let now = self.host.past().marks.system;
-        let newest = ending.trace.lost().filter(|lost| now == lost.mark).map_or(now, |lost| lost.marks.system);
+        let newest =
+            ending.trace.lost().filter(|lost| now == lost.mark).map_or(now, |lost| lost.marks.system);
         let told = self.host.deployment.is_some() || newest != Mark::default();
         made.place(told.then_some(newest))
     }
@@ -205,7 +206,8 @@ impl Taking<'_> {
         }
         let copy = said.trace.copy.as_ref().filter(|_| kind == Deployer::Switch && said.trace.start_seen());
         let copy = copy.and_then(|copy| copy.revision());
-        let (commit, named) = match (said.system.commit, said.commit.or(copy.as_ref().and_then(|c| c.commit))) {
+        let (commit, named) = match (said.system.commit, said.commit.or(copy.as_ref().and_then(|c| c.commit)))
+        {
             (Some(commit), _) => (Some(commit), Named::BySystem),
             (None, Some(commit)) => (Some(commit), Named::ByResult),
             (None, None) => (None, Named::Nobody),
@@ -346,7 +348,9 @@ impl Taking<'_> {
     /// Tests follow a switch or rollback by themselves.
     fn tests_are_due(&mut self) {
         let tests = self.host.tests;
-        let Some(deployment) = self.host.deployment.as_ref().map(|deployment| deployment.count()) else { return };
+        let Some(deployment) = self.host.deployment.as_ref().map(|deployment| deployment.count()) else {
+            return;
+        };
         if tests.enabled && tests.auto_run {
             let clock = self.tick();
             let position = self.position;

@@ -5,7 +5,7 @@ use alloc::boxed::Box;
 use super::HostChange;
 use crate::channel::Channel;
 use crate::checkout::{Doubt, Sighting};
-use crate::event::{Heartbeat, Kind, Reading, Report, RequestKind, Said, Target};
+use crate::event::{CheckoutPlace, Heartbeat, Kind, Reading, Report, RequestKind, Said, Target};
 use crate::fleet::{Caches, Fleet};
 use crate::host::{Host, SessionPlace};
 use crate::id::{OpId, Version};
@@ -67,7 +67,8 @@ impl Taking<'_> {
                 })
             }
             Said::PullFail { exit_code, error } => {
-                let outcome = Outcome::Failed { exit_code: *exit_code, error: error.clone(), activated: None };
+                let outcome =
+                    Outcome::Failed { exit_code: *exit_code, error: error.clone(), activated: None };
                 self.result(Kind::Pull, outcome).is_some_and(|pull| self.pull_failed(&pull))
             }
             Said::DeployOk { kind, commit, lock_hash, dirty, system } => {
@@ -171,9 +172,8 @@ impl Taking<'_> {
         let Some(kind) = claim else { return ended };
         let clock = self.tick();
         // While an ordered test has not ended, `running` speaks of it (W3).
-        let (op, after) = self.ordered_test(kind).map_or((None, self.begun_after(kind)), |(op, asked)| {
-            (Some(op), asked)
-        });
+        let (op, after) =
+            self.ordered_test(kind).map_or((None, self.begun_after(kind)), |(op, asked)| (Some(op), asked));
         let ordered = op.is_some();
         let trace = Trace { known_by: KnownBy::Notice, heard: clock, after, ordered, ..self.scene() };
         let operation = Operation { op, ..self.operation(kind, trace) };
@@ -207,7 +207,9 @@ impl Taking<'_> {
         self.end_open(Outcome::Overtaken);
         self.note_runs(Some(kind));
         let clock = self.tick();
-        let copy = self.checkout_copy();
+        // What is pushed to a host is built elsewhere: no checkout that it may have had is what was deployed.
+        let own = self.host.checkout_place == CheckoutPlace::Host;
+        let copy = self.checkout_copy().filter(|_| own);
         // A target counts for what is told under the id that was sent there (K7).
         let to = to.cloned().or_else(|| asked.as_ref().and_then(|asked| asked.target())).map(Box::new);
         let ordered = asked.is_some() || self.due_test(kind).is_some();
@@ -245,7 +247,8 @@ impl Taking<'_> {
     fn contradicts(&self, kind: Kind) -> bool {
         let operations = self.host.operations();
         self.op.is_some_and(|op| {
-            operations.is_of_other_kind(op, kind) || (self.in_order() && operations.was_ended_by_word(op, kind))
+            operations.is_of_other_kind(op, kind)
+                || (self.in_order() && operations.was_ended_by_word(op, kind))
         })
     }
 
@@ -285,9 +288,7 @@ impl Taking<'_> {
         let asked = match owner {
             Owner::Duplicate => return None,
             Owner::Ended(index) if stop && !self.host.operations().stop_counts(index) => return None,
-            Owner::Open | Owner::Ended(_) | Owner::Own => {
-                self.host.past_mut().operations.delivered(kind, op)
-            }
+            Owner::Open | Owner::Ended(_) | Owner::Own => self.host.past_mut().operations.delivered(kind, op),
         };
         let ending = match owner {
             Owner::Duplicate => return None,
@@ -493,4 +494,3 @@ const fn time_limit(kind: Kind) -> Span {
         Kind::Switch | Kind::Rollback | Kind::Test => Span::from_mins(30),
     }
 }
-

@@ -20,7 +20,11 @@ pub(super) type Built = (Revision, Named);
 
 impl Taking<'_> {
     /// A heartbeat names the running system, or cannot. `claim` is what it says of the operation that runs.
-    pub(super) fn system_seen(&mut self, system: &Reading<Box<RunningSystem>>, claim: Option<Option<Kind>>) -> bool {
+    pub(super) fn system_seen(
+        &mut self,
+        system: &Reading<Box<RunningSystem>>,
+        claim: Option<Option<Kind>>,
+    ) -> bool {
         let field = match system {
             Reading::Absent => return false,
             // Nothing was read, so nothing that could not be read before is readable now.
@@ -55,7 +59,9 @@ impl Taking<'_> {
         let noted = self.note_path(system);
         let running = self.host.deployment.as_ref().map(|running| &running.generation);
         let same = |running| {
-            !Generation::differs_from(running, system) && !self.history_speaks(running, system) && !self.unbound(system, idle)
+            !Generation::differs_from(running, system)
+                && !self.history_speaks(running, system)
+                && !self.unbound(system, idle)
         };
         if running.is_some_and(same) {
             return self.fill(system) | noted;
@@ -90,7 +96,8 @@ impl Taking<'_> {
     /// named again: no honest run fits (W2).
     fn undone(&self, path: &StorePath) -> bool {
         let unnamed = self.host.deployment.as_ref().is_some_and(|now| now.generation.path.is_none());
-        let last = self.host.operations().last_ended(Class::Attempt).filter(|last| last.outcome == Outcome::Ok);
+        let last =
+            self.host.operations().last_ended(Class::Attempt).filter(|last| last.outcome == Outcome::Ok);
         let trace = last.and_then(|last| last.trace());
         unnamed && trace.is_some_and(|trace| trace.from.as_ref() == Some(path) && trace.first_other.is_some())
     }
@@ -134,9 +141,9 @@ impl Taking<'_> {
         let known = system.path.as_ref().and_then(|path| self.ran_at(path));
         match (known, system.commit) {
             (Some(known), None) => (Revision::clone(&known.revision), known.named),
-            (Some(known), Some(commit)) => own_word(known, commit).unwrap_or_else(|| {
-                (Revision::clone(&known.revision), known.named)
-            }),
+            (Some(known), Some(commit)) => {
+                own_word(known, commit).unwrap_or_else(|| (Revision::clone(&known.revision), known.named))
+            }
             (None, commit) => {
                 let start = attempt.filter(|attempt| attempt.start_seen());
                 let from = start.and_then(|start| start.copy.as_ref()?.revision());
@@ -146,7 +153,13 @@ impl Taking<'_> {
                 let dirt = match (system.path.is_some(), at_start) {
                     _ if self.never_spoke_of_dirt() => Dirt::Untold,
                     (_, Some(dirt)) if !dirt.is_clean() => Dirt::Unknown,
-                    (true, _) => if self.host.dirt_window { Dirt::Unknown } else { Dirt::Clean },
+                    (true, _) => {
+                        if self.host.dirt_window {
+                            Dirt::Unknown
+                        } else {
+                            Dirt::Clean
+                        }
+                    }
                     // Where no path is told, a rebuild of the same commit is not seen (K5).
                     (false, Some(dirt)) if same && !self.host.dirt_window => dirt,
                     (false, _) => Dirt::Unknown,
@@ -363,9 +376,10 @@ pub(super) fn own_word(generation: &Generation, commit: Commit) -> Option<Built>
         (Named::Nobody, None) => {
             Some((Revision { commit: Some(commit), ..Revision::clone(known) }, Named::BySystem))
         }
-        (Named::ByResult, None) => {
-            Some((Revision { commit: Some(commit), dirt: known.dirt, ..Revision::default() }, Named::BySystem))
-        }
+        (Named::ByResult, None) => Some((
+            Revision { commit: Some(commit), dirt: known.dirt, ..Revision::default() },
+            Named::BySystem,
+        )),
     }
 }
 
@@ -381,4 +395,3 @@ pub(super) const fn how(kind: Kind) -> How {
         Kind::Switch | Kind::Pull | Kind::Test => How::Switch,
     }
 }
-

@@ -2,12 +2,14 @@
 //!
 //! Every file has the same four parts: a small `View` made of enums, which is all that the rule sees; the rule
 //! `judge`, in the order and with the numbers of CORE-006; the `Reason`s that it can give, each with its rule
-//! number, status and code; and the evidence in words. Enumerating the views is therefore exhaustive.
+//! number, status and code; and the evidence in words. Enumerating the views is therefore exhaustive. What the
+//! views of Git and Lock are made of where a host has no checkout is in `pushed.rs`.
 
 pub mod agent;
 pub mod git;
 pub mod lock;
 mod proof;
+mod pushed;
 pub mod system;
 pub mod tests;
 mod words;
@@ -132,7 +134,7 @@ macro_rules! view_part {
         }
     )+};
 }
-use view_part;
+pub(crate) use view_part;
 
 /// What a cell is judged by: one host, what its channel and the fleet know, and the reader's clock.
 #[derive(Clone, Copy)]

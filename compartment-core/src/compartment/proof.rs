@@ -18,7 +18,7 @@ view_part! {
 }
 
 impl DesiredView {
-    pub(super) const fn of(channel: &Channel) -> Self {
+    pub(crate) const fn of(channel: &Channel) -> Self {
         match channel.availability {
             Availability::NeverObserved => Self::NeverObserved,
             Availability::Unavailable { .. } => Self::Unavailable,
@@ -40,8 +40,9 @@ pub(super) fn commit_proven(commit: Option<&Commit>, dirt: Dirt, desired: &Desir
     dirt.is_clean() && commit.is_some_and(|commit| commit.same(&desired.commit))
 }
 
-/// A lock that is the desired one: by its hash, or because a clean revision at the desired commit proves it and
-/// no hash of it says otherwise. `speaks` for a hash that is told of the file as it lies there.
+/// A lock that is the desired one: by its hash, by there being none here and there (CORE-006 K9), or because a
+/// clean revision at the desired commit proves it and no word on it says otherwise. `speaks` for a word that is
+/// told of the file as it lies there.
 fn lock_proven(lock: Lock, speaks: bool, commit_proven: bool, desired: &Desired) -> bool {
     match (lock, desired.lock) {
         (Lock::Unreadable, _) => false,
@@ -72,7 +73,9 @@ fn lock_is(lock: Lock, desired: &Desired) -> bool {
 /// A lock is told, and it is known not to be the desired commit's.
 fn other_lock(lock: Lock, desired: &Desired) -> bool {
     match (lock, desired.lock) {
-        (Lock::Told(file), DesiredLock::Known(_) | DesiredLock::NoFile) => DesiredLock::from(file) != desired.lock,
+        (Lock::Told(file), DesiredLock::Known(_) | DesiredLock::NoFile) => {
+            DesiredLock::from(file) != desired.lock
+        }
         (Lock::Told(_), DesiredLock::NotSeenYet | DesiredLock::Missing)
         | (Lock::Untold | Lock::Unreadable, _) => false,
     }
@@ -83,7 +86,8 @@ pub(crate) fn checkout_lock_proven(evidence: &Evidence<'_>) -> bool {
     let Some((checkout, desired)) = evidence.host.checkout().zip(available(evidence.channel)) else {
         return false;
     };
-    let speaks = checkout.dirt.is_clean() || matches!(checkout.lock, CheckoutLock::Told { with_dirt: true, .. });
+    let speaks =
+        checkout.dirt.is_clean() || matches!(checkout.lock, CheckoutLock::Told { with_dirt: true, .. });
     lock_proven(checkout.lock.of_commit(), speaks, checkout_commit_proven(evidence), desired)
 }
 

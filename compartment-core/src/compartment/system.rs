@@ -9,13 +9,14 @@ use super::proof::{
     available, checkout_commit_proven, checkout_differs, checkout_lock_proven, commit_proven,
     deployed_lock_proven,
 };
+use super::pushed::no_checkout_fact;
 use super::words::{
-    cannot_see, checkout_facts, checkout_lock_fact, deployed_facts, desired_commit, desired_facts,
-    desired_lock_fact, expired, field_fact, how_it_ended, standing_fact, why,
+    cannot_see, checkout_facts, checkout_lock_fact, deployed_commit, deployed_facts, desired_commit,
+    desired_facts, desired_lock_fact, expired, field_fact, how_it_ended, standing_fact, why,
 };
 use super::{DesiredView, Evidence, Fact, reasons, view_part};
 use crate::checkout::{Dirt, Doubt, Sighting};
-use crate::event::Kind;
+use crate::event::{CheckoutPlace, Kind};
 use crate::generation::How;
 use crate::host::SystemField;
 use crate::operation::{Class, Outcome, Standing};
@@ -57,6 +58,8 @@ view_part! {
         Unproven,
         /// One of them is known to differ.
         Differs,
+        /// The host has none: what runs there is built elsewhere, and S6 is passed over (CORE-006, section 11).
+        Nowhere,
     }
 
     /// What is deployed, held against the desired state.
@@ -142,6 +145,8 @@ reasons! {
     Unordered = "S8" Outdated "unordered",
     /// Pulled, and not switched.
     NotSwitched = "S9" Outdated "not-switched",
+    /// Another commit runs than the one that is to be pushed to the host.
+    NotDeployed = "S9" Outdated "not-deployed",
     /// Rolled back.
     RolledBack = "S9" Outdated "rolled-back",
     /// Deployed from a dirty checkout.
@@ -174,7 +179,7 @@ pub const fn judge(view: View) -> Reason {
         _ if nothing_heard => return Reason::NeverHeard,
         (DesiredView::NeverObserved | DesiredView::Unavailable, _) => return Reason::CannotVerify,
         (DesiredView::Available, Checkout::Unproven) => return Reason::CheckoutUnproven,
-        (DesiredView::Available, Checkout::Proven) => {}
+        (DesiredView::Available, Checkout::Proven | Checkout::Nowhere) => {}
     }
     match (view.field, view.deployed) {
         (_, Deployed::UnknownOutside) => Reason::OutsideChange,
@@ -182,12 +187,44 @@ pub const fn judge(view: View) -> Reason {
         (Field::Readable, Deployed::Nothing | Deployed::UnknownCommit) => Reason::DeployedUnknown,
         (Field::Readable, Deployed::Doubtful) => Reason::Doubtful,
         (Field::Readable, Deployed::Unordered) => Reason::Unordered,
-        (Field::Readable, Deployed::OtherCommit) => Reason::NotSwitched,
+        (Field::Readable, Deployed::OtherCommit) => match view.checkout {
+            Checkout::Nowhere => Reason::NotDeployed,
+            Checkout::Proven | Checkout::Unproven | Checkout::Differs => Reason::NotSwitched,
+        },
         (Field::Readable, Deployed::RolledBack) => Reason::RolledBack,
         (Field::Readable, Deployed::Dirty) => Reason::DeployedDirty,
         (Field::Readable, Deployed::DirtUnknown) => Reason::DirtUnknown,
         (Field::Readable, Deployed::LockUnproven) => Reason::LockUnproven,
         (Field::Readable, Deployed::Proven) => Reason::Current,
+    }
+}
+
+/// The first of S1 to S3, S7 and S8 that speaks: whether what is deployed is in doubt, whatever is desired.
+pub(super) const fn doubt(view: View) -> Option<Reason> {
+    let desired = DesiredView::Available;
+    let reason = judge(View { desired, checkout: Checkout::Nowhere, ..view });
+    match reason {
+        Reason::Switching
+        | Reason::RollingBack
+        | Reason::AttemptFailed
+        | Reason::AttemptStopped
+        | Reason::OutcomeUnknown
+        | Reason::OutsideChange
+        | Reason::Unreadable
+        | Reason::DeployedUnknown
+        | Reason::Doubtful
+        | Reason::Unordered => Some(reason),
+        Reason::NeverHeard
+        | Reason::CannotVerify
+        | Reason::CheckoutDiffers
+        | Reason::CheckoutUnproven
+        | Reason::NotSwitched
+        | Reason::NotDeployed
+        | Reason::RolledBack
+        | Reason::DeployedDirty
+        | Reason::DirtUnknown
+        | Reason::LockUnproven
+        | Reason::Current => None,
     }
 }
 
@@ -198,7 +235,9 @@ impl View {
             attempt: attempt(operations.last(Class::Attempt, evidence.now)),
             signal: if operations.any_seen() { Signal::Heard } else { Signal::Silent },
             desired: DesiredView::of(evidence.channel),
-            checkout: if checkout_differs(evidence) {
+            checkout: if evidence.host.checkout_place() == CheckoutPlace::None {
+                Checkout::Nowhere
+            } else if checkout_differs(evidence) {
                 Checkout::Differs
             } else if checkout_commit_proven(evidence) && checkout_lock_proven(evidence) {
                 Checkout::Proven
@@ -226,7 +265,9 @@ fn attempt(standing: Standing<'_>) -> Attempt {
             Outcome::Ok | Outcome::Passed { .. } => Attempt::Succeeded,
             Outcome::Failed { .. } | Outcome::TestsFailed { .. } => Attempt::Failed,
             Outcome::Stopped { .. } => Attempt::Stopped,
-            Outcome::Expired { .. } | Outcome::Lost | Outcome::Overtaken | Outcome::Lapsed => Attempt::Unknown,
+            Outcome::Expired { .. } | Outcome::Lost | Outcome::Overtaken | Outcome::Lapsed => {
+                Attempt::Unknown
+            }
         },
     }
 }
@@ -267,6 +308,7 @@ fn deployed(evidence: &Evidence<'_>) -> Deployed {
 pub(super) fn sentence(reason: Reason, evidence: &Evidence<'_>) -> String {
     let desired = desired_commit(evidence.channel);
     let deployed = deployed_commit(evidence);
+    let pushed = evidence.host.checkout_place() == CheckoutPlace::None;
     match reason {
         Reason::Switching => running("switching", evidence),
         Reason::RollingBack => running("rolling back", evidence),
@@ -280,15 +322,20 @@ pub(super) fn sentence(reason: Reason, evidence: &Evidence<'_>) -> String {
         Reason::OutsideChange => "the system was changed by something that nobody reported".to_string(),
         Reason::Unreadable => "what the host says of its system could not be read".to_string(),
         Reason::DeployedUnknown => {
-            "what the running system was built from is not known: switch once".to_string()
+            let once = if pushed { "deploy" } else { "switch" };
+            format!("what the running system was built from is not known: {once} once")
         }
         Reason::Doubtful => {
             format!("{deployed} ran when last told; an attempt may have changed it since, and nobody has told what runs")
         }
         Reason::Unordered => "what is said to run disagrees, and nothing tells which word is newer: report starts, or in one session".to_string(),
         Reason::NotSwitched => format!("pulled {desired}, but {deployed} runs: not switched"),
+        Reason::NotDeployed => format!("{deployed} runs, {desired} is desired: not deployed"),
         Reason::RolledBack => format!("rolled back: {deployed} runs, {desired} is desired"),
         Reason::DeployedDirty => format!("{deployed} was deployed with changes that are in no commit"),
+        Reason::DirtUnknown if pushed => {
+            format!("whether {deployed} was deployed with changes that are in no commit is not known")
+        }
         Reason::DirtUnknown => format!("whether {deployed} was deployed from a clean checkout is not known"),
         Reason::LockUnproven => format!("{deployed} runs, but its lock is not proven to be the desired one"),
         Reason::Current => format!("{deployed} runs, as desired"),
@@ -306,7 +353,9 @@ fn why_unproven(evidence: &Evidence<'_>) -> &'static str {
         (Sighting::Unreadable, _) => "its commit could not be read",
         (Sighting::Known(_), Dirt::Dirty) => "it has changes that are in no commit",
         (Sighting::Known(_), Dirt::Unreadable) => "whether it is clean could not be read",
-        (Sighting::Known(_), Dirt::Unknown) => "whether it is clean has not been told since it may have changed",
+        (Sighting::Known(_), Dirt::Unknown) => {
+            "whether it is clean has not been told since it may have changed"
+        }
         (Sighting::Known(_), Dirt::Untold | Dirt::Clean) => "its lock could not be read",
     }
 }
@@ -344,18 +393,17 @@ fn attempt_trouble(evidence: &Evidence<'_>) -> String {
     }
 }
 
-/// The deployed commit, short.
-fn deployed_commit(evidence: &Evidence<'_>) -> String {
-    let deployed = evidence.host.deployed_commit();
-    deployed.map_or_else(|| "unknown".to_string(), |commit| commit.short().to_string())
-}
-
 pub(super) fn facts(evidence: &Evidence<'_>) -> Vec<Fact> {
     let mut facts = Vec::from([standing_fact("last deployment attempt", Class::Attempt, evidence)]);
     facts.extend(desired_facts(evidence.channel));
     facts.push(desired_lock_fact(evidence.channel));
-    facts.extend(checkout_facts(evidence));
-    facts.push(checkout_lock_fact(evidence));
+    match evidence.host.checkout_place() {
+        CheckoutPlace::Host => {
+            facts.extend(checkout_facts(evidence));
+            facts.push(checkout_lock_fact(evidence));
+        }
+        CheckoutPlace::None => facts.push(no_checkout_fact()),
+    }
     facts.extend(deployed_facts(evidence));
     facts.push(field_fact(evidence));
     facts

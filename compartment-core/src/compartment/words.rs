@@ -51,6 +51,12 @@ pub(super) fn checkout_commit(evidence: &Evidence<'_>) -> String {
     }
 }
 
+/// The deployed commit, short.
+pub(super) fn deployed_commit(evidence: &Evidence<'_>) -> String {
+    let deployed = evidence.host.deployed_commit();
+    deployed.map_or_else(|| "unknown".to_string(), |commit| commit.short().to_string())
+}
+
 /// What is desired, as facts.
 pub(super) fn desired_facts(channel: &Channel) -> [Fact; 2] {
     let state = match &channel.availability {
@@ -117,7 +123,9 @@ pub(super) const fn why(doubt: Doubt) -> &'static str {
     match doubt {
         Doubt::MayHaveChanged => "an operation may have changed it since",
         Doubt::Contradicted => "what was told contradicts itself",
-        Doubt::Unordered => "words disagree, and nothing tells which is newer: report starts, or in one session",
+        Doubt::Unordered => {
+            "words disagree, and nothing tells which is newer: report starts, or in one session"
+        }
     }
 }
 

@@ -163,17 +163,13 @@ words! {
 
 words! {
     /// Where the configuration is checked out that a host is deployed from: part of its configuration.
+    #[derive(Default)]
     CheckoutPlace {
         /// On the host itself: it pulls and switches.
+        #[default]
         Host = "host",
         /// Nowhere on the host: somebody pushes what was built elsewhere.
         None = "none",
-    }
-}
-
-impl Default for CheckoutPlace {
-    fn default() -> Self {
-        Self::Host
     }
 }
 

@@ -168,7 +168,11 @@ impl Operations {
         }
         let trace = Some(Box::new(Trace::ended(asked, asked)));
         let outcome = Outcome::Lapsed;
-        _ = self.remember(Ended { op: Some(op), at, outcome, trace, kind, settled: false }, true);
+        let op = Some(op);
+        _ = self.remember(
+            Ended { op, started_at: at, at, copy: None, outcome, trace, kind, settled: false },
+            true,
+        );
     }
 
     /// Makes room: the oldest that is not the last of its class.
@@ -212,8 +216,9 @@ impl Operations {
 impl Ended {
     /// An operation that ends now.
     pub(crate) fn new(operation: Operation, at: Timestamp, outcome: Outcome) -> Self {
-        let Operation { kind, op, trace, settled, .. } = operation;
-        Self { op, at, outcome, trace: Some(Box::new(trace)), kind, settled }
+        let Operation { kind, op, started_at, trace, settled, .. } = operation;
+        let copy = trace.copy.clone().filter(|_| kind == Kind::Switch);
+        Self { op, started_at, at, copy, outcome, trace: Some(Box::new(trace)), kind, settled }
     }
 
     /// Whether it failed, nothing answers for that, and nothing tells that it was over before `start`.

@@ -6,10 +6,9 @@ use alloc::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::checkout::{Checkout, Doubt};
-use crate::commit::Commit;
 use crate::event::Target;
-use crate::id::StorePath;
 use crate::host::Marks;
+use crate::id::StorePath;
 use crate::knowledge::{Clock, Made, Mark};
 
 /// How an operation became known.
@@ -78,11 +77,6 @@ impl Trace {
     /// When the operation's result was made.
     pub(crate) const fn made(&self) -> Made {
         Made { after: self.after, over: self.over }
-    }
-
-    /// The commit from which a switch builds whose start was seen.
-    pub(crate) fn tried(&self) -> Option<&Commit> {
-        self.copy.as_ref().and_then(|copy| copy.known_commit())
     }
 
     /// Whether its start was seen.

@@ -36,6 +36,13 @@ impl Look {
         self
     }
 
+    /// The commit has no lock file.
+    #[must_use]
+    pub fn no_lock(mut self) -> Self {
+        self.lock_hash = Some(LockFile::NoFile);
+        self
+    }
+
     /// On another channel.
     #[must_use]
     pub fn on(mut self, channel: &str) -> Self {
@@ -130,6 +137,13 @@ pub fn released(version: &str) -> Event {
 #[must_use]
 pub fn configured(name: &str, tests: TestsConfig) -> Event {
     configured_on(name, "main", tests)
+}
+
+/// `host-configured` on `main`, of a host that has no checkout: somebody pushes to it.
+#[must_use]
+pub fn pushed(name: &str, tests: TestsConfig) -> Event {
+    let channel = ChannelName::main();
+    Decision::HostConfigured { host: host(name), channel, checkout: CheckoutPlace::None, tests }.into()
 }
 
 /// `host-configured` on a channel.

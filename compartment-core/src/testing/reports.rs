@@ -10,7 +10,7 @@ use crate::event::{
     Deployer, Event, GenerationNumber, Heartbeat, Kind, Origin, Reading, Report, RequestKind, RunningSystem,
     Said, Target,
 };
-use crate::{Commit, SessionId, Text, Timestamp, Version};
+use crate::{Commit, LockFile, SessionId, Text, Timestamp, Version};
 
 /// A heartbeat in the making.
 #[derive(Clone, Debug)]
@@ -41,6 +41,13 @@ impl Beat {
     #[must_use]
     pub fn lock(mut self, digit: char) -> Self {
         self.1.lock_hash = Reading::Told(lock(digit).into());
+        self
+    }
+
+    /// There is no lock file.
+    #[must_use]
+    pub fn no_lock(mut self) -> Self {
+        self.1.lock_hash = Reading::Told(LockFile::NoFile);
         self
     }
 
@@ -205,6 +212,18 @@ impl Say {
         match &mut self.0.said {
             Said::DeployOk { lock_hash, .. } | Said::PullOk { lock_hash, .. } => {
                 *lock_hash = Some(lock(digit).into())
+            }
+            _ => unreachable!("this report has no lock"),
+        }
+        self
+    }
+
+    /// It has no lock file.
+    #[must_use]
+    pub fn no_lock(mut self) -> Self {
+        match &mut self.0.said {
+            Said::DeployOk { lock_hash, .. } | Said::PullOk { lock_hash, .. } => {
+                *lock_hash = Some(LockFile::NoFile)
             }
             _ => unreachable!("this report has no lock"),
         }

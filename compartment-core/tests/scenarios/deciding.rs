@@ -6,8 +6,8 @@ use compartment_core::event::{
 };
 use compartment_core::testing::{
     Scenario, closed, commit, configured, desired, heartbeat, host, lock, log, merged, op, op_rejected,
-    opened, pull_ok, pull_started, reverted, rollback_ok, rollback_started, switch_ok, switch_started,
-    test_fail, test_pass, test_started, unavailable, wait,
+    opened, pull_ok, pull_started, pushed, reverted, rollback_ok, rollback_started, switch_ok,
+    switch_started, test_fail, test_pass, test_started, unavailable, wait,
 };
 use compartment_core::{Actor, Ask, PrId, Refusal, Request, Text, Work, decide};
 
@@ -104,6 +104,25 @@ fn the_same_request_again_changes_nothing_and_another_under_its_id_is_refused() 
     again.asked("p", pull()).unwrap();
     assert_eq!(again.records.len(), started.records.len());
     assert_eq!(again.asked("p", switch()), Err(Refusal::IdTaken(op("p"))));
+}
+
+#[test]
+fn nothing_is_pulled_or_switched_where_nothing_is_checked_out() {
+    let host = updated().when(log![pushed("gpc0", TestsConfig::default())]);
+    assert_eq!(asked(host.clone(), pull()), Err(Refusal::NoCheckout(Kind::Pull)));
+    for ask in [switch(), force()] {
+        let refusal = asked(host.clone(), ask).unwrap_err();
+        assert_eq!(refusal, Refusal::NoCheckout(Kind::Switch));
+        assert_eq!(refusal.code(), "no-checkout");
+        assert_eq!(refusal.to_string(), "the host has no checkout to switch: deploy to it instead");
+    }
+    // What needs no checkout is done as everywhere.
+    for ask in [test(), rollback(None), rollback(Some(1))] {
+        assert_eq!(asked(host.clone(), ask), Ok(()));
+    }
+    // And once it has one again, so is everything.
+    let again = host.when(log![configured("gpc0", TestsConfig::default())]);
+    assert_eq!(asked(again, pull()), Ok(()));
 }
 
 #[test]

@@ -1,11 +1,12 @@
 //! CORE-006 section 8: what a subscriber is sent, and what it does about a gap.
 
+use compartment_core::event::TestsConfig;
 use compartment_core::matrix::Presence;
 use compartment_core::sync::{Cursor, Message, Publisher, Replica};
 use compartment_core::testing::{
-    Scenario, Step, desired, heartbeat, log, opened, pull_started, removed, wait,
+    Scenario, Step, desired, heartbeat, log, opened, pull_started, pushed, removed, wait,
 };
-use compartment_core::{ReadOptions, Span};
+use compartment_core::{Compartment, ReadOptions, Span};
 
 use crate::{green, mins};
 
@@ -107,6 +108,17 @@ fn a_changed_desired_state_changes_every_row_of_its_channel() {
     let mut live = Live::of(green().when(log![heartbeat("gpc1").at('a').lock('a')]));
     let Some(Message::Delta { rows, .. }) = live.happens(log![desired('b')]) else { panic!("no delta") };
     assert_eq!(rows.len(), 2);
+}
+
+#[test]
+fn a_host_that_is_pushed_to_from_now_on_is_shown_anew() {
+    let mut live = Live::of(green());
+    let mut replica = live.subscribed();
+    let delta = live.happens(log![pushed("gpc0", TestsConfig::default())]).unwrap();
+    let Message::Delta { rows, .. } = &delta else { panic!("no delta") };
+    assert_eq!(rows[0].cells.message(Compartment::Git), Some("the deployed aaaaaaa is the desired commit"));
+    replica.take(delta).unwrap();
+    live.agrees(&replica);
 }
 
 #[test]

@@ -20,6 +20,7 @@ mod operations;
 mod outstanding;
 mod past;
 mod presence;
+mod pushed;
 mod rollouts;
 mod rules;
 mod rulings;

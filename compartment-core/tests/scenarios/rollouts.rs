@@ -4,8 +4,8 @@ use compartment_core::ChannelName;
 use compartment_core::event::TestsConfig;
 use compartment_core::testing::{
     Scenario, configured, configured_on, desired, heartbeat, lock, log, merged, pull_ok, pull_started,
-    reverted, rollback_ok, rollback_started, switch_fail, switch_ok, switch_started, test_fail, test_pass,
-    test_started,
+    pushed, reverted, rollback_ok, rollback_started, switch_fail, switch_ok, switch_started, test_fail,
+    test_pass, test_started,
 };
 
 /// What became of the last merge: `pr: succeeded/failed/unsettled/untried`, and whether a revert is offered.
@@ -83,6 +83,28 @@ fn a_host_that_was_rolled_back_has_failed() {
         rollback_ok("gpc0").runs("a1", 1)
     ]);
     assert_eq!(told(&scenario), "7: /gpc0//gpc1,gpc2 revert?");
+}
+
+#[test]
+fn hosts_without_a_checkout_fail_by_what_was_desired_when_their_deployment_began() {
+    let tests = TestsConfig { enabled: false, ..TestsConfig::default() };
+    let ok = |host, digit| switch_ok(host).commit(digit).lock(digit).dirty(false).runs(&digit.to_string(), 9);
+    let hosts = ["gpc0", "gpc1", "gpc2"].map(|host| log![pushed(host, tests), ok(host, 'a')]);
+    let before = Scenario::given(log![desired('a')]).when(hosts.into_iter().flatten());
+    let outdated = |wanted| before.fleet.outdated_by(&ChannelName::main(), wanted, before.now()).len();
+    assert_eq!([outdated(Some(&lock('a'))), outdated(Some(&lock('b'))), outdated(None)], [0, 3, 3]);
+    let merged = before.when(log![merged(7, 'b', Some(lock('b')))]);
+    assert_eq!(told(&merged), "7: ///gpc0,gpc1,gpc2");
+    let pushed = merged.when(log![
+        switch_started("gpc0"),
+        ok("gpc0", 'b'),
+        switch_started("gpc1"),
+        switch_fail("gpc1").activated(false)
+    ]);
+    assert_eq!(told(&pushed), "7: gpc0/gpc1//gpc2 revert?");
+    // What had succeeded is taken back.
+    let back = pushed.when(log![rollback_started("gpc0"), rollback_ok("gpc0").runs("a", 9)]);
+    assert_eq!(told(&back), "7: /gpc0,gpc1//gpc2 revert?");
 }
 
 #[test]

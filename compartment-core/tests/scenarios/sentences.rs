@@ -4,8 +4,8 @@ use compartment_core::compartment::{Verdict, agent, git, lock, system, tests};
 use compartment_core::event::{Kind, Reading, TestsConfig};
 use compartment_core::testing::{
     Scenario, commit, compared, configured, configured_on, desired, heartbeat, log, merged, op_stopped,
-    opened, pull_fail, pull_ok, pull_started, released, rollback_ok, rollback_started, seen, switch_fail,
-    switch_ok, switch_started, test_fail, test_pass, test_started, unavailable, wait,
+    opened, pull_fail, pull_ok, pull_started, pushed, released, rollback_ok, rollback_started, seen,
+    switch_fail, switch_ok, switch_started, test_fail, test_pass, test_started, unavailable, wait,
 };
 use compartment_core::{Compartment, ReadOptions};
 
@@ -29,6 +29,12 @@ fn sentences(
         .collect();
     assert!(histories.next().is_none());
     lines.join("\n")
+}
+
+/// A host without a checkout, to which `a` was pushed.
+fn pushed_to() -> Scenario {
+    let deployed = switch_ok("gpc0").commit('a').lock('a').dirty(false).runs("a", 1);
+    Scenario::given(log![desired('a'), pushed("gpc0", TestsConfig::default()), deployed])
 }
 
 #[test]
@@ -72,7 +78,9 @@ fn git_in_words() {
             green().when(log![unavailable("timed out"), unavailable("could not resolve host")]),
             Scenario::given(log![heartbeat("gpc0").at('a')]),
             green().when(log![heartbeat("gpc0").commit(Reading::Unreadable)]),
+            pushed_to().when(log![switch_started("gpc0"), switch_fail("gpc0")]),
             green().when(log![heartbeat("gpc0").dirty(true)]),
+            green().when(log![switch_ok("gpc0").commit('a'), pushed("gpc0", TestsConfig::default())]),
             green(),
             behind().when(log![pull_fail("gpc0")]),
             behind().when(log![pull_started("gpc0"), op_stopped("gpc0", Kind::Pull).by("ann")]),
@@ -86,7 +94,9 @@ fn git_in_words() {
     G3 desired-unavailable: the desired state of main cannot be seen since 2026-01-05T10:00:05Z: could not resolve host
     G4 desired-never-observed: nobody has looked at the desired state of main yet
     G5 unreadable: the checkout's commit could not be read
+    G5 deployed-doubtful: aaaaaaa is deployed, and proves nothing now: the switch failed at 2026-01-05T10:00:04Z with exit code 1: builder failed
     G5 dirty: the checkout at aaaaaaa has changes that are in no commit
+    G5 dirt-unknown: whether aaaaaaa was deployed with changes that are in no commit is not known
     G6 current: the checkout is at the desired aaaaaaa
     G7 pull-failed: the pull failed at 2026-01-05T10:00:06Z with exit code 1: could not resolve host; Host: aaaaaaa, Latest: bbbbbbb
     G7 pull-stopped: the pull was stopped at 2026-01-05T10:00:07Z by ann; Host: aaaaaaa, Latest: bbbbbbb
@@ -103,9 +113,11 @@ fn lock_in_words() {
         all,
         [
             Scenario::given(log![heartbeat("gpc0").at('a')]),
+            green().when(log![seen(commit('a')).no_lock(), heartbeat("gpc0").at('a').no_lock()]),
             green().when(log![unavailable("timed out")]),
             Scenario::given(log![heartbeat("gpc0").lock('a')]),
             green().when(log![heartbeat("gpc0").lock_unreadable()]),
+            pushed_to().when(log![switch_started("gpc0")]),
             green(),
             green().when(log![merged(7, 'b', None)]),
             green().when(log![seen(commit('b'))]),
@@ -114,9 +126,11 @@ fn lock_in_words() {
     );
     insta::assert_snapshot!(said, @"
     L1 never-reported: the host never reported the hash of its lock
+    L1 no-lock: the desired aaaaaaa has no lock file, and nor has the host
     L2 desired-unavailable: the desired state of main cannot be seen since 2026-01-05T10:00:05Z: timed out
     L3 desired-never-observed: nobody has looked at the desired state of main yet
     L4 unreadable: the hash of the host's lock could not be read
+    L4 deployed-doubtful: aaaaaaa is deployed, and proves nothing now: switching since 2026-01-05T10:00:03Z, until 2026-01-05T10:30:03Z at the latest
     L5 current: the lock aaaaaa is the desired one
     L6 desired-lock-not-seen-yet: Host: aaaaaa; the channel has moved to bbbbbbb and its lock has not been seen yet
     L7 desired-lock-missing: the source names bbbbbbb without a lock hash
@@ -144,6 +158,7 @@ fn system_in_words() {
             green().when(log![heartbeat("gpc0").system_unreadable()]),
             Scenario::given(log![desired('a'), heartbeat("gpc0").at('a').lock('a').runs("a", 1)]),
             green().when(log![desired('b'), pull_ok("gpc0", 'b').lock('b')]),
+            pushed_to().when(log![desired('b')]),
             updated().when(log![rollback_started("gpc0").to(1), rollback_ok("gpc0")]),
             green().when(log![switch_started("gpc0"), switch_ok("gpc0").dirty(true).runs("x", 2)]),
             green().when(log![switch_ok("gpc0").commit('a').runs("x", 2)]),
@@ -165,6 +180,7 @@ fn system_in_words() {
     S7 unreadable: what the host says of its system could not be read
     S8 deployed-unknown: what the running system was built from is not known: switch once
     S9 not-switched: pulled bbbbbbb, but aaaaaaa runs: not switched
+    S9 not-deployed: aaaaaaa runs, bbbbbbb is desired: not deployed
     S9 rolled-back: rolled back: aaaaaaa runs, bbbbbbb is desired
     S9 deployed-dirty: aaaaaaa was deployed with changes that are in no commit
     S9 dirt-unknown: whether aaaaaaa was deployed from a clean checkout is not known

@@ -2,7 +2,7 @@
 
 use anstyle::{Effects, Style};
 use compartment_core::matrix::{Presence, Source};
-use compartment_core::{Action, Row, Timestamp};
+use compartment_core::{Action, Advice, Row, Timestamp};
 
 use super::layout::{fits, flow, lines, natural_width, table};
 use super::{BOLD, DIM, DRIFT, Width, named, painted, style, symbol, worded};
@@ -133,16 +133,18 @@ fn seen(row: &Row, now: Timestamp) -> String {
 }
 
 fn next(row: &Row) -> String {
-    let action = row.advice.action;
-    match (action, &row.advice.to, &row.running) {
-        (Action::None, _, _) => painted(DIM, "nothing"),
-        (Action::Rollback, Some(to), _) => painted(shade(row, BOLD), format!("roll back to {}", named(to))),
-        (Action::Wait, _, Some(running)) => format!("wait: {} runs", running.kind),
-        (Action::Rollback | Action::Wait, _, _) => action.to_string(),
-        (Action::Pull | Action::Switch | Action::Test | Action::Fix, _, _) => {
-            painted(shade(row, BOLD), action)
+    let Advice { action, to, version } = &row.advice;
+    let words = match action {
+        Action::None => return painted(DIM, "nothing"),
+        Action::Wait => {
+            let runs = row.running.as_ref().map(|running| format!(": {} runs", running.kind));
+            return format!("{action}{}", runs.unwrap_or_default());
         }
-    }
+        Action::Rollback => to.as_ref().map(|to| format!("roll back to {}", named(to))),
+        Action::UpdateAgent => version.as_ref().map(|version| format!("update agent to {version}")),
+        Action::Pull | Action::Switch | Action::Deploy | Action::Test | Action::Fix => None,
+    };
+    painted(shade(row, BOLD), words.unwrap_or_else(|| action.to_string()))
 }
 
 /// A cell's name as a heading.

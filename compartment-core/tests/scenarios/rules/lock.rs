@@ -1,9 +1,10 @@
 //! L1 to L8.
 
-use compartment_core::Compartment::Lock;
+use compartment_core::Compartment::{Lock, System};
 use compartment_core::event::Reading;
 use compartment_core::testing::{
-    Scenario, commit, compared, desired, heartbeat, lock, log, merged, pull_ok, reverted, seen, unavailable,
+    Beat, Scenario, commit, compared, desired, heartbeat, lock, log, merged, pull_ok, released, reverted,
+    seen, switch_ok, switch_started, test_pass, test_started, unavailable,
 };
 
 use crate::green;
@@ -18,6 +19,48 @@ fn l1_no_lock_hash_ever_reported_is_gray_though_the_commit_is_right() {
     let scenario = Scenario::given(log![desired('a'), heartbeat("gpc0").at('a')]);
     assert_eq!(rule(&scenario), ("L1", "never-reported"));
     assert_eq!(rule(&scenario.when(log![unavailable("gone")])), ("L1", "never-reported"));
+}
+
+#[test]
+fn l1_where_neither_has_a_lock_file_lock_is_gray_and_all_else_green() {
+    let none = |beat: Beat| {
+        let history = log![
+            seen(commit('a')).no_lock(),
+            released("1.0.0"),
+            beat.agent("1.0.0").at('a').dirty(false).runs("a", 1).built_from('a').idle(),
+            test_started("gpc0"),
+            test_pass("gpc0", 3),
+        ];
+        Scenario::given(history).then("gpc0", "A3 G6 L1 S10 T8")
+    };
+    let told = none(heartbeat("gpc0").no_lock());
+    assert_eq!(rule(&told), ("L1", "no-lock"));
+    let silent = none(heartbeat("gpc0"));
+    assert_eq!(rule(&silent), ("L1", "no-lock"));
+    assert_eq!(
+        silent.message("gpc0", Lock),
+        "the desired aaaaaaa has no lock file, and the host tells of none"
+    );
+    // Switched to, and told of by the result.
+    let switched = log![switch_started("gpc0"), switch_ok("gpc0").no_lock().runs("x", 2).built_from('a')];
+    let _ = told.clone().when(switched).then("gpc0", "A3 G6 L1 S10 T4");
+    // It cannot be verified while nobody can look.
+    let _ = told.when(log![unavailable("gone")]).then("gpc0", "A3 G3 L2 S5 T7");
+    let _ = silent.when(log![unavailable("gone")]).then("gpc0", "A3 G3 L1 S5 T7");
+}
+
+#[test]
+fn l1_no_lock_needs_the_host_to_have_none_for_certain() {
+    // Its checkout is dirty, and was so when nobody looked at the lock: there may be one now.
+    let none =
+        green().when(log![seen(commit('a')).no_lock(), heartbeat("gpc0").at('a').dirty(false).no_lock()]);
+    assert_eq!(rule(&none), ("L1", "no-lock"));
+    let dirty = none.clone().when(log![heartbeat("gpc0").dirty(true)]);
+    assert_eq!(rule(&dirty), ("L8", "differs"));
+    assert_eq!(rule(&dirty.when(log![heartbeat("gpc0").dirty(true).no_lock()])), ("L1", "no-lock"));
+    assert_eq!(rule(&none.clone().when(log![heartbeat("gpc0").lock_unreadable()])), ("L4", "unreadable"));
+    // At another commit than the one of which it had none.
+    assert_eq!(rule(&none.when(log![heartbeat("gpc0").at('c')])), ("L8", "differs"));
 }
 
 #[test]
@@ -116,6 +159,29 @@ fn l7_does_not_hide_a_clean_checkout_at_that_commit() {
     let _ = green()
         .when(log![seen(commit('b')), heartbeat("gpc0").at('b').lock('b').dirty(false)])
         .then("gpc0", "A3 G6 L5 S9 T8");
+}
+
+#[test]
+fn l7_speaks_only_where_the_source_did_not_say() {
+    let scenario = green().when(log![seen(commit('b'))]);
+    assert_eq!(rule(&scenario), ("L7", "desired-lock-missing"));
+    assert_eq!(rule(&scenario.when(log![seen(commit('b')).no_lock()])), ("L8", "differs"));
+}
+
+#[test]
+fn l8_a_lock_where_the_desired_commit_has_none() {
+    let scenario = green().when(log![seen(commit('a')).no_lock()]).then("gpc0", "A3 G6 L8 S6 T8");
+    assert_eq!(scenario.reason("gpc0", System), "checkout-differs");
+    assert_eq!(scenario.message("gpc0", Lock), "Host: aaaaaa, Latest: none");
+}
+
+#[test]
+fn l8_no_lock_where_the_desired_commit_has_one() {
+    let scenario = green().when(log![heartbeat("gpc0").at('a').dirty(false).no_lock()]);
+    let scenario = scenario.then("gpc0", "A3 G6 L8 S6 T8");
+    assert_eq!(scenario.reason("gpc0", System), "checkout-differs");
+    assert_eq!(scenario.message("gpc0", Lock), "Host: none, Latest: aaaaaa");
+    let _ = scenario.when(log![heartbeat("gpc0").lock('a')]).then("gpc0", "A3 G6 L5 S10 T8");
 }
 
 #[test]

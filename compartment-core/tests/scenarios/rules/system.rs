@@ -3,8 +3,9 @@
 use compartment_core::Compartment::System;
 use compartment_core::event::Kind;
 use compartment_core::testing::{
-    Scenario, desired, heartbeat, log, op_stopped, path, pull_ok, pull_started, rollback_fail, rollback_ok,
-    rollback_started, switch_fail, switch_ok, switch_started, test_pass, test_started, unavailable, wait,
+    Scenario, commit, desired, heartbeat, log, op_stopped, path, pull_ok, pull_started, rollback_fail,
+    rollback_ok, rollback_started, seen, switch_fail, switch_ok, switch_started, test_pass, test_started,
+    unavailable, wait,
 };
 
 use crate::{at_path, green, mins, secs, updated};
@@ -248,6 +249,23 @@ fn s9_deployed_with_another_lock() {
         heartbeat("gpc0").lock('a'),
     ]);
     assert_eq!(rule(&unreadable), ("S9", "deployed-lock-unproven"));
+}
+
+#[test]
+fn s9_deployed_with_a_lock_where_the_desired_commit_has_none() {
+    let none = green().when(log![
+        seen(commit('a')).no_lock(),
+        heartbeat("gpc0").at('a').dirty(false).no_lock(),
+        switch_started("gpc0"),
+    ]);
+    let told = none.clone().when(log![switch_ok("gpc0").lock('a').runs("x", 2).built_from('a')]);
+    assert_eq!(rule(&told), ("S9", "deployed-lock-unproven"));
+    let silent = none.clone().when(log![switch_ok("gpc0").runs("x", 2).built_from('a')]);
+    assert_eq!(rule(&silent), ("S10", "current"));
+    let none = none.when(log![switch_ok("gpc0").no_lock().runs("x", 2).built_from('a')]);
+    assert_eq!(rule(&none), ("S10", "current"));
+    // And without a lock where the desired commit has one.
+    assert_eq!(rule(&none.when(log![desired('a')])), ("S6", "checkout-differs"));
 }
 
 #[test]

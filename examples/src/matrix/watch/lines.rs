@@ -86,7 +86,8 @@ fn words(row: &Row) -> String {
     if let Some(running) = &row.running {
         words.push(format!("{} runs", running.kind));
     }
-    words.push(format!("next: {}", row.advice.action));
+    let version = row.advice.version.as_ref().map(|version| format!(" {version}")).unwrap_or_default();
+    words.push(format!("next: {}{version}", row.advice.action));
     match row.presence {
         Presence::Online => {}
         Presence::Offline => words.push("offline".to_owned()),
