@@ -113,7 +113,9 @@ impl Run {
             }
             None => label.is_none_or(|label| runs.label.is_none_or(|is| is == label)),
         };
-        if !is_it {
+        // A system that was not named yet may be another one by now: a result that was made before can tell that.
+        let other = is_it && law.late > 0 && path.is_some() && runs.name.is_none() && choice.pick(2) == 1;
+        if !is_it || other {
             if !law.hands {
                 return None;
             }
@@ -122,14 +124,22 @@ impl Run {
                 None => slot.label.is_none_or(|is| Some(is) == label),
             };
             // What a success left and did not name, the next word names; and a word that names what the last one
-            // named tells of no change (W1, K4). Unless a commit that was told since says otherwise.
+            // named tells of no change (W1, K4). Unless a commit that was told since says otherwise, or a result that
+            // was made before this word names another path.
             let there = path.and_then(|path| self.slots.iter().find(|slot| slot.name == Some(path)));
             let is = there.and_then(|slot| slot.label).or(label);
             let explains = self.claimed.is_none_or(|claimed| is.is_none_or(|is| is == claimed));
-            if path.is_some() && explains && (self.unplaced || self.named == path) {
+            if path.is_some() && (other || (explains && (self.unplaced || self.named == path))) {
+                if law.late == 0 {
+                    return None;
+                }
+                self.untold = true;
+            }
+            let before = self.runs;
+            let slot = self.other_slot(dirt, choice, fits)?;
+            if slot == before {
                 return None;
             }
-            let slot = self.other_slot(dirt, choice, fits)?;
             self.run_slot(slot);
             if let Some(operation) = &mut self.operation {
                 operation.active = false;
@@ -142,7 +152,7 @@ impl Run {
             self.slot().name = path;
         }
         if path.is_some() {
-            (self.unplaced, self.named, self.claimed) = (false, path, None);
+            (self.unplaced, self.named, self.named_at, self.claimed) = (false, path, self.moment, None);
         }
         self.tell_label(self.runs, label)
     }

@@ -222,6 +222,7 @@ impl Run {
             began: operation.moment,
             stretch: self.stretch,
             hands: operation.hands,
+            aimed: operation.to.is_some(),
             placed: operation.seen && operation.seen_other,
             steady: operation.stretch == self.stretch,
             truth: self.now(),

@@ -246,6 +246,8 @@ struct Ended {
     hands: bool,
     /// Another path than the one at its seen start was named while it ran.
     placed: bool,
+    /// Where it goes was told.
+    aimed: bool,
     /// When its operation began.
     began: u8,
     /// The stretch in which it ended.
@@ -318,6 +320,10 @@ pub struct Run {
     unplaced: bool,
     /// The path that the latest word on what runs has named.
     named: Option<u8>,
+    /// When that word was made.
+    named_at: u8,
+    /// People have changed what runs, and only a result that was made before can tell it.
+    untold: bool,
     /// The commit that a success told since then.
     claimed: Option<u8>,
     /// The last word on the system could not be read.
@@ -363,6 +369,8 @@ impl Run {
             awaited: 0,
             unplaced: false,
             named: None,
+            named_at: 0,
+            untold: false,
             claimed: None,
             unread: false,
         }
@@ -377,7 +385,8 @@ impl Run {
     /// Whether all that has happened in it was told: what nothing tells counts for nobody (W1).
     #[must_use]
     pub fn counts(&self) -> bool {
-        self.operation.is_none_or(|operation| operation.told && operation.owes == Parts::NONE)
+        !self.untold
+            && self.operation.is_none_or(|operation| operation.told && operation.owes == Parts::NONE)
             && self.flights.iter().flatten().all(|ended| ended.told && ended.owes == Parts::NONE)
     }
 

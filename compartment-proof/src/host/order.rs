@@ -26,13 +26,16 @@ impl Run {
             self.test.began = 0;
             self.attempt.began = 0;
             self.truth.moment = 0;
+            self.named_at = 0;
         }
         if self.flights[0].is_none() {
             self.flights.swap(0, 1);
         }
         for ended in self.flights.iter_mut().flatten() {
             if ended.truth.moment <= self.truth.moment {
-                ended.truth = Moment { slot: ended.slot, ..Moment::default() };
+                // Of the truth at its making only the place among the words that name a path matters any more.
+                let moment = if ended.kind.deploys() { ended.truth.moment } else { 0 };
+                ended.truth = Moment { slot: ended.slot, moment, ..Moment::default() };
             }
             if !ended.kind.deploys() {
                 ended.slot = self.runs;
@@ -98,13 +101,14 @@ impl Run {
     }
 
     fn rank_moments(&mut self) {
-        let mut all = Ranks::of(&[0, self.truth.moment, self.test.began, self.attempt.began]);
+        let mut all = Ranks::of(&[0, self.truth.moment, self.named_at, self.test.began, self.attempt.began]);
         self.operation.iter().for_each(|operation| all.add(operation.moment));
         self.flights.iter().flatten().for_each(|ended| {
             all.add(ended.began);
             all.add(ended.truth.moment);
         });
         all.put(&mut self.truth.moment);
+        all.put(&mut self.named_at);
         all.put(&mut self.test.began);
         all.put(&mut self.attempt.began);
         self.operation.iter_mut().for_each(|operation| all.put(&mut operation.moment));

@@ -216,7 +216,7 @@ impl Run {
             self.ids |= 1 << id;
         }
         self.test_ended(id);
-        self.hear(ended, told)
+        self.hear(ended, end, told)
     }
 
     /// Whether an operation of this id reports under that one.
@@ -230,7 +230,7 @@ impl Run {
     }
 
     /// What a result tells is what its operation left.
-    fn hear(&mut self, ended: &Ended, told: &Told) -> Option<()> {
+    fn hear(&mut self, ended: &Ended, end: End, told: &Told) -> Option<()> {
         let Parts { commit, dirt, lock } = ended.owes;
         let silent = [
             (commit, told.commit.mentioned()),
@@ -255,7 +255,8 @@ impl Run {
         self.speaks_of_dirt(told);
         if ended.kind.deploys() {
             self.unread &= !(well && ended.truth.moment >= self.truth.moment);
-            self.hear_system(ended, told)?;
+            let changed = matches!(end, End::Fail(Some(true)) | End::Stop(Some(true)));
+            self.hear_system(ended, changed, told)?;
             self.attempt_told(ended.began, !well, ended.stretch);
         }
         if ended.kind == Kind::Test {
@@ -264,23 +265,11 @@ impl Run {
         Some(())
     }
 
-    fn hear_system(&mut self, ended: &Ended, told: &Told) -> Option<()> {
+    fn hear_system(&mut self, ended: &Ended, changed: bool, told: &Told) -> Option<()> {
         if ended.outcome == Outcome::Ok && !told.path.mentioned() {
             // What was seen since its start is its own, unless it names another path (K4).
             if ended.hands {
                 return None;
-            }
-        }
-        // Where this is the latest word on what runs, it names a path, or leaves that to the next.
-        if ended.slot == self.runs && ended.truth.moment == self.truth.moment {
-            let well = ended.outcome == Outcome::Ok;
-            match told.path.told() {
-                Some(path) => (self.unplaced, self.named, self.claimed) = (false, Some(path), None),
-                None if well => {
-                    self.unplaced = !ended.placed;
-                    self.claimed = told.label.or(told.commit.told()).or(self.claimed);
-                }
-                None => {}
             }
         }
         let slot = usize::from(ended.slot);
@@ -291,6 +280,26 @@ impl Run {
                 None if self.slots.iter().any(|other| other.name == Some(path)) => return None,
                 None => self.slots[slot].name = Some(path),
             }
+        }
+        // Where it is told where a rollback goes, its success names that path.
+        let well = ended.outcome == Outcome::Ok;
+        let named = if well && ended.aimed { self.slots[slot].name } else { told.path.told() };
+        if ended.truth.moment >= self.named_at {
+            match named {
+                Some(_) => {
+                    (self.unplaced, self.named, self.claimed) = (false, named, None);
+                    self.named_at = ended.truth.moment;
+                }
+                None if well => {
+                    self.unplaced = !ended.placed;
+                    self.claimed = told.label.or(told.commit.told()).or(self.claimed);
+                }
+                // It tells that what ran runs no more.
+                None if changed => self.named = None,
+                None => {}
+            }
+        } else if named.is_some() {
+            self.untold = false;
         }
         if self.slots[slot].dirt == Dirt::Open && told.names_system() {
             self.slots[slot].dirt = if self.told_dirt { Dirt::Dirty } else { Dirt::Clean };

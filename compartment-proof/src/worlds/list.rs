@@ -384,7 +384,7 @@ fn ordered() -> World {
         ],
     )
     .about("requests, refusals, deadlines")
-    .depth(4)
+    .depth(3)
 }
 
 fn session() -> World {
@@ -486,7 +486,7 @@ fn no_lock() -> World {
         vec![
             Word::Observed(A, false),
             Word::Observed(B, true),
-            Word::Merged(B, false),
+            Word::Merged(B, true),
             beat(NOTHING.at(A)),
             beat(NOTHING.at(A).lock(NO_LOCK)),
             beat(NOTHING.lock(NO_LOCK)),
