@@ -1,6 +1,6 @@
 //! What the mirror knows of commits: tips, locks, parents, merges.
 
-use compartment_core::{ChannelName, Commit, LockHash, Text};
+use compartment_core::{ChannelName, Commit, LockFile, LockHash, Text};
 use compartment_local::git::GitError;
 use compartment_local::run::Output;
 use compartment_runtime::Moved;
@@ -77,15 +77,17 @@ impl Call<'_> {
         self.ok(&["cat-file", "blob", blob])
     }
 
-    /// The hash of the `flake.lock` in a commit or tree.
-    pub(super) fn lock_hash(&self, tree: &str) -> Result<Option<LockHash>, Trouble> {
-        let blob = self.lock_blob(tree)?;
-        blob.map(|blob| Ok(hash(&self.bytes(&blob)?))).transpose()
+    /// The `flake.lock` in a commit or tree.
+    pub(super) fn lock_file(&self, tree: &str) -> Result<LockFile, Trouble> {
+        match self.lock_blob(tree)? {
+            Some(blob) => Ok(LockFile::Hash(hash(&self.bytes(&blob)?))),
+            None => Ok(LockFile::NoFile),
+        }
     }
 
     /// Where a channel is with a commit.
     pub(super) fn moved(&self, channel: &ChannelName, commit: Commit) -> Result<Moved, Trouble> {
-        let lock_hash = self.lock_hash(&commit.to_string())?;
+        let lock_hash = Some(self.lock_file(&commit.to_string())?);
         Ok(Moved { channel: channel.clone(), commit, lock_hash })
     }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use compartment_core::event::{PullRequest, Via};
-use compartment_core::{ChannelName, Commit, LockHash, PrId, Text};
+use compartment_core::{ChannelName, Commit, LockFile, LockHash, PrId, Text};
 use compartment_runtime::{ForgeError, Look};
 use futures::{StreamExt, TryStreamExt, stream};
 use serde::de::DeserializeOwned;
@@ -28,7 +28,7 @@ impl GitHubForge {
     pub(super) async fn seen(&self, channel: &ChannelName) -> Result<Look, ForgeError> {
         let branch = self.config.branch(channel);
         let commit = self.tip(branch).await?;
-        let lock_hash = self.lock_hash(&commit).await?;
+        let lock_hash = Some(self.lock_file(&commit).await?);
         let pull_requests = Some(self.open().await?);
         Ok(Look { commit, lock_hash, via: Via::Git, pull_requests })
     }
@@ -59,17 +59,16 @@ impl GitHubForge {
             404 => None,
             _ => return Err(answer.unexpected()),
         };
-        let hash = lock.as_deref().map(hash);
-        remember(&mut self.memory().locks, *commit, hash);
+        remember(&mut self.memory().locks, *commit, lock.as_deref().map(hash).into());
         Ok(lock)
     }
 
-    /// Its SHA-256. A commit is read once.
-    pub(super) async fn lock_hash(&self, commit: &Commit) -> Result<Option<LockHash>, ForgeError> {
+    /// Its SHA-256, where there is one. A commit is read once.
+    pub(super) async fn lock_file(&self, commit: &Commit) -> Result<LockFile, ForgeError> {
         let known = self.memory().locks.get(commit).copied();
         match known {
-            Some(hash) => Ok(hash),
-            None => Ok(self.lock(commit).await?.as_deref().map(hash)),
+            Some(file) => Ok(file),
+            None => Ok(self.lock(commit).await?.as_deref().map(hash).into()),
         }
     }
 

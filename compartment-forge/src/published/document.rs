@@ -54,7 +54,7 @@ impl Document {
             }
             Some(_) | None => Ok(Look {
                 commit: self.commit,
-                lock_hash: Some(self.lock_hash),
+                lock_hash: Some(self.lock_hash.into()),
                 via: Via::Published,
                 pull_requests: None,
             }),
@@ -78,7 +78,7 @@ mod tests {
         assert_eq!(document.branch, None);
         let look = document.look("main").unwrap();
         assert_eq!((look.commit.to_string(), look.via), (commit.clone(), Via::Published));
-        assert_eq!(look.lock_hash.unwrap().to_string(), hash);
+        assert_eq!(look.lock_hash, Some(LockHash::new(&hash).unwrap().into()));
         assert_eq!(look.pull_requests, None);
         let other = json(&format!(r#"{least},"branch":"edge""#)).unwrap();
         assert_eq!(other.look("main").unwrap_err().as_str(), "`branch` is edge, and the channel's is main");

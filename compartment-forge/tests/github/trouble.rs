@@ -315,7 +315,7 @@ async fn a_large_lock_is_read_whole() {
     let large = format!("{}{}", lock("2222"), " ".repeat(3 << 20));
     world.push(&[("flake.lock", Some(&large))]).await;
     let seen = look(&world.github()).await.unwrap();
-    assert_eq!(seen.lock_hash, Some(compartment_runtime::testing::forges::hash(&large)));
+    assert_eq!(seen.lock_hash, Some(compartment_runtime::testing::forges::hash(&large).into()));
 }
 
 #[tokio::test]

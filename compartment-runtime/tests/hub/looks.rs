@@ -228,8 +228,11 @@ async fn a_merge_elsewhere_is_a_merge_and_a_close_is_a_close() {
     watched.world.hub.look_soon();
     watched.world.pass(Span::from_secs(5)).await;
     assert_eq!(watched.world.matrix().fleet.pull_requests.len(), 3);
-    let moved =
-        |to: char| Moved { channel: ChannelName::main(), commit: commit(to), lock_hash: Some(lock(to)) };
+    let moved = |to: char| Moved {
+        channel: ChannelName::main(),
+        commit: commit(to),
+        lock_hash: Some(lock(to).into()),
+    };
     watched.forge.end(PrId::from(9), Ended::Merged { moved: moved('f'), by: None });
     watched.forge.end(PrId::from(7), Ended::Merged { moved: moved('c'), by: Some(Text::from("alice")) });
     watched.forge.end(PrId::from(8), Ended::Closed);
@@ -388,7 +391,7 @@ proptest! {
                     Happens::Open(pr, head) => forge.open(open(pr, head), (commit(head), lock(head))),
                     Happens::Merged(pr, to) => {
                         let moved =
-                            Moved { channel: ChannelName::main(), commit: commit(to), lock_hash: Some(lock(to)) };
+                            Moved { channel: ChannelName::main(), commit: commit(to), lock_hash: Some(lock(to).into()) };
                         forge.end(PrId::from(pr), Ended::Merged { moved, by: None });
                     }
                     Happens::Closed(pr) => forge.end(PrId::from(pr), Ended::Closed),

@@ -5,8 +5,8 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 use std::time::Duration;
 
-use compartment_core::HostId;
 use compartment_core::event::{Event, Heartbeat, Kind, Reading, Report, Said};
+use compartment_core::{HostId, LockFile};
 use compartment_local::git::Git;
 use compartment_local::observe::{Checkout, Managed, Places, machine};
 use compartment_local::run::Stop;
@@ -81,7 +81,7 @@ fn a_checkout_is_what_an_agent_says_it_is() {
         fs::remove_dir(top.join("flake.lock")).unwrap();
         git(top, &["rm", "--quiet", "--cached", "flake.lock"]);
         git(top, &["commit", "--quiet", "-m", "no lock"]);
-        assert_eq!(same(&host).heartbeat.lock_hash, Reading::Absent);
+        assert_eq!(same(&host).heartbeat.lock_hash, Reading::Told(LockFile::NoFile));
         git(top, &["checkout", "--quiet", "--orphan", "empty"]);
         assert_eq!(same(&host).heartbeat.commit, Reading::Unreadable, "no commit yet");
     });
