@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use compartment_core::event::{Event, GenerationNumber, Report};
+use compartment_core::event::{Event, GenerationNumber, LONGEST_TIMEOUT_S, Report};
 use compartment_core::{Commit, HostId, LockHash, StorePath, ndjson};
 
 use super::*;
@@ -320,5 +320,5 @@ fn a_start_says_how_long_it_may_take() {
         assert_eq!(to.is_some(), kind == Kind::Rollback);
     }
     let Said::Started { timeout_s, .. } = started(&plan(Kind::Pull, u64::MAX)) else { panic!() };
-    assert_eq!(timeout_s, Some(u32::MAX));
+    assert_eq!(timeout_s, Some(LONGEST_TIMEOUT_S));
 }
