@@ -201,7 +201,14 @@ fn a_checkout_is_read_part_by_part() {
     repo.run("host", &["commit", "--quiet", "-m", "no lock"]);
     assert_eq!(repo.heartbeat().lock_hash, Reading::Told(LockFile::NoFile), "a repository without a lock");
     repo.run("host", &["checkout", "--quiet", "--orphan", "empty"]);
-    assert_eq!(repo.heartbeat().commit, Reading::Unreadable, "no commit yet");
+    let told = repo.heartbeat();
+    assert_eq!(told.commit, Reading::Unreadable, "no commit yet");
+    assert_eq!(told.lock_hash, Reading::Unreadable, "so nobody can tell whether it belongs there");
+    repo.run("desk", &["rm", "--quiet", "flake.lock"]);
+    repo.run("desk", &["commit", "--quiet", "-m", "no lock"]);
+    repo.run("desk", &["push", "--quiet", "origin", "HEAD:main"]);
+    let line = ndjson::encode(None, &repo.desired(&Source::origin_main()).into());
+    assert!(line.contains(r#""lock_hash":null"#), "{line}");
 }
 
 #[test]

@@ -198,10 +198,13 @@ fn without_git_the_commit_is_read_by_hand() {
         let told = |host: &Host, at: &Path| {
             let Heartbeat { commit, dirty, lock_hash, .. } = host.look().heartbeat;
             assert_eq!(dirty, Reading::Absent, "nobody can tell");
-            assert!(matches!(lock_hash, Reading::Told(_)));
+            assert!(matches!(lock_hash, Reading::Told(LockFile::Hash(_))));
             assert_eq!(commit.told().map(|commit| commit.to_string()), Some(git(at, &["rev-parse", "HEAD"])));
         };
         told(&host, &top);
+        fs::rename(top.join("flake.lock"), top.join("away")).unwrap();
+        assert_eq!(host.look().heartbeat.lock_hash, Reading::Told(LockFile::NoFile), "it is not there");
+        fs::rename(top.join("away"), top.join("flake.lock")).unwrap();
         git(&top, &["branch", "other/main"]);
         git(&top, &["branch", "xmain"]);
         git(&top, &["pack-refs", "--all"]);
