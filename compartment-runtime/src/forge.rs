@@ -157,7 +157,8 @@ pub trait Forge: Send + Sync + 'static {
     /// [`ForgeError`] where it could not be read.
     async fn proposal(&self, pr: &PullRequest) -> Result<Proposal, ForgeError>;
 
-    /// What became of a pull request that a look no longer finds open.
+    /// What became of a pull request that a look no longer finds open. A merge is told by the commit that it made, also
+    /// where others have followed: the hub puts several in their order by [comparing](Self::compare) them with the tip.
     ///
     /// # Errors
     /// [`ForgeError`] where that could not be told.

@@ -35,6 +35,7 @@
 mod config;
 mod error;
 mod execute;
+mod gone;
 mod live;
 mod looks;
 mod memory;
