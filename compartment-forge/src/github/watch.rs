@@ -13,7 +13,7 @@ use sha2::{Digest, Sha256};
 use tokio::time::Instant;
 
 use super::GitHubForge;
-use super::answer::{self, File, Pull, Tip};
+use super::answer::{self, File, Made, Pull, Tip};
 use super::ask::Ask;
 use super::memory::{Kept, Looked, Page, remember};
 use super::socket::{Answer, unreachable};
@@ -51,12 +51,17 @@ impl GitHubForge {
         Ok(commit)
     }
 
-    /// The bytes of the lock, as this commit has it.
+    /// The bytes of the lock, as this commit has it; nothing where it has none.
     pub(super) async fn lock(&self, commit: &Commit) -> Result<Option<Vec<u8>>, ForgeError> {
         let answer = self.socket.send(&self.place.lock(commit), None).await?;
         let lock = match answer.status {
             200 => Some(answer.body),
-            404 => None,
+            // It says so, too, of a commit that it does not know yet, or does not show: that is no missing file.
+            404 if self.once::<Made>(&self.place.commit(commit)).await?.is_some() => None,
+            404 => {
+                let words = format!("GitHub has no commit {} in {}", commit.short(), self.config.name());
+                return Err(unreachable(&words));
+            }
             _ => return Err(answer.unexpected()),
         };
         remember(&mut self.memory().locks, *commit, lock.as_deref().map(hash).into());
