@@ -18,7 +18,7 @@ pub(super) struct Known {
     /// Whether anything was fetched yet.
     pub(super) fetched: bool,
     /// The lock of the commit that was last looked at.
-    lock: BTreeMap<Commit, LockFile>,
+    lock: BTreeMap<Commit, Option<LockFile>>,
     /// By tip and head.
     pairs: BTreeMap<(Commit, Commit), Pair>,
     proposals: BTreeMap<(Commit, Commit), Proposal>,
@@ -69,7 +69,7 @@ impl Call<'_> {
         let pull_requests = self.open_updates(known);
         self.forget_what_was_tried();
         let pull_requests = Some(pull_requests?);
-        Ok(Look { commit, lock_hash: Some(lock_file), via: Via::Git, pull_requests })
+        Ok(Look { commit, lock_hash: lock_file, via: Via::Git, pull_requests })
     }
 
     /// The open pull requests that count.

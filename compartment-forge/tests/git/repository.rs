@@ -47,6 +47,19 @@ async fn a_push_back_to_an_older_commit_is_seen() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_link_in_the_place_of_the_lock_is_not_taken_for_no_lock() {
+    let repository = Repository::new();
+    let lock = repository.folder.path().join("work/flake.lock");
+    repository.stand_at("refs/heads/main");
+    std::fs::remove_file(&lock).unwrap();
+    std::os::unix::fs::symlink("elsewhere", &lock).unwrap();
+    let linked = repository.commit("A link", &[]);
+    repository.push_head("refs/heads/main");
+    let seen = look(&repository.open_forge()).await.unwrap();
+    assert_eq!((seen.commit, seen.lock_hash), (linked, None), "nobody can say which lock that is");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_empty_repository_has_no_branch_yet() {
     let repository = Repository::empty("sha1");
     let forge = repository.open_forge();

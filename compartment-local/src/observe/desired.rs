@@ -26,7 +26,11 @@ impl Source {
 
     /// The branch's tip and its lock, together from one commit. Objects are fetched only when the tip is
     /// new, into a ref of our own (`refs/compartment/…`): no branch, tag or `FETCH_HEAD` moves.
-    pub(super) fn look(&self, git: &Git, checkout: &Checkout) -> Result<(Commit, LockFile), GitError> {
+    pub(super) fn look(
+        &self,
+        git: &Git,
+        checkout: &Checkout,
+    ) -> Result<(Commit, Option<LockFile>), GitError> {
         let mut tip = self.tip(git, checkout)?;
         if let Ok(lock_file) = lock_at(git, checkout, tip) {
             return Ok((tip, lock_file));
@@ -78,14 +82,17 @@ fn commit_of(hex: &str, command: &str) -> Result<Commit, GitError> {
     Commit::new(hex).map_err(|_| GitError::Answer { command: command.into(), answer: Text::new(hex) })
 }
 
-/// The lock file of a commit. One that is no regular file is none.
-fn lock_at(git: &Git, checkout: &Checkout, commit: Commit) -> Result<LockFile, GitError> {
+/// The lock file of a commit; nothing where there is something else of that name: a link, say, may lead anywhere.
+fn lock_at(git: &Git, checkout: &Checkout, commit: Commit) -> Result<Option<LockFile>, GitError> {
     let tree = format!("{commit}^{{tree}}");
     let listed = git.line(checkout.top(), &["ls-tree", &tree, "flake.lock"])?;
     match blob_in(&listed) {
         // `cat-file` gives the bytes; `show` may convert them.
-        Some(blob) => Ok(LockFile::Hash(lock_hash_of(&git.ok(checkout.top(), &["cat-file", "blob", blob])?))),
-        None => Ok(LockFile::NoFile),
+        Some(blob) => {
+            let bytes = git.ok(checkout.top(), &["cat-file", "blob", blob])?;
+            Ok(Some(LockFile::Hash(lock_hash_of(&bytes))))
+        }
+        None => Ok(listed.is_empty().then_some(LockFile::NoFile)),
     }
 }
 

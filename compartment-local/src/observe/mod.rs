@@ -100,7 +100,7 @@ pub fn desired(
         Ok((commit, lock_file)) => Ok(Observation::DesiredObserved {
             channel,
             commit,
-            lock_hash: Some(lock_file),
+            lock_hash: lock_file,
             via: compartment_core::event::Via::Git,
             look_started,
         }),

@@ -209,6 +209,12 @@ fn a_checkout_is_read_part_by_part() {
     repo.run("desk", &["push", "--quiet", "origin", "HEAD:main"]);
     let line = ndjson::encode(None, &repo.desired(&Source::origin_main()).into());
     assert!(line.contains(r#""lock_hash":null"#), "{line}");
+    symlink("elsewhere", repo.dir("desk/flake.lock")).unwrap();
+    repo.run("desk", &["add", "flake.lock"]);
+    repo.run("desk", &["commit", "--quiet", "-m", "a link"]);
+    repo.run("desk", &["push", "--quiet", "origin", "HEAD:main"]);
+    let line = ndjson::encode(None, &repo.desired(&Source::origin_main()).into());
+    assert!(!line.contains("lock_hash"), "nobody can say which lock that is: {line}");
 }
 
 #[test]
