@@ -69,10 +69,14 @@ impl Made {
     /// The mark of a part once this word is the newest one believed.
     pub(crate) const fn mark(self, now: Clock) -> Mark {
         if self.after > now {
-            Mark::at(now)
-        } else {
-            Mark { low: self.after.saturating_sub(1), high: now, moved: false }
+            return Mark::at(now);
         }
+        // Made before the first word that is surely after the operation's end.
+        let high = match self.over {
+            Some(over) if over < now => over,
+            Some(_) | None => now,
+        };
+        Mark { low: self.after.saturating_sub(1), high, moved: false }
     }
 }
 

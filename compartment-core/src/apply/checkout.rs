@@ -3,6 +3,7 @@
 use alloc::sync::Arc;
 
 use super::report::Taking;
+use crate::channel::DesiredLock;
 use crate::checkout::{Checkout, CheckoutLock, Dirt, Doubt, Sighting};
 use crate::commit::{Commit, LockFile};
 use crate::event::{Heartbeat, Kind, Reading};
@@ -52,7 +53,7 @@ impl Taking<'_> {
         // A lock without a word on dirt may be that of a changed tree, and one that nothing ties to a commit is.
         if lock != Part::Silent && dirt == Part::Silent {
             self.window_dirty();
-            if matches!(now.lock, CheckoutLock::Told { with_commit: false, .. }) {
+            if !now.lock.is_of_commit() && !self.is_desired(&now) {
                 now.believe_dirt(Belief::Unknown);
             }
         }
@@ -256,6 +257,15 @@ impl Taking<'_> {
             Some(_) | None => now,
         };
         made.place((told || newest != Mark::default()).then_some(newest))
+    }
+
+    /// Whether commit and lock are both those of the desired state, so that they do not contradict each other.
+    fn is_desired(&self, checkout: &Checkout) -> bool {
+        self.channel.desired().is_some_and(|desired| {
+            let lock = checkout.lock.of_commit();
+            checkout.known_commit().is_some_and(|commit| commit.same(&desired.commit))
+                && matches!(lock, crate::checkout::Lock::Told(file) if DesiredLock::from(file) == desired.lock)
+        })
     }
 
     fn window_dirty(&mut self) {

@@ -42,7 +42,7 @@ impl Taking<'_> {
         let said =
             Said { system: system.cloned().unwrap_or_default(), commit, dirty, lock, trace: &ending.trace };
         let (at, built) = match kind {
-            Deployer::Switch => ((said.system.path.clone(), said.system.number), None),
+            Deployer::Switch => (self.switched_to(&said), None),
             Deployer::Rollback => self.rolled_to(&said),
         };
         let counts = self.counts(kind, &said, at.0.as_ref());
@@ -90,7 +90,8 @@ impl Taking<'_> {
         let changed = if another { Changed::Yes } else { Changed::from(activated) };
         if let Some(trace) = self.ended_trace(ending) {
             // What it left is what it says, else the first path named since it was over (K6).
-            trace.left = system.path.clone().or(trace.left.take());
+            let unchanged = trace.from.clone().filter(|_| changed == Changed::No);
+            trace.left = system.path.clone().or(trace.left.take()).or(unchanged);
         }
         if changed != Changed::No {
             let past = self.host.past_mut();
@@ -143,6 +144,17 @@ impl Taking<'_> {
         made.place(told.then_some(newest))
     }
 
+    /// Where a switch says to have gone. A success that names no system belongs to the first path named since its start
+    /// that differs from the one at the start (K4).
+    fn switched_to(&self, said: &Said<'_>) -> At {
+        let seen = || {
+            let other = said.trace.first_other.clone()?;
+            let runs = self.host.deployment.as_ref().is_some_and(|now| now.generation.path.as_ref() == Some(&other));
+            (runs && said.trace.knows_from() && !said.trace.more_paths).then_some(other)
+        };
+        (said.system.path.clone().or_else(seen), said.system.number)
+    }
+
     /// The generation that a rollback went to: what it says runs; else what it was sent to. A rollback's own `commit` makes no path known (K4).
     fn rolled_to(&self, said: &Said<'_>) -> (At, Option<Built>) {
         let named = Target { number: said.system.number, path: said.system.path.clone() };
@@ -189,6 +201,10 @@ impl Taking<'_> {
         let trace = said.trace;
         if self.ran_at(path).is_none() {
             return trace.start_seen() || !self.host.past().dropped || said.system.commit.is_some();
+        }
+        if said.system.path.is_none() {
+            // Only the host's word says that it is this path: where that ran before, its entry speaks.
+            return trace.other_is_new;
         }
         kind == Deployer::Switch && trace.start_seen() && trace.saw_only(path)
     }
@@ -280,6 +296,11 @@ impl Taking<'_> {
             self.moves_on(revision, named, number);
         } else {
             let how = if kind == Deployer::Rollback { How::Rollback } else { How::Switch };
+            if path.is_none()
+                && let Some(trace) = self.ended_trace(ending)
+            {
+                trace.awaits_path = trace.knows_from() && trace.first_other.is_none();
+            }
             self.run(revision, named, (path, number), how);
         }
         if contradicts {

@@ -175,6 +175,7 @@ impl Taking<'_> {
         let (op, after) =
             self.ordered_test(kind).map_or((None, self.begun_after(kind)), |(op, asked)| (Some(op), asked));
         let ordered = op.is_some();
+        _ = self.host.past_mut().operations.delivered(kind, op.as_ref());
         let trace = Trace { known_by: KnownBy::Notice, heard: clock, after, ordered, ..self.scene() };
         let operation = Operation { op, ..self.operation(kind, trace) };
         self.host.past_mut().operations.begin(operation);
@@ -204,7 +205,14 @@ impl Taking<'_> {
             return false;
         }
         let asked = self.host.past_mut().operations.delivered(kind, op);
-        self.end_open(Outcome::Overtaken);
+        let open = self.host.operations().open();
+        let noticed = open.is_some_and(|open| open.kind == kind && op.is_some() && open.op.as_ref() == op);
+        if noticed {
+            // It was noticed before, under the id of the ordered test that `running` spoke of.
+            _ = self.host.past_mut().operations.take_open();
+        } else {
+            self.end_open(Outcome::Overtaken);
+        }
         self.note_runs(Some(kind));
         let clock = self.tick();
         // What is pushed to a host is built elsewhere: no checkout that it may have had is what was deployed.
@@ -212,7 +220,7 @@ impl Taking<'_> {
         let copy = self.checkout_copy().filter(|_| own);
         // A target counts for what is told under the id that was sent there (K7).
         let to = to.cloned().or_else(|| asked.as_ref().and_then(|asked| asked.target())).map(Box::new);
-        let ordered = asked.is_some() || self.due_test(kind).is_some();
+        let ordered = asked.is_some() || noticed || self.due_test(kind).is_some();
         let trace =
             Trace { known_by: KnownBy::Start, heard: clock, after: clock, copy, to, ordered, ..self.scene() };
         let mut operation = self.operation(kind, trace);

@@ -113,8 +113,23 @@ impl Taking<'_> {
         match self.earlier_at(path) {
             Some(earlier) => !same(earlier.commit()),
             // A path that is no longer in the history may be an old one, unless its number is above all before.
-            None => false,
+            None => self.awaits_path() && !self.never_ran(path, system.number),
         }
+    }
+
+    /// Whether a path is known to be new: it is not in the history, which is whole, or its number is above all before
+    /// (K4).
+    fn never_ran(&self, path: &StorePath, number: Option<GenerationNumber>) -> bool {
+        let running = self.host.deployment.iter().map(|running| &running.generation);
+        let mut ran = running.chain(self.host.earlier());
+        let above = |number| ran.all(|ran| ran.number.is_some_and(|earlier| earlier < number));
+        self.ran_at(path).is_none() && (!self.host.past().dropped || number.is_some_and(above))
+    }
+
+    /// Whether the last attempt succeeded and named no system, and no path was named since.
+    fn awaits_path(&self) -> bool {
+        let last = self.host.operations().last_ended(Class::Attempt);
+        last.and_then(|last| last.trace()).is_some_and(|trace| trace.awaits_path)
     }
 
     /// A path is named after a success that named none, and nothing ties it to that one: what was built is not known,
@@ -128,10 +143,16 @@ impl Taking<'_> {
                 && system.commit.is_some()
                 && running.generation.revision.commit.is_none();
         }
+        if system.path.is_none() || running.generation.path.is_some() {
+            return false;
+        }
+        let attempted = self.host.operations().open_attempt().is_some();
+        let doubtful = running.doubt.is_some() || attempted;
+        let numbered = system.number.is_some() && system.number == running.generation.number;
+        let named = running.generation.revision.commit.is_some();
+        let tied = numbered || (named && self.awaits_path());
         let named_paths = || self.host.earlier().iter().any(|earlier| earlier.path.is_some());
-        let attempted = || self.host.operations().open_attempt().is_some();
-        let unclear = running.generation.revision.commit.is_none() || running.doubt.is_some();
-        system.path.is_some() && (!idle || unclear || attempted() || named_paths())
+        doubtful || !(tied || (named && idle && !named_paths()))
     }
 
     /// What a system was built from that a heartbeat names: its own word, else the history's entry for its path. A
@@ -178,10 +199,11 @@ impl Taking<'_> {
     /// A path was named: attempts remember what was seen while they ran, and what they left.
     fn note_path(&mut self, system: &RunningSystem) -> bool {
         let Some(path) = &system.path else { return false };
+        let is_new = self.never_ran(path, system.number);
         let Some(past) = &mut self.host.past else { return false };
         let mut news = false;
         if let Some(open) = past.operations.open_mut().filter(|open| open.kind.deploys()) {
-            news |= open.trace.note_path(path);
+            news |= open.trace.note_path(path, is_new);
         }
         let ended = past.operations.last_ended_mut(Class::Attempt).filter(|ended| !ended.settled);
         if let Some(ended) = ended
@@ -193,7 +215,7 @@ impl Taking<'_> {
                 trace.left = Some(path.clone());
                 news = true;
             }
-            news |= trace.note_path(path);
+            news |= trace.note_path(path, is_new);
         }
         news
     }
@@ -226,8 +248,16 @@ impl Taking<'_> {
                     Some(_) => attempt.settled = true,
                 }
             }
-            Outcome::Ok
-            | Outcome::Passed { .. }
+            Outcome::Ok => {
+                // Whatever is named first is what it awaited, or nothing is.
+                let trace = attempt.trace_mut().filter(|trace| trace.awaits_path && system.path.is_some());
+                if let Some(trace) = trace {
+                    trace.awaits_path = false;
+                    return true;
+                }
+                return news;
+            }
+            Outcome::Passed { .. }
             | Outcome::TestsFailed { .. }
             | Outcome::Expired { .. }
             | Outcome::Lost

@@ -40,6 +40,8 @@ pub(crate) struct Trace {
     pub(crate) from: Option<StorePath>,
     /// Of an attempt: the first other path that was named since it was first heard of.
     pub(crate) first_other: Option<StorePath>,
+    /// Of an attempt: whether that other path had never run before, as far as is known.
+    pub(crate) other_is_new: bool,
     /// Of an attempt: whether further paths were named between that one and its end.
     pub(crate) more_paths: bool,
     /// Whether it was asked for, or is due.
@@ -51,6 +53,9 @@ pub(crate) struct Trace {
     pub(crate) to: Option<Box<Target>>,
     /// Of an attempt that failed or has no known end: the path that it left running (K6).
     pub(crate) left: Option<StorePath>,
+    /// Of an attempt that succeeded and named no system: the first path named from now on is its own, if it is another
+    /// than the one at its start (K4).
+    pub(crate) awaits_path: bool,
     /// What was known when it ended without a result: its own late result is held against that.
     pub(crate) lost: Option<Box<Lost>>,
 }
@@ -84,14 +89,21 @@ impl Trace {
         matches!(self.known_by, KnownBy::Start)
     }
 
-    /// A path was named while it runs, or before its end is known. True where that is news.
-    pub(crate) fn note_path(&mut self, path: &StorePath) -> bool {
+    /// Whether its start was seen, and which path ran then.
+    pub(crate) const fn knows_from(&self) -> bool {
+        self.start_seen() && self.from.is_some()
+    }
+
+    /// A path was named while it runs, or before its end is known; `is_new` where it never ran before. True where that
+    /// is news.
+    pub(crate) fn note_path(&mut self, path: &StorePath, is_new: bool) -> bool {
         if self.from.as_ref() == Some(path) {
             return false;
         }
         match &self.first_other {
             None => {
                 self.first_other = Some(path.clone());
+                self.other_is_new = is_new;
                 true
             }
             Some(first) if first == path => false,
