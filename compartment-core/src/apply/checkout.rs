@@ -99,7 +99,10 @@ impl Taking<'_> {
         let (clock, marks, tests) = (past.clock, past.marks, past.doubt);
         let Some(pull) = past.operations.open_mut() else { return };
         let mark = Mark::moved(clock, pull.trace.after);
-        let lost = pull.trace.lost.get_or_insert_with(|| Lost { marks, mark, tests, doubt: None }.into());
+        let lost = pull
+            .trace
+            .lost
+            .get_or_insert_with(|| Lost { marks, mark, tests: (tests, tests), doubt: None }.into());
         let mark = lost.mark;
         let of = &mut past.marks;
         for (moved, of) in [(commit, &mut of.commit), (dirt, &mut of.dirt), (lock, &mut of.lock)] {

@@ -90,7 +90,7 @@ impl Taking<'_> {
         let changed = if another { Changed::Yes } else { Changed::from(activated) };
         if let Some(trace) = self.ended_trace(ending) {
             // What it left is what it says, else the first path named since it was over (K6).
-            let unchanged = trace.from.clone().filter(|_| changed == Changed::No);
+            let unchanged = trace.from.clone().filter(|_| changed == Changed::No && trace.start_seen());
             trace.left = system.path.clone().or(trace.left.take()).or(unchanged);
         }
         if changed != Changed::No {
@@ -99,7 +99,7 @@ impl Taking<'_> {
         } else if let (true, Some(lost)) = (ending.newest, ending.trace.lost()) {
             // That it ended without a result cast the doubt, and now it says that it changed nothing.
             let past = self.host.past_mut();
-            past.doubt = if Some(past.doubt) == ending.trace.over { lost.tests } else { past.doubt };
+            past.doubt = if past.doubt == lost.tests.1 { lost.tests.0 } else { past.doubt };
             if past.marks.system == lost.mark {
                 past.marks.system = lost.marks.system;
                 if let Some(running) = &mut self.host.deployment {
@@ -149,7 +149,8 @@ impl Taking<'_> {
     fn switched_to(&self, said: &Said<'_>) -> At {
         let seen = || {
             let other = said.trace.first_other.clone()?;
-            let runs = self.host.deployment.as_ref().is_some_and(|now| now.generation.path.as_ref() == Some(&other));
+            let runs =
+                self.host.deployment.as_ref().is_some_and(|now| now.generation.path.as_ref() == Some(&other));
             (runs && said.trace.knows_from() && !said.trace.more_paths).then_some(other)
         };
         (said.system.path.clone().or_else(seen), said.system.number)
@@ -162,7 +163,9 @@ impl Taking<'_> {
         let sent = || {
             let to = said.trace.to.as_deref()?;
             let path = self.ran(to)?.path.as_ref();
-            path.is_none_or(|path| said.trace.saw_only(path)).then(|| to.clone())
+            let running = self.host.deployment.as_ref().and_then(|running| running.generation.path.as_ref());
+            let seen = said.trace.first_other.is_none() || running == path;
+            (seen && path.is_none_or(|path| said.trace.saw_only(path))).then(|| to.clone())
         };
         let target = if named == Target::default() { sent() } else { Some(named) };
         let entry = target.as_ref().and_then(|target| self.ran(target));

@@ -280,10 +280,26 @@ impl Taking<'_> {
         let Some(ending) = self.ended_by_word(kind, Outcome::Stopped { by, activated }, true, true) else {
             return false;
         };
-        match Class::of(kind) {
-            Class::Pull => _ = self.pull_failed(&ending),
-            Class::Attempt => _ = self.deploy_failed(&ending, activated, None),
-            Class::Test => {}
+        let past = self.host.past();
+        let (marks, tests) = (past.marks, past.doubt);
+        let doubt = self.host.deployment.as_ref().and_then(|deployment| deployment.doubt);
+        let mark = match Class::of(kind) {
+            Class::Pull => {
+                self.pull_failed(&ending);
+                self.host.past().marks.commit
+            }
+            Class::Attempt => {
+                self.deploy_failed(&ending, activated, None);
+                self.host.past().marks.system
+            }
+            Class::Test => return true,
+        };
+        let since = self.host.past().doubt;
+        // A stop is no word against the operation's own result, which still counts.
+        if ending.trace.lost().is_none()
+            && let Some(trace) = self.host.past_mut().operations.ended_trace_mut(ending.index)
+        {
+            trace.lost = Some(Box::new(Lost { marks, mark, tests: (tests, since), doubt }));
         }
         true
     }
@@ -397,7 +413,7 @@ impl Taking<'_> {
                 *now = if *now == before.mark { *then } else { *now };
             }
         }
-        let lost = Lost { marks, mark: Mark::moved(clock, made.after), tests: past.doubt, doubt };
+        let lost = Lost { marks, mark: Mark::moved(clock, made.after), tests: (past.doubt, clock), doubt };
         open.trace.lost = Some(Box::new(lost));
         _ = self.remember(Ended::new(*open, at, outcome), false);
         match class {
@@ -474,9 +490,10 @@ impl Taking<'_> {
     /// What stands now, for an operation first heard of now.
     fn scene(&self) -> Trace {
         let deployment = self.host.deployment.as_ref();
+        let known = deployment.filter(|deployment| deployment.doubt.is_none());
         Trace {
             deployment: deployment.map(|deployment| deployment.count()),
-            from: deployment.and_then(|deployment| deployment.generation.path.clone()),
+            from: known.and_then(|known| known.generation.path.clone()),
             ..Trace::ended(0, 0)
         }
     }

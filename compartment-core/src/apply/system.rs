@@ -150,7 +150,7 @@ impl Taking<'_> {
         let doubtful = running.doubt.is_some() || attempted;
         let numbered = system.number.is_some() && system.number == running.generation.number;
         let named = running.generation.revision.commit.is_some();
-        let tied = numbered || (named && self.awaits_path());
+        let tied = numbered || (named && idle && self.awaits_path());
         let named_paths = || self.host.earlier().iter().any(|earlier| earlier.path.is_some());
         doubtful || !(tied || (named && idle && !named_paths()))
     }

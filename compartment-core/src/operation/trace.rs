@@ -67,8 +67,8 @@ pub(crate) struct Lost {
     pub(crate) marks: Marks,
     /// The mark that its loss left on what it may have changed.
     pub(crate) mark: Mark,
-    /// What cast doubt on tests until then.
-    pub(crate) tests: Clock,
+    /// What cast doubt on tests until then, and what has done so since.
+    pub(crate) tests: (Clock, Clock),
     /// Why something else may have run already.
     pub(crate) doubt: Option<Doubt>,
 }

@@ -53,7 +53,7 @@ fn roll_back_after_failed_tests_with_the_target() {
 fn pull_then_switch_then_test_then_nothing() {
     let behind = green().when(log![desired('b')]);
     assert_eq!(action(&behind), Action::Pull);
-    let pulled = behind.when(log![pull_started("gpc0"), pull_ok("gpc0", 'b').lock('b')]);
+    let pulled = behind.when(log![pull_started("gpc0"), pull_ok("gpc0", 'b').lock('b').dirty(false)]);
     assert_eq!(action(&pulled), Action::Switch);
     assert_eq!(action(&updated()), Action::Test);
     let tested = updated().when(log![test_started("gpc0"), test_pass("gpc0", 3)]);
@@ -81,7 +81,7 @@ fn fix_what_was_rolled_back_from_until_something_else_is_desired() {
     assert_eq!(action(&tested), Action::Fix);
     let moved = tested.clone().when(log![desired('c')]);
     assert_eq!(action(&moved), Action::Pull);
-    let pulled = moved.when(log![pull_started("gpc0"), pull_ok("gpc0", 'c').lock('c')]);
+    let pulled = moved.when(log![pull_started("gpc0"), pull_ok("gpc0", 'c').lock('c').dirty(false)]);
     assert_eq!(action(&pulled), Action::Switch);
     // Nor does a revert that brings it back later.
     assert_eq!(action(&pulled.when(log![desired('b')])), Action::Fix);
@@ -105,7 +105,8 @@ fn fix_what_was_rolled_back_from_though_its_tests_had_passed() {
 
 #[test]
 fn fix_a_commit_whose_switch_failed_though_the_host_was_rolled_back_since() {
-    let pulled = green().when(log![desired('b'), pull_started("gpc0"), pull_ok("gpc0", 'b').lock('b')]);
+    let pulled =
+        green().when(log![desired('b'), pull_started("gpc0"), pull_ok("gpc0", 'b').lock('b').dirty(false)]);
     let failed = pulled.when(log![
         switch_started("gpc0"),
         switch_fail("gpc0").activated(true).runs("b", 2),
@@ -123,7 +124,8 @@ fn fix_a_commit_whose_switch_failed_though_the_host_was_rolled_back_since() {
 
 #[test]
 fn a_switch_that_was_stopped_or_a_rollback_that_failed_is_no_failure_of_the_commit() {
-    let pulled = green().when(log![desired('b'), pull_started("gpc0"), pull_ok("gpc0", 'b').lock('b')]);
+    let pulled =
+        green().when(log![desired('b'), pull_started("gpc0"), pull_ok("gpc0", 'b').lock('b').dirty(false)]);
     let ends = [
         log![switch_started("gpc0"), op_stopped("gpc0", Kind::Switch).activated(false)],
         log![rollback_started("gpc0"), rollback_fail("gpc0").activated(false)],

@@ -41,14 +41,23 @@ fn the_counter_grows_with_every_switch_and_rollback() {
 
 #[test]
 fn with_the_path_that_ran_before_only_commit_dirt_and_lock_move_on() {
-    let scenario = green().when(log![
+    // A system that does not say its commit, so that two commits may build to it.
+    let scenario = Scenario::given(log![
+        desired('a'),
+        heartbeat("gpc0").at('a').lock('a').dirty(false).runs("a", 1).idle(),
+        switch_started("gpc0"),
+        switch_ok("gpc0").runs("a", 1),
+        test_started("gpc0"),
+        test_pass("gpc0", 3),
+    ]);
+    let scenario = scenario.then("gpc0", "A1 G6 L5 S10 T8").when(log![
         desired('b'),
         pull_ok("gpc0", 'b').lock('b').dirty(false),
         switch_started("gpc0"),
         switch_ok("gpc0").runs("a", 1),
     ]);
     // The same system, so its tests still speak of it.
-    let scenario = scenario.then("gpc0", "A3 G6 L5 S10 T8");
+    let scenario = scenario.then("gpc0", "A1 G6 L5 S10 T8");
     assert_eq!((count(&scenario), generation(&scenario).commit()), (1, Some(&commit('b'))));
     assert_eq!(scenario.row("gpc0").history.len(), 1);
 }
@@ -189,13 +198,16 @@ fn dirt_and_lock_of_the_start_count_only_where_the_commit_is_the_same() {
 }
 
 #[test]
-fn evidence_settles_a_failed_attempt_when_the_path_is_another_and_the_commit_is_told() {
+fn evidence_settles_a_failed_attempt_when_the_path_is_another_than_it_left() {
     let failed = || updated().when(log![switch_started("gpc0"), switch_fail("gpc0")]);
-    let _ =
-        failed().when(log![heartbeat("gpc0").runs("b", 2).built_from('b')]).then("gpc0", "A3 G6 L5 S2 T4");
-    let _ = failed().when(log![heartbeat("gpc0").runs("c", 3)]).then("gpc0", "A3 G6 L5 S2 T4");
-    let _ =
-        failed().when(log![heartbeat("gpc0").runs("c", 3).built_from('b')]).then("gpc0", "A3 G6 L5 S10 T4");
-    let _ =
-        failed().when(log![heartbeat("gpc0").runs("c", 3).built_from('c')]).then("gpc0", "A3 G6 L5 S9 T4");
+    // What the failure left is the first path named after it.
+    let left = || failed().when(log![heartbeat("gpc0").runs("c", 3).built_from('b')]);
+    let _ = left().then("gpc0", "A3 G6 L5 S2 T4");
+    let again = left().when(log![heartbeat("gpc0").runs("c", 3).built_from('b')]);
+    let _ = again.then("gpc0", "A3 G6 L5 S2 T4");
+    let _ = left().when(log![heartbeat("gpc0").runs("b", 2)]).then("gpc0", "A3 G6 L5 S10 T4");
+    let _ = left().when(log![heartbeat("gpc0").runs("d", 4)]).then("gpc0", "A3 G6 L5 S7 T4");
+    // One that says what it left is answered by the first word that names another.
+    let said = updated().when(log![switch_started("gpc0"), switch_fail("gpc0").activated(true).runs("c", 3)]);
+    let _ = said.when(log![heartbeat("gpc0").runs("b", 2)]).then("gpc0", "A3 G6 L5 S10 T4");
 }

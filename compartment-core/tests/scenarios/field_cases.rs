@@ -50,13 +50,14 @@ fn f04_a_publisher_without_the_lock_hash_of_the_same_commit_loses_nothing() {
 
 #[test]
 fn f05_a_pull_is_judged_by_the_commit_that_it_reports() {
-    let scenario = green().when(log![desired('b'), pull_started("gpc0"), pull_ok("gpc0", 'b').lock('b')]);
+    let scenario =
+        green().when(log![desired('b'), pull_started("gpc0"), pull_ok("gpc0", 'b').lock('b').dirty(false)]);
     let _ = scenario.then("gpc0", "A3 G6 L5 S9 T8");
 }
 
 #[test]
 fn f06_a_pull_that_exits_well_and_moved_nothing_is_yellow() {
-    let scenario = green().when(log![desired('b'), pull_started("gpc0"), pull_ok("gpc0", 'a')]);
+    let scenario = green().when(log![desired('b'), pull_started("gpc0"), pull_ok("gpc0", 'a').dirty(false)]);
     let _ = scenario.then("gpc0", "A3 G8 L8 S6 T8");
 }
 
@@ -76,7 +77,7 @@ fn f08_an_agent_killed_inside_its_own_switch_is_blue_until_the_deadline() {
     let switching = green().when(log![
         desired('b'),
         pull_started("gpc0"),
-        pull_ok("gpc0", 'b').lock('b'),
+        pull_ok("gpc0", 'b').lock('b').dirty(false),
         switch_started("gpc0"),
     ]);
     let _ = switching
@@ -94,7 +95,7 @@ fn f08_an_agent_killed_inside_its_own_switch_is_yellow_once_it_says_that_nothing
     let _ = green()
         .when(log![switch_started("gpc0"), heartbeat("gpc0").idle()])
         .then("gpc0", "A3 G6 L5 S3 T4")
-        .when(log![switch_ok("gpc0").runs("a2", 2)])
+        .when(log![heartbeat("gpc0").runs("a2", 2).built_from('a')])
         .then("gpc0", "A3 G6 L5 S10 T4");
 }
 
@@ -169,14 +170,14 @@ fn f14_a_switch_does_not_go_out_before_the_pull_has_ended() {
     assert!(matches!(scenario.asked("switch", switch()), Err(Refusal::NotCurrent(_) | Refusal::Busy { .. })));
     scenario = scenario.when(log![pull_started("gpc0").op("pull")]);
     assert!(scenario.asked("switch-2", switch()).is_err());
-    scenario = scenario.when(log![pull_ok("gpc0", 'b').lock('b').op("pull")]);
+    scenario = scenario.when(log![pull_ok("gpc0", 'b').lock('b').dirty(false).op("pull")]);
     scenario.asked("switch-3", switch()).unwrap();
 }
 
 #[test]
 fn f15_pulled_and_not_switched_is_yellow() {
     let _ = green()
-        .when(log![desired('b'), pull_started("gpc0"), pull_ok("gpc0", 'b').lock('b')])
+        .when(log![desired('b'), pull_started("gpc0"), pull_ok("gpc0", 'b').lock('b').dirty(false)])
         .then("gpc0", "A3 G6 L5 S9 T8");
 }
 
@@ -324,7 +325,7 @@ fn f26_a_failed_deployment_is_not_recorded_as_done() {
     let scenario = green().when(log![
         desired('b'),
         pull_started("gpc0"),
-        pull_ok("gpc0", 'b').lock('b'),
+        pull_ok("gpc0", 'b').lock('b').dirty(false),
         switch_started("gpc0"),
         switch_fail("gpc0").activated(false).runs("a", 1),
     ]);
@@ -340,7 +341,7 @@ fn f26_a_switch_that_exits_well_and_did_nothing_is_found_out_by_the_running_syst
     let scenario = green().when(log![
         desired('b'),
         pull_started("gpc0"),
-        pull_ok("gpc0", 'b').lock('b'),
+        pull_ok("gpc0", 'b').lock('b').dirty(false),
         switch_started("gpc0"),
         switch_ok("gpc0").commit('b'),
         heartbeat("gpc0").runs("a", 1),

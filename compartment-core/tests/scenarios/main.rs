@@ -15,6 +15,7 @@ mod deployments;
 mod drift;
 mod field_cases;
 mod history;
+mod knowledge;
 mod live;
 mod operations;
 mod outstanding;

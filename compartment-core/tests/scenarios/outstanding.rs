@@ -76,7 +76,7 @@ fn automatic_tests_are_due_until_the_host_is_configured_otherwise() {
 fn automatic_tests_wait_for_what_runs() {
     let busy = updated().when(log![pull_started("gpc0")]);
     assert_eq!(due(&busy), None);
-    assert!(due(&busy.when(log![pull_ok("gpc0", 'b')])).is_some());
+    assert!(due(&busy.when(log![pull_ok("gpc0", 'b').dirty(false)])).is_some());
 }
 
 #[test]
@@ -93,7 +93,7 @@ fn a_request_comes_out_until_it_starts() {
 fn a_result_without_a_start_answers_a_request_too() {
     let mut scenario = green();
     scenario.asked("p", Ask::Pull { host: host("gpc0") }).unwrap();
-    assert_eq!(scenario.when(log![pull_ok("gpc0", 'a').op("p")]).work(), []);
+    assert_eq!(scenario.when(log![pull_ok("gpc0", 'a').dirty(false).op("p")]).work(), []);
 }
 
 #[test]

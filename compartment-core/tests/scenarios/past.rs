@@ -108,7 +108,7 @@ fn the_audit_trail_is_the_log_without_what_merely_looked() {
     scenario.asked("pull-2", Ask::Pull { host: host("gpc0") }).unwrap_err();
     let scenario = scenario.when(log![
         pull_started("gpc0").op("pull-1"),
-        pull_ok("gpc0", 'a').op("pull-1"),
+        pull_ok("gpc0", 'a').dirty(false).op("pull-1"),
         opened(7, 'b'),
         merged(7, 'c', None),
         switch_started("gpc0").op("switch-1"),

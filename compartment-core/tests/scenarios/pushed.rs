@@ -113,9 +113,12 @@ fn what_was_deployed_with_changes_proves_nothing() {
     let of = |say: Say| new().when(log![switch_started("gpc0"), say]);
     let dirty = of(success('a', 1).dirty(true)).then("gpc0", "A1 G5 L8 S9 T3");
     assert_eq!(codes(&dirty), ["dirty", "differs", "deployed-dirty"]);
-    // A tool that does not say whether it was clean.
-    let unknown = of(switch_ok("gpc0").commit('a').lock('a').runs("a", 1)).then("gpc0", "A1 G5 L8 S9 T3");
-    assert_eq!(codes(&unknown), ["dirt-unknown", "differs", "dirt-unknown"]);
+    // A tool that never speaks of dirt is taken to be clean; one that has spoken of it is not, where it is silent.
+    let silent = switch_ok("gpc0").commit('a').lock('a').runs("a", 1);
+    let _ = of(silent.clone()).then("gpc0", "A1 G6 L5 S10 T3");
+    let spoke = new().when(log![heartbeat("gpc0").dirty(true), switch_started("gpc0"), silent]);
+    let spoke = spoke.then("gpc0", "A1 G8 L8 S9 T3");
+    assert_eq!(codes(&spoke), ["dirt-unknown", "differs", "dirt-unknown"]);
 }
 
 #[test]
@@ -247,7 +250,11 @@ fn how_far_the_deployed_commit_is_behind() {
 #[test]
 fn no_fact_and_no_sentence_speaks_of_a_checkout_that_is_not_there() {
     let untold = new().when(log![switch_ok("gpc0").commit('a').dirty(false)]);
-    let dirt = new().when(log![switch_started("gpc0"), switch_ok("gpc0").commit('a').lock('a').runs("a", 1)]);
+    let dirt = new().when(log![
+        heartbeat("gpc0").dirty(true),
+        switch_started("gpc0"),
+        switch_ok("gpc0").commit('a').lock('a').runs("a", 1)
+    ]);
     let histories = [
         new(),
         current(),

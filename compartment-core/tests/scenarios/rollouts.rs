@@ -114,7 +114,7 @@ fn a_host_that_has_moved_on_is_nobody_s_failure_and_an_earlier_merge_is_not_offe
     let mended = failed.when(log![
         merged(8, 'c', Some(lock('c'))),
         pull_started("gpc0"),
-        pull_ok("gpc0", 'c').lock('c'),
+        pull_ok("gpc0", 'c').lock('c').dirty(false),
         switch_started("gpc0"),
         switch_ok("gpc0").runs("c3", 10)
     ]);

@@ -24,14 +24,15 @@ fn a_failed_switch_stays_red_when_the_remote_moves_on_or_the_host_pulls() {
     let failed = green().when(log![switch_started("gpc0"), switch_fail("gpc0").activated(false)]);
     let failed = failed.then("gpc0", "A3 G6 L5 S2 T8");
     let moved = failed.when(log![desired('b')]).then("gpc0", "A3 G8 L8 S2 T8");
-    let _ =
-        moved.when(log![pull_started("gpc0"), pull_ok("gpc0", 'b').lock('b')]).then("gpc0", "A3 G6 L5 S2 T8");
+    let _ = moved
+        .when(log![pull_started("gpc0"), pull_ok("gpc0", 'b').lock('b').dirty(false)])
+        .then("gpc0", "A3 G6 L5 S2 T8");
 }
 
 #[test]
 fn a_test_or_a_pull_that_does_nothing_leaves_the_system_as_the_switch_left_it() {
     let _ = tested()
-        .when(log![pull_started("gpc0"), pull_ok("gpc0", 'b')])
+        .when(log![pull_started("gpc0"), pull_ok("gpc0", 'b').dirty(false)])
         .then("gpc0", "A3 G6 L5 S10 T8")
         .when(log![test_started("gpc0")])
         .then("gpc0", "A3 G6 L5 S10 T2")
@@ -67,7 +68,8 @@ fn a_failed_pull_turns_git_red() {
 
 #[test]
 fn the_checkout_and_what_is_deployed_are_two_facts() {
-    let scenario = green().when(log![desired('b'), pull_started("gpc0"), pull_ok("gpc0", 'b').lock('b')]);
+    let scenario =
+        green().when(log![desired('b'), pull_started("gpc0"), pull_ok("gpc0", 'b').lock('b').dirty(false)]);
     let scenario = scenario.then("gpc0", "A3 G6 L5 S9 T8");
     let generation = scenario.row("gpc0").generation;
     assert_eq!(generation.short.as_deref(), Some("aaaaaaa"));

@@ -1,7 +1,7 @@
 //! The sentence of every reason, and a whole matrix as it goes to programs.
 
 use compartment_core::compartment::{Verdict, agent, git, lock, system, tests};
-use compartment_core::event::{Kind, Reading, TestsConfig};
+use compartment_core::event::{Kind, Reading, RunningSystem, TestsConfig};
 use compartment_core::testing::{
     Scenario, commit, compared, configured, configured_on, desired, heartbeat, log, merged, op_stopped,
     opened, pull_fail, pull_ok, pull_started, pushed, released, rollback_ok, rollback_started, seen,
@@ -80,12 +80,15 @@ fn git_in_words() {
             green().when(log![heartbeat("gpc0").commit(Reading::Unreadable)]),
             pushed_to().when(log![switch_started("gpc0"), switch_fail("gpc0")]),
             green().when(log![heartbeat("gpc0").dirty(true)]),
-            green().when(log![switch_ok("gpc0").commit('a'), pushed("gpc0", TestsConfig::default())]),
             green(),
             behind().when(log![pull_fail("gpc0")]),
             behind().when(log![pull_started("gpc0"), op_stopped("gpc0", Kind::Pull).by("ann")]),
             behind().when(log![pull_started("gpc0"), wait(mins(2))]),
             behind().when(log![compared('a', 'b', 3, 1)]),
+            green().when(log![pull_started("gpc0"), heartbeat("gpc0").idle()]),
+            green().when(log![pull_ok("gpc0", 'a')]),
+            green().when(log![heartbeat("gpc0").at('a').lock('b')]),
+            green().when(log![pull_ok("gpc0", 'b').op("p")]),
         ],
     );
     insta::assert_snapshot!(said, @"
@@ -96,12 +99,15 @@ fn git_in_words() {
     G5 unreadable: the checkout's commit could not be read
     G5 deployed-doubtful: aaaaaaa is deployed, and proves nothing now: the switch failed at 2026-01-05T10:00:04Z with exit code 1: builder failed
     G5 dirty: the checkout at aaaaaaa has changes that are in no commit
-    G5 dirt-unknown: whether aaaaaaa was deployed with changes that are in no commit is not known
     G6 current: the checkout is at the desired aaaaaaa
     G7 pull-failed: the pull failed at 2026-01-05T10:00:06Z with exit code 1: could not resolve host; Host: aaaaaaa, Latest: bbbbbbb
     G7 pull-stopped: the pull was stopped at 2026-01-05T10:00:07Z by ann; Host: aaaaaaa, Latest: bbbbbbb
     G7 pull-expired: the pull's time ran out at 2026-01-05T10:02:06Z: its outcome is unknown; Host: aaaaaaa, Latest: bbbbbbb
     G8 differs: Host: aaaaaaa, Latest: bbbbbbb (1 ahead, 3 behind)
+    G8 doubtful: Host: aaaaaaa when last told, Latest: aaaaaaa; a pull may have moved it since
+    G8 dirt-unknown: the checkout is at the desired aaaaaaa; whether it is clean has not been told since it may have changed
+    G8 contradicted: the checkout is said to be clean at the desired aaaaaaa, but its lock is not that commit's
+    G8 unordered: Host: aaaaaaa, Latest: aaaaaaa; words disagree, and nothing tells which is newer: report starts, or in one session
     ");
 }
 
@@ -157,11 +163,26 @@ fn system_in_words() {
             green().when(log![heartbeat("gpc0").runs("x", 2)]),
             green().when(log![heartbeat("gpc0").system_unreadable()]),
             Scenario::given(log![desired('a'), heartbeat("gpc0").at('a').lock('a').runs("a", 1)]),
-            green().when(log![desired('b'), pull_ok("gpc0", 'b').lock('b')]),
+            green().when(log![
+                switch_started("gpc0"),
+                heartbeat("gpc0").idle(),
+                heartbeat("gpc0")
+                    .system_is(RunningSystem { commit: Some(commit('a')), ..RunningSystem::default() }),
+            ]),
+            green().when(log![switch_ok("gpc0").op("x").commit('a').runs("z", 9)]),
+            green().when(log![desired('b'), pull_ok("gpc0", 'b').lock('b').dirty(false)]),
             pushed_to().when(log![desired('b')]),
             updated().when(log![rollback_started("gpc0").to(1), rollback_ok("gpc0")]),
-            green().when(log![switch_started("gpc0"), switch_ok("gpc0").dirty(true).runs("x", 2)]),
-            green().when(log![switch_ok("gpc0").commit('a').runs("x", 2)]),
+            green().when(log![
+                switch_started("gpc0"),
+                switch_ok("gpc0").dirty(true).runs("x", 2),
+                heartbeat("gpc0").at('a').lock('a').dirty(false)
+            ]),
+            green().when(log![
+                heartbeat("gpc0").dirty(true),
+                switch_ok("gpc0").commit('a').runs("x", 2),
+                heartbeat("gpc0").at('a').lock('a').dirty(false),
+            ]),
             green().when(log![switch_started("gpc0"), switch_ok("gpc0").commit('a').lock('b').runs("x", 2)]),
             green(),
         ],
@@ -179,6 +200,8 @@ fn system_in_words() {
     S7 outside-change: the system was changed by something that nobody reported
     S7 unreadable: what the host says of its system could not be read
     S8 deployed-unknown: what the running system was built from is not known: switch once
+    S8 doubtful: aaaaaaa ran when last told; an attempt may have changed it since, and nobody has told what runs
+    S8 unordered: what is said to run disagrees, and nothing tells which word is newer: report starts, or in one session
     S9 not-switched: pulled bbbbbbb, but aaaaaaa runs: not switched
     S9 not-deployed: aaaaaaa runs, bbbbbbb is desired: not deployed
     S9 rolled-back: rolled back: aaaaaaa runs, bbbbbbb is desired
@@ -205,24 +228,26 @@ fn tests_in_words() {
             green().when(log![heartbeat("gpc0").system_unreadable()]),
             updated(),
             green().when(log![switch_started("gpc0")]),
+            Scenario::given(log![desired('a'), heartbeat("gpc0").runs("a", 1), test_pass("gpc0", 3)]),
             green().when(log![test_started("gpc0"), heartbeat("gpc0").idle()]),
             green().when(log![test_started("gpc0"), test_pass("gpc0", 0)]),
             green().when(log![test_started("gpc0"), test_fail("gpc0", 1, 3)]),
             green().when(log![test_started("gpc0"), op_stopped("gpc0", Kind::Test).by("ann")]),
-            green().when(log![test_started("gpc0"), wait(secs(60))]),
+            green().when(log![test_started("gpc0").timeout(60), wait(secs(60))]),
             green().when(log![unavailable("timed out")]),
             green(),
         ],
     );
     insta::assert_snapshot!(said, @"
     T1 disabled: tests are switched off for this host
-    T2 running: testing since 2026-01-05T10:00:05Z, until 2026-01-05T10:01:05Z at the latest
+    T2 running: testing since 2026-01-05T10:00:05Z, until 2026-01-05T10:30:05Z at the latest
     T3 nothing-to-test: tests never ran, and nothing is known to be deployed
     T3 never-ran: tests never ran on what is deployed
     T4 nothing-deployed: tests ran, but what is deployed is not known
     T4 system-unreadable: what is deployed can no longer be read, so the last run proves nothing
     T4 earlier-deployment: 3 of 3 tests passed at 2026-01-05T10:00:04Z, of an earlier deployment
     T4 doubtful: 3 of 3 tests passed at 2026-01-05T10:00:04Z, and what runs may have been changed since
+    T4 unordered: 3 of 3 tests passed at 2026-01-05T10:00:02Z, but nothing tells when that run began: report its start, or in one session
     T4 outcome-unknown: the host came back at 2026-01-05T10:00:06Z without the tests' result
     T5 no-tests: the host has no tests
     T6 failed: 1 of 3 tests passed at 2026-01-05T10:00:06Z; failed: test-1, test-2

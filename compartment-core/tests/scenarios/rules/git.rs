@@ -117,8 +117,13 @@ fn g6_dirt_never_reported_counts_as_clean() {
 }
 
 #[test]
-fn g6_the_desired_commit_is_green_although_the_last_pull_failed() {
-    let _ = green().when(log![pull_started("gpc0"), pull_fail("gpc0")]).then("gpc0", "A3 G6 L5 S10 T8");
+fn g6_the_desired_commit_is_green_although_the_last_pull_failed_once_it_is_told_again() {
+    let failed = green().when(log![pull_started("gpc0"), pull_fail("gpc0")]);
+    // A pull that fails leaves the checkout anywhere (K2).
+    let _ = failed
+        .then("gpc0", "A3 G7 L8 S6 T8")
+        .when(log![heartbeat("gpc0").at('a').lock('a').dirty(false)])
+        .then("gpc0", "A3 G6 L5 S10 T8");
 }
 
 #[test]
@@ -148,7 +153,7 @@ fn g7_last_pull_expired_is_red_with_and_without_a_later_word_of_the_host() {
 #[test]
 fn g7_is_cleared_by_a_heartbeat_at_the_desired_commit_for_good() {
     let _ = behind()
-        .when(log![pull_started("gpc0"), pull_fail("gpc0"), heartbeat("gpc0").at('b').lock('b')])
+        .when(log![pull_started("gpc0"), pull_fail("gpc0"), heartbeat("gpc0").at('b').lock('b').dirty(false)])
         .then("gpc0", "A3 G6 L5 S9 T8")
         .when(log![desired('c')])
         .then("gpc0", "A3 G8 L8 S6 T8");
@@ -166,7 +171,12 @@ fn g7_is_not_cleared_by_a_heartbeat_at_another_commit() {
 #[test]
 fn g7_is_cleared_by_a_pull_that_succeeds() {
     let _ = behind()
-        .when(log![pull_started("gpc0"), pull_fail("gpc0"), pull_started("gpc0"), pull_ok("gpc0", 'c')])
+        .when(log![
+            pull_started("gpc0"),
+            pull_fail("gpc0"),
+            pull_started("gpc0"),
+            pull_ok("gpc0", 'c').dirty(false)
+        ])
         .then("gpc0", "A3 G8 L8 S6 T8");
 }
 

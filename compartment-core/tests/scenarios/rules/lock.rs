@@ -116,7 +116,7 @@ fn l5_a_hash_told_together_with_dirt_speaks_for_the_lock() {
 #[test]
 fn l5_needs_the_hash_to_agree_even_at_the_desired_commit() {
     let scenario = green().when(log![heartbeat("gpc0").at('a').lock('b')]);
-    assert_eq!(rule(&scenario.then("gpc0", "A3 G6 L8 S6 T8")), ("L8", "differs"));
+    assert_eq!(rule(&scenario.then("gpc0", "A3 G8 L8 S6 T8")), ("L8", "differs"));
 }
 
 #[test]
@@ -170,7 +170,7 @@ fn l7_speaks_only_where_the_source_did_not_say() {
 
 #[test]
 fn l8_a_lock_where_the_desired_commit_has_none() {
-    let scenario = green().when(log![seen(commit('a')).no_lock()]).then("gpc0", "A3 G6 L8 S6 T8");
+    let scenario = green().when(log![seen(commit('a')).no_lock()]).then("gpc0", "A3 G8 L8 S6 T8");
     assert_eq!(scenario.reason("gpc0", System), "checkout-differs");
     assert_eq!(scenario.message("gpc0", Lock), "Host: aaaaaa, Latest: none");
 }
@@ -178,10 +178,11 @@ fn l8_a_lock_where_the_desired_commit_has_none() {
 #[test]
 fn l8_no_lock_where_the_desired_commit_has_one() {
     let scenario = green().when(log![heartbeat("gpc0").at('a').dirty(false).no_lock()]);
-    let scenario = scenario.then("gpc0", "A3 G6 L8 S6 T8");
+    let scenario = scenario.then("gpc0", "A3 G8 L8 S6 T8");
     assert_eq!(scenario.reason("gpc0", System), "checkout-differs");
     assert_eq!(scenario.message("gpc0", Lock), "Host: none, Latest: aaaaaa");
-    let _ = scenario.when(log![heartbeat("gpc0").lock('a')]).then("gpc0", "A3 G6 L5 S10 T8");
+    let _ =
+        scenario.when(log![heartbeat("gpc0").at('a').lock('a').dirty(false)]).then("gpc0", "A3 G6 L5 S10 T8");
 }
 
 #[test]

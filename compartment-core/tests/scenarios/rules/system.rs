@@ -41,7 +41,7 @@ fn s2_a_failed_switch_is_red_until_a_later_attempt_succeeds() {
     let still = failed.when(log![
         desired('c'),
         pull_started("gpc0"),
-        pull_ok("gpc0", 'c'),
+        pull_ok("gpc0", 'c').dirty(false),
         test_started("gpc0"),
         test_pass("gpc0", 3),
         heartbeat("gpc0").at('c').lock('c').dirty(false).runs("b", 2).built_from('b').idle(),
@@ -68,15 +68,16 @@ fn s2_a_stopped_attempt_is_red_and_says_who_stopped_it() {
 }
 
 #[test]
-fn s2_is_settled_by_another_path_that_says_what_it_is() {
-    let failed = green().when(log![desired('b'), pull_ok("gpc0", 'b').lock('b'), switch_fail("gpc0")]);
+fn s2_is_settled_by_another_path_than_the_attempt_left() {
+    let failed =
+        green().when(log![desired('b'), pull_ok("gpc0", 'b').lock('b').dirty(false), switch_fail("gpc0")]);
     let failed = failed.then("gpc0", "A3 G6 L5 S2 T4");
-    // The same path, or one that does not say what it is, settles nothing.
-    let same = failed.when(log![heartbeat("gpc0").runs("a", 1).built_from('a')]);
+    // The first path named after it is what it left; that settles nothing, however often it is told.
+    let same = failed.when(log![heartbeat("gpc0").runs("a", 1), heartbeat("gpc0").runs("a", 1)]);
     assert_eq!(rule(&same).0, "S2");
-    let silent = same.when(log![heartbeat("gpc0").runs("b", 2)]);
-    assert_eq!(rule(&silent).0, "S2");
-    let told = silent.when(log![heartbeat("gpc0").runs("b", 2).built_from('b')]);
+    let silent = same.clone().when(log![heartbeat("gpc0").runs("b", 2)]);
+    assert_eq!(rule(&silent), ("S7", "outside-change"));
+    let told = same.when(log![heartbeat("gpc0").runs("b", 2).built_from('b')]);
     assert_eq!(rule(&told), ("S10", "current"));
 }
 
@@ -101,7 +102,8 @@ fn s3_goes_before_an_unavailable_desired_state() {
 #[test]
 fn s3_is_settled_by_a_late_result_or_by_evidence() {
     let lost = || green().when(log![switch_started("gpc0"), heartbeat("gpc0").idle()]);
-    assert_eq!(rule(&lost().when(log![switch_ok("gpc0").runs("a2", 2)])), ("S10", "current"));
+    let late = green().when(log![switch_started("gpc0").op("s"), heartbeat("gpc0").idle()]);
+    assert_eq!(rule(&late.when(log![switch_ok("gpc0").op("s").runs("a2", 2)])), ("S10", "current"));
     assert_eq!(rule(&lost().when(log![switch_fail("gpc0")])), ("S2", "attempt-failed"));
     let seen = lost().when(log![heartbeat("gpc0").runs("a2", 2).built_from('a')]);
     assert_eq!(rule(&seen), ("S10", "current"));
@@ -118,8 +120,9 @@ fn s4_nothing_ever_heard_of_the_system_is_gray() {
 fn s4_ends_with_any_operation_and_with_any_word_on_the_system() {
     let silent = || Scenario::given(log![desired('a'), heartbeat("gpc0").at('a').lock('a')]);
     assert_eq!(rule(&silent().when(log![test_started("gpc0")])), ("S8", "deployed-unknown"));
-    assert_eq!(rule(&silent().when(log![pull_ok("gpc0", 'a')])), ("S8", "deployed-unknown"));
-    assert_eq!(rule(&silent().when(log![heartbeat("gpc0").running(Kind::Pull)])).0, "S8");
+    assert_eq!(rule(&silent().when(log![pull_ok("gpc0", 'a').dirty(false)])), ("S8", "deployed-unknown"));
+    let pulling = heartbeat("gpc0").running(Kind::Pull).at('a').lock('a');
+    assert_eq!(rule(&silent().when(log![pulling])).0, "S8");
     assert_eq!(rule(&silent().when(log![heartbeat("gpc0").system_unreadable()])), ("S7", "unreadable"));
     assert_eq!(rule(&silent().when(log![heartbeat("gpc0").runs("a", 1)])), ("S8", "deployed-unknown"));
 }
@@ -218,9 +221,16 @@ fn s9_deployed_from_a_dirty_checkout() {
 
 #[test]
 fn s9_deployed_from_a_checkout_of_unknown_dirt() {
-    // No start was seen, so nobody knows what the checkout was like when the switch began.
+    // No start was seen: it lies after the last word that says that nothing ran, and the checkout was clean at that
+    // word and at every one since, or it was not (W5).
     let unseen = green().when(log![switch_ok("gpc0").commit('a').runs("a2", 2)]);
-    assert_eq!(rule(&unseen), ("S9", "dirt-unknown"));
+    assert_eq!(rule(&unseen), ("S10", "current"));
+    let dirty = green().when(log![
+        heartbeat("gpc0").dirty(true),
+        switch_ok("gpc0").commit('a').runs("a2", 2),
+        heartbeat("gpc0").at('a').lock('a').dirty(false),
+    ]);
+    assert_eq!(rule(&dirty), ("S9", "dirt-unknown"));
     let unreadable = green().when(log![
         heartbeat("gpc0").dirt_unreadable(),
         switch_started("gpc0"),

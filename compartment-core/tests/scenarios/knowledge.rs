@@ -1,0 +1,156 @@
+//! CORE-006 section 10: histories that were once shown green, or in a wrong colour, and what is right. Each is the
+//! smallest of its kind.
+
+use compartment_core::Compartment::{Git, System, Tests};
+use compartment_core::event::{Kind, RequestKind};
+use compartment_core::testing::{
+    Scenario, desired, heartbeat, host, log, op_rejected, op_stopped, pull_fail, pull_ok, pull_started,
+    requested, seen, switch_fail, switch_ok, switch_started, wait,
+};
+use compartment_core::{Ask, Status};
+
+use crate::{mins, secs};
+
+fn of(steps: impl IntoIterator<Item = compartment_core::testing::Step>) -> Scenario {
+    Scenario::given(log![desired('a')]).when(steps)
+}
+
+fn green(scenario: &Scenario, cell: compartment_core::Compartment) -> bool {
+    scenario.cells("gpc0").status(cell) == Status::Ok
+}
+
+#[test]
+fn k1_a_stop_under_a_requested_id_ends_what_was_noticed() {
+    let stopped = Scenario::given(log![
+        heartbeat("gpc0"),
+        requested("s1", Ask::Switch { host: host("gpc0"), force: false }),
+        heartbeat("gpc0").running(Kind::Switch),
+        op_stopped("gpc0", Kind::Switch).op("s1").activated(false),
+    ]);
+    let stopped = stopped.then("gpc0", "A1 G2 L1 S2 T3");
+    assert_eq!(stopped.row("gpc0").running, None);
+}
+
+#[test]
+fn k1_a_success_of_an_id_that_nothing_orders_may_be_newer_than_what_is_believed() {
+    let open = of(log![
+        heartbeat("gpc0").at('a').running(Kind::Pull),
+        heartbeat("gpc0").idle(),
+        pull_started("gpc0").op("p2"),
+        pull_ok("gpc0", 'a').op("p2"),
+        pull_ok("gpc0", 'c').op("p3"),
+    ]);
+    assert_eq!(open.reason("gpc0", Git), "unordered");
+    // The way back: one word of the host.
+    let _ = open.when(log![heartbeat("gpc0").at('a')]).then("gpc0", "A1 G6 L1 S8 T3");
+}
+
+#[test]
+fn a_result_in_order_is_not_older_than_what_was_heard_because_a_test_runs() {
+    let switched = of(log![
+        heartbeat("gpc0").runs("a", 1),
+        heartbeat("gpc0").at('a').running(Kind::Test).runs("b", 2).built_from('a'),
+        switch_ok("gpc0").runs("c", 3).built_from('c'),
+    ]);
+    assert!(!green(&switched, System));
+}
+
+#[test]
+fn w5_what_a_failed_switch_left_was_built_from_the_dirt_at_its_start() {
+    let failed = of(log![
+        heartbeat("gpc0").at('a').dirty(true).runs("a", 1),
+        switch_started("gpc0").op("s1"),
+        switch_fail("gpc0").op("s1").activated(true).runs("b", 2).built_from('a'),
+        heartbeat("gpc0").dirty(false).runs("b", 2).built_from('a'),
+    ]);
+    assert_eq!(failed.cells("gpc0").verdict(System).rule, "S2");
+    assert_eq!(failed.row("gpc0").generation.number.map(|n| n.get()), Some(2));
+}
+
+#[test]
+fn w5_what_a_lost_switch_left_was_built_from_the_dirt_at_its_start() {
+    let lost = of(log![
+        heartbeat("gpc0").at('a').dirty(true).runs("a", 1),
+        switch_started("gpc0").op("s1"),
+        heartbeat("gpc0").dirty(false).idle().runs("b", 2),
+        heartbeat("gpc0").runs("b", 2).built_from('a'),
+    ]);
+    assert!(!green(&lost, System));
+}
+
+#[test]
+fn a_late_success_is_older_than_what_the_host_named_after_its_end() {
+    let late = of(log![
+        heartbeat("gpc0").at('a').runs("a", 1).built_from('c'),
+        switch_started("gpc0").op("s1"),
+        heartbeat("gpc0").idle().runs("a", 1),
+        heartbeat("gpc0").runs("c", 3).built_from('b'),
+        switch_ok("gpc0").op("s1").runs("b", 2).built_from('a'),
+    ]);
+    let late = late.then("gpc0", "A1 G6 L1 S9 T3");
+    assert_eq!(late.row("gpc0").generation.number.map(|n| n.get()), Some(3));
+}
+
+#[test]
+fn a_rejection_does_not_bring_back_a_failure_that_was_cleared_meanwhile() {
+    let _ = Scenario::given(log![
+        seen(compartment_core::testing::commit('c')),
+        pull_fail("gpc0").op("p1"),
+        pull_started("gpc0").op("p2"),
+        heartbeat("gpc0").at('c'),
+        op_rejected("gpc0", RequestKind::Pull).op("p2"),
+        seen(compartment_core::testing::commit('d')),
+    ])
+    .then("gpc0", "A1 G8 L1 S6 T3");
+}
+
+#[test]
+fn k8_a_noticed_test_run_may_take_half_an_hour_and_is_red_after_that() {
+    let testing = of(log![switch_ok("gpc0").runs("a", 1), heartbeat("gpc0").running(Kind::Test)]);
+    let at = |scenario: &Scenario| scenario.cells("gpc0").verdict(Tests).rule;
+    assert_eq!(at(&testing.clone().when(log![wait(secs(68))])), "T2");
+    assert_eq!(at(&testing.when(log![wait(mins(31))])), "T6");
+}
+
+#[test]
+fn a_deadline_ends_nothing_on_the_host_and_the_later_word_on_dirt_stands() {
+    let _ = of(log![
+        pull_started("gpc0").op("p1"),
+        wait(secs(129)),
+        heartbeat("gpc0").dirty(true).idle(),
+        pull_ok("gpc0", 'a').dirty(false).op("p1"),
+    ])
+    .then("gpc0", "A1 G5 L1 S6 T3");
+}
+
+#[test]
+fn w2_a_success_that_ends_where_it_began_after_another_path_proves_nothing() {
+    let undone = of(log![
+        heartbeat("gpc0").at('a').lock('a').dirty(false).runs("p1", 1).idle(),
+        switch_started("gpc0").op("s1"),
+        heartbeat("gpc0").runs("p2", 2).running(Kind::Switch),
+        switch_ok("gpc0").op("s1").commit('a').lock('a').dirty(false).runs("p1", 1),
+    ]);
+    let undone = undone.then("gpc0", "A1 G6 L5 S8 T3");
+    // Named again it is what ran before, of which nobody ever knew the commit.
+    let _ = undone.when(log![heartbeat("gpc0").runs("p1", 1).idle()]).then("gpc0", "A1 G6 L5 S8 T3");
+}
+
+#[test]
+fn k6_a_heartbeat_that_repeats_what_a_failed_switch_left_settles_nothing() {
+    let beat = |path| {
+        let beat = heartbeat("gpc0").at('a').lock('a').dirty(false).idle();
+        beat.runs(path, if path == "p1" { 1 } else { 2 }).built_from('a')
+    };
+    let failed = of(log![
+        beat("p1"),
+        switch_started("gpc0").op("s1"),
+        switch_fail("gpc0").op("s1").activated(true).runs("p2", 2).built_from('a'),
+        beat("p2"),
+        wait(mins(1)),
+        beat("p2"),
+    ]);
+    let failed = failed.then("gpc0", "A1 G6 L5 S2 T3");
+    // It stays red until somebody acts.
+    let _ = failed.when(log![beat("p1")]).then("gpc0", "A1 G6 L5 S10 T3");
+}
