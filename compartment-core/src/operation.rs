@@ -3,8 +3,14 @@
 
 mod asked;
 mod course;
+mod end;
+mod last_word;
 mod result;
 mod standing;
+
+pub(crate) use end::host_says_by;
+pub use end::{End, Ending};
+pub use last_word::LastWord;
 
 use alloc::boxed::Box;
 use alloc::sync::Arc;
