@@ -33,6 +33,7 @@
 //! does not stop it.
 
 mod config;
+mod ends;
 mod error;
 mod execute;
 mod live;
@@ -71,7 +72,7 @@ pub use output::MemoryOutput;
 pub use past::AuditQuery;
 pub use read::Health;
 pub use repository::ProposalError;
-pub use requests::{Batch, BatchAsk, End, WhenOffline, new_op};
+pub use requests::{Batch, BatchAsk, WhenOffline, new_op};
 pub use time::SystemClock;
 
 use live::Live;
@@ -105,6 +106,8 @@ struct Inner {
     queue: Queue,
     shown: Shown,
     waiters: Waiters,
+    /// Reads of the log for the end of an operation that the state has forgotten: one at a time.
+    looking_back: tokio::sync::Mutex<()>,
     /// Something has become durable.
     changed: Notify,
     live: Live,
@@ -151,6 +154,7 @@ impl Hub {
             queue,
             shown: Shown::new(recovered.fleet.clone(), now),
             waiters: Waiters::default(),
+            looking_back: tokio::sync::Mutex::default(),
             changed: Notify::new(),
             live: Live::new(config.subscriber_lag),
             printed: watch::Sender::new(0),
