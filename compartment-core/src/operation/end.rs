@@ -136,7 +136,8 @@ impl Ending {
     pub fn of_stop(target: &Self) -> Self {
         match target.end {
             End::Stopped | End::Rejected | End::Refused | End::Lapsed | End::Withdrawn => {
-                Self { end: End::Ok, detail: Some(target.to_string()) }
+                let said = target.detail.as_ref().map(|said| format!("{}; {said}", target.end));
+                Self { end: End::Ok, detail: Some(said.unwrap_or_else(|| target.end.to_string())) }
             }
             End::Ok | End::Failed | End::TooLate => {
                 Self { end: End::TooLate, detail: Some(target.to_string()) }
