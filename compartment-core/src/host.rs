@@ -66,10 +66,20 @@ pub struct Past {
 /// A deployment whose tests are to run by themselves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TestsDue {
-    /// Where in the log the result stands that made them due: the operation's id comes from it.
+    /// Where in the log the result stands that made them due. The operation's id comes from it, and from its time.
     pub position: u64,
+    /// When that was recorded.
+    pub at: Timestamp,
     /// The deployment.
     pub deployment: u32,
+}
+
+impl TestsDue {
+    /// The open part of the operation's id: [`OpId::sealed`] adds the secret one.
+    #[must_use]
+    pub fn op(&self) -> OpId {
+        OpId::automatic_test(self.position, self.at)
+    }
 }
 
 static NOTHING_PAST: Past =
@@ -145,10 +155,9 @@ impl Host {
         self.system
     }
 
-    /// Where in the log the result stands that made tests due: nothing once a run of that deployment has
-    /// started, or something else runs.
+    /// The deployment whose tests are due: nothing once a run of it has started, or something else runs.
     #[must_use]
-    pub fn tests_due(&self, now: Timestamp) -> Option<u64> {
+    pub fn tests_due(&self, now: Timestamp) -> Option<TestsDue> {
         let due = self.past().tests_due.filter(|due| self.runs(due))?;
         let started = match self.operations().last(Class::Test, now) {
             Standing::Running(run) | Standing::Expired(run) => {
@@ -156,7 +165,7 @@ impl Host {
             }
             Standing::None | Standing::Ended(_) => self.has_tested(&due),
         };
-        (self.tests.enabled && self.tests.auto_run && !started).then_some(due.position)
+        (self.tests.enabled && self.tests.auto_run && !started).then_some(due)
     }
 
     /// Drops what is due no more: a run of that deployment has ended, or something else runs. One that has
@@ -175,9 +184,9 @@ impl Host {
 
     /// Whether a run of that deployment has ended, or one under the id that an automatic one would have.
     fn has_tested(&self, due: &TestsDue) -> bool {
-        let id = OpId::automatic_test(due.position);
+        let automatic = |op: &OpId| op.is_automatic_test(due.position, due.at);
         let mut ended = self.operations().ended().iter();
-        ended.any(|e| e.tested == Some(due.deployment) || e.operation.op.as_ref() == Some(&id))
+        ended.any(|e| e.tested == Some(due.deployment) || e.operation.op.as_ref().is_some_and(automatic))
     }
 
     /// Reads a little of each part that lies apart from the row.

@@ -64,7 +64,8 @@ impl Taking<'_> {
             && self.host.tests.auto_run
             && let Some(deployment) = self.host.deployment.as_ref().map(Deployment::count)
         {
-            self.host.past_mut().tests_due = Some(TestsDue { position: self.position, deployment });
+            self.host.past_mut().tests_due =
+                Some(TestsDue { position: self.position, at: self.at, deployment });
         }
     }
 
