@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use compartment_core::event::Event;
 use compartment_core::operation::{End, Ending, LastWord};
-use compartment_core::{Ask, HostId, OpId, Span, outstanding_on};
+use compartment_core::{Ask, HostId, OpId, Span};
 use futures::TryStreamExt;
 
 use super::past::backwards;
@@ -56,7 +56,7 @@ impl Inner {
         match state.operations().progress(op) {
             Some(progress) => progress.ending().map_or(Standing::Open, Standing::Ended),
             // Tests that follow a deployment by themselves are nobody's request: before they begin they are merely due.
-            None if outstanding_on(&fleet, host, self.now()).iter().any(|work| work.op() == op) => {
+            None if self.outstanding_on(&fleet, host, self.now()).iter().any(|work| work.op() == op) => {
                 Standing::Open
             }
             None => Standing::Gone,

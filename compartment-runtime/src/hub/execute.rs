@@ -6,7 +6,7 @@ use std::sync::{Arc, PoisonError};
 
 use compartment_core::decide::DELIVER_WITHIN;
 use compartment_core::event::{Decision, RequestKind};
-use compartment_core::{Ask, Fleet, HostId, OpId, Span, Text, Timestamp, Work, next_deadline, outstanding};
+use compartment_core::{Ask, Fleet, HostId, OpId, Span, Text, Timestamp, Work, next_deadline};
 use futures::FutureExt;
 use tokio::sync::Semaphore;
 use tokio::task::{JoinError, JoinSet};
@@ -105,7 +105,7 @@ impl Executor {
         let now = inner.now();
         let (work, deadline) = {
             let fleet = inner.shown.fleet();
-            let mut work = outstanding(&fleet, now);
+            let mut work = inner.outstanding(&fleet, now);
             let still: BTreeSet<Key> = work.iter().map(key).collect();
             self.hands.retain(|key, hand| matches!(hand, Hand::Busy { .. }) || still.contains(key));
             let heard = |host: &HostId| fleet.host(host).and_then(|host| host.last_heard());

@@ -33,6 +33,7 @@
 //! does not stop it.
 
 mod config;
+mod due;
 mod ends;
 mod error;
 mod execute;
@@ -83,7 +84,7 @@ use upkeep::Upkeep;
 use waiters::Waiters;
 use writer::Writer;
 
-use crate::{Clock, EventLog, Forge, Order, OutputStore, Receipt, Transport, Uplink, UplinkError};
+use crate::{Clock, EventLog, Forge, LogId, Order, OutputStore, Receipt, Transport, Uplink, UplinkError};
 
 /// A running hub, as a handle: cheap to clone.
 #[derive(Clone)]
@@ -94,6 +95,7 @@ pub struct Hub {
 struct Inner {
     config: Config,
     log: Arc<dyn EventLog>,
+    log_id: LogId,
     clock: Arc<dyn Clock>,
     output: Arc<dyn OutputStore>,
     transports: Vec<Arc<dyn Transport>>,
@@ -143,6 +145,7 @@ impl Hub {
         let now = pace.now(clock.wall(), clock.elapsed());
         let inner = Arc::new(Inner {
             config,
+            log_id: log.id(),
             log,
             clock,
             output,

@@ -15,9 +15,9 @@ use compartment_core::{
 };
 use compartment_forge::git::{GitConfig, GitForge};
 use compartment_local::run::Stop;
+use compartment_runtime::LogId;
 use compartment_runtime::hub::{Config, End, Hub, MemoryLog, Ports, SystemClock, new_op};
 use compartment_runtime::{Clock, Order, Transport};
-use compartment_transport_ssh::host::LogId;
 use compartment_transport_ssh::{Inventory, Reach, Reason, SshTransport};
 use futures::StreamExt;
 use futures::future::join_all;
