@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Parser;
-use compartment_core::event::{Decision, Event, TestsConfig};
+use compartment_core::event::{CheckoutPlace, Decision, Event, TestsConfig};
 use compartment_core::{ChannelName, HostId, ndjson};
 use compartment_examples::clock::Clock;
 use compartment_local::git::Git;
@@ -106,7 +106,8 @@ fn look(cli: Cli, stop: &Stop) -> Result<(), Box<dyn std::error::Error>> {
 
     if cli.configure {
         let (host, channel) = (host.clone(), cli.channel.clone());
-        let configured = Decision::HostConfigured { host, channel, tests: TestsConfig::default() };
+        let (checkout, tests) = (CheckoutPlace::Host, TestsConfig::default());
+        let configured = Decision::HostConfigured { host, channel, checkout, tests };
         say(&mut clock, &configured.into())?;
     }
     let (heartbeat, doubts) = observe::machine(&git, &host, &checkout, &Places::of_this_machine())?;

@@ -106,7 +106,7 @@ impl Workload {
             20 => self.report(host, op(), started(Kind::Pull)),
             22 => {
                 sim.checkout = self.week;
-                let (commit, lock_hash) = (commit(self.week), Some(lock(self.week)));
+                let (commit, lock_hash) = (commit(self.week), Some(lock(self.week).into()));
                 self.report(host, op(), Said::PullOk { commit, lock_hash, dirty: Some(false) })
             }
             29 => self.request(host, Ask::Switch { host: host_id(host), force: false }, 30),
@@ -154,7 +154,7 @@ impl Workload {
         Observation::DesiredObserved {
             channel: ChannelName::main(),
             commit: commit(self.week),
-            lock_hash: Some(lock(self.week)),
+            lock_hash: Some(lock(self.week).into()),
             via: Via::Git,
             look_started: None,
         }
@@ -196,7 +196,7 @@ impl Workload {
             agent_version: Reading::Told(version()),
             commit: Reading::Told(commit(sim.checkout)),
             dirty: Reading::Told((50..52).contains(&sim.step)),
-            lock_hash: Reading::Told(lock(sim.checkout)),
+            lock_hash: Reading::Told(lock(sim.checkout).into()),
             system: Reading::Told(Box::new(self.system(host))),
             running: Some(running),
         })
@@ -252,7 +252,7 @@ pub fn merge(week: u32) -> Observation {
         pr: PrId::from(u64::from(week)),
         channel: ChannelName::main(),
         commit: commit(week),
-        lock_hash: Some(lock(week)),
+        lock_hash: Some(lock(week).into()),
         by: Some("alice".into()),
     }
 }
@@ -272,7 +272,7 @@ pub fn moved(host: u32, n: u32) -> Report {
     let heartbeat = Heartbeat {
         commit: Reading::Told(commit(n)),
         dirty: Reading::Told(false),
-        lock_hash: Reading::Told(lock(n)),
+        lock_hash: Reading::Told(lock(n).into()),
         system: Reading::Told(Box::new(system)),
         running: Some(None),
         ..Heartbeat::default()

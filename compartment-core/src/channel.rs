@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
 
-use crate::commit::{Commit, LockHash};
+use crate::commit::{Commit, LockFile, LockHash};
 use crate::event::Via;
 use crate::id::ChannelName;
 use crate::text::Text;
@@ -13,7 +13,7 @@ use crate::time::{Span, Timestamp};
 /// How many commits that a channel has had are remembered, the present one among them.
 pub const COMMITS: usize = 64;
 
-/// How long a copy that may lag has to name the same earlier commit until it is believed.
+/// How long looks that may lag have to name the same earlier commit until they are believed.
 pub const LAG_BELIEVED_AFTER: Span = Span::from_mins(10);
 
 /// Whether the desired state can be seen.
@@ -49,6 +49,8 @@ pub struct Desired {
 pub enum DesiredLock {
     /// Seen.
     Known(LockHash),
+    /// Looked for, and the commit has none (CORE-006 K9).
+    NoFile,
     /// A merge or revert moved the channel and nobody has looked since (CORE-006 L6).
     NotSeenYet,
     /// The source names the commit without a lock hash (CORE-006 L7).
@@ -61,7 +63,16 @@ impl DesiredLock {
     pub const fn hash(&self) -> Option<&LockHash> {
         match self {
             Self::Known(hash) => Some(hash),
-            Self::NotSeenYet | Self::Missing => None,
+            Self::NoFile | Self::NotSeenYet | Self::Missing => None,
+        }
+    }
+}
+
+impl From<LockFile> for DesiredLock {
+    fn from(file: LockFile) -> Self {
+        match file {
+            LockFile::Hash(hash) => Self::Known(hash),
+            LockFile::NoFile => Self::NoFile,
         }
     }
 }
@@ -70,8 +81,11 @@ impl DesiredLock {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 struct Had {
     commit: Commit,
-    /// Since when a lagging copy names it, with nothing newer seen between.
+    /// Since when looks that may lag name it, with nothing newer seen between.
     named_since: Option<Timestamp>,
+    /// Whether a merge or revert replaced it, and no other commit has been observed since: a look that does not say
+    /// when it began may still show it.
+    replaced: bool,
 }
 
 /// A branch of the config repository that hosts follow.
@@ -84,15 +98,12 @@ pub struct Channel {
     desired: Option<Desired>,
     /// Earlier commits, the latest last.
     earlier: Vec<Had>,
-    /// What merges and reverts replaced, until any other commit has been observed. A look that does not say when
-    /// it began may still show one of these.
-    replaced: Vec<Commit>,
 }
 
-/// What a look at a lagging copy amounts to.
+/// What a look that may lag amounts to.
 #[derive(PartialEq, Eq)]
 enum Lag {
-    /// The copy began to name this commit, or stopped naming others.
+    /// Looks began to name this commit, or stopped naming others.
     Began,
     /// It names the same commit as before.
     GoesOn,
@@ -104,7 +115,7 @@ enum Lag {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Look {
     pub(crate) commit: Commit,
-    pub(crate) lock_hash: Option<LockHash>,
+    pub(crate) lock_hash: Option<LockFile>,
     pub(crate) via: Via,
     pub(crate) started: Option<Timestamp>,
 }
@@ -112,7 +123,7 @@ pub(crate) struct Look {
 impl Channel {
     pub(crate) const fn new(name: ChannelName) -> Self {
         let availability = Availability::NeverObserved;
-        Self { name, availability, desired: None, earlier: Vec::new(), replaced: Vec::new() }
+        Self { name, availability, desired: None, earlier: Vec::new() }
     }
 
     /// The last tip that was seen, also while the desired state is unavailable.
@@ -123,37 +134,46 @@ impl Channel {
 
     /// A look succeeded. True where anything changed.
     pub(crate) fn observed(&mut self, look: &Look, at: Timestamp) -> bool {
+        // No look began after it was recorded: whatever clock that is, it is not the hub's, and says nothing.
+        let began = look.started.filter(|began| *began <= at);
         match &self.desired {
-            None => self.move_to(look.commit, lock_of(look), at),
+            None => {}
             Some(desired) if desired.commit.same(&look.commit) => return self.confirmed(look),
-            Some(_) if self.is_stale(look) => return false,
-            Some(_) => match self.earlier.iter().rposition(|had| had.commit.same(&look.commit)) {
-                Some(index) if look.via == Via::Published => {
+            Some(desired) if began.is_some_and(|began| began < desired.since) => return false,
+            Some(_) => {
+                if let Some(index) = self.may_lag(look, began) {
                     let lag = self.lagging(index, at);
                     if lag != Lag::Believed {
                         return self.available() || lag == Lag::Began;
                     }
-                    self.move_to(look.commit, lock_of(look), at);
                 }
-                Some(_) | None => self.move_to(look.commit, lock_of(look), at),
-            },
+            }
         }
+        self.move_to(look.commit, lock_of(look), at);
         self.available();
-        self.caught_up(look);
+        self.caught_up();
         true
     }
 
-    /// A commit was observed that no merge or revert replaced: looks have caught up. True where that is news.
-    fn caught_up(&mut self, look: &Look) -> bool {
-        let caught_up = !self.replaced.is_empty() && !self.was_replaced(&look.commit);
-        if caught_up {
-            self.replaced.clear();
-        }
-        caught_up
+    /// The earlier commit that a look names, where it may be older than what is known: a copy, or a look that does
+    /// not say when it began and shows what a merge or revert replaced.
+    fn may_lag(&self, look: &Look, began: Option<Timestamp>) -> Option<usize> {
+        let index = self.earlier.iter().rposition(|had| had.commit.same(&look.commit))?;
+        let may = match look.via {
+            Via::Published => true,
+            Via::Git => began.is_none() && self.earlier[index].replaced,
+        };
+        may.then_some(index)
     }
 
-    fn was_replaced(&self, commit: &Commit) -> bool {
-        self.replaced.iter().any(|replaced| replaced.same(commit))
+    /// Another commit was observed than those that merges and reverts replaced, or one of those is believed: looks
+    /// show the present again. True where that is news.
+    fn caught_up(&mut self) -> bool {
+        let mut news = false;
+        for had in &mut self.earlier {
+            news |= core::mem::take(&mut had.replaced);
+        }
+        news
     }
 
     /// A look failed. True where anything changed.
@@ -169,11 +189,11 @@ impl Channel {
     }
 
     /// A merge or revert moved the channel. One that names an earlier commit is late and changes nothing.
-    pub(crate) fn moved(&mut self, commit: Commit, lock_hash: Option<LockHash>, at: Timestamp) -> bool {
-        let lock = lock_hash.map_or(DesiredLock::NotSeenYet, DesiredLock::Known);
+    pub(crate) fn moved(&mut self, commit: Commit, lock_hash: Option<LockFile>, at: Timestamp) -> bool {
+        let lock = lock_hash.map_or(DesiredLock::NotSeenYet, DesiredLock::from);
         match &mut self.desired {
             Some(desired) if desired.commit.same(&commit) => {
-                let filled = matches!(lock, DesiredLock::Known(_)) && desired.lock != lock;
+                let filled = lock_hash.is_some() && desired.lock != lock;
                 if filled {
                     desired.lock = lock;
                 }
@@ -181,10 +201,11 @@ impl Channel {
             }
             Some(_) if self.earlier.iter().any(|had| had.commit.same(&commit)) => false,
             Some(desired) => {
-                self.replaced.push(desired.commit);
-                let surplus = self.replaced.len().saturating_sub(COMMITS);
-                self.replaced.drain(..surplus);
+                let replaced = desired.commit;
                 self.move_to(commit, lock, at);
+                for had in self.earlier.iter_mut().filter(|had| had.commit.same(&replaced)) {
+                    had.replaced = true;
+                }
                 self.available();
                 true
             }
@@ -202,12 +223,12 @@ impl Channel {
         for had in &mut self.earlier {
             changed |= had.named_since.take().is_some();
         }
-        changed |= self.caught_up(look);
+        changed |= self.caught_up();
         if let Some(desired) = &mut self.desired {
             let lock = match (look.lock_hash, desired.lock) {
-                (Some(hash), _) => DesiredLock::Known(hash),
+                (Some(file), _) => file.into(),
                 (None, DesiredLock::NotSeenYet) => DesiredLock::Missing,
-                (None, known @ (DesiredLock::Known(_) | DesiredLock::Missing)) => known,
+                (None, known @ (DesiredLock::Known(_) | DesiredLock::NoFile | DesiredLock::Missing)) => known,
             };
             let longer = look.commit.digits() > desired.commit.digits();
             changed |= longer || lock != desired.lock;
@@ -219,16 +240,7 @@ impl Channel {
         changed
     }
 
-    /// A look that began before the channel last moved, or that may have: it shows what was, not what is.
-    fn is_stale(&self, look: &Look) -> bool {
-        match (look.started, &self.desired) {
-            (Some(started), Some(desired)) => started < desired.since,
-            (None, _) => self.was_replaced(&look.commit),
-            (Some(_), None) => false,
-        }
-    }
-
-    /// A copy names an earlier commit: believed once looks that name it, with none newer between them, span
+    /// A look that may lag names an earlier commit: believed once looks that name it, with none newer between, span
     /// [`LAG_BELIEVED_AFTER`].
     fn lagging(&mut self, index: usize, at: Timestamp) -> Lag {
         let mut lag = Lag::GoesOn;
@@ -251,7 +263,7 @@ impl Channel {
         let before = self.desired.replace(Desired { commit, lock, since: at });
         self.earlier.retain(|had| !had.commit.same(&commit));
         if let Some(before) = before {
-            self.earlier.push(Had { commit: before.commit, named_since: None });
+            self.earlier.push(Had { commit: before.commit, named_since: None, replaced: false });
         }
         if self.earlier.len() >= COMMITS {
             self.earlier.remove(0);
@@ -269,5 +281,5 @@ impl Channel {
 }
 
 fn lock_of(look: &Look) -> DesiredLock {
-    look.lock_hash.map_or(DesiredLock::Missing, DesiredLock::Known)
+    look.lock_hash.map_or(DesiredLock::Missing, DesiredLock::from)
 }

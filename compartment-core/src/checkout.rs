@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::commit::{Commit, LockHash};
+use crate::commit::{Commit, LockFile, LockHash};
 use crate::event::Reading;
 
 /// A fact that may never have been told, or that can no longer be read.
@@ -63,8 +63,8 @@ pub enum Lock {
     Untold,
     /// It could not be read, so not even a clean commit speaks for it.
     Unreadable,
-    /// The hash that was reported with this commit.
-    Told(LockHash),
+    /// The lock file that was reported with this commit.
+    Told(LockFile),
 }
 
 impl Lock {
@@ -72,7 +72,7 @@ impl Lock {
     #[must_use]
     pub const fn hash(&self) -> Option<&LockHash> {
         match self {
-            Self::Told(hash) => Some(hash),
+            Self::Told(file) => file.hash(),
             Self::Untold | Self::Unreadable => None,
         }
     }
@@ -108,9 +108,9 @@ pub enum CheckoutLock {
     /// The last one did not parse.
     Unreadable,
     /// Reported with the commit, or since, and apart from any word on dirt.
-    Told(LockHash),
+    Told(LockFile),
     /// Reported in one breath with the dirt: it speaks for the file as it lies there.
-    ToldWithDirt(LockHash),
+    ToldWithDirt(LockFile),
 }
 
 impl CheckoutLock {
@@ -144,7 +144,7 @@ pub struct CheckoutNews {
     /// Whether it differs from its commit.
     pub dirty: Reading<bool>,
     /// Its lock.
-    pub lock_hash: Reading<LockHash>,
+    pub lock_hash: Reading<LockFile>,
 }
 
 impl Checkout {

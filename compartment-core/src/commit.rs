@@ -198,6 +198,53 @@ macro_rules! hex_text {
 hex_text!(Commit, Commit::full);
 hex_text!(LockHash, |lock| Short { bytes: &lock.0, digits: 64 });
 
+/// The lock file of a checkout or a commit, as somebody who looked for it tells it (CORE-006 K9).
+///
+/// On the wire it is the hash, or `null`: looked, and there is none. A field that is not there says nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum LockFile {
+    /// SHA-256 of its bytes.
+    Hash(LockHash),
+    /// There is no such file.
+    NoFile,
+}
+
+impl LockFile {
+    /// The hash, where there is a file.
+    #[must_use]
+    pub const fn hash(&self) -> Option<&LockHash> {
+        match self {
+            Self::Hash(hash) => Some(hash),
+            Self::NoFile => None,
+        }
+    }
+}
+
+impl From<LockHash> for LockFile {
+    fn from(hash: LockHash) -> Self {
+        Self::Hash(hash)
+    }
+}
+
+impl From<Option<LockHash>> for LockFile {
+    /// What a look found: a hash, or no file.
+    fn from(found: Option<LockHash>) -> Self {
+        found.map_or(Self::NoFile, Self::Hash)
+    }
+}
+
+impl Serialize for LockFile {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        self.hash().serialize(to)
+    }
+}
+
+impl<'de> Deserialize<'de> for LockFile {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        Option::<LockHash>::deserialize(from).map(Self::from)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::prelude::rust_2024::*;

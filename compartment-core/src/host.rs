@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::checkout::{Checkout, Sighting};
 use crate::commit::Commit;
-use crate::event::{Origin, TestsConfig};
+use crate::event::{CheckoutPlace, Origin, TestsConfig};
 use crate::generation::{Deployment, Generation};
 use crate::id::{HostId, OpId, SessionId, Version};
 use crate::operation::{Class, Operation, Operations, Standing};
@@ -27,6 +27,7 @@ pub struct Host {
     pub(crate) deployment: Option<Deployment>,
     pub(crate) past: Option<Box<Past>>,
     pub(crate) tests: TestsConfig,
+    pub(crate) checkout_place: CheckoutPlace,
     pub(crate) channel: u32,
     pub(crate) system: SystemField,
     pub(crate) membership: Membership,
@@ -95,6 +96,7 @@ impl Host {
             deployment: None,
             past: None,
             tests: TestsConfig::default(),
+            checkout_place: CheckoutPlace::Host,
             channel,
             system: SystemField::Readable,
             membership: Membership::Known,
@@ -147,6 +149,12 @@ impl Host {
     #[must_use]
     pub const fn tests(&self) -> &TestsConfig {
         &self.tests
+    }
+
+    /// Where the configuration is checked out that it is deployed from.
+    #[must_use]
+    pub const fn checkout_place(&self) -> CheckoutPlace {
+        self.checkout_place
     }
 
     /// Whether the system part of its heartbeats can be read.

@@ -95,7 +95,7 @@ mod time;
 pub use advice::{Action, Advice};
 pub use apply::{Changes, HostChange, Offered, Reach};
 pub use audit::AuditEntry;
-pub use commit::{Commit, LockHash, Short};
+pub use commit::{Commit, LockFile, LockHash, Short};
 pub use compartment::{Cells, Color, Compartment, Status};
 pub use decide::{Refusal, decide};
 pub use event::Event;

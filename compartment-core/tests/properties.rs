@@ -465,8 +465,14 @@ proptest! {
 fn looked_at(look_started: Timestamp) -> Event {
     let (channel, lock_hash) = (ChannelName::main(), Some(lock('e')));
     let look_started = Some(look_started);
-    Observation::DesiredObserved { channel, commit: commit('e'), lock_hash, via: Via::Git, look_started }
-        .into()
+    Observation::DesiredObserved {
+        channel,
+        commit: commit('e'),
+        lock_hash: lock_hash.map(Into::into),
+        via: Via::Git,
+        look_started,
+    }
+    .into()
 }
 
 fn colors(fleet: &Fleet, now: Timestamp) -> Vec<compartment_core::Cells> {

@@ -114,7 +114,7 @@ fn combinations() -> Vec<Combination> {
             green_then(log![Observation::DesiredObserved {
                 channel: ChannelName::main(),
                 commit: commit('b'),
-                lock_hash: Some(lock('a')),
+                lock_hash: Some(lock('a').into()),
                 via: Via::Git,
                 look_started: None,
             }]),

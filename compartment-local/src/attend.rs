@@ -21,6 +21,9 @@ const GRACE: Duration = Duration::from_secs(3);
 /// How long what a program that has ended left in its pipes is read, while a helper of it goes on writing.
 const DRAIN: Duration = Duration::from_secs(1);
 
+/// How long it takes at most to end a program that does not listen.
+pub(crate) const ENDED_WITHIN: Duration = Duration::from_secs(2 * GRACE.as_secs() + DRAIN.as_secs());
+
 /// How a program came to its end.
 pub(crate) enum Fate {
     /// By itself.

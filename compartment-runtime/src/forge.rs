@@ -4,7 +4,7 @@
 use async_trait::async_trait;
 use compartment_core::event::{Comparison, PullRequest, Via};
 use compartment_core::fleet::Merge;
-use compartment_core::{Actor, ChannelName, Commit, LockHash, OpId, PrId, Span, Text, Timestamp};
+use compartment_core::{Actor, ChannelName, Commit, LockFile, LockHash, OpId, PrId, Span, Text, Timestamp};
 use serde::{Deserialize, Serialize};
 
 /// What a look at a channel found: commit and lock taken together, from one commit.
@@ -12,8 +12,8 @@ use serde::{Deserialize, Serialize};
 pub struct Look {
     /// The channel's tip.
     pub commit: Commit,
-    /// Of the tip's `flake.lock`.
-    pub lock_hash: Option<LockHash>,
+    /// The tip's `flake.lock`; `None` where the source does not say.
+    pub lock_hash: Option<LockFile>,
     /// Whether it was the repository itself that was seen.
     pub via: Via,
     /// All open pull requests of the repository; `None` where this look did not ask for them.
@@ -51,8 +51,8 @@ pub struct Moved {
     pub channel: ChannelName,
     /// Its new tip.
     pub commit: Commit,
-    /// Of the new tip's `flake.lock`.
-    pub lock_hash: Option<LockHash>,
+    /// The new tip's `flake.lock`; `None` where it could not be read.
+    pub lock_hash: Option<LockFile>,
 }
 
 /// What a merge of a pull request would change.
@@ -63,7 +63,7 @@ pub struct Proposal {
     pub channel: ChannelName,
     /// The head that this was read from.
     pub head: Commit,
-    /// Of the `flake.lock` that the channel would have then, as far as the head tells.
+    /// Of the `flake.lock` that the channel would have then, as far as the head tells; `None` where it would have none.
     pub lock_hash: Option<LockHash>,
     /// The inputs of the lock that would move, by name.
     pub inputs: Vec<InputChange>,
@@ -157,7 +157,8 @@ pub trait Forge: Send + Sync + 'static {
     /// [`ForgeError`] where it could not be read.
     async fn proposal(&self, pr: &PullRequest) -> Result<Proposal, ForgeError>;
 
-    /// What became of a pull request that a look no longer finds open.
+    /// What became of a pull request that a look no longer finds open. A merge is told by the commit that it made, also
+    /// where others have followed: the hub puts several in their order by [comparing](Self::compare) them with the tip.
     ///
     /// # Errors
     /// [`ForgeError`] where that could not be told.

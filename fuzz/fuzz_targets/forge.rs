@@ -71,7 +71,7 @@ fn published(data: &[u8]) {
         Ok(document) => {
             let branch = document.branch.clone().unwrap_or_else(|| "main".to_owned());
             let look = document.clone().look(&branch).expect("it is its own branch");
-            assert_eq!((look.commit, look.lock_hash), (document.commit, Some(document.lock_hash)));
+            assert_eq!((look.commit, look.lock_hash), (document.commit, document.lock_hash));
             let other = document.clone().look(&format!("{branch}x"));
             assert_eq!(other.is_err(), document.branch.is_some());
         }

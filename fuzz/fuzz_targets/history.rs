@@ -2,11 +2,12 @@
 
 use arbitrary::{Result, Unstructured};
 use compartment_core::event::{
-    Comparison, Decision, Deployer, Event, GenerationNumber, Heartbeat, Kind, LONGEST_TIMEOUT_S, Observation,
-    Origin, PullRequest, Reading, Report, RequestKind, RunningSystem, Said, Target, TestsConfig, Via,
+    CheckoutPlace, Comparison, Decision, Deployer, Event, GenerationNumber, Heartbeat, Kind,
+    LONGEST_TIMEOUT_S, Observation, Origin, PullRequest, Reading, Report, RequestKind, RunningSystem, Said,
+    Target, TestsConfig, Via,
 };
 use compartment_core::{
-    Actor, Ask, ChannelName, Commit, HostId, LockHash, OpId, PrId, Record, SessionId, Span, StorePath, Text,
+    Actor, Ask, ChannelName, Commit, HostId, LockFile, LockHash, OpId, PrId, Record, SessionId, Span, StorePath, Text,
     Timestamp, Version,
 };
 
@@ -162,7 +163,12 @@ fn decision(bytes: &mut Unstructured<'_>) -> Result<Decision> {
         0 => Decision::HostConfigured {
             host: host(bytes)?,
             channel: channel(bytes)?,
-            tests: TestsConfig { enabled: flag(bytes)?, auto_run: flag(bytes)?, timeout_s: timeout(bytes)? },
+            checkout: *bytes.choose(CheckoutPlace::ALL)?,
+            tests: TestsConfig {
+                enabled: flag(bytes)?,
+                auto_run: flag(bytes)?,
+                each_timeout_s: timeout(bytes)?,
+            },
         },
         1 => Decision::HostRemoved { host: host(bytes)? },
         2 => Decision::AgentReleased { version: version(bytes)? },
@@ -242,8 +248,8 @@ fn commit(bytes: &mut Unstructured<'_>) -> Result<Commit> {
     Ok(Commit::new(hex).expect("valid"))
 }
 
-fn lock(bytes: &mut Unstructured<'_>) -> Result<LockHash> {
-    Ok(LockHash::from_bytes([*bytes.choose(&[1, 2, 3])?; 32]))
+fn lock(bytes: &mut Unstructured<'_>) -> Result<LockFile> {
+    Ok(may(bytes, |bytes| Ok(LockHash::from_bytes([*bytes.choose(&[1, 2, 3])?; 32])))?.into())
 }
 
 fn path(bytes: &mut Unstructured<'_>) -> Result<StorePath> {

@@ -4,7 +4,7 @@ use alloc::sync::Arc;
 
 use super::report::Taking;
 use crate::checkout::{Dirt, Lock, Revision};
-use crate::commit::{Commit, LockHash};
+use crate::commit::{Commit, LockFile};
 use crate::event::{Deployer, GenerationNumber, Kind, RunningSystem, Target};
 use crate::generation::{Deployment, Generation, HISTORY, How, TestVerdict, completed, find, revision_of};
 use crate::host::TestsDue;
@@ -16,7 +16,7 @@ pub(super) struct Deployed<'a> {
     pub(super) system: Option<&'a RunningSystem>,
     pub(super) commit: Option<Commit>,
     pub(super) dirty: Option<bool>,
-    pub(super) lock_hash: Option<LockHash>,
+    pub(super) lock_hash: Option<LockFile>,
 }
 
 /// By what a host's system is told from others.

@@ -173,7 +173,7 @@ impl Fleet {
     fn apply_decision(&mut self, decision: &Decision, slot: Option<u32>) -> Changes {
         let at = self.facts.at;
         match decision {
-            Decision::HostConfigured { host, channel, tests } => {
+            Decision::HostConfigured { host, channel, checkout, tests } => {
                 let index = slot.unwrap_or_else(|| self.host_slot(host, channel));
                 let channel = self.channel_index(channel);
                 let host = &mut self.facts.hosts[index as usize];
@@ -181,6 +181,7 @@ impl Fleet {
                 host.membership = Membership::Known;
                 host.channel = channel;
                 host.tests = *tests;
+                host.checkout_place = *checkout;
                 if !(tests.enabled && tests.auto_run)
                     && let Some(past) = &mut host.past
                 {

@@ -307,8 +307,7 @@ impl Taking<'_> {
     fn time_limit(&self, kind: Kind) -> Span {
         match kind {
             Kind::Pull => Span::from_mins(2),
-            Kind::Switch | Kind::Rollback => Span::from_mins(30),
-            Kind::Test => Span::from_secs(self.host.tests.timeout_s.into()),
+            Kind::Switch | Kind::Rollback | Kind::Test => Span::from_mins(30),
         }
     }
 

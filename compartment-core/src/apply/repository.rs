@@ -2,6 +2,7 @@
 
 use super::{Changes, Reach};
 use crate::channel::Look;
+use crate::commit::Commit;
 use crate::event::Observation;
 use crate::fleet::{ChannelIndex, Fleet, MERGES, Merge};
 use crate::id::{ChannelName, PrId};
@@ -28,7 +29,8 @@ impl Fleet {
             Observation::PrClosed { pr } => fleet_part(self.facts.pull_requests.remove(pr).is_some()),
             Observation::PrMerged { pr, channel, commit, lock_hash, .. } => {
                 let index = self.channel_index(channel);
-                let moved = self.facts.channels[index as usize].moved(*commit, *lock_hash, at);
+                let moved = !self.is_past(index, commit)
+                    && self.facts.channels[index as usize].moved(*commit, *lock_hash, at);
                 let merge =
                     Merge { pr: pr.clone(), channel: channel.clone(), commit: *commit, reverted: false };
                 let known = self.facts.merges.iter().any(|m| m.pr == merge.pr && m.commit == merge.commit);
@@ -39,7 +41,8 @@ impl Fleet {
             }
             Observation::PrReverted { pr, channel, commit, lock_hash, .. } => {
                 let index = self.channel_index(channel);
-                let moved = self.facts.channels[index as usize].moved(*commit, *lock_hash, at);
+                let moved = !self.is_past(index, commit)
+                    && self.facts.channels[index as usize].moved(*commit, *lock_hash, at);
                 let mut reverted = false;
                 for merge in self.facts.merges.iter_mut().filter(|merge| merge.pr == *pr) {
                     reverted |= !core::mem::replace(&mut merge.reverted, true);
@@ -76,6 +79,14 @@ impl Fleet {
         }
     }
 
+    /// Whether the desired commit is known to hold this one: a merge or revert that made it is told late, and moves
+    /// nothing (CORE-006, section 3).
+    fn is_past(&self, channel: u32, commit: &Commit) -> bool {
+        let desired = self.facts.channels[channel as usize].desired();
+        let apart = desired.and_then(|desired| self.comparison(commit, &desired.commit));
+        apart.is_some_and(|apart| apart.ahead == 0 && apart.behind > 0)
+    }
+
     fn remember_merge(&mut self, merge: Merge) {
         if self.facts.merges.len() == MERGES {
             self.facts.merges.remove(0);
@@ -84,7 +95,7 @@ impl Fleet {
     }
 
     /// Which channels desire this commit.
-    fn reach_of_desired(&self, commit: &crate::Commit) -> Changes {
+    fn reach_of_desired(&self, commit: &Commit) -> Changes {
         let desires = |name: &ChannelName| {
             let channel = self.channel(name);
             channel.and_then(|c| c.desired()).is_some_and(|desired| desired.commit.same(commit))

@@ -96,7 +96,7 @@ impl View {
             }
         };
         let wanted = match evidence.channel.desired().map(|desired| desired.lock) {
-            Some(DesiredLock::Known(_)) => Wanted::Known,
+            Some(DesiredLock::Known(_) | DesiredLock::NoFile) => Wanted::Known,
             Some(DesiredLock::NotSeenYet) => Wanted::NotSeenYet,
             None | Some(DesiredLock::Missing) => Wanted::Missing,
         };

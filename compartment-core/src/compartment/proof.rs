@@ -45,7 +45,9 @@ pub(super) fn commit_proven(commit: Option<&Commit>, dirt: Dirt, desired: &Desir
 fn lock_proven(lock: Lock, speaks: bool, commit_proven: bool, desired: &Desired) -> bool {
     match (lock, desired.lock) {
         (Lock::Unreadable, _) => false,
-        (Lock::Told(hash), DesiredLock::Known(wanted)) => hash == wanted && speaks,
+        (Lock::Told(file), DesiredLock::Known(_) | DesiredLock::NoFile) => {
+            DesiredLock::from(file) == desired.lock && speaks
+        }
         (Lock::Told(_), DesiredLock::NotSeenYet | DesiredLock::Missing) | (Lock::Untold, _) => commit_proven,
     }
 }

@@ -7,7 +7,7 @@ use alloc::vec::Vec;
 use super::{Evidence, Fact};
 use crate::channel::{Availability, Channel, DesiredLock};
 use crate::checkout::{CheckoutLock, Dirt, Lock, Sighting};
-use crate::commit::Commit;
+use crate::commit::{Commit, LockFile};
 use crate::host::SystemField;
 use crate::operation::{Class, Ended, Operation, Outcome, Standing, host_says_by};
 
@@ -69,6 +69,7 @@ pub(super) fn desired_lock_fact(channel: &Channel) -> Fact {
     let lock = match channel.desired().map(|desired| desired.lock) {
         None => "unknown".to_string(),
         Some(DesiredLock::Known(hash)) => hash.to_string(),
+        Some(DesiredLock::NoFile) => "the commit has none".to_string(),
         Some(DesiredLock::NotSeenYet) => "not seen since the channel moved".to_string(),
         Some(DesiredLock::Missing) => "the source names none".to_string(),
     };
@@ -98,9 +99,13 @@ pub(super) fn checkout_lock_fact(evidence: &Evidence<'_>) -> Fact {
         None | Some(CheckoutLock::Never) => "never reported".to_string(),
         Some(CheckoutLock::OfAnotherCommit) => "reported of another commit".to_string(),
         Some(CheckoutLock::Unreadable) => "unreadable".to_string(),
-        Some(CheckoutLock::Told(hash) | CheckoutLock::ToldWithDirt(hash)) => hash.to_string(),
+        Some(CheckoutLock::Told(file) | CheckoutLock::ToldWithDirt(file)) => lock_file(file),
     };
     Fact::new("checkout's lock", lock)
+}
+
+fn lock_file(file: LockFile) -> String {
+    file.hash().map_or_else(|| "there is none".to_string(), ToString::to_string)
 }
 
 /// That an operation's time ran out.
@@ -177,7 +182,7 @@ pub(super) fn deployed_facts(evidence: &Evidence<'_>) -> Vec<Fact> {
     let lock = match revision.lock {
         Lock::Untold => "not reported of this commit".to_string(),
         Lock::Unreadable => "unreadable".to_string(),
-        Lock::Told(hash) => hash.to_string(),
+        Lock::Told(file) => lock_file(file),
     };
     let how = format!("{} at {}", generation.how, generation.at.whole_second());
     [

@@ -1,6 +1,6 @@
 //! Decisions: what only the hub and its operators may say.
 
-use super::{RequestKind, TestsConfig};
+use super::{CheckoutPlace, RequestKind, TestsConfig};
 use crate::id::{Actor, ChannelName, HostId, OpId, PrId, Version};
 use crate::request::Ask;
 use crate::text::Text;
@@ -15,6 +15,8 @@ pub enum Decision {
         host: HostId,
         /// What it follows.
         channel: ChannelName,
+        /// Whether it has a checkout of its own.
+        checkout: CheckoutPlace,
         /// How its tests run.
         tests: TestsConfig,
     },

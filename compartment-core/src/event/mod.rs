@@ -161,6 +161,22 @@ words! {
     }
 }
 
+words! {
+    /// Where the configuration is checked out that a host is deployed from: part of its configuration.
+    CheckoutPlace {
+        /// On the host itself: it pulls and switches.
+        Host = "host",
+        /// Nowhere on the host: somebody pushes what was built elsewhere.
+        None = "none",
+    }
+}
+
+impl Default for CheckoutPlace {
+    fn default() -> Self {
+        Self::Host
+    }
+}
+
 impl Kind {
     /// A switch or a rollback: an attempt to change what runs.
     #[must_use]
@@ -187,13 +203,15 @@ pub struct TestsConfig {
     pub enabled: bool,
     /// Run by themselves after a switch or rollback.
     pub auto_run: bool,
-    /// Seconds until a run counts as out of time.
-    pub timeout_s: u32,
+    /// Seconds that each test may take, on the host (CORE-006, section 11). It ends no run in the fold: what a run
+    /// may take altogether is said where it starts.
+    #[serde(rename = "timeout_s")]
+    pub each_timeout_s: u32,
 }
 
 impl Default for TestsConfig {
     fn default() -> Self {
-        Self { enabled: true, auto_run: true, timeout_s: 60 }
+        Self { enabled: true, auto_run: true, each_timeout_s: 60 }
     }
 }
 

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::words;
-use crate::commit::{Commit, LockHash};
+use crate::commit::{Commit, LockFile};
 use crate::id::{ChannelName, PrId};
 use crate::text::Text;
 use crate::time::Timestamp;
@@ -27,8 +27,8 @@ pub enum Observation {
         channel: ChannelName,
         /// Its tip.
         commit: Commit,
-        /// Of the tip's `flake.lock`.
-        lock_hash: Option<LockHash>,
+        /// The tip's `flake.lock`, where the source said.
+        lock_hash: Option<LockFile>,
         /// How it was seen.
         via: Via,
         /// When the look began, by the hub's clock.
@@ -56,8 +56,8 @@ pub enum Observation {
         channel: ChannelName,
         /// The channel's new tip.
         commit: Commit,
-        /// Of the new tip's `flake.lock`.
-        lock_hash: Option<LockHash>,
+        /// The new tip's `flake.lock`, where the source said.
+        lock_hash: Option<LockFile>,
         /// Who merged.
         by: Option<Text>,
     },
@@ -69,8 +69,8 @@ pub enum Observation {
         channel: ChannelName,
         /// The channel's new tip.
         commit: Commit,
-        /// Of the new tip's `flake.lock`.
-        lock_hash: Option<LockHash>,
+        /// The new tip's `flake.lock`, where the source said.
+        lock_hash: Option<LockFile>,
         /// Who reverted.
         by: Option<Text>,
     },

@@ -8,7 +8,7 @@ use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 
 use super::{Kind, RequestKind};
-use crate::commit::{Commit, LockHash};
+use crate::commit::{Commit, LockFile};
 use crate::id::{HostId, OpId, SessionId, StorePath, Version};
 use crate::text::Text;
 use crate::time::Timestamp;
@@ -64,8 +64,8 @@ pub enum Said {
     PullOk {
         /// Where the checkout is now.
         commit: Commit,
-        /// Of its `flake.lock`.
-        lock_hash: Option<LockHash>,
+        /// Its `flake.lock`, where that was said.
+        lock_hash: Option<LockFile>,
         /// Whether the checkout differs from its commit.
         dirty: Option<bool>,
     },
@@ -82,8 +82,8 @@ pub enum Said {
         kind: Deployer,
         /// What was deployed.
         commit: Option<Commit>,
-        /// Of its `flake.lock`.
-        lock_hash: Option<LockHash>,
+        /// Its `flake.lock`, where that was said.
+        lock_hash: Option<LockFile>,
         /// Whether it was built from a dirty checkout (a switch only).
         dirty: Option<bool>,
         /// What runs now.
@@ -205,8 +205,8 @@ pub struct Heartbeat {
     pub commit: Reading<Commit>,
     /// Whether the checkout differs from its commit.
     pub dirty: Reading<bool>,
-    /// SHA-256 of the checkout's `flake.lock`.
-    pub lock_hash: Reading<LockHash>,
+    /// The checkout's `flake.lock`.
+    pub lock_hash: Reading<LockFile>,
     /// What runs.
     pub system: Reading<Box<RunningSystem>>,
     /// The operation that runs: `Told(None)` says that nothing does. An unreadable one is no news.

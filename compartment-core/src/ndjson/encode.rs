@@ -5,7 +5,7 @@ use alloc::string::String;
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
 use super::FORMAT_VERSION;
-use crate::event::{Decision, Event, Heartbeat, Observation, Reading, Report, Said, Via};
+use crate::event::{CheckoutPlace, Decision, Event, Heartbeat, Observation, Reading, Report, Said, Via};
 use crate::id::{Actor, OpId};
 use crate::request::Ask;
 use crate::time::Timestamp;
@@ -163,8 +163,9 @@ impl<M: SerializeMap> Fields<M> {
 
     fn decision(&mut self, decision: &Decision) -> Result<(), M::Error> {
         match decision {
-            Decision::HostConfigured { host: _, channel, tests } => {
+            Decision::HostConfigured { host: _, channel, checkout, tests } => {
                 self.put("channel", channel)?;
+                self.may("checkout", (*checkout != CheckoutPlace::Host).then_some(checkout))?;
                 self.put("tests", tests)
             }
             Decision::HostRemoved { host: _ } => Ok(()),

@@ -8,10 +8,10 @@ use alloc::vec::Vec;
 
 use serde::de::{Deserialize, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
-use crate::commit::{Commit, LockHash};
+use crate::commit::{Commit, LockFile, LockHash};
 use crate::event::{
-    GenerationNumber, Kind, LONGEST_TIMEOUT_S, Origin, Reading, RequestKind, RunningSystem, Said, Target,
-    TestsConfig, Via,
+    CheckoutPlace, GenerationNumber, Kind, LONGEST_TIMEOUT_S, Origin, Reading, RequestKind, RunningSystem,
+    Said, Target, TestsConfig, Via,
 };
 use crate::id::{Actor, ChannelName, HostId, Invalid, OpId, PrId, SessionId, StorePath, Version};
 use crate::text::Text;
@@ -60,6 +60,10 @@ pub(super) trait Parse: Sized {
     fn number(_: i128) -> Result<Self, Invalid> {
         Err(Self::EXPECTED)
     }
+    /// What `null` says. `None` where it says no more than a field that is not there.
+    fn null() -> Option<Self> {
+        None
+    }
     fn object<'de, A: MapAccess<'de>>(mut map: A) -> Result<Result<Self, Invalid>, A::Error> {
         while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
         Ok(Err(Self::EXPECTED))
@@ -85,7 +89,7 @@ impl<'de, T: Parse> Visitor<'de> for FieldVisitor<T> {
         f.write_str(T::EXPECTED.expected)
     }
     fn visit_unit<E: Error>(self) -> Result<Field<T>, E> {
-        Ok(Field::Null)
+        Ok(T::null().map_or(Field::Null, Field::Good))
     }
     fn visit_str<E: Error>(self, value: &str) -> Result<Field<T>, E> {
         Ok(T::text(value).into())
@@ -141,13 +145,24 @@ strings! {
     Actor, "actor", "a string of 1 to 200 bytes of printable text", Actor::new;
     StorePath, "path", "a string: an absolute path", StorePath::new;
     Commit, "commit", "a string of 7 to 64 hex digits", Commit::new;
-    LockHash, "lock hash", "a string of 64 hex digits (SHA-256)", LockHash::new;
     Text, "text", "a string", |s| Ok(Text::new(s));
     Timestamp, "time", "a string: RFC 3339 in UTC, such as 2026-01-05T10:00:00Z", |s| s.parse();
     Kind, "operation", "pull, switch, test or rollback", |s| Kind::from_name(s).ok_or(Kind::EXPECTED);
     RequestKind, "operation", "pull, switch, test, rollback, stop, refresh, merge-pr or revert-pr",
         |s| RequestKind::from_name(s).ok_or(RequestKind::EXPECTED);
+    CheckoutPlace, "checkout", "host or none", |s| CheckoutPlace::from_name(s).ok_or(CheckoutPlace::EXPECTED);
     Via, "via", "git or published", |s| Via::from_name(s).ok_or(Via::EXPECTED);
+}
+
+impl Parse for LockFile {
+    const EXPECTED: Invalid =
+        Invalid { what: "lock hash", expected: "a string of 64 hex digits (SHA-256), or null: no lock file" };
+    fn text(value: &str) -> Result<Self, Invalid> {
+        LockHash::new(value).map(Self::Hash)
+    }
+    fn null() -> Option<Self> {
+        Some(Self::NoFile)
+    }
 }
 
 impl Parse for PrId {
@@ -286,7 +301,7 @@ objects! {
             Some(TestsConfig {
                 enabled: enabled.unwrap_or(default.enabled),
                 auto_run: auto_run.unwrap_or(default.auto_run),
-                timeout_s: timeout.map_or(default.timeout_s, |t| t.0),
+                each_timeout_s: timeout.map_or(default.each_timeout_s, |t| t.0),
             })
         };
 }

@@ -6,10 +6,10 @@ use serde::Deserialize;
 
 use super::field::{Field, Names, Parse, TimeoutSeconds};
 use super::{Envelope, FORMAT_VERSION};
-use crate::commit::{Commit, LockHash};
+use crate::commit::{Commit, LockFile};
 use crate::event::{
-    Comparison, Decision, Deployer, Event, EventType, Heartbeat, Kind, Observation, Origin, PullRequest,
-    Report, RequestKind, RunningSystem, Said, Target, TestsConfig, Via,
+    CheckoutPlace, Comparison, Decision, Deployer, Event, EventType, Heartbeat, Kind, Observation, Origin,
+    PullRequest, Report, RequestKind, RunningSystem, Said, Target, TestsConfig, Via,
 };
 use crate::id::{Actor, ChannelName, HostId, Invalid, OpId, PrId, Version};
 use crate::request::Ask;
@@ -36,7 +36,7 @@ pub(super) struct Line {
     agent_version: Field<Version>,
     commit: Field<Commit>,
     dirty: Field<bool>,
-    lock_hash: Field<LockHash>,
+    lock_hash: Field<LockFile>,
     system: Field<Box<RunningSystem>>,
     running: Field<Kind>,
     timeout_s: Field<TimeoutSeconds>,
@@ -63,6 +63,7 @@ pub(super) struct Line {
     desired_commit: Field<Commit>,
     behind: Field<u32>,
     ahead: Field<u32>,
+    checkout: Field<CheckoutPlace>,
     tests: Field<TestsConfig>,
     version: Field<Version>,
     force: Field<bool>,
@@ -301,6 +302,7 @@ impl Line {
         Ok(Decision::HostConfigured {
             host: need(self.host, "host")?,
             channel: may(self.channel, "channel")?.unwrap_or_default(),
+            checkout: may(self.checkout, "checkout")?.unwrap_or_default(),
             tests: may(self.tests, "tests")?.unwrap_or_default(),
         })
     }

@@ -10,11 +10,11 @@ use proptest::sample::select;
 
 use super::scenario::{commit, host, lock, op, path};
 use crate::event::{
-    Comparison, Decision, Deployer, Event, GenerationNumber, Heartbeat, Kind, Observation, Origin,
-    PullRequest, Reading, Report, RequestKind, RunningSystem, Said, Target, TestsConfig, Via,
+    CheckoutPlace, Comparison, Decision, Deployer, Event, GenerationNumber, Heartbeat, Kind, Observation,
+    Origin, PullRequest, Reading, Report, RequestKind, RunningSystem, Said, Target, TestsConfig, Via,
 };
 use crate::{
-    Actor, Ask, ChannelName, Commit, HostId, LockHash, OpId, PrId, Record, SessionId, Span, StorePath, Text,
+    Actor, Ask, ChannelName, Commit, HostId, LockFile, OpId, PrId, Record, SessionId, Span, StorePath, Text,
     Timestamp, Version,
 };
 
@@ -30,8 +30,9 @@ fn a_commit() -> impl Strategy<Value = Commit> {
     prop_oneof![6 => full, 1 => short].boxed()
 }
 
-fn a_lock() -> impl Strategy<Value = LockHash> {
-    select(vec!['a', 'b', 'c']).prop_map(lock)
+fn a_lock() -> impl Strategy<Value = LockFile> {
+    select(vec!['a', 'b', 'c', '-'])
+        .prop_map(|digit| if digit == '-' { LockFile::NoFile } else { lock(digit).into() })
 }
 
 fn an_op() -> impl Strategy<Value = OpId> {
@@ -227,9 +228,12 @@ fn an_ask() -> impl Strategy<Value = Ask> {
 fn a_decision() -> impl Strategy<Value = Decision> {
     let by = || Actor::new("mba").expect("an actor");
     let tests = (any::<bool>(), any::<bool>(), select(vec![1_u32, 60]))
-        .prop_map(|(enabled, auto_run, timeout_s)| TestsConfig { enabled, auto_run, timeout_s });
-    let configured = (a_host(), a_channel(), prop_oneof![2 => Just(TestsConfig::default()), 1 => tests])
-        .prop_map(|(host, channel, tests)| Decision::HostConfigured { host, channel, tests });
+        .prop_map(|(enabled, auto_run, each_timeout_s)| TestsConfig { enabled, auto_run, each_timeout_s });
+    let place = select(vec![CheckoutPlace::Host, CheckoutPlace::Host, CheckoutPlace::None]);
+    let configured =
+        (a_host(), a_channel(), place, prop_oneof![2 => Just(TestsConfig::default()), 1 => tests]).prop_map(
+            |(host, channel, checkout, tests)| Decision::HostConfigured { host, channel, checkout, tests },
+        );
     let removed = a_host().prop_map(|host| Decision::HostRemoved { host });
     let released = select(vec!["1.0.0", "1.1.0"])
         .prop_map(|v| Decision::AgentReleased { version: Version::new(v).expect("a version") });

@@ -3,11 +3,13 @@
 use std::prelude::rust_2024::*;
 
 use super::scenario::{commit, host, lock, op};
-use crate::event::{Comparison, Decision, Event, Kind, Observation, PullRequest, TestsConfig, Via};
-use crate::{Actor, Ask, ChannelName, Commit, LockHash, PrId, Text, Timestamp, Version};
+use crate::event::{
+    CheckoutPlace, Comparison, Decision, Event, Kind, Observation, PullRequest, TestsConfig, Via,
+};
+use crate::{Actor, Ask, ChannelName, Commit, LockFile, LockHash, PrId, Text, Timestamp, Version};
 
 fn look(digit: char, lock_hash: Option<LockHash>, via: Via) -> Event {
-    Look { lock_hash, via, ..seen(commit(digit)) }.into()
+    Look { lock_hash: lock_hash.map(LockFile::Hash), via, ..seen(commit(digit)) }.into()
 }
 
 /// A look at a channel in the making.
@@ -15,7 +17,7 @@ fn look(digit: char, lock_hash: Option<LockHash>, via: Via) -> Event {
 pub struct Look {
     channel: ChannelName,
     commit: Commit,
-    lock_hash: Option<LockHash>,
+    lock_hash: Option<LockFile>,
     via: Via,
     look_started: Option<Timestamp>,
 }
@@ -30,7 +32,7 @@ impl Look {
     /// The lock of the commit.
     #[must_use]
     pub fn lock(mut self, digit: char) -> Self {
-        self.lock_hash = Some(lock(digit));
+        self.lock_hash = Some(lock(digit).into());
         self
     }
 
@@ -83,6 +85,7 @@ pub fn unavailable(error: &str) -> Event {
 /// `pr-merged`, which moves `main`.
 #[must_use]
 pub fn merged(pr: u64, digit: char, lock_hash: Option<LockHash>) -> Event {
+    let lock_hash = lock_hash.map(LockFile::Hash);
     let channel = ChannelName::main();
     Observation::PrMerged { pr: PrId::from(pr), channel, commit: commit(digit), lock_hash, by: None }.into()
 }
@@ -90,6 +93,7 @@ pub fn merged(pr: u64, digit: char, lock_hash: Option<LockHash>) -> Event {
 /// `pr-reverted`, which moves `main`.
 #[must_use]
 pub fn reverted(pr: u64, digit: char, lock_hash: Option<LockHash>) -> Event {
+    let lock_hash = lock_hash.map(LockFile::Hash);
     let channel = ChannelName::main();
     Observation::PrReverted { pr: PrId::from(pr), channel, commit: commit(digit), lock_hash, by: None }.into()
 }
@@ -132,7 +136,7 @@ pub fn configured(name: &str, tests: TestsConfig) -> Event {
 #[must_use]
 pub fn configured_on(name: &str, channel: &str, tests: TestsConfig) -> Event {
     let channel = ChannelName::new(channel).expect("a channel");
-    Decision::HostConfigured { host: host(name), channel, tests }.into()
+    Decision::HostConfigured { host: host(name), channel, checkout: CheckoutPlace::Host, tests }.into()
 }
 
 /// `host-removed`.

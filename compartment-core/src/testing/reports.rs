@@ -40,7 +40,7 @@ impl Beat {
     /// The checkout's lock.
     #[must_use]
     pub fn lock(mut self, digit: char) -> Self {
-        self.1.lock_hash = Reading::Told(lock(digit));
+        self.1.lock_hash = Reading::Told(lock(digit).into());
         self
     }
 
@@ -204,7 +204,7 @@ impl Say {
     pub fn lock(mut self, digit: char) -> Self {
         match &mut self.0.said {
             Said::DeployOk { lock_hash, .. } | Said::PullOk { lock_hash, .. } => {
-                *lock_hash = Some(lock(digit))
+                *lock_hash = Some(lock(digit).into())
             }
             _ => unreachable!("this report has no lock"),
         }

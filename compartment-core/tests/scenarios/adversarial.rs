@@ -474,7 +474,7 @@ fn tests_switched_off_and_on_again_do_not_forget_that_they_failed() {
 
 #[test]
 fn a_longer_time_limit_does_not_bring_back_a_run_that_is_out_of_time() {
-    let slow = TestsConfig { timeout_s: 3600, ..TestsConfig::default() };
+    let slow = TestsConfig { each_timeout_s: 3600, ..TestsConfig::default() };
     let _ = green()
         .when(log![test_started("gpc0"), wait(secs(60)), configured("gpc0", slow)])
         .then("gpc0", "A3 G6 L5 S10 T6");

@@ -1,7 +1,9 @@
 //! CORE-006 section 3: what is desired, and which looks are believed.
 
+use compartment_core::channel::DesiredLock;
 use compartment_core::testing::{
-    Scenario, commit, desired, heartbeat, lock, log, merged, published, reverted, seen, unavailable, wait,
+    Scenario, commit, compared, desired, heartbeat, lock, log, merged, published, reverted, seen,
+    unavailable, wait,
 };
 use compartment_core::{ChannelName, Timestamp};
 
@@ -69,7 +71,7 @@ fn a_stale_look_does_not_end_unavailability() {
 }
 
 #[test]
-fn a_look_without_a_beginning_that_names_what_a_merge_replaced_is_ignored() {
+fn a_look_without_a_beginning_that_names_what_a_merge_replaced_moves_nothing() {
     let merge = Scenario::given(log![desired('a'), merged(7, 'b', None)]);
     let again = merge.clone().when(log![desired('a'), desired('a')]);
     assert_eq!(tip(&again), ('b', None));
@@ -78,6 +80,76 @@ fn a_look_without_a_beginning_that_names_what_a_merge_replaced_is_ignored() {
     assert_eq!(tip(&other), ('a', Some('a')));
     let third = merge.when(log![desired('c')]);
     assert_eq!(tip(&third), ('c', Some('c')));
+}
+
+#[test]
+fn looks_without_a_beginning_that_name_what_was_replaced_are_believed_after_ten_minutes() {
+    let merge = Scenario::given(log![desired('a'), merged(7, 'b', None), unavailable("gone")]);
+    let first = merge.when(log![desired('a')]);
+    assert_eq!((state(&first).0, tip(&first)), ("available", ('b', None)), "as a copy that lags");
+    let nearly = first.clone().when(log![wait(secs(10 * 60 - 2)), desired('a')]);
+    assert_eq!(tip(&nearly), ('b', None));
+    let exactly = first.clone().when(log![wait(secs(10 * 60 - 1)), desired('a')]);
+    assert_eq!(tip(&exactly), ('a', Some('a')));
+    // What is believed is the present: looks may go on from it.
+    assert_eq!(tip(&exactly.when(log![desired('b'), desired('a')])), ('a', Some('a')));
+    // The merge again between them: they were old.
+    let newer = first.when(log![wait(mins(6)), seen(commit('b')).started(Scenario::start())]);
+    assert_eq!(tip(&newer), ('b', None));
+}
+
+#[test]
+fn a_newer_merge_between_starts_the_ten_minutes_of_looks_without_a_beginning_anew() {
+    let scenario = Scenario::given(log![desired('a'), merged(7, 'b', None), desired('a'), wait(mins(6))]);
+    let scenario = scenario.when(log![merged(8, 'c', None), desired('a'), wait(mins(6)), desired('a')]);
+    assert_eq!(tip(&scenario).0, 'c');
+    assert_eq!(tip(&scenario.when(log![wait(mins(4)), desired('a')])).0, 'a');
+}
+
+#[test]
+fn a_look_that_says_it_begins_in_the_future_says_nothing_of_its_beginning() {
+    let merge = Scenario::given(log![desired('a'), merged(7, 'b', None)]);
+    let future = merge.now() + mins(60);
+    let ahead = |digit| seen(commit(digit)).lock(digit).started(future);
+    assert_eq!(tip(&merge.clone().when(log![ahead('a')])).0, 'b', "by the hub's clock it may be older");
+    let third = merge.when(log![ahead('c')]);
+    assert_eq!(tip(&third).0, 'c');
+    // Nobody has to wait for that clock.
+    let now = third.now();
+    assert_eq!(tip(&third.when(log![seen(commit('d')).lock('d').started(now)])).0, 'd');
+}
+
+#[test]
+fn of_looks_that_come_out_of_order_the_older_does_not_move_the_channel_back_for_long() {
+    let scenario = Scenario::given(log![desired('a'), wait(mins(1))]);
+    let (older, newer) = (scenario.now() + secs(1), scenario.now() + secs(2));
+    let scenario = scenario.when(log![wait(secs(10))]);
+    let look = |digit, began| seen(commit(digit)).lock(digit).started(began);
+    // The newer one moved the channel: the older began before that.
+    let moved = scenario.clone().when(log![look('c', newer), look('b', older)]);
+    assert_eq!(tip(&moved).0, 'c');
+    // The older one moved it first: the next look tells.
+    for also in ['a', 'c'] {
+        let back = scenario.clone().when(log![look('b', older), look(also, newer)]);
+        let began = back.now();
+        assert_eq!(tip(&back.when(log![look(also, began)])).0, also);
+    }
+}
+
+#[test]
+fn a_merge_without_a_lock_is_not_seen_yet_until_a_look_names_none_either() {
+    let lock_of =
+        |scenario: &Scenario| scenario.fleet.channel(&ChannelName::main()).unwrap().desired().unwrap().lock;
+    let merge = Scenario::given(log![desired('a'), merged(7, 'b', None)]);
+    assert_eq!(lock_of(&merge), DesiredLock::NotSeenYet);
+    // One that shows what was before is no look at that commit.
+    assert_eq!(lock_of(&merge.clone().when(log![desired('a')])), DesiredLock::NotSeenYet);
+    let looked = merge.when(log![seen(commit('b'))]);
+    assert_eq!(lock_of(&looked), DesiredLock::Missing);
+    let again = looked.clone().when(log![merged(7, 'b', None), seen(commit('b'))]);
+    assert_eq!(lock_of(&again), DesiredLock::Missing);
+    let told = looked.when(log![seen(commit('b')).lock('b')]);
+    assert_eq!(lock_of(&told), DesiredLock::Known(lock('b')));
 }
 
 #[test]
@@ -105,6 +177,19 @@ fn a_late_merge_that_names_an_earlier_commit_changes_nothing() {
     let scenario = Scenario::given(log![desired('a'), desired('b'), desired('c'), unavailable("gone")]);
     let late = scenario.when(log![merged(7, 'b', Some(lock('b')))]);
     assert_eq!((state(&late).0, tip(&late)), ("unavailable", ('c', Some('c'))));
+}
+
+#[test]
+fn a_merge_that_the_desired_commit_is_known_to_hold_is_late_too() {
+    let scenario =
+        Scenario::given(log![desired('a'), desired('d'), compared('b', 'd', 2, 0), unavailable("gone")]);
+    let late = scenario.when(log![merged(7, 'b', Some(lock('b')))]);
+    assert_eq!((state(&late).0, tip(&late)), ("unavailable", ('d', Some('d'))));
+    // It can be taken back all the same.
+    assert_eq!(late.fleet.merges().len(), 1);
+    for elsewhere in [compared('c', 'd', 2, 1), compared('c', 'd', 0, 1), compared('c', 'e', 1, 0)] {
+        assert_eq!(tip(&late.clone().when(log![elsewhere, merged(8, 'c', None)])).0, 'c');
+    }
 }
 
 #[test]

@@ -59,7 +59,7 @@ fn a_position_that_is_used_again_makes_another_id() {
         again.fleet.apply(record);
     }
     let last = before.records.last().unwrap();
-    let at = last.at + crate::secs(60);
+    let at = last.at + secs(60);
     again.fleet.apply(&compartment_core::Record { at, ..last.clone() });
     let due = |fleet: &Fleet| outstanding(fleet, at).into_iter().map(|work| work.op().clone()).next();
     assert!(due(&again.fleet).is_some() && due(&before.fleet) != due(&again.fleet));

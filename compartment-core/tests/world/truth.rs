@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use compartment_core::event::{GenerationNumber, Kind, RunningSystem, Target};
 use compartment_core::testing::path;
-use compartment_core::{Commit, LockHash, Span, Timestamp};
+use compartment_core::{Commit, LockFile, LockHash, Span, Timestamp};
 
 /// A built system: what decides its store path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -77,8 +77,8 @@ pub(crate) fn commit_name(commit: usize) -> Commit {
 }
 
 /// The hash of a lock.
-pub(crate) fn lock_hash(lock: u8) -> LockHash {
-    LockHash::new(&format!("{lock:064x}")).expect("hex digits")
+pub(crate) fn lock_hash(lock: u8) -> LockFile {
+    LockHash::new(&format!("{lock:064x}")).expect("hex digits").into()
 }
 
 /// A host's working copy.

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use compartment_core::event::{Decision, Event, Kind, Observation, Origin, Report, Said, TestsConfig, Via};
+use compartment_core::event::{
+    CheckoutPlace, Decision, Event, Kind, Observation, Origin, Report, Said, TestsConfig, Via,
+};
 use compartment_core::testing::{Scenario, host as host_id, released};
 use compartment_core::{
     Actor, Ask, ChannelName, Commit, Fleet, PrId, Record, SessionId, Span, Text, Timestamp, Work, outstanding,
@@ -53,6 +55,7 @@ impl World {
                 Decision::HostConfigured {
                     host: host_id(name),
                     channel: ChannelName::main(),
+                    checkout: CheckoutPlace::Host,
                     tests: TestsConfig::default(),
                 }
                 .into(),

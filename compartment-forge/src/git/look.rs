@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use compartment_core::event::{PullRequest, Via};
-use compartment_core::{ChannelName, Commit, LockHash, PrId, Text};
+use compartment_core::{ChannelName, Commit, LockFile, PrId, Text};
 use compartment_runtime::{Ended, Look, Proposal};
 
 use super::mirror::{Call, PULL_REQUESTS};
@@ -18,7 +18,7 @@ pub(super) struct Known {
     /// Whether anything was fetched yet.
     pub(super) fetched: bool,
     /// The lock of the commit that was last looked at.
-    lock: BTreeMap<Commit, Option<LockHash>>,
+    lock: BTreeMap<Commit, Option<LockFile>>,
     /// By tip and head.
     pairs: BTreeMap<(Commit, Commit), Pair>,
     proposals: BTreeMap<(Commit, Commit), Proposal>,
@@ -55,21 +55,21 @@ impl Call<'_> {
         self.fetch(Some(channel))?;
         known.fetched = true;
         let commit = self.tip(channel)?;
-        let lock_hash = match known.lock.get(&commit) {
-            Some(lock_hash) => *lock_hash,
+        let lock_file = match known.lock.get(&commit) {
+            Some(lock_file) => *lock_file,
             None => {
-                let lock_hash = self.lock_hash(&commit.to_string())?;
+                let lock_file = self.lock_file(&commit.to_string())?;
                 if known.lock.len() >= LOCKS {
                     known.lock.clear();
                 }
-                known.lock.insert(commit, lock_hash);
-                lock_hash
+                known.lock.insert(commit, lock_file);
+                lock_file
             }
         };
         let pull_requests = self.open_updates(known);
         self.forget_what_was_tried();
         let pull_requests = Some(pull_requests?);
-        Ok(Look { commit, lock_hash, via: Via::Git, pull_requests })
+        Ok(Look { commit, lock_hash: lock_file, via: Via::Git, pull_requests })
     }
 
     /// The open pull requests that count.

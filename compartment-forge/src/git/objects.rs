@@ -1,6 +1,6 @@
 //! What the mirror knows of commits: tips, locks, parents, merges.
 
-use compartment_core::{ChannelName, Commit, LockHash, Text};
+use compartment_core::{ChannelName, Commit, LockFile, LockHash, Text};
 use compartment_local::git::GitError;
 use compartment_local::run::Output;
 use compartment_runtime::Moved;
@@ -62,8 +62,11 @@ impl Call<'_> {
 
     /// The blob of the `flake.lock` in a commit or tree; nothing where that has no such file.
     pub(super) fn lock_blob(&self, tree: &str) -> Result<Option<String>, Trouble> {
-        let listed = self.text(&["ls-tree", "--full-tree", tree, "--", "flake.lock"])?;
-        Ok(blob_in(&listed).map(str::to_owned))
+        Ok(blob_in(&self.lock_entry(tree)?).map(str::to_owned))
+    }
+
+    fn lock_entry(&self, tree: &str) -> Result<String, Trouble> {
+        self.text(&["ls-tree", "--full-tree", tree, "--", "flake.lock"])
     }
 
     /// Whether two commits have different `flake.lock` files.
@@ -77,15 +80,19 @@ impl Call<'_> {
         self.ok(&["cat-file", "blob", blob])
     }
 
-    /// The hash of the `flake.lock` in a commit or tree.
-    pub(super) fn lock_hash(&self, tree: &str) -> Result<Option<LockHash>, Trouble> {
-        let blob = self.lock_blob(tree)?;
-        blob.map(|blob| Ok(hash(&self.bytes(&blob)?))).transpose()
+    /// The `flake.lock` in a commit or tree; nothing where there is something else of that name: a link, say, may lead
+    /// anywhere.
+    pub(super) fn lock_file(&self, tree: &str) -> Result<Option<LockFile>, Trouble> {
+        let listed = self.lock_entry(tree)?;
+        match blob_in(&listed) {
+            Some(blob) => Ok(Some(LockFile::Hash(hash(&self.bytes(blob)?)))),
+            None => Ok(listed.is_empty().then_some(LockFile::NoFile)),
+        }
     }
 
     /// Where a channel is with a commit.
     pub(super) fn moved(&self, channel: &ChannelName, commit: Commit) -> Result<Moved, Trouble> {
-        let lock_hash = self.lock_hash(&commit.to_string())?;
+        let lock_hash = self.lock_file(&commit.to_string())?;
         Ok(Moved { channel: channel.clone(), commit, lock_hash })
     }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use compartment_core::{Commit, LockHash};
+use compartment_core::{Commit, LockFile};
 use compartment_runtime::Proposal;
 use tokio::time::Instant;
 
@@ -23,8 +23,8 @@ pub(super) struct Memory {
     pub(super) pulls: BTreeMap<u64, Looked>,
     /// Whether a pull request with this head changes the lock.
     pub(super) changes: BTreeMap<(u64, Commit), bool>,
-    /// Of the lock of a commit.
-    pub(super) locks: BTreeMap<Commit, Option<LockHash>>,
+    /// The lock of a commit.
+    pub(super) locks: BTreeMap<Commit, LockFile>,
     /// What a pull request with this head would change.
     pub(super) proposals: BTreeMap<(u64, Commit), Proposal>,
 }

@@ -140,7 +140,7 @@ impl GitHubForge {
     /// Where a merge has moved its channel to. That it was made is told also where the lock cannot be read now.
     async fn moved_to(&self, pull: &Pull, commit: Commit) -> Result<Moved, ForgeError> {
         let channel = self.config.channel(&pull.base.branch).ok_or_else(|| elsewhere(pull))?;
-        let lock_hash = self.lock_hash(&commit).await.unwrap_or_else(|error| {
+        let lock_hash = self.lock_file(&commit).await.map(Some).unwrap_or_else(|error| {
             tracing::warn!(%commit, %error, "the lock of a merge cannot be read; the next look does");
             None
         });

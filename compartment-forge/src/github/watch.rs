@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use compartment_core::event::{PullRequest, Via};
-use compartment_core::{ChannelName, Commit, LockHash, PrId, Text};
+use compartment_core::{ChannelName, Commit, LockFile, LockHash, PrId, Text};
 use compartment_runtime::{ForgeError, Look};
 use futures::{StreamExt, TryStreamExt, stream};
 use serde::de::DeserializeOwned;
@@ -13,7 +13,7 @@ use sha2::{Digest, Sha256};
 use tokio::time::Instant;
 
 use super::GitHubForge;
-use super::answer::{self, File, Pull, Tip};
+use super::answer::{self, File, Made, Pull, Tip};
 use super::ask::Ask;
 use super::memory::{Kept, Looked, Page, remember};
 use super::socket::{Answer, unreachable};
@@ -28,7 +28,7 @@ impl GitHubForge {
     pub(super) async fn seen(&self, channel: &ChannelName) -> Result<Look, ForgeError> {
         let branch = self.config.branch(channel);
         let commit = self.tip(branch).await?;
-        let lock_hash = self.lock_hash(&commit).await?;
+        let lock_hash = Some(self.lock_file(&commit).await?);
         let pull_requests = Some(self.open().await?);
         Ok(Look { commit, lock_hash, via: Via::Git, pull_requests })
     }
@@ -51,25 +51,29 @@ impl GitHubForge {
         Ok(commit)
     }
 
-    /// The bytes of the lock, as this commit has it.
+    /// The bytes of the lock, as this commit has it; nothing where it has none.
     pub(super) async fn lock(&self, commit: &Commit) -> Result<Option<Vec<u8>>, ForgeError> {
         let answer = self.socket.send(&self.place.lock(commit), None).await?;
         let lock = match answer.status {
             200 => Some(answer.body),
-            404 => None,
+            // It says so, too, of a commit that it does not know yet, or does not show: that is no missing file.
+            404 if self.once::<Made>(&self.place.commit(commit)).await?.is_some() => None,
+            404 => {
+                let words = format!("GitHub has no commit {} in {}", commit.short(), self.config.name());
+                return Err(unreachable(&words));
+            }
             _ => return Err(answer.unexpected()),
         };
-        let hash = lock.as_deref().map(hash);
-        remember(&mut self.memory().locks, *commit, hash);
+        remember(&mut self.memory().locks, *commit, lock.as_deref().map(hash).into());
         Ok(lock)
     }
 
-    /// Its SHA-256. A commit is read once.
-    pub(super) async fn lock_hash(&self, commit: &Commit) -> Result<Option<LockHash>, ForgeError> {
+    /// Its SHA-256, where there is one. A commit is read once.
+    pub(super) async fn lock_file(&self, commit: &Commit) -> Result<LockFile, ForgeError> {
         let known = self.memory().locks.get(commit).copied();
         match known {
-            Some(hash) => Ok(hash),
-            None => Ok(self.lock(commit).await?.as_deref().map(hash)),
+            Some(file) => Ok(file),
+            None => Ok(self.lock(commit).await?.as_deref().map(hash).into()),
         }
     }
 

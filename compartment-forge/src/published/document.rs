@@ -1,7 +1,7 @@
 //! What a published file says.
 
 use compartment_core::event::Via;
-use compartment_core::{Commit, LockHash, Text};
+use compartment_core::{Commit, LockFile, LockHash, Text};
 use compartment_runtime::Look;
 use serde_json::{Map, Value};
 
@@ -10,8 +10,9 @@ use serde_json::{Map, Value};
 pub struct Document {
     /// `gitCommit`.
     pub commit: Commit,
-    /// `lockHash`: the SHA-256 of the bytes of `flake.lock`.
-    pub lock_hash: LockHash,
+    /// `lockHash`: the SHA-256 of the bytes of `flake.lock`, or `null` where the commit has no such file. `None` where
+    /// the file does not say: Git speaks all the same, and Lock asks for the hash (CORE-006 L7).
+    pub lock_hash: Option<LockFile>,
     /// `branch`.
     pub branch: Option<String>,
 }
@@ -38,7 +39,13 @@ impl Document {
         optional("timestamp")?;
         Ok(Self {
             commit: Commit::new(required("gitCommit")?).map_err(|error| bad("gitCommit", error))?,
-            lock_hash: LockHash::new(required("lockHash")?).map_err(|error| bad("lockHash", error))?,
+            lock_hash: match (fields.get("lockHash"), optional("lockHash")?) {
+                (None, _) => None,
+                (Some(_), None) => Some(LockFile::NoFile),
+                (Some(_), Some(hex)) => {
+                    Some(LockHash::new(hex).map_err(|error| bad("lockHash", error))?.into())
+                }
+            },
             branch: optional("branch")?.map(str::to_owned),
         })
     }
@@ -54,7 +61,7 @@ impl Document {
             }
             Some(_) | None => Ok(Look {
                 commit: self.commit,
-                lock_hash: Some(self.lock_hash),
+                lock_hash: self.lock_hash,
                 via: Via::Published,
                 pull_requests: None,
             }),
@@ -78,14 +85,16 @@ mod tests {
         assert_eq!(document.branch, None);
         let look = document.look("main").unwrap();
         assert_eq!((look.commit.to_string(), look.via), (commit.clone(), Via::Published));
-        assert_eq!(look.lock_hash.unwrap().to_string(), hash);
+        assert_eq!(look.lock_hash, Some(LockHash::new(&hash).unwrap().into()));
         assert_eq!(look.pull_requests, None);
+        for (said, lock_hash) in [("", None), (r#","lockHash":null"#, Some(LockFile::NoFile))] {
+            let document = json(&format!(r#""gitCommit":"{commit}"{said}"#)).unwrap();
+            assert_eq!(document.look("main").unwrap().lock_hash, lock_hash, "{said}");
+        }
         let other = json(&format!(r#"{least},"branch":"edge""#)).unwrap();
         assert_eq!(other.look("main").unwrap_err().as_str(), "`branch` is edge, and the channel's is main");
         for (fields, error) in [
             (String::new(), "`gitCommit` is missing".to_owned()),
-            (format!(r#""gitCommit":"{commit}""#), "`lockHash` is missing".to_owned()),
-            (format!(r#""gitCommit":"{commit}","lockHash":null"#), "`lockHash` is missing".to_owned()),
             (format!(r#""gitCommit":"{commit}","lockHash":7"#), "`lockHash` is no text".to_owned()),
             (format!(r#"{least},"timestamp":7"#), "`timestamp` is no text".to_owned()),
         ] {

@@ -4,8 +4,10 @@
 //! {"gitCommit": "4f2a…", "lockHash": "9c1e…", "branch": "main", "message": "…", "timestamp": "2026-05-04T12:00:00Z"}
 //! ```
 //!
-//! `gitCommit` and `lockHash` have to be there; the rest may be. Whatever publishes it may lag behind the
-//! repository, which the core knows to judge (CORE-006, section 3). It is only looked at: nothing can be merged.
+//! `gitCommit` has to be there; the rest may be. Without `lockHash` it is an observation without a lock: Git speaks, and
+//! Lock says that the source names none (CORE-006 L7). `"lockHash": null` says that the commit has no `flake.lock`.
+//! Whatever publishes it may lag behind the repository, which the core knows to judge (CORE-006, section 3). It is only
+//! looked at: nothing can be merged.
 
 mod document;
 

@@ -83,7 +83,7 @@ async fn ten_thousand_commits_are_no_burden() {
     let forge = repository.open_forge();
     let main = ChannelName::main();
     let look = forge.look(&main).await.unwrap();
-    assert_eq!(look.lock_hash, Some(hash(&lock(&(COMMITS - 1).to_string()))));
+    assert_eq!(look.lock_hash, Some(hash(&lock(&(COMMITS - 1).to_string())).into()));
     let pr = repository.open("Update", &[("flake.lock", Some(&lock("next")))]).await;
     forge.look(&main).await.unwrap();
     let begun = Instant::now();
@@ -99,6 +99,6 @@ async fn ten_thousand_commits_are_no_burden() {
         pr,
     };
     let moved = forge.merge(&order).await.unwrap();
-    assert_eq!(moved.lock_hash, Some(hash(&lock("next"))));
+    assert_eq!(moved.lock_hash, Some(hash(&lock("next")).into()));
     assert_eq!(forge.merge(&order).await.unwrap(), moved);
 }

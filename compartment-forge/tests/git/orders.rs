@@ -109,7 +109,7 @@ async fn words_in_other_commits_are_no_merge() {
     repository.in_work(&["checkout", "--quiet", "--force", "--detach", &forged]);
     repository.push_head("refs/heads/main");
     let moved = forge.merge(&order).await.unwrap();
-    assert_eq!(moved.lock_hash, Some(hash(&lock("2222"))));
+    assert_eq!(moved.lock_hash, Some(hash(&lock("2222")).into()));
     assert_eq!(repository.parents(&repository.tip().await).await[0].to_string(), forged);
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use compartment_core::ChannelName;
+use compartment_core::{ChannelName, LockFile};
 use compartment_forge::Updates;
 use compartment_forge::git::{GitConfig, GitForge, GitForgeError, PullRequestRefs};
 use compartment_local::run::Stop;
@@ -40,10 +40,23 @@ async fn a_push_back_to_an_older_commit_is_seen() {
     let forge = repository.open_forge();
     let first = repository.tip().await;
     repository.push(&[("flake.lock", Some(&lock("2222")))]).await;
-    assert_eq!(look(&forge).await.unwrap().lock_hash, Some(hash(&lock("2222"))));
+    assert_eq!(look(&forge).await.unwrap().lock_hash, Some(hash(&lock("2222")).into()));
     repository.git(&["update-ref", "refs/heads/main", &first.to_string()]);
     let seen = look(&forge).await.unwrap();
-    assert_eq!((seen.commit, seen.lock_hash), (first, Some(hash(&lock("1111")))));
+    assert_eq!((seen.commit, seen.lock_hash), (first, Some(hash(&lock("1111")).into())));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_link_in_the_place_of_the_lock_is_not_taken_for_no_lock() {
+    let repository = Repository::new();
+    let lock = repository.folder.path().join("work/flake.lock");
+    repository.stand_at("refs/heads/main");
+    std::fs::remove_file(&lock).unwrap();
+    std::os::unix::fs::symlink("elsewhere", &lock).unwrap();
+    let linked = repository.commit("A link", &[]);
+    repository.push_head("refs/heads/main");
+    let seen = look(&repository.open_forge()).await.unwrap();
+    assert_eq!((seen.commit, seen.lock_hash), (linked, None), "nobody can say which lock that is");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -54,7 +67,7 @@ async fn an_empty_repository_has_no_branch_yet() {
     let first = repository.commit("First", &[]);
     repository.push_head("refs/heads/main");
     let seen = look(&forge).await.unwrap();
-    assert_eq!((seen.commit, seen.lock_hash), (first, None));
+    assert_eq!((seen.commit, seen.lock_hash), (first, Some(LockFile::NoFile)));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -72,7 +85,7 @@ async fn commits_may_have_long_names() {
         pr,
     };
     let moved = forge.merge(&order).await.unwrap();
-    assert_eq!(moved.lock_hash, Some(hash(&lock("2222"))));
+    assert_eq!(moved.lock_hash, Some(hash(&lock("2222")).into()));
     // A mirror with the other kind of names is of no use, and no obstacle.
     let other = Repository::new();
     let config = GitConfig { remote: other.config.remote.clone(), ..repository.config.clone() };
@@ -134,7 +147,7 @@ async fn channels_have_branches_of_their_own() {
     }
     let forge = repository.open_forge();
     let seen = look(&forge).await.unwrap();
-    assert_eq!((seen.commit, seen.lock_hash), (first, Some(hash(&lock("1111")))));
+    assert_eq!((seen.commit, seen.lock_hash), (first, Some(hash(&lock("1111")).into())));
     // A look at one channel tells the pull requests of all.
     assert_eq!(ids(&seen), ["next/two", "update/one"]);
     let seen = forge.look(&staging).await.unwrap();

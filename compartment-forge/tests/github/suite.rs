@@ -36,6 +36,7 @@ checks! {
     a_push_during_a_revert_is_kept
     a_revert_whose_answer_is_lost_happens_once
     what_became_of_a_pull_request_is_told
+    merges_between_two_looks_are_told_in_their_order
     commits_are_compared
     a_repository_that_is_gone_is_an_error_until_it_is_back
 }

@@ -6,7 +6,7 @@ use compartment_core::event::PullRequest;
 use compartment_core::{Actor, ChannelName, Commit, OpId, PrId, Span};
 use compartment_forge::github::{GitHubConfig, GitHubForge};
 use compartment_forge::{Token, Updates};
-use compartment_runtime::testing::forges::{World, lock};
+use compartment_runtime::testing::forges::{World, hash, lock};
 use compartment_runtime::{Ended, Forge, ForgeError, Look, MergeOrder};
 use serde_json::json;
 
@@ -214,6 +214,18 @@ async fn failures_of_github_are_no_refusals() {
 }
 
 #[tokio::test]
+async fn a_commit_that_github_does_not_know_yet_is_no_commit_without_a_lock() {
+    let world = GitHub::new();
+    let forge = world.github();
+    world.trouble("GET", "/contents/", says(404, "No commit found for the ref"));
+    world.trouble("GET", "/git/commits/", says(404, "Not Found"));
+    let words = unreachable(look(&forge).await);
+    assert!(words.contains("has no commit"), "{words}");
+    let seen = look(&forge).await.unwrap();
+    assert_eq!(seen.lock_hash, Some(hash(&lock("1111")).into()));
+}
+
+#[tokio::test]
 async fn every_request_has_an_end() {
     let world = GitHub::plain();
     let (number, head) = update(&world);
@@ -315,7 +327,7 @@ async fn a_large_lock_is_read_whole() {
     let large = format!("{}{}", lock("2222"), " ".repeat(3 << 20));
     world.push(&[("flake.lock", Some(&large))]).await;
     let seen = look(&world.github()).await.unwrap();
-    assert_eq!(seen.lock_hash, Some(compartment_runtime::testing::forges::hash(&large)));
+    assert_eq!(seen.lock_hash, Some(hash(&large).into()));
 }
 
 #[tokio::test]

@@ -4,7 +4,7 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use compartment_core::{Commit, LockHash, Text};
+use compartment_core::{Commit, LockFile, LockHash, Text};
 use sha2::{Digest, Sha256};
 
 use super::Doubt;
@@ -52,7 +52,7 @@ pub struct Checkout {
 pub(super) struct Sample {
     pub(super) commit: Result<Commit, Doubt>,
     pub(super) dirty: Result<bool, Doubt>,
-    pub(super) lock_hash: Result<Option<LockHash>, Doubt>,
+    pub(super) lock_file: Result<LockFile, Doubt>,
 }
 
 impl Checkout {
@@ -92,20 +92,22 @@ impl Checkout {
             .map_err(|_| GitError::Answer { command: "rev-parse".into(), answer: Text::new(&hex) })
     }
 
-    /// SHA-256 of the bytes of `flake.lock`; `None` where the commit has none either.
+    /// Its `flake.lock`: none where the commit has none either (CORE-006 K9).
     ///
     /// # Errors
-    /// [`Doubt`] when it is there and cannot be read, or belongs there and is gone.
-    pub fn lock_hash(&self, git: &Git) -> Result<Option<LockHash>, Doubt> {
+    /// [`Doubt`] when it is there and cannot be read, when it belongs there and is gone, and when git cannot tell
+    /// whether it does.
+    pub fn lock_file(&self, git: &Git) -> Result<LockFile, Doubt> {
         let path = self.top.join("flake.lock");
         let doubt = |why: &str| Doubt::new(&format!("cannot read {}: {why}", path.display()));
         match path.metadata() {
             Ok(found) if !found.is_file() => Err(doubt("it is no file")),
-            Ok(_) => self.lock.hash(&path).map(Some).map_err(|error| doubt(&error.to_string())),
+            Ok(_) => self.lock.hash(&path).map(LockFile::Hash).map_err(|error| doubt(&error.to_string())),
             // Gone, or never there: a file that was deleted must not leave its hash standing.
             Err(error) if error.kind() == ErrorKind::NotFound => {
-                match git.call(&self.top, &["cat-file", "-e", "HEAD:flake.lock"]) {
-                    Ok(output) if !output.success() && path.symlink_metadata().is_err() => Ok(None),
+                match git.ok(&self.top, &["ls-tree", "HEAD", "flake.lock"]) {
+                    Ok(_) if path.symlink_metadata().is_ok() => Err(doubt("it leads nowhere")),
+                    Ok(listed) if listed.is_empty() => Ok(LockFile::NoFile),
                     Ok(_) => Err(doubt("the commit has it, the checkout does not")),
                     Err(error) => Err(doubt(&error.to_string())),
                 }
@@ -131,33 +133,33 @@ impl Checkout {
     /// dirty, never clean at another commit.
     pub(super) fn sample(&self, git: &Git) -> Result<Sample, GitError> {
         for _ in 0..3 {
-            let lock_hash = self.lock_hash(git);
+            let lock_file = self.lock_file(git);
             let status = self.status(git);
             if git.stop().asked() {
                 drop(status?);
-            } else if lock_hash == self.lock_hash(git) {
-                return Ok(self.told(git, status, lock_hash));
+            } else if lock_file == self.lock_file(git) {
+                return Ok(self.told(git, status, lock_file));
             }
         }
         let moving = Doubt::new(&format!("{} moved while it was read", self.top.display()));
-        Ok(Sample { commit: Err(moving.clone()), dirty: Err(moving.clone()), lock_hash: Err(moving) })
+        Ok(Sample { commit: Err(moving.clone()), dirty: Err(moving.clone()), lock_file: Err(moving) })
     }
 
     fn told(
         &self,
         git: &Git,
         status: Result<(Result<Commit, Doubt>, bool), GitError>,
-        lock_hash: Result<Option<LockHash>, Doubt>,
+        lock_file: Result<LockFile, Doubt>,
     ) -> Sample {
         match status {
-            Ok((commit, dirty)) => Sample { commit, dirty: Ok(dirty), lock_hash },
+            Ok((commit, dirty)) => Sample { commit, dirty: Ok(dirty), lock_file },
             // A file that git stumbles over must not hide the commit.
             Err(error) => {
                 let doubt = Doubt::new(&format!("cannot read the state of {}: {error}", self.top.display()));
                 let commit = self.commit(git).map_err(|error| {
                     Doubt::new(&format!("cannot read the commit of {}: {error}", self.top.display()))
                 });
-                Sample { commit, dirty: Err(doubt), lock_hash }
+                Sample { commit, dirty: Err(doubt), lock_file }
             }
         }
     }

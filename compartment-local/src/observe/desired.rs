@@ -1,7 +1,7 @@
 //! The remote's desired state: a commit, and the lock file of that same commit.
 
 use compartment_core::event::{Comparison, Observation};
-use compartment_core::{ChannelName, Commit, LockHash, Text};
+use compartment_core::{ChannelName, Commit, LockFile, Text};
 
 use super::checkout::{Checkout, lock_hash_of};
 use crate::git::{Git, GitError};
@@ -30,10 +30,10 @@ impl Source {
         &self,
         git: &Git,
         checkout: &Checkout,
-    ) -> Result<(Commit, Option<LockHash>), GitError> {
+    ) -> Result<(Commit, Option<LockFile>), GitError> {
         let mut tip = self.tip(git, checkout)?;
-        if let Ok(lock_hash) = lock_at(git, checkout, tip) {
-            return Ok((tip, lock_hash));
+        if let Ok(lock_file) = lock_at(git, checkout, tip) {
+            return Ok((tip, lock_file));
         }
         let (ours, theirs) = (format!("refs/compartment/desired/{}", self.branch), self.reference());
         let refspec = format!("+{theirs}:{ours}");
@@ -41,8 +41,8 @@ impl Source {
         let rest = ["--no-recurse-submodules", "--refmap=", "--", &self.remote, &refspec];
         let fetched = git.ok(checkout.top(), &[&fetch[..], &rest[..]].concat());
         // Another look may have fetched it meanwhile; then this fetch failed over its lock, and no matter.
-        if let Ok(lock_hash) = lock_at(git, checkout, tip) {
-            return Ok((tip, lock_hash));
+        if let Ok(lock_file) = lock_at(git, checkout, tip) {
+            return Ok((tip, lock_file));
         }
         fetched?;
         // The branch was replaced between question and fetch: what was fetched is what it is now.
@@ -82,14 +82,17 @@ fn commit_of(hex: &str, command: &str) -> Result<Commit, GitError> {
     Commit::new(hex).map_err(|_| GitError::Answer { command: command.into(), answer: Text::new(hex) })
 }
 
-/// The lock's hash at a commit; `None` where the commit has no such file.
-fn lock_at(git: &Git, checkout: &Checkout, commit: Commit) -> Result<Option<LockHash>, GitError> {
+/// The lock file of a commit; nothing where there is something else of that name: a link, say, may lead anywhere.
+fn lock_at(git: &Git, checkout: &Checkout, commit: Commit) -> Result<Option<LockFile>, GitError> {
     let tree = format!("{commit}^{{tree}}");
     let listed = git.line(checkout.top(), &["ls-tree", &tree, "flake.lock"])?;
     match blob_in(&listed) {
         // `cat-file` gives the bytes; `show` may convert them.
-        Some(blob) => Ok(Some(lock_hash_of(&git.ok(checkout.top(), &["cat-file", "blob", blob])?))),
-        None => Ok(None),
+        Some(blob) => {
+            let bytes = git.ok(checkout.top(), &["cat-file", "blob", blob])?;
+            Ok(Some(LockFile::Hash(lock_hash_of(&bytes))))
+        }
+        None => Ok(listed.is_empty().then_some(LockFile::NoFile)),
     }
 }
 

@@ -69,15 +69,15 @@ pub(crate) fn look(
 ) -> Result<(Heartbeat, Vec<Doubt>), GitError> {
     let mut doubts = Vec::new();
     let sample = checkout.map(|checkout| checkout.sample(git)).transpose()?;
-    let (commit, dirty, lock_hash) = match sample {
-        Some(sample) => (sample.commit.map(Some), sample.dirty.map(Some), sample.lock_hash),
+    let (commit, dirty, lock_file) = match sample {
+        Some(sample) => (sample.commit.map(Some), sample.dirty.map(Some), sample.lock_file.map(Some)),
         None => (Ok(None), Ok(None), Ok(None)),
     };
     let heartbeat = Heartbeat {
         agent_version: agent_version().ok().into(),
         commit: reading(commit, &mut doubts),
         dirty: reading(dirty, &mut doubts),
-        lock_hash: reading(lock_hash, &mut doubts),
+        lock_hash: reading(lock_file, &mut doubts),
         system: reading(places.running_system().map(|system| system.map(Box::new)), &mut doubts),
         running: None,
     };
@@ -97,10 +97,10 @@ pub fn desired(
     let channel = source.channel.clone();
     let look_started = Some(look_started);
     match source.look(git, checkout) {
-        Ok((commit, lock_hash)) => Ok(Observation::DesiredObserved {
+        Ok((commit, lock_file)) => Ok(Observation::DesiredObserved {
             channel,
             commit,
-            lock_hash,
+            lock_hash: lock_file,
             via: compartment_core::event::Via::Git,
             look_started,
         }),

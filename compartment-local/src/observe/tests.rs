@@ -5,7 +5,7 @@ use std::os::unix::fs::symlink;
 use std::path::Path;
 
 use compartment_core::event::{GenerationNumber, Reading};
-use compartment_core::ndjson;
+use compartment_core::{LockFile, ndjson};
 use tempfile::TempDir;
 
 use super::*;
@@ -182,7 +182,7 @@ fn a_checkout_is_read_part_by_part() {
     let told = repo.heartbeat();
     assert_eq!(told.commit.told().unwrap().to_string(), repo.run("desk", &["rev-parse", "HEAD"]));
     assert_eq!(told.dirty, Reading::Told(false));
-    assert_eq!(told.lock_hash, Reading::Told(checkout::lock_hash_of(b"one\r\n")));
+    assert_eq!(told.lock_hash, Reading::Told(checkout::lock_hash_of(b"one\r\n").into()));
     assert_eq!((told.system, told.running), (Reading::Absent, None));
 
     fs::write(repo.dir("host/untracked"), "x").unwrap();
@@ -190,7 +190,7 @@ fn a_checkout_is_read_part_by_part() {
     fs::write(repo.dir("host/flake.lock"), "two").unwrap();
     let told = repo.heartbeat();
     assert_eq!(told.dirty, Reading::Told(true));
-    assert_eq!(told.lock_hash, Reading::Told(checkout::lock_hash_of(b"two")));
+    assert_eq!(told.lock_hash, Reading::Told(checkout::lock_hash_of(b"two").into()));
 
     fs::remove_file(repo.dir("host/flake.lock")).unwrap();
     assert_eq!(repo.heartbeat().lock_hash, Reading::Unreadable, "deleted, not unsaid");
@@ -199,9 +199,22 @@ fn a_checkout_is_read_part_by_part() {
     fs::remove_dir(repo.dir("host/flake.lock")).unwrap();
     repo.run("host", &["rm", "--quiet", "--cached", "flake.lock"]);
     repo.run("host", &["commit", "--quiet", "-m", "no lock"]);
-    assert_eq!(repo.heartbeat().lock_hash, Reading::Absent, "a repository without a lock");
+    assert_eq!(repo.heartbeat().lock_hash, Reading::Told(LockFile::NoFile), "a repository without a lock");
     repo.run("host", &["checkout", "--quiet", "--orphan", "empty"]);
-    assert_eq!(repo.heartbeat().commit, Reading::Unreadable, "no commit yet");
+    let told = repo.heartbeat();
+    assert_eq!(told.commit, Reading::Unreadable, "no commit yet");
+    assert_eq!(told.lock_hash, Reading::Unreadable, "so nobody can tell whether it belongs there");
+    repo.run("desk", &["rm", "--quiet", "flake.lock"]);
+    repo.run("desk", &["commit", "--quiet", "-m", "no lock"]);
+    repo.run("desk", &["push", "--quiet", "origin", "HEAD:main"]);
+    let line = ndjson::encode(None, &repo.desired(&Source::origin_main()).into());
+    assert!(line.contains(r#""lock_hash":null"#), "{line}");
+    symlink("elsewhere", repo.dir("desk/flake.lock")).unwrap();
+    repo.run("desk", &["add", "flake.lock"]);
+    repo.run("desk", &["commit", "--quiet", "-m", "a link"]);
+    repo.run("desk", &["push", "--quiet", "origin", "HEAD:main"]);
+    let line = ndjson::encode(None, &repo.desired(&Source::origin_main()).into());
+    assert!(!line.contains("lock_hash"), "nobody can say which lock that is: {line}");
 }
 
 #[test]
@@ -225,7 +238,7 @@ fn the_remote_is_read_from_one_commit_and_nothing_of_the_user_moves() {
             panic!("{look}")
         };
         assert_eq!((commit.to_string(), look_started.is_some()), (wanted.clone(), true), "{look}");
-        assert_eq!(lock_hash, Some(checkout::lock_hash_of(b"two")), "{look}");
+        assert_eq!(lock_hash, Some(checkout::lock_hash_of(b"two").into()), "{look}");
     }
     let host = Report::new(HostId::new("gpc0").unwrap(), Said::Heartbeat(repo.heartbeat())).into();
     let seen = repo.desired(&Source::origin_main());

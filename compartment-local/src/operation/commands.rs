@@ -13,7 +13,7 @@ use serde::Deserialize;
 
 use self::values::{Values, no_checkout};
 use super::template::Template;
-use super::{Machine, OnFailure, Plan, Step};
+use super::{LONGEST_RUN, Machine, OnFailure, Plan, Step, tests_run_limit};
 use crate::git::NO_QUESTIONS;
 
 /// Which programs an operation runs, as a host's configuration says.
@@ -75,7 +75,8 @@ pub struct Limits {
     pub switch_s: u32,
     /// A rollback, in seconds.
     pub rollback_s: u32,
-    /// Each test, in seconds.
+    /// Each test, in seconds; where the hub says how the host is configured, that stands. How long a run of all of
+    /// them may take follows from it: [`tests_run_limit`].
     pub test_s: u32,
 }
 
@@ -333,10 +334,11 @@ impl Commands {
             Kind::Test => {
                 let each = seconds(self.limits.test_s);
                 let steps = tests_folder::steps(self.tests.as_deref(), dir.as_deref(), each)?;
-                let all = each.saturating_mul(u32::try_from(steps.len()).unwrap_or(u32::MAX));
-                (steps, OnFailure::GoOn, all)
+                let run = tests_run_limit(each, u32::try_from(steps.len()).unwrap_or(u32::MAX));
+                (steps, OnFailure::GoOn, run)
             }
         };
+        let limit = limit.min(LONGEST_RUN);
         Ok(Plan { kind, to: ask.target().cloned(), steps, on_failure, limit, machine: machine.clone() })
     }
 }

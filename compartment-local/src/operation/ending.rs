@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use compartment_core::event::{Heartbeat, Reading, RunningSystem};
-use compartment_core::{Commit, LockHash, Text};
+use compartment_core::{Commit, LockFile, Text};
 use serde::{Deserialize, Serialize};
 
 use crate::observe::{Doubt, NoCheckout};
@@ -76,9 +76,9 @@ pub struct Facts {
     /// Whether it differs from its commit.
     #[serde(with = "told")]
     pub dirty: Reading<bool>,
-    /// SHA-256 of its `flake.lock`.
+    /// Its `flake.lock`.
     #[serde(with = "told")]
-    pub lock_hash: Reading<LockHash>,
+    pub lock_hash: Reading<LockFile>,
     /// What runs.
     #[serde(with = "told")]
     pub system: Reading<Box<RunningSystem>>,

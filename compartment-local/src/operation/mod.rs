@@ -29,6 +29,7 @@
 mod commands;
 mod ending;
 mod files;
+mod limit;
 mod output;
 mod plan;
 mod result;
@@ -38,6 +39,7 @@ mod work;
 
 pub use commands::{BadCommands, Commands, Limits, Preset, Refused};
 pub use ending::{Ending, Exit, Facts, StepEnd};
+pub use limit::{LONGEST_RUN, tests_run_limit};
 pub use output::last_words;
 pub use plan::{Machine, OnFailure, Plan, Step};
 pub use result::{result, started};

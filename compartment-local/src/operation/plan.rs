@@ -21,7 +21,8 @@ pub struct Plan {
     pub steps: Vec<Step>,
     /// What happens when a step fails.
     pub on_failure: OnFailure,
-    /// How long all of it may take. A step that is running then is ended, the steps after it are skipped.
+    /// How long the whole run may take, at most [`LONGEST_RUN`](super::LONGEST_RUN). A step that is running then is
+    /// ended, the steps after it are skipped.
     pub limit: Duration,
     /// Where the facts are read.
     pub machine: Machine,

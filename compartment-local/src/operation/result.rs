@@ -3,18 +3,16 @@
 use compartment_core::Text;
 use compartment_core::event::{Deployer, Kind, Reading, RunningSystem, Said, Target};
 
+use super::limit::run_timeout_s;
 use super::{Ending, Exit, Facts, Plan, StepEnd};
-
-/// What is added to an operation's own limit in what is reported: programs are ended after it, and facts are read.
-const MARGIN_S: u64 = 30;
 
 /// The report of an operation that begins: `pull-started` and so on.
 ///
-/// Its `timeout_s` is the plan's limit and half a minute for what comes after it.
+/// Its `timeout_s` limits the whole run (CORE-006, section 11): it is the plan's limit and half a minute for what comes
+/// before and after it, at most seven days.
 #[must_use]
 pub fn started(plan: &Plan) -> Said {
-    let seconds = plan.limit.as_secs().saturating_add(MARGIN_S);
-    let timeout_s = Some(u32::try_from(seconds).unwrap_or(u32::MAX));
+    let timeout_s = Some(run_timeout_s(plan.limit));
     let to = plan.to.clone().filter(|_| plan.kind == Kind::Rollback);
     Said::Started { kind: plan.kind, timeout_s, to }
 }

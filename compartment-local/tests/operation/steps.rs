@@ -4,7 +4,7 @@ use std::io::ErrorKind;
 use std::time::{Duration, Instant};
 
 use compartment_core::event::{Kind, Said};
-use compartment_local::operation::{Exit, OnFailure, State, Work, result};
+use compartment_local::operation::{Exit, OnFailure, State, Work, result, tests_run_limit};
 
 use crate::common::{Place, ended, me, printed, until};
 
@@ -90,6 +90,18 @@ fn a_limit_ends_a_step_and_the_operation() {
     assert_eq!(ending.steps[0].last_words.as_str(), "begun");
     assert_eq!((&ending.steps[1].exit, &ending.steps[3].exit), (&Exit::Code(0), &Exit::Skipped));
     assert!(!ending.stopped);
+}
+
+#[test]
+fn a_test_that_does_not_listen_takes_no_time_from_the_others() {
+    let place = Place::new();
+    let each = Duration::from_secs(2);
+    let mut plan = place.plan(Kind::Test, &["trap '' TERM; while :; do sleep 1; done", "exit 0"]);
+    plan.steps.iter_mut().for_each(|step| step.limit = each);
+    plan.limit = tests_run_limit(each, 2);
+    let ending = place.run(&plan);
+    assert_eq!(ending.steps[0].exit, Exit::TimedOut(each));
+    assert_eq!(ending.steps[1].exit, Exit::Code(0));
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use compartment_core::event::{Deployer, Report, Said, TestsConfig};
+use compartment_core::event::{CheckoutPlace, Deployer, Report, Said, TestsConfig};
 use compartment_core::testing::{commit, host, lock};
 use compartment_core::{ChannelName, OpId};
 use compartment_log_sqlite::{SqliteLog, backup, export, import, unwatched};
@@ -114,7 +114,7 @@ async fn tests_that_were_due_in_a_backup_run_once_more_after_its_restore() {
     };
     // Given tests that are due, and a backup.
     let hub = start().await;
-    hub.configure(host("gpc0"), ChannelName::main(), TestsConfig::default()).await.unwrap();
+    hub.configure(host("gpc0"), ChannelName::main(), CheckoutPlace::Host, TestsConfig::default()).await.unwrap();
     hosts.reach(&host("gpc0"), false);
     let switched = Said::DeployOk {
         kind: Deployer::Switch,

@@ -205,7 +205,7 @@ pub(super) fn order(fleet: &Fleet, work: Work, now: Timestamp) -> Option<Order> 
     };
     let host = ask.host()?.clone();
     let test_limit_s = match ask.kind() {
-        RequestKind::Test => fleet.host(&host).map(|host| host.tests().timeout_s),
+        RequestKind::Test => fleet.host(&host).map(|host| host.tests().each_timeout_s),
         RequestKind::Pull
         | RequestKind::Switch
         | RequestKind::Rollback

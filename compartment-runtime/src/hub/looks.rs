@@ -7,9 +7,10 @@ use compartment_core::event::{Event, Observation, PullRequest};
 use compartment_core::{ChannelName, Commit, Fleet, Span, Text, Timestamp};
 use tracing::{debug, info, warn};
 
+use super::gone::{Seen, Told};
 use super::repository::within;
 use super::{Hub, Inner};
-use crate::{Ended, Forge, ForgeError, Look};
+use crate::{Forge, ForgeError, Look};
 
 /// How many looks in a row fail until the desired state counts as unavailable: one turns no fleet red.
 const LOOKS: u32 = 3;
@@ -169,35 +170,26 @@ impl Watch<'_> {
     /// What a look found, as events.
     async fn seen(&self, channel: ChannelName, look: Look, look_started: Timestamp) -> Vec<Event> {
         let Look { commit, lock_hash, via, pull_requests } = look;
-        let mut events = Vec::new();
-        if let Some(open) = pull_requests {
-            let gone = gone(&self.inner.shown.fleet(), &open);
-            for gone in gone {
-                events.extend(self.ended(&gone, &commit).await);
-            }
-            events.extend(open.into_iter().map(|pr| Observation::PrOpened(pr).into()));
-        }
-        let look_started = Some(look_started);
+        let Told { mut events, passed } = match &pull_requests {
+            Some(open) => self.ended(&channel, commit, open).await,
+            None => Told::default(),
+        };
+        events.extend(pull_requests.into_iter().flatten().map(|pr| Observation::PrOpened(pr).into()));
+        // Against moves that are recorded with it a look cannot be dated: it began before them, and has seen them.
+        let look_started = Some(look_started).filter(|_| !passed);
         events.push(Observation::DesiredObserved { channel, commit, lock_hash, via, look_started }.into());
         events
     }
 
-    /// What became of a pull request that is open no more. A merge is told where it is what the channel is at: one
-    /// that others have followed since would move it back.
-    async fn ended(&self, pr: &PullRequest, tip: &Commit) -> Option<Event> {
-        match within(self.inner, self.forge.ended(pr)).await {
-            Ok(Ended::Merged { moved, by }) if moved.commit.same(tip) => {
-                let (channel, commit, lock_hash) = (moved.channel, moved.commit, moved.lock_hash);
-                Some(Observation::PrMerged { pr: pr.pr.clone(), channel, commit, lock_hash, by }.into())
-            }
-            Ok(Ended::Merged { .. } | Ended::Closed) => {
-                Some(Observation::PrClosed { pr: pr.pr.clone() }.into())
-            }
-            Err(error) => {
-                debug!(pr = %pr.pr, %error, "what became of it could not be told; the next look asks again");
-                None
-            }
-        }
+    /// What became of the pull requests that are not among the open ones any more.
+    async fn ended(&self, channel: &ChannelName, tip: Commit, open: &[PullRequest]) -> Told {
+        let (gone, desired) = {
+            let fleet = self.inner.shown.fleet();
+            let desired = fleet.channel(channel).and_then(|channel| channel.desired());
+            (gone(&fleet, open), desired.map(|desired| desired.commit))
+        };
+        let seen = Seen { inner: self.inner, forge: &*self.forge, channel, tip, desired };
+        seen.ended(&gone, |name| self.channels.contains_key(name)).await
     }
 
     /// Compares commits of hosts with the desired ones: each pair once.

@@ -37,6 +37,7 @@ mod due;
 mod ends;
 mod error;
 mod execute;
+mod gone;
 mod live;
 mod looks;
 mod memory;
@@ -59,7 +60,7 @@ use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
-use compartment_core::event::{Decision, Event, Observation, Report, TestsConfig};
+use compartment_core::event::{CheckoutPlace, Decision, Event, Observation, Report, TestsConfig};
 use compartment_core::{ChannelName, HostId, OpId, Span, Text, Timestamp, Version};
 use futures::FutureExt;
 use tokio::sync::{Notify, oneshot, watch};
@@ -198,9 +199,10 @@ impl Hub {
         &self,
         host: HostId,
         channel: ChannelName,
+        checkout: CheckoutPlace,
         tests: TestsConfig,
     ) -> Result<Receipt, HubError> {
-        self.inner.submit([Decision::HostConfigured { host, channel, tests }.into()]).await
+        self.inner.submit([Decision::HostConfigured { host, channel, checkout, tests }.into()]).await
     }
 
     /// Forgets all facts of a host, and ignores its reports until it is configured again.

@@ -5,7 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use compartment_core::event::{Comparison, PullRequest, Via};
-use compartment_core::{ChannelName, Commit, LockHash, OpId, PrId, Text};
+use compartment_core::{ChannelName, Commit, LockFile, LockHash, OpId, PrId, Text};
 
 use crate::{Ended, Forge, ForgeError, Look, MergeOrder, Moved, Proposal, RevertOrder};
 
@@ -70,7 +70,10 @@ impl MemoryForge {
     pub fn end(&self, pr: PrId, ended: Ended) {
         let mut state = self.state();
         state.open.remove(&pr);
-        if let Ended::Merged { moved: Moved { commit, lock_hash: Some(lock_hash), .. }, .. } = &ended {
+        if let Ended::Merged {
+            moved: Moved { commit, lock_hash: Some(LockFile::Hash(lock_hash)), .. }, ..
+        } = &ended
+        {
             state.tip = (*commit, *lock_hash);
         }
         state.ended.insert(pr, ended);
@@ -113,7 +116,7 @@ impl MemoryForge {
 impl State {
     fn carry_out(&mut self, op: &OpId, tip: (Commit, LockHash)) -> Result<Moved, ForgeError> {
         self.tip = tip;
-        let moved = Moved { channel: ChannelName::main(), commit: tip.0, lock_hash: Some(tip.1) };
+        let moved = Moved { channel: ChannelName::main(), commit: tip.0, lock_hash: Some(tip.1.into()) };
         self.done.insert(op.clone(), moved.clone());
         self.carried_out.push(op.clone());
         match core::mem::take(&mut self.lose_answer) {
@@ -134,7 +137,7 @@ impl Forge for MemoryForge {
         state.looks += 1;
         state.in_trouble()?;
         let pull_requests = Some(state.open.values().map(|(pr, _)| pr.clone()).collect());
-        Ok(Look { commit: state.tip.0, lock_hash: Some(state.tip.1), via: Via::Git, pull_requests })
+        Ok(Look { commit: state.tip.0, lock_hash: Some(state.tip.1.into()), via: Via::Git, pull_requests })
     }
 
     async fn proposal(&self, pr: &PullRequest) -> Result<Proposal, ForgeError> {

@@ -114,6 +114,7 @@ pub async fn check_all<W: World, M: AsyncFnMut() -> W>(mut world: M) {
     a_push_during_a_revert_is_kept(&world().await).await;
     a_revert_whose_answer_is_lost_happens_once(&world().await).await;
     what_became_of_a_pull_request_is_told(&world().await).await;
+    merges_between_two_looks_are_told_in_their_order(&world().await).await;
     commits_are_compared(&world().await).await;
     a_repository_that_is_gone_is_an_error_until_it_is_back(&world().await).await;
 }

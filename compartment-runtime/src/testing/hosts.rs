@@ -222,7 +222,7 @@ impl State {
         Said::Heartbeat(Heartbeat {
             commit: Reading::Told(self.checkout.0),
             dirty: Reading::Told(false),
-            lock_hash: Reading::Told(self.checkout.1),
+            lock_hash: Reading::Told(self.checkout.1.into()),
             system: Reading::Told(Box::new(self.system())),
             running: Some(self.running.as_ref().map(|(_, kind)| *kind)),
             ..Heartbeat::default()
@@ -242,7 +242,7 @@ impl State {
         let deployed = |state: &Self, kind, commit: (Commit, LockHash)| Said::DeployOk {
             kind,
             commit: Some(commit.0),
-            lock_hash: Some(commit.1),
+            lock_hash: Some(commit.1.into()),
             dirty: (kind == Deployer::Switch).then_some(false),
             system: Some(Box::new(state.system())),
         };
@@ -257,7 +257,7 @@ impl State {
             (Kind::Pull, true) => {
                 self.checkout = self.remote;
                 let (commit, lock_hash) = self.checkout;
-                Said::PullOk { commit, lock_hash: Some(lock_hash), dirty: Some(false) }
+                Said::PullOk { commit, lock_hash: Some(lock_hash.into()), dirty: Some(false) }
             }
             (Kind::Pull, false) => Said::PullFail { exit_code: Some(1), error: None },
             (Kind::Test, true) => Said::TestPass { total: 3 },

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use compartment_core::event::{Decision, Event, Kind, RequestKind, Said};
+use compartment_core::event::{CheckoutPlace, Decision, Event, Kind, RequestKind, Said};
 use compartment_core::operation::{End, Ending};
 use compartment_core::testing::{commit, lock};
 use compartment_core::{Ask, HostId, OpId, Request, Span, outstanding};
@@ -251,7 +251,7 @@ async fn a_broken_transport_holds_up_nobody_else() {
     let broken = ["broken-panics", "broken-hangs", "carried-by-nobody"].map(compartment_core::testing::host);
     for host in &broken {
         let (channel, tests) = Default::default();
-        world.hub.configure(host.clone(), channel, tests).await.unwrap();
+        world.hub.configure(host.clone(), channel, CheckoutPlace::Host, tests).await.unwrap();
         world.hub.request(request(&format!("{host}-1"), ask(host, Kind::Pull))).await.unwrap();
     }
     let host = &names(1)[0];

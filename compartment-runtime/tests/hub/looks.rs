@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use async_trait::async_trait;
-use compartment_core::event::{Comparison, Decision, Event, Observation, PullRequest};
+use compartment_core::event::{Comparison, Decision, Event, Observation, PullRequest, Via};
 use compartment_core::matrix::{DesiredAvailability, DesiredState};
 use compartment_core::testing::{commit, lock};
 use compartment_core::{Ask, ChannelName, Commit, Compartment, PrId, Span, Text, outstanding};
@@ -228,8 +228,6 @@ async fn a_merge_elsewhere_is_a_merge_and_a_close_is_a_close() {
     watched.world.hub.look_soon();
     watched.world.pass(Span::from_secs(5)).await;
     assert_eq!(watched.world.matrix().fleet.pull_requests.len(), 3);
-    let moved =
-        |to: char| Moved { channel: ChannelName::main(), commit: commit(to), lock_hash: Some(lock(to)) };
     watched.forge.end(PrId::from(9), Ended::Merged { moved: moved('f'), by: None });
     watched.forge.end(PrId::from(7), Ended::Merged { moved: moved('c'), by: Some(Text::from("alice")) });
     watched.forge.end(PrId::from(8), Ended::Closed);
@@ -239,7 +237,7 @@ async fn a_merge_elsewhere_is_a_merge_and_a_close_is_a_close() {
             if *pr == PrId::from(7) && by.as_ref().is_some_and(|by| by.as_str() == "alice"))
     };
     watched.world.recorded(merged).await;
-    // The branch has moved on since 9 was merged: to tell of that merge now would move it back.
+    // The branch does not hold the merge of 9 any more.
     for pr in [8, 9] {
         watched
             .world
@@ -249,6 +247,110 @@ async fn a_merge_elsewhere_is_a_merge_and_a_close_is_a_close() {
     assert_eq!(watched.desired().commit, Some(commit('c')));
     let merges = watched.world.hub.read(|fleet, _| fleet.merges().len()).unwrap();
     assert_eq!(merges, 1);
+}
+
+fn moved(to: char) -> Moved {
+    Moved { channel: ChannelName::main(), commit: commit(to), lock_hash: Some(lock(to).into()) }
+}
+
+/// How far two commits are apart.
+fn apart(host: char, desired: char, behind: u32, ahead: u32) -> Comparison {
+    Comparison { host_commit: commit(host), desired_commit: commit(desired), behind, ahead }
+}
+
+impl Watched {
+    /// What the log tells of the channel and its merges, in its order.
+    async fn moves(&self) -> Vec<(Option<PrId>, Commit)> {
+        let records = self.world.records().await;
+        let moves = records.into_iter().filter_map(|record| match record.event {
+            Event::Observation(Observation::PrMerged { pr, commit, .. }) => Some((Some(pr), commit)),
+            Event::Observation(Observation::DesiredObserved { commit, .. }) => Some((None, commit)),
+            Event::Observation(_) | Event::Report(_) | Event::Decision(_) => None,
+        });
+        moves.collect()
+    }
+}
+
+#[tokio::test]
+async fn merges_between_two_looks_are_told_in_their_order_and_the_channel_ends_at_the_tip() {
+    let watched = Watched::new(1).await;
+    for pr in [7, 8, 9] {
+        watched.forge.open(open(pr, 'b'), (commit('b'), lock('b')));
+    }
+    watched.world.hub.look_soon();
+    watched.looked(2).await;
+    for (pr, to) in [(9, 'c'), (7, 'd'), (8, 'e')] {
+        watched.forge.end(PrId::from(pr), Ended::Merged { moved: moved(to), by: None });
+    }
+    watched.forge.push(commit('f'), lock('f'));
+    for (of, behind) in [('c', 6), ('d', 4), ('e', 1)] {
+        watched.forge.knows(apart(of, 'f', behind, 0));
+        watched.forge.knows(apart(of, 'a', 0, 7 - behind));
+    }
+    watched.world.hub.look_soon();
+    watched.looked(3).await;
+    let merged = |pr: u64, to: char| (Some(PrId::from(pr)), commit(to));
+    let told = [merged(9, 'c'), merged(7, 'd'), merged(8, 'e'), (None, commit('f'))];
+    assert_eq!(watched.moves().await[1..], told);
+    assert_eq!(watched.desired().commit, Some(commit('f')));
+    let merges = watched.world.hub.read(|fleet, _| fleet.merges().to_vec()).unwrap();
+    let each = |pr: u64| merges.iter().any(|merge| merge.pr == PrId::from(pr) && !merge.reverted);
+    assert!([7, 8, 9].into_iter().all(each));
+    watched.world.shows_what_the_log_says().await;
+    // A copy that names one of them lags, and is no news.
+    let copy = Observation::DesiredObserved {
+        channel: ChannelName::main(),
+        commit: commit('d'),
+        lock_hash: None,
+        via: Via::Published,
+        look_started: None,
+    };
+    watched.world.hub.observe(vec![copy]).await.unwrap();
+    assert_eq!(watched.desired().commit, Some(commit('f')));
+}
+
+#[tokio::test]
+async fn a_merge_that_is_learned_of_late_moves_nothing_and_can_be_reverted() {
+    let watched = Watched::new(1).await;
+    watched.forge.open(open(7, 'b'), (commit('c'), lock('c')));
+    // The list of pull requests is older than the branch.
+    watched.forge.push(commit('d'), lock('d'));
+    watched.world.hub.look_soon();
+    watched.looked(2).await;
+    assert_eq!(watched.desired().commit, Some(commit('d')));
+    watched.forge.end(PrId::from(7), Ended::Merged { moved: moved('c'), by: None });
+    watched.forge.push(commit('e'), lock('e'));
+    watched.forge.knows(apart('c', 'e', 2, 0));
+    watched.forge.knows(apart('c', 'd', 1, 0));
+    watched.world.hub.look_soon();
+    watched.looked(3).await;
+    let told = [(None, commit('d')), (Some(PrId::from(7)), commit('c')), (None, commit('e'))];
+    assert_eq!(watched.moves().await[1..], told);
+    assert_eq!(watched.desired().commit, Some(commit('e')));
+    let merges = watched.world.hub.read(|fleet, _| fleet.merges().len()).unwrap();
+    assert_eq!(merges, 1);
+    watched.world.shows_what_the_log_says().await;
+}
+
+#[tokio::test]
+async fn a_merge_that_is_newer_than_the_look_is_told_by_the_next_one() {
+    let watched = Watched::new(1).await;
+    watched.forge.open(open(7, 'b'), (commit('c'), lock('c')));
+    watched.world.hub.look_soon();
+    watched.looked(2).await;
+    watched.forge.end(PrId::from(7), Ended::Merged { moved: moved('c'), by: None });
+    watched.forge.push(commit('a'), lock('a'));
+    watched.forge.knows(apart('c', 'a', 0, 2));
+    watched.world.hub.look_soon();
+    watched.looked(3).await;
+    assert_eq!(watched.world.matrix().fleet.pull_requests.len(), 1);
+    watched.forge.push(commit('c'), lock('c'));
+    watched.world.hub.look_soon();
+    watched.looked(4).await;
+    // The look itself is told, too: what looks showed before the merge they show no more.
+    assert_eq!(watched.moves().await[1..], [(Some(PrId::from(7)), commit('c')), (None, commit('c'))]);
+    assert_eq!(watched.desired().commit, Some(commit('c')));
+    assert_eq!(watched.world.matrix().fleet.pull_requests.len(), 0);
 }
 
 #[tokio::test]
@@ -388,7 +490,7 @@ proptest! {
                     Happens::Open(pr, head) => forge.open(open(pr, head), (commit(head), lock(head))),
                     Happens::Merged(pr, to) => {
                         let moved =
-                            Moved { channel: ChannelName::main(), commit: commit(to), lock_hash: Some(lock(to)) };
+                            Moved { channel: ChannelName::main(), commit: commit(to), lock_hash: Some(lock(to).into()) };
                         forge.end(PrId::from(pr), Ended::Merged { moved, by: None });
                     }
                     Happens::Closed(pr) => forge.end(PrId::from(pr), Ended::Closed),

@@ -1,6 +1,6 @@
 //! What is not news is not appended, and what is not in the log is not lost either.
 
-use compartment_core::event::{Event, Origin, Report};
+use compartment_core::event::{CheckoutPlace, Event, Origin, Report};
 use compartment_core::matrix::Presence;
 use compartment_core::testing::{any_event, commit};
 use compartment_core::{Ask, OpId, ReadOptions, SessionId, Span};
@@ -112,7 +112,7 @@ async fn a_host_that_was_removed_is_not_heard_again_by_a_restart() {
     world.pass(Span::from_mins(2)).await;
     world.hub.remove(host.clone()).await.unwrap();
     let (channel, tests) = Default::default();
-    world.hub.configure(host.clone(), channel, tests).await.unwrap();
+    world.hub.configure(host.clone(), channel, CheckoutPlace::Host, tests).await.unwrap();
     let world = world.shut_down().await;
     let row = world.hub.row(&host, &ReadOptions::default()).unwrap();
     assert_eq!((row.presence, row.last_seen), (Presence::Never, None));
@@ -234,8 +234,8 @@ impl World {
     pub(crate) async fn decide(&self, decision: compartment_core::event::Decision) {
         use compartment_core::event::Decision;
         match decision {
-            Decision::HostConfigured { host, channel, tests } => {
-                self.hub.configure(host, channel, tests).await.unwrap();
+            Decision::HostConfigured { host, channel, checkout, tests } => {
+                self.hub.configure(host, channel, checkout, tests).await.unwrap();
             }
             Decision::HostRemoved { host } => drop(self.hub.remove(host).await.unwrap()),
             Decision::AgentReleased { version } => drop(self.hub.release_agent(version).await.unwrap()),

@@ -4,8 +4,8 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
+use compartment_core::event::{CheckoutPlace, Heartbeat, Reading, Report, Said, TestsConfig};
 use compartment_core::event::{Event, Observation, Via};
-use compartment_core::event::{Heartbeat, Reading, Report, Said, TestsConfig};
 use compartment_core::matrix::Presence;
 use compartment_core::testing::{self, Scenario, commit, lock};
 use compartment_core::{
@@ -50,7 +50,8 @@ impl World {
         this.hub.observe(vec![seen('a')]).await.unwrap();
         for host in names(100) {
             if compartment_runtime::Transport::carries(&*this.hosts, &host) {
-                this.hub.configure(host.clone(), ChannelName::main(), TestsConfig::default()).await.unwrap();
+                let (channel, tests) = (ChannelName::main(), TestsConfig::default());
+                this.hub.configure(host.clone(), channel, CheckoutPlace::Host, tests).await.unwrap();
                 this.hosts.heartbeat(&host).await;
             }
         }
@@ -144,7 +145,7 @@ pub(crate) fn seen(digit: char) -> Observation {
     Observation::DesiredObserved {
         channel: ChannelName::main(),
         commit: commit(digit),
-        lock_hash: Some(lock(digit)),
+        lock_hash: Some(lock(digit).into()),
         via: Via::Git,
         look_started: None,
     }
@@ -153,7 +154,7 @@ pub(crate) fn seen(digit: char) -> Observation {
 pub(crate) fn beat(host: &HostId, digit: char) -> Report {
     let heartbeat = Heartbeat {
         commit: Reading::Told(commit(digit)),
-        lock_hash: Reading::Told(lock(digit)),
+        lock_hash: Reading::Told(lock(digit).into()),
         dirty: Reading::Told(false),
         ..Heartbeat::default()
     };

@@ -7,7 +7,7 @@ use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
-use compartment_core::event::{Observation, TestsConfig, Via};
+use compartment_core::event::{CheckoutPlace, Observation, TestsConfig, Via};
 use compartment_core::operation::{End, Ending, Outcome, Progress};
 use compartment_core::{
     Ask, ChannelName, Compartment, Fleet as State, HostId, LockHash, OpId, ReadOptions, Record, Request, Row,
@@ -121,8 +121,8 @@ impl Fleet {
 
     /// Whether tests run on a host after it was deployed to.
     pub(crate) async fn tests(&self, name: &str, enabled: bool) {
-        let tests = TestsConfig { enabled, auto_run: enabled, timeout_s: 60 };
-        self.hub().configure(host(name), ChannelName::main(), tests).await.unwrap();
+        let tests = TestsConfig { enabled, auto_run: enabled, each_timeout_s: 60 };
+        self.hub().configure(host(name), ChannelName::main(), CheckoutPlace::Host, tests).await.unwrap();
     }
 
     /// The hub looks at the repository; where that is.
@@ -137,7 +137,7 @@ impl Fleet {
         let desired = Observation::DesiredObserved {
             channel: ChannelName::main(),
             commit: commit.parse().unwrap(),
-            lock_hash: Some(LockHash::new(&lock).unwrap()),
+            lock_hash: Some(LockHash::new(&lock).unwrap().into()),
             via: Via::Git,
             look_started: None,
         };

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use compartment_core::event::{Observation, TestsConfig, Via};
+use compartment_core::event::{CheckoutPlace, Observation, TestsConfig, Via};
 use compartment_core::testing::{commit, lock};
 use compartment_core::{ChannelName, HostId};
 use compartment_runtime::hub::{Config, Hub, MemoryLog, Ports, SystemClock};
@@ -96,13 +96,14 @@ impl World {
         let desired = Observation::DesiredObserved {
             channel: ChannelName::main(),
             commit: commit('a'),
-            lock_hash: Some(lock('a')),
+            lock_hash: Some(lock('a').into()),
             via: Via::Git,
             look_started: None,
         };
         hub.observe(vec![desired]).await.unwrap();
         for name in hosts {
-            hub.configure(host(name), ChannelName::main(), TestsConfig::default()).await.unwrap();
+            let (channel, tests) = (ChannelName::main(), TestsConfig::default());
+            hub.configure(host(name), channel, CheckoutPlace::Host, tests).await.unwrap();
         }
         let client = client();
         Self { hub, agents, address, client, operator, reader, tokens, serving }

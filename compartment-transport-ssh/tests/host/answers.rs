@@ -7,8 +7,8 @@ use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::time::Duration;
 
-use compartment_core::event::{Kind, Target};
-use compartment_core::{StorePath, Text};
+use compartment_core::event::{Kind, Report, Said, Target};
+use compartment_core::{HostId, StorePath, Text, ndjson};
 use compartment_local::operation::Exit;
 use compartment_transport_ssh::host::{
     self, ANSWER_LIMIT, Asked, BadAnswer, Begun, Tail, read_acknowledge, read_begin, read_check,
@@ -212,6 +212,17 @@ fn a_host_that_says_too_much_is_not_believed_all_of_it() {
         let begun = read_begin(&framed("begin", &[&format!("begun {said}")]), &nonce());
         assert_eq!(begun, Ok(Begun::Begun { limit }));
     }
+}
+
+#[test]
+fn a_lock_that_is_not_there_is_told_as_such() {
+    let said = |lines: &[&str]| {
+        let heartbeat = read_look(&framed("look", lines), &nonce()).unwrap().heartbeat;
+        let report = Report::new(HostId::new("gpc0").unwrap(), Said::Heartbeat(heartbeat));
+        ndjson::encode(None, &report.into())
+    };
+    assert!(said(&["lock = -"]).contains(r#""lock_hash":null"#));
+    assert!(!said(&["commit = 1234567"]).contains("lock_hash"));
 }
 
 #[test]

@@ -5,8 +5,8 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 use std::time::Duration;
 
-use compartment_core::HostId;
 use compartment_core::event::{Event, Heartbeat, Kind, Reading, Report, Said};
+use compartment_core::{HostId, LockFile};
 use compartment_local::git::Git;
 use compartment_local::observe::{Checkout, Managed, Places, machine};
 use compartment_local::run::Stop;
@@ -81,7 +81,7 @@ fn a_checkout_is_what_an_agent_says_it_is() {
         fs::remove_dir(top.join("flake.lock")).unwrap();
         git(top, &["rm", "--quiet", "--cached", "flake.lock"]);
         git(top, &["commit", "--quiet", "-m", "no lock"]);
-        assert_eq!(same(&host).heartbeat.lock_hash, Reading::Absent);
+        assert_eq!(same(&host).heartbeat.lock_hash, Reading::Told(LockFile::NoFile));
         git(top, &["checkout", "--quiet", "--orphan", "empty"]);
         assert_eq!(same(&host).heartbeat.commit, Reading::Unreadable, "no commit yet");
     });
@@ -198,10 +198,13 @@ fn without_git_the_commit_is_read_by_hand() {
         let told = |host: &Host, at: &Path| {
             let Heartbeat { commit, dirty, lock_hash, .. } = host.look().heartbeat;
             assert_eq!(dirty, Reading::Absent, "nobody can tell");
-            assert!(matches!(lock_hash, Reading::Told(_)));
+            assert!(matches!(lock_hash, Reading::Told(LockFile::Hash(_))));
             assert_eq!(commit.told().map(|commit| commit.to_string()), Some(git(at, &["rev-parse", "HEAD"])));
         };
         told(&host, &top);
+        fs::rename(top.join("flake.lock"), top.join("away")).unwrap();
+        assert_eq!(host.look().heartbeat.lock_hash, Reading::Told(LockFile::NoFile), "it is not there");
+        fs::rename(top.join("away"), top.join("flake.lock")).unwrap();
         git(&top, &["branch", "other/main"]);
         git(&top, &["branch", "xmain"]);
         git(&top, &["pack-refs", "--all"]);

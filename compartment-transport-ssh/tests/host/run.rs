@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use compartment_core::event::{Kind, Said};
 use compartment_core::{OpId, Text};
-use compartment_local::operation::{Ending, Exit, OnFailure, StepEnd, result};
+use compartment_local::operation::{Ending, Exit, LONGEST_RUN, OnFailure, StepEnd, result, tests_run_limit};
 use compartment_transport_ssh::host::{Asked, Begun, Order, Tail, Tests};
 
 use crate::common::{Host, lives, on_each_shell, op, program, until};
@@ -122,6 +122,26 @@ fn a_step_that_takes_too_long_is_ended_with_all_its_group() {
 }
 
 #[test]
+fn a_test_that_does_not_listen_takes_no_time_from_the_others() {
+    on_each_shell(|host| {
+        host.install("tests/1", "#!/bin/sh\ntrap '' TERM; while :; do sleep 1; done\n");
+        host.install("tests/2", "#!/bin/sh\nexit 0\n");
+        let each = Duration::from_secs(2);
+        let tests = Tests::new(Some(&host.path("tests")), each, &host.site).unwrap();
+        let begun = host.order("op-1", &Order::Tests(&tests));
+        assert_eq!(begun, Begun::Begun { limit: tests_run_limit(each, 2) });
+        assert_eq!(exits(&host.ended("op-1").ending), [Exit::TimedOut(each), Exit::Code(0)]);
+        // However many there are and however long each may take, a run ends.
+        let week = Duration::from_secs(7 * 24 * 60 * 60);
+        let tests = Tests::new(Some(&host.path("tests")), week, &host.site).unwrap();
+        let begun = host.order("op-2", &Order::Tests(&tests));
+        assert_eq!(begun, Begun::Begun { limit: LONGEST_RUN });
+        assert_eq!(host.stop("op-2"), Asked::Asked);
+        assert_eq!(exits(&host.ended("op-2").ending), [Exit::Stopped, Exit::Skipped]);
+    });
+}
+
+#[test]
 fn stop_ends_what_does_not_listen() {
     on_each_shell(|host| {
         let script = r#"trap '' TERM; (trap '' TERM; sleep 80; sleep 80) & echo $! >"$1/child"
@@ -222,7 +242,10 @@ fn the_tests_of_a_folder() {
         let each = Duration::from_secs(20);
         let order = |folder: &Path| Tests::new(Some(folder), each, &host.site).unwrap();
         let none = order(&host.path("tests"));
-        assert_eq!(host.order("op-0", &Order::Tests(&none)), Begun::Begun { limit: each });
+        assert_eq!(
+            host.order("op-0", &Order::Tests(&none)),
+            Begun::Begun { limit: tests_run_limit(each, 1) }
+        );
         let Said::TestPass { total: 0 } = result(Kind::Test, None, &host.ended("op-0").ending) else {
             panic!()
         };
@@ -240,7 +263,10 @@ fn the_tests_of_a_folder() {
         fs::create_dir(host.path("tests/folder")).unwrap();
         std::os::unix::fs::symlink("nowhere", host.path("tests/gone")).unwrap();
         let tests = order(&host.path("tests"));
-        assert_eq!(host.order("op-1", &Order::Tests(&tests)), Begun::Begun { limit: each * 4 });
+        assert_eq!(
+            host.order("op-1", &Order::Tests(&tests)),
+            Begun::Begun { limit: tests_run_limit(each, 4) }
+        );
         let ended = host.ended("op-1");
         let names: Vec<_> = ended.ending.steps.iter().map(|step| step.name.as_str()).collect();
         assert_eq!(names, ["10-fails", "20-sudo", "30 it's", "gone"]);

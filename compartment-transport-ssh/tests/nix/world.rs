@@ -156,7 +156,9 @@ impl World {
         };
         let hub = Hub::start(ports, Config::default()).await.unwrap();
         for name in HOSTS {
-            hub.configure(id(name), "main".parse().unwrap(), Default::default()).await.unwrap();
+            hub.configure(id(name), "main".parse().unwrap(), Default::default(), Default::default())
+                .await
+                .unwrap();
         }
         let doors = doors.map(|(name, sshd)| (name, Mutex::new(sshd)));
         Self { hub, transport, clock, doors, network, fleet }

@@ -65,7 +65,9 @@ impl World {
     /// A hub that shows all green, but for the agent that there is not.
     async fn all_green(&self) -> Hub {
         let hub = self.hub().await;
-        hub.configure(self.machine.id(), "main".parse().unwrap(), Default::default()).await.unwrap();
+        hub.configure(self.machine.id(), "main".parse().unwrap(), Default::default(), Default::default())
+            .await
+            .unwrap();
         let commit = crate::machine::git(&self.machine.path("checkout"), &["rev-parse", "HEAD"]);
         let seen = Observation::DesiredObserved {
             channel: "main".parse().unwrap(),

@@ -6,7 +6,7 @@ use std::num::NonZeroU32;
 use std::time::Duration;
 
 use compartment_core::event::{Reading, Target};
-use compartment_core::{Ask, StorePath, Text};
+use compartment_core::{Ask, LockFile, StorePath, Text};
 use compartment_local::git::Git;
 use compartment_local::operation::{Plan, Refused};
 use compartment_local::run::Stop;
@@ -96,7 +96,12 @@ fn sights(config: &Config, stop: &Stop, output: &mut impl Write) -> io::Result<(
     writeln!(output, "sees")?;
     line(output, "commit", &seen.commit)?;
     line(output, "dirty", &seen.dirty)?;
-    line(output, "lock", &seen.lock_hash)?;
+    let lock = match &seen.lock_hash {
+        Reading::Told(LockFile::Hash(hash)) => Reading::Told(hash),
+        Reading::Told(LockFile::NoFile) | Reading::Absent => Reading::Absent,
+        Reading::Unreadable => Reading::Unreadable,
+    };
+    line(output, "lock", &lock)?;
     let system = match &seen.system {
         Reading::Told(system) => {
             let path = system.path.as_ref().map(ToString::to_string).unwrap_or_default();

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use compartment_core::channel::Availability;
-use compartment_core::event::TestsConfig;
+use compartment_core::event::{CheckoutPlace, TestsConfig};
 use compartment_core::{ChannelName, HostId, Span, Timestamp};
 use compartment_local::run::Stop;
 use compartment_log_sqlite::{FILE_NAME, SqliteLog};
@@ -185,7 +185,7 @@ async fn configure(hub: &Hub, inventory: &Inventory) -> Result<(), HubError> {
             fleet.host(&host.id).is_some_and(same)
         })?;
         if !known {
-            hub.configure(host.id.clone(), host.channel.clone(), tests).await?;
+            hub.configure(host.id.clone(), host.channel.clone(), CheckoutPlace::Host, tests).await?;
         }
     }
     Ok(())

@@ -16,7 +16,7 @@ use super::world::{Call, World, commit, heartbeat, lock};
 struct Repository;
 
 fn moved(digit: char) -> Result<Moved, ForgeError> {
-    Ok(Moved { channel: ChannelName::main(), commit: commit(digit), lock_hash: Some(lock(digit)) })
+    Ok(Moved { channel: ChannelName::main(), commit: commit(digit), lock_hash: Some(lock(digit).into()) })
 }
 
 fn pin(revision: &str, modified: &str) -> Pin {
@@ -30,7 +30,12 @@ fn pin(revision: &str, modified: &str) -> Pin {
 #[async_trait]
 impl Forge for Repository {
     async fn look(&self, _: &ChannelName) -> Result<Look, ForgeError> {
-        Ok(Look { commit: commit('a'), lock_hash: Some(lock('a')), via: Via::Git, pull_requests: None })
+        Ok(Look {
+            commit: commit('a'),
+            lock_hash: Some(lock('a').into()),
+            via: Via::Git,
+            pull_requests: None,
+        })
     }
 
     async fn proposal(&self, pr: &PullRequest) -> Result<Proposal, ForgeError> {

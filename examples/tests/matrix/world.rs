@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use axum::Router;
 use clap::Parser;
-use compartment_core::event::{Observation, TestsConfig, Via};
+use compartment_core::event::{CheckoutPlace, Observation, TestsConfig, Via};
 use compartment_core::sync::Cursor;
 use compartment_core::{AuditEntry, ChannelName, Commit, HostId, LockHash, Span, Timestamp};
 use compartment_examples::matrix::{Cli, MatrixError, Screen, Surroundings, Verdict, Why, Within, run};
@@ -115,7 +115,8 @@ impl World {
         this.desired('a');
         for name in HOSTS {
             let tests = TestsConfig { auto_run: false, ..TestsConfig::default() };
-            this.wait(this.hub.configure(host(name), ChannelName::main(), tests)).unwrap();
+            this.wait(this.hub.configure(host(name), ChannelName::main(), CheckoutPlace::Host, tests))
+                .unwrap();
         }
         this
     }
@@ -140,7 +141,7 @@ impl World {
         self.see(Observation::DesiredObserved {
             channel: ChannelName::main(),
             commit: commit(digit),
-            lock_hash: Some(lock(digit)),
+            lock_hash: Some(lock(digit).into()),
             via: Via::Git,
             look_started: None,
         });

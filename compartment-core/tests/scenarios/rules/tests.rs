@@ -9,7 +9,7 @@ use compartment_core::testing::{
 
 use crate::{green, secs, updated};
 
-const OFF: TestsConfig = TestsConfig { enabled: false, auto_run: true, timeout_s: 60 };
+const OFF: TestsConfig = TestsConfig { enabled: false, auto_run: true, each_timeout_s: 60 };
 
 fn rule(scenario: &Scenario) -> (&'static str, &'static str) {
     let verdict = scenario.cells("gpc0").tests.verdict();
@@ -33,7 +33,7 @@ fn t2_running_tests_are_blue_to_their_configured_deadline() {
     assert_eq!(rule(&started.clone().when(log![wait(secs(59))])), ("T2", "running"));
     assert_eq!(rule(&started.when(log![wait(secs(60))])), ("T6", "expired"));
 
-    let slow = TestsConfig { timeout_s: 300, ..TestsConfig::default() };
+    let slow = TestsConfig { each_timeout_s: 300, ..TestsConfig::default() };
     let slow = green().when(log![configured("gpc0", slow), test_started("gpc0")]);
     assert_eq!(rule(&slow.clone().when(log![wait(secs(299))])), ("T2", "running"));
     assert_eq!(rule(&slow.when(log![wait(secs(300))])), ("T6", "expired"));

@@ -164,7 +164,7 @@ fn tests_are_the_executable_files_of_a_folder() {
     let plan = commands.plan(&Ask::Test { host: host() }, &host(), &machine()).unwrap();
     let names: Vec<_> = plan.steps.iter().map(|step| &step.name[..]).collect();
     assert_eq!(names, ["10", "B", "a", "b", "link", "lost"]);
-    assert_eq!((plan.on_failure, plan.limit), (OnFailure::GoOn, Duration::from_secs(30)));
+    assert_eq!((plan.on_failure, plan.limit), (OnFailure::GoOn, tests_run_limit(Duration::from_secs(5), 6)));
     assert_eq!(plan.steps[0].argv, [folder.path().join("10").to_str().unwrap()]);
     assert_eq!(plan.steps[0].limit, Duration::from_secs(5));
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use compartment_core::event::{Event, GenerationNumber, Report};
+use compartment_core::event::{Event, GenerationNumber, LONGEST_TIMEOUT_S, Report};
 use compartment_core::{Commit, HostId, LockHash, StorePath, ndjson};
 
 use super::*;
@@ -37,7 +37,7 @@ fn systems() -> Vec<Reading<Box<RunningSystem>>> {
 }
 
 fn facts(commit: &str, system: Reading<Box<RunningSystem>>) -> Facts {
-    let lock_hash = Reading::Told(LockHash::from_bytes([commit.len() as u8; 32]));
+    let lock_hash = Reading::Told(LockHash::from_bytes([commit.len() as u8; 32]).into());
     let commit = Commit::new(commit).map_or(Reading::Unreadable, Reading::Told);
     Facts { commit, dirty: Reading::Told(false), lock_hash, system, doubts: vec![] }
 }
@@ -101,7 +101,7 @@ fn a_pull_reports_what_is_there() {
         panic!()
     };
     assert_eq!(commit.to_string(), "bbbbbbbb", "after, whether it moved or not");
-    assert_eq!((lock_hash, dirty), (Some(LockHash::from_bytes([8; 32])), Some(false)));
+    assert_eq!((lock_hash, dirty), (Some(LockHash::from_bytes([8; 32]).into()), Some(false)));
 
     let mut unreadable = one(Exit::Code(0));
     unreadable.after.commit = Reading::Unreadable;
@@ -168,7 +168,7 @@ fn a_switch_says_what_runs_and_what_it_was_built_from() {
     };
     assert_eq!(kind, Deployer::Switch);
     assert_eq!(commit.unwrap().to_string(), "aaaaaaa", "before");
-    assert_eq!((lock_hash, dirty), (Some(LockHash::from_bytes([7; 32])), Some(false)));
+    assert_eq!((lock_hash, dirty), (Some(LockHash::from_bytes([7; 32]).into()), Some(false)));
     assert_eq!(system.unwrap().path.unwrap().as_str(), "/s/b");
     let mut blind = one(Exit::Code(0));
     blind.before = Facts::unreadable("x");
@@ -320,5 +320,5 @@ fn a_start_says_how_long_it_may_take() {
         assert_eq!(to.is_some(), kind == Kind::Rollback);
     }
     let Said::Started { timeout_s, .. } = started(&plan(Kind::Pull, u64::MAX)) else { panic!() };
-    assert_eq!(timeout_s, Some(u32::MAX));
+    assert_eq!(timeout_s, Some(LONGEST_TIMEOUT_S));
 }

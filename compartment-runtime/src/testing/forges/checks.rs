@@ -1,9 +1,11 @@
 //! The checks themselves.
 
+mod between;
 mod looks;
 mod merges;
 mod reverts;
 
+pub use between::*;
 pub use looks::*;
 pub use merges::*;
 pub use reverts::*;

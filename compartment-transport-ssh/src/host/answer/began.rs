@@ -13,7 +13,7 @@ use super::{kind, limit_of, op, split, words};
 pub enum Begun {
     /// It runs, or has ended already.
     Begun {
-        /// How long all of it may take: what the order said; for tests, the limit of one times their number.
+        /// How long the whole run may take: what the order said; for tests, what their number comes to.
         limit: Duration,
     },
     /// The host had this order before: it runs, has ended, or its result was acknowledged. A look tells.

@@ -1,7 +1,7 @@
 //! Facts, line by line. What a host says and nobody can read is unreadable, and a doubt for people.
 
 use compartment_core::event::{Reading, RunningSystem};
-use compartment_core::{Commit, LockHash, StorePath, Text};
+use compartment_core::{Commit, LockFile, LockHash, StorePath, Text};
 use compartment_local::observe::stated_revision;
 use compartment_local::operation::Facts;
 
@@ -16,7 +16,7 @@ const DOUBTS: usize = 16;
 pub(super) struct Reader {
     commit: Option<Reading<Commit>>,
     dirty: Option<Reading<bool>>,
-    lock_hash: Option<Reading<LockHash>>,
+    lock_hash: Option<Reading<LockFile>>,
     path: Option<Reading<StorePath>>,
     system: RunningSystem,
     doubts: Vec<Text>,
@@ -37,9 +37,7 @@ impl Reader {
                 once("commit", &mut self.commit, reading(name, said, doubts, |raw| Commit::new(raw).ok()))?
             }
             "dirty" => once("dirty", &mut self.dirty, reading(name, said, doubts, truth))?,
-            "lock" => {
-                once("lock", &mut self.lock_hash, reading(name, said, doubts, |raw| LockHash::new(raw).ok()))?
-            }
+            "lock" => once("lock", &mut self.lock_hash, reading(name, said, doubts, lock_file))?,
             "system" => {
                 once("system", &mut self.path, reading(name, said, doubts, |raw| StorePath::new(raw).ok()))?
             }
@@ -102,6 +100,14 @@ fn reading<T>(
         doubts.push(doubt);
     }
     Reading::Unreadable
+}
+
+/// A hash, or `-`: looked, and there is none.
+fn lock_file(raw: &str) -> Option<LockFile> {
+    match raw {
+        "-" => Some(LockFile::NoFile),
+        raw => LockHash::new(raw).ok().map(LockFile::Hash),
+    }
 }
 
 fn truth(raw: &str) -> Option<bool> {

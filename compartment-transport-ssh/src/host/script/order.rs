@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use compartment_core::event::{Kind, Target};
 use compartment_core::{OpId, Text};
-use compartment_local::operation::{OnFailure, Plan, Refused, Step};
+use compartment_local::operation::{LONGEST_RUN, OnFailure, Plan, Refused, Step, tests_run_limit};
 
 use super::{FACTS, GIT_WITHIN, LOCK, PRELUDE, Script, TESTS, seconds};
 use crate::host::{HostPath, Nonce, Site, quote};
@@ -66,10 +66,11 @@ pub fn begin(nonce: &Nonce, site: &Site, op: &OpId, order: &Order<'_>) -> Result
     script.set("OP", op.as_str());
     let (kind, limit) = match order {
         Order::Plan(plan) => (plan.kind, plan.limit),
-        Order::Tests(tests) => (Kind::Test, tests.each),
+        Order::Tests(tests) => (Kind::Test, tests_run_limit(tests.each, 1)),
     };
     script.set("KIND", kind.as_str());
     script.set("LIMIT", &seconds(limit).to_string());
+    script.set("LONGEST", &seconds(LONGEST_RUN).to_string());
     script.set("TESTS", tests_folder(order));
     script.set("EACH", &each(order));
     script.set("RUN", &run);
@@ -107,11 +108,12 @@ fn runner(site: &Site, op: &OpId, order: &Order<'_>) -> Result<String, Refused> 
     script.set("OP", op.as_str());
     let (kind, to, limit) = match order {
         Order::Plan(plan) => (plan.kind, plan.to.clone(), seconds(plan.limit)),
-        // All of them together have the limit of one times their number, which the runner counts.
-        Order::Tests(tests) => (Kind::Test, None, seconds(tests.each)),
+        // The run may take what a run of one may, times their number, which the runner counts.
+        Order::Tests(tests) => (Kind::Test, None, seconds(tests_run_limit(tests.each, 1))),
     };
     script.set("KIND", kind.as_str());
     script.set("LIMIT", &limit.to_string());
+    script.set("LONGEST", &seconds(LONGEST_RUN).to_string());
     let Target { number, path } = to.unwrap_or_default();
     script.set("TO_NUMBER", &number.map_or(String::new(), |number| number.to_string()));
     script.set("TO_PATH", path.as_ref().map_or("", |path| path.as_str()));

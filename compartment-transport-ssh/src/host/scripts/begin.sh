@@ -36,7 +36,7 @@ begin() {
             refuse "there are $COUNT tests in $TESTS; more than 1000 are not run"
             return
         fi
-        [ "$COUNT" -eq 0 ] || LIMIT=$((LIMIT * COUNT))
+        limit_run
     fi
     take_lock
     case $? in

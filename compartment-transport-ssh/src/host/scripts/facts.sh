@@ -152,7 +152,7 @@ is_hex() {
     [ ${#1} -ge 7 ] && [ ${#1} -le 64 ]
 }
 
-# LOCK is told, in doubt, or nothing.
+# LOCK is told, `-` for no file, in doubt, or nothing where no tool can hash it.
 lock_of_checkout() {
     LOCK=
     if [ -f "$TOP/flake.lock" ]; then
@@ -163,8 +163,14 @@ lock_of_checkout() {
         fi
     elif [ -e "$TOP/flake.lock" ] || [ -L "$TOP/flake.lock" ]; then
         LOCK="? cannot read $TOP/flake.lock: it is no file"
-    elif has git && (in_git cat-file -e HEAD:flake.lock 2>/dev/null); then
+    elif ! has git; then
+        LOCK='= -'
+    elif ! R=$(in_git ls-tree HEAD flake.lock 2>&1); then
+        LOCK="? cannot read $TOP/flake.lock: ${R:-git failed}"
+    elif [ -n "$R" ]; then
         LOCK="? cannot read $TOP/flake.lock: the commit has it, the checkout does not"
+    else
+        LOCK='= -'
     fi
 }
 

@@ -50,7 +50,7 @@ finish() {
 all_tests() {
     COUNT=0
     each_test count
-    [ "$COUNT" -eq 0 ] || LIMIT=$((LIMIT * COUNT))
+    limit_run
     each_test a_test
 }
 

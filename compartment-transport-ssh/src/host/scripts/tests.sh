@@ -28,3 +28,9 @@ executable() {
 count() {
     COUNT=$((COUNT + 1))
 }
+
+# From what a run of one test may take to what a run of all of them may.
+limit_run() {
+    [ "$COUNT" -eq 0 ] || LIMIT=$((LIMIT * COUNT))
+    [ "$LIMIT" -le "$LONGEST" ] || LIMIT=$LONGEST
+}

@@ -1,7 +1,7 @@
 //! What a forge sees.
 
 use compartment_core::event::Via;
-use compartment_core::{ChannelName, Commit};
+use compartment_core::{ChannelName, Commit, LockFile};
 
 use super::super::{Ability, World, hash, lock, looks, open, sees};
 use crate::{Ended, ForgeError};
@@ -14,16 +14,16 @@ pub async fn tip_and_lock_are_of_one_commit(world: &impl World) {
     let forge = world.forge().await;
     let first = world.tip().await;
     let look = looks(&*forge, |look| look.commit.same(&first)).await;
-    assert_eq!((look.lock_hash, look.via), (Some(hash(&lock("1111"))), Via::Git));
+    assert_eq!((look.lock_hash, look.via), (Some(hash(&lock("1111")).into()), Via::Git));
     assert!(open(&look).is_empty() && look.pull_requests.is_some(), "{look:?}");
     for revision in ["2222", "3333"] {
         let pushed = world.push(&[("flake.lock", Some(&lock(revision)))]).await;
         let look = looks(&*forge, |look| look.commit.same(&pushed)).await;
-        assert_eq!(look.lock_hash, Some(hash(&lock(revision))));
+        assert_eq!(look.lock_hash, Some(hash(&lock(revision)).into()));
     }
     let other = world.push(&[("README.md", Some("words\n"))]).await;
     let look = looks(&*forge, |look| look.commit.same(&other)).await;
-    assert_eq!(look.lock_hash, Some(hash(&lock("3333"))));
+    assert_eq!(look.lock_hash, Some(hash(&lock("3333")).into()));
 }
 
 /// No lock, and not that of the commit before.
@@ -34,7 +34,7 @@ pub async fn a_commit_without_a_lock_has_none(world: &impl World) {
     let forge = world.forge().await;
     let pushed = world.push(&[("flake.lock", None), ("README.md", Some("no lock\n"))]).await;
     let look = looks(&*forge, |look| look.commit.same(&pushed)).await;
-    assert_eq!(look.lock_hash, None);
+    assert_eq!(look.lock_hash, Some(LockFile::NoFile));
 }
 
 /// With title, head, and whether they can be merged; until they are closed.
@@ -130,7 +130,10 @@ pub async fn what_became_of_a_pull_request_is_told(world: &impl World) {
     match forge.ended(&seen_merged).await.expect("it can be told") {
         Ended::Merged { moved, .. } => {
             assert!(moved.commit.same(&tip));
-            assert_eq!((moved.channel, moved.lock_hash), (ChannelName::main(), Some(hash(&lock("2222")))));
+            assert_eq!(
+                (moved.channel, moved.lock_hash),
+                (ChannelName::main(), Some(hash(&lock("2222")).into()))
+            );
         }
         Ended::Closed => panic!("it was merged"),
     }

@@ -36,13 +36,13 @@ pub async fn a_merge_is_a_merge_commit_of_the_shown_head(world: &impl World) {
     let moved = forge.merge(&order("o1", &pr, head)).await.expect("it can be merged");
     let tip = world.tip().await;
     assert!(moved.commit.same(&tip));
-    assert_eq!((moved.channel, moved.lock_hash), (ChannelName::main(), Some(hash(&lock("2222")))));
+    assert_eq!((moved.channel, moved.lock_hash), (ChannelName::main(), Some(hash(&lock("2222")).into())));
     assert_eq!(world.parents(&tip).await, [before, head]);
     assert_eq!(world.file(&tip, "flake.lock").await, Some(lock("2222")));
     let message = world.message(&tip).await;
     assert!(message.contains("o1") && message.contains("suite"), "who asked for what: {message}");
     let look = looks(&*forge, |look| look.commit.same(&tip)).await;
-    assert_eq!((look.lock_hash, open(&look)), (Some(hash(&lock("2222"))), &[][..]));
+    assert_eq!((look.lock_hash, open(&look)), (Some(hash(&lock("2222")).into()), &[][..]));
 }
 
 /// The operation's id is the idempotency key, also for a forge made anew.
@@ -203,6 +203,6 @@ pub async fn a_merge_whose_answer_is_lost_happens_once(world: &impl World) {
     let moved = world.forge().await.merge(&order).await.expect("it was merged");
     let tip = world.tip().await;
     assert!(moved.commit.same(&tip));
-    assert_eq!(moved.lock_hash, Some(hash(&lock("2222"))));
+    assert_eq!(moved.lock_hash, Some(hash(&lock("2222")).into()));
     assert_eq!(world.parents(&tip).await, [before, head]);
 }

@@ -32,7 +32,7 @@ pub async fn a_revert_brings_the_old_lock_back(world: &impl World) {
     let moved = forge.revert(&order("o1", &merge)).await.expect("it can be reverted");
     let tip = world.tip().await;
     assert!(moved.commit.same(&tip));
-    assert_eq!((moved.channel, moved.lock_hash), (ChannelName::main(), Some(hash(&lock("1111")))));
+    assert_eq!((moved.channel, moved.lock_hash), (ChannelName::main(), Some(hash(&lock("1111")).into())));
     assert_eq!(world.parents(&tip).await, [pushed]);
     assert_eq!(world.file(&tip, "flake.lock").await, Some(lock("1111")));
     assert_eq!(world.file(&tip, "README.md").await.as_deref(), Some("words\n"));
