@@ -114,7 +114,9 @@ async fn tests_that_were_due_in_a_backup_run_once_more_after_its_restore() {
     };
     // Given tests that are due, and a backup.
     let hub = start().await;
-    hub.configure(host("gpc0"), ChannelName::main(), CheckoutPlace::Host, TestsConfig::default()).await.unwrap();
+    hub.configure(host("gpc0"), ChannelName::main(), CheckoutPlace::Host, TestsConfig::default())
+        .await
+        .unwrap();
     hosts.reach(&host("gpc0"), false);
     let switched = Said::DeployOk {
         kind: Deployer::Switch,
