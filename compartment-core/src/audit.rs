@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::event::{CheckoutPlace, Decision, Event, EventType, Observation, Report, Said};
 use crate::id::{HostId, OpId, PrId};
+use crate::operation::{End, host_says_by};
 use crate::record::Record;
 use crate::request::Ask;
 use crate::time::Timestamp;
@@ -21,7 +22,8 @@ pub struct AuditEntry {
     pub at: Timestamp,
     /// What it was.
     pub r#type: EventType,
-    /// Who did it, where somebody is named.
+    /// Who decided it: a person, or a program that speaks for one; of a merge or revert, whom the forge names. `None`
+    /// where nobody is known to have: also of what a host reports, whomever it names (CORE-006, section 11).
     pub by: Option<String>,
     /// The host that it was about.
     pub host: Option<HostId>,
@@ -29,6 +31,9 @@ pub struct AuditEntry {
     pub pr: Option<PrId>,
     /// The operation that it belongs to.
     pub op: Option<OpId>,
+    /// How that operation ended, by this very record; `None` where it says nothing of an end. Of an operation that
+    /// ended without a result a later record may say better.
+    pub end: Option<End>,
     /// In words.
     pub what: String,
 }
@@ -46,6 +51,7 @@ impl AuditEntry {
             host: record.event.host().cloned(),
             pr: None,
             op: None,
+            end: end_by(&record.event),
             what: String::new(),
         };
         match &record.event {
@@ -74,8 +80,8 @@ impl AuditEntry {
             Said::TestFail { passed, total, .. } => format!("{passed} of {total} tests passed"),
             Said::OpRejected { kind, reason } => format!("the host refused the {kind}: {reason}"),
             Said::OpStopped { kind, by, .. } => {
-                self.by = by.as_ref().map(ToString::to_string);
-                format!("{kind} stopped")
+                let says = by.as_ref().map(|by| format!("; {}", host_says_by(by))).unwrap_or_default();
+                format!("{kind} stopped{says}")
             }
         };
         Some(())
@@ -134,7 +140,7 @@ impl AuditEntry {
             }
             Decision::OpExpired { op, kind, .. } => {
                 self.op = Some(op.clone());
-                format!("{kind}: time ran out")
+                format!("{kind}: {}", End::Expired.sentence())
             }
             Decision::MergeFailed { op, pr, error } => {
                 (self.op, self.pr) = (Some(op.clone()), Some(pr.clone()));
@@ -151,6 +157,30 @@ impl AuditEntry {
         self.op = Some(op.clone());
         self.by = Some(by.to_string());
         self.pr = ask.pull_request().cloned();
+    }
+}
+
+/// The end of its operation that a record tells.
+fn end_by(event: &Event) -> Option<End> {
+    match event {
+        Event::Report(report) => match &report.said {
+            Said::PullOk { .. } | Said::DeployOk { .. } | Said::TestPass { .. } => Some(End::Ok),
+            Said::PullFail { .. } | Said::DeployFail { .. } | Said::TestFail { .. } => Some(End::Failed),
+            Said::OpRejected { .. } => Some(End::Rejected),
+            Said::OpStopped { .. } => Some(End::Stopped),
+            Said::Heartbeat(_) | Said::Started { .. } => None,
+        },
+        Event::Decision(decision) => match decision {
+            Decision::OpRefused { .. } => Some(End::Refused),
+            Decision::OpExpired { .. } => Some(End::Expired),
+            Decision::MergeFailed { .. } | Decision::RevertFailed { .. } => Some(End::Failed),
+            Decision::HostConfigured { .. }
+            | Decision::HostRemoved { .. }
+            | Decision::AgentReleased { .. }
+            | Decision::OpRequested { .. } => None,
+        },
+        // It may have been somebody else's merge.
+        Event::Observation(_) => None,
     }
 }
 

@@ -121,12 +121,22 @@ pub(crate) struct SessionPlace {
 /// A deployment whose tests are to run by themselves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TestsDue {
-    /// Where in the log the result stands that made them due: the operation's id comes from it.
+    /// Where in the log the result stands that made them due. The operation's id comes from it, and from its time.
     pub position: u64,
+    /// When that was recorded.
+    pub at: Timestamp,
     /// The deployment.
     pub deployment: u32,
     /// What the run begins after (K8).
     pub(crate) clock: Clock,
+}
+
+impl TestsDue {
+    /// The open part of the operation's id: [`OpId::sealed`] adds the secret one.
+    #[must_use]
+    pub fn op(&self) -> OpId {
+        OpId::automatic_test(self.position, self.at)
+    }
 }
 
 static NOTHING_PAST: Past = Past {
@@ -221,10 +231,9 @@ impl Host {
         self.system
     }
 
-    /// Where in the log the result stands that made tests due: nothing once a run of that deployment has
-    /// started, or something else runs.
+    /// The deployment whose tests are due: nothing once a run of it has started, or something else runs.
     #[must_use]
-    pub fn tests_due(&self, now: Timestamp) -> Option<u64> {
+    pub fn tests_due(&self, now: Timestamp) -> Option<TestsDue> {
         let due = self.past().tests_due.filter(|due| self.runs(due))?;
         let started = match self.operations().last(Class::Test, now) {
             Standing::Running(run) | Standing::Expired(run) => {
@@ -232,7 +241,7 @@ impl Host {
             }
             Standing::None | Standing::Ended(_) => self.has_tested(&due),
         };
-        (self.tests.enabled && self.tests.auto_run && !started).then_some(due.position)
+        (self.tests.enabled && self.tests.auto_run && !started).then_some(due)
     }
 
     /// Drops what is due no more: a run of that deployment has ended, or something else runs. One that has
@@ -251,10 +260,10 @@ impl Host {
 
     /// Whether a run of that deployment has ended, or one under the id that an automatic one would have.
     fn has_tested(&self, due: &TestsDue) -> bool {
-        let id = OpId::automatic_test(due.position);
         let tested = |e: &Ended| {
             let of_it = |trace: &Trace| trace.deployment == Some(due.deployment) && trace.after >= due.clock;
-            e.op.as_ref() == Some(&id) || (e.kind == Kind::Test && e.trace().is_some_and(of_it))
+            e.op.as_ref().is_some_and(|op| op.is_automatic_test(due.position, due.at))
+                || (e.kind == Kind::Test && e.trace().is_some_and(of_it))
         };
         self.operations().ended().iter().any(tested)
     }

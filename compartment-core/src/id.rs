@@ -8,6 +8,8 @@ use alloc::sync::Arc;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use smol_str::SmolStr;
 
+use crate::time::Timestamp;
+
 /// Why a value from outside was refused: what it should have been, in words for the person who sent it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("not a valid {what}: expected {expected}")]
@@ -207,10 +209,27 @@ impl Default for ChannelName {
 }
 
 impl OpId {
-    /// The id of the test run that became due at a log position (CORE-006, section 6).
+    /// The open part of the id of the test run that a record made due (CORE-006, sections 6 and 11): no other record of
+    /// any log has it, also where a log that was restored from a backup uses its position again. Who hands the run
+    /// to a host adds [`OpId::sealed`] to it.
     #[must_use]
-    pub fn automatic_test(position: u64) -> Self {
-        Self(smol_str::format_smolstr!("auto-test-{position}"))
+    pub fn automatic_test(position: u64, at: Timestamp) -> Self {
+        Self(smol_str::format_smolstr!("auto-test-{position}-{}", at.as_millis()))
+    }
+
+    /// The id with a secret part, of letters and digits, that nobody can guess who does not know where it comes from.
+    /// Whatever of it is more than an id may have is cut off.
+    #[must_use]
+    pub fn sealed(&self, secret: &str) -> Self {
+        let whole = self.0.chars().chain(['-']).chain(secret.chars().filter(char::is_ascii_alphanumeric));
+        Self(whole.take(100).collect())
+    }
+
+    /// Whether this is the id of the test run that a record made due, with or without its secret part.
+    #[must_use]
+    pub fn is_automatic_test(&self, position: u64, at: Timestamp) -> bool {
+        let due = Self::automatic_test(position, at);
+        self.0.strip_prefix(due.as_str()).is_some_and(|secret| secret.is_empty() || secret.starts_with('-'))
     }
 
     /// The id of the stop that goes before an operation which supersedes a running test.
@@ -226,6 +245,7 @@ mod tests {
     use std::prelude::rust_2024::*;
 
     use super::*;
+    use crate::time::Span;
 
     #[test]
     fn host_ids() {
@@ -235,6 +255,24 @@ mod tests {
         for bad in ["", "-a", ".a", "a b", "a/b", "ä", "a\n", "a\0", &"x".repeat(254)] {
             assert!(HostId::new(bad).is_err(), "{bad:?}");
         }
+    }
+
+    #[test]
+    fn automatic_tests_are_known_by_the_open_part_of_their_id() {
+        let at = Timestamp::from_millis(1_767_607_200_000).unwrap();
+        let due = OpId::automatic_test(8, at);
+        assert_eq!(due.as_str(), "auto-test-8-1767607200000");
+        let sealed = due.sealed("5ec4e7");
+        assert_eq!(sealed.as_str(), "auto-test-8-1767607200000-5ec4e7");
+        for id in [&due, &sealed] {
+            assert!(id.is_automatic_test(8, at));
+            assert!(!id.is_automatic_test(9, at) && !id.is_automatic_test(8, at + Span::from_millis(1)));
+        }
+        // Neither the name of before, nor one that merely begins like it.
+        for other in ["auto-test-8", "auto-test-8-17676072000001", "o1"] {
+            assert!(!OpId::new(other).unwrap().is_automatic_test(8, at), "{other}");
+        }
+        assert!(OpId::new(due.sealed(&"x".repeat(200)).as_str()).is_ok());
     }
 
     #[test]

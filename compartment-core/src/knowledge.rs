@@ -93,7 +93,7 @@ pub(crate) enum Place {
 
 /// What kind of word it is: how the operation ended that it reports, or a look at what is there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum End {
+pub(crate) enum Word {
     /// No operation ended: a heartbeat. What it leaves out is no news.
     Look,
     /// The operation succeeded.
@@ -159,24 +159,24 @@ pub(crate) enum Belief<T> {
 ///
 /// `agrees` says whether the told value is the one that is known. `copy` is what the part was when the operation
 /// was seen to start, where the commit is the same: what a success leaves out.
-pub(crate) fn believe<T>(told: Part<T>, agrees: bool, copy: Option<T>, place: Place, end: End) -> Belief<T> {
-    match (end, place) {
-        (End::Look, _) => match told {
+pub(crate) fn believe<T>(told: Part<T>, agrees: bool, copy: Option<T>, place: Place, word: Word) -> Belief<T> {
+    match (word, place) {
+        (Word::Look, _) => match told {
             Part::Told(value) => Belief::Is(value),
             Part::Unreadable => Belief::Unreadable,
             Part::Silent => Belief::Stands,
         },
-        (_, Place::Earlier) | (End::Failed(Changed::No), _) => Belief::Stands,
-        (End::Failed(Changed::Yes | Changed::Maybe) | End::Lost, place) => match told {
+        (_, Place::Earlier) | (Word::Failed(Changed::No), _) => Belief::Stands,
+        (Word::Failed(Changed::Yes | Changed::Maybe) | Word::Lost, place) => match told {
             Part::Told(value) if place == Place::Later => Belief::Is(value),
             Part::Told(_) | Part::Silent | Part::Unreadable => Belief::Unknown,
         },
-        (End::Ok, Place::Later) => match (told, copy) {
+        (Word::Ok, Place::Later) => match (told, copy) {
             (Part::Told(value), _) | (Part::Silent, Some(value)) => Belief::Is(value),
             (Part::Unreadable, _) => Belief::Unreadable,
             (Part::Silent, None) => Belief::Unknown,
         },
-        (End::Ok, Place::Open) => match told {
+        (Word::Ok, Place::Open) => match told {
             Part::Told(_) if agrees => Belief::Agreed,
             Part::Told(_) | Part::Silent | Part::Unreadable => Belief::Unknown,
         },
@@ -210,23 +210,23 @@ mod tests {
     fn the_function_as_it_stands_in_the_specification() {
         use Belief::{Agreed, Is, Stands, Unknown};
         use Place::{Earlier, Later, Open};
-        let told = |place, end| believe(Part::Told(2), false, Some(1), place, end);
+        let told = |place, word| believe(Part::Told(2), false, Some(1), place, word);
         let silent = |place, end| believe(Part::Silent, false, Some(1), place, end);
         let rows = [
-            (Earlier, End::Ok, Stands, Stands),
-            (Earlier, End::Lost, Stands, Stands),
-            (Open, End::Failed(Changed::No), Stands, Stands),
-            (Later, End::Failed(Changed::Maybe), Is(2), Unknown),
-            (Open, End::Failed(Changed::Yes), Unknown, Unknown),
-            (Later, End::Lost, Is(2), Unknown),
-            (Later, End::Ok, Is(2), Is(1)),
-            (Open, End::Ok, Unknown, Unknown),
-            (Later, End::Look, Is(2), Stands),
+            (Earlier, Word::Ok, Stands, Stands),
+            (Earlier, Word::Lost, Stands, Stands),
+            (Open, Word::Failed(Changed::No), Stands, Stands),
+            (Later, Word::Failed(Changed::Maybe), Is(2), Unknown),
+            (Open, Word::Failed(Changed::Yes), Unknown, Unknown),
+            (Later, Word::Lost, Is(2), Unknown),
+            (Later, Word::Ok, Is(2), Is(1)),
+            (Open, Word::Ok, Unknown, Unknown),
+            (Later, Word::Look, Is(2), Stands),
         ];
         for (place, end, if_told, if_silent) in rows {
             assert_eq!((told(place, end), silent(place, end)), (if_told, if_silent), "{place:?} {end:?}");
         }
-        assert_eq!(believe(Part::Told(2), true, None, Open, End::Ok), Agreed);
-        assert_eq!(believe(Part::Unreadable, false, Some(1), Later, End::Ok), Belief::<i32>::Unreadable);
+        assert_eq!(believe(Part::Told(2), true, None, Open, Word::Ok), Agreed);
+        assert_eq!(believe(Part::Unreadable, false, Some(1), Later, Word::Ok), Belief::<i32>::Unreadable);
     }
 }

@@ -3,12 +3,18 @@
 
 mod asked;
 mod course;
+mod end;
+mod last_word;
 mod standing;
 mod trace;
 
-pub(crate) use course::{Ending, Owner};
+pub(crate) use course::{Closing, Owner};
 pub use trace::KnownBy;
 pub(crate) use trace::{Lost, Trace};
+
+pub(crate) use end::host_says_by;
+pub use end::{End, Ending};
+pub use last_word::LastWord;
 
 use alloc::boxed::Box;
 use alloc::sync::Arc;

@@ -28,7 +28,9 @@ pub enum Work {
     },
     /// Run the tests of a host whose deployment is new: the only work that nobody asked for.
     AutomaticTest {
-        /// The operation's id, from the log position that made the tests due.
+        /// The open part of the operation's id, from the record that made the tests due. Whoever hands the work to the
+        /// host adds a secret part ([`OpId::sealed`]), the same each time: no host is to guess the id of another's
+        /// run.
         op: OpId,
         /// Where.
         host: HostId,
@@ -91,8 +93,8 @@ fn of_host(host: &Host, now: Timestamp, work: &mut Vec<Work>) {
         if idle && !operations.is_being_stopped(&pending.op) || pending.deliver_by <= now {
             request(pending, Some(host), now, work);
         }
-    } else if let Some(position) = host.tests_due(now).filter(|_| idle) {
-        work.push(Work::AutomaticTest { op: OpId::automatic_test(position), host: host.id.clone() });
+    } else if let Some(due) = host.tests_due(now).filter(|_| idle) {
+        work.push(Work::AutomaticTest { op: due.op(), host: host.id.clone() });
     }
 }
 

@@ -101,6 +101,7 @@ mod error;
 mod export;
 mod files;
 mod finding;
+mod identity;
 mod import;
 mod lock;
 mod log;

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use compartment_core::Record;
-use compartment_runtime::{EventLog, Head, Heard, LogError, StoredSnapshot};
+use compartment_runtime::{EventLog, Head, Heard, LogError, LogId, StoredSnapshot};
 use futures::channel::{mpsc, oneshot};
 use futures::stream::{self, BoxStream};
 use futures::{SinkExt, StreamExt};
@@ -38,6 +38,7 @@ type Answered<T> = oneshot::Receiver<Result<T, LogError>>;
 #[derive(Debug)]
 pub struct SqliteLog {
     path: PathBuf,
+    id: LogId,
     genesis: Hash,
     /// Gone when this is dropped.
     commands: Option<mpsc::Sender<Command>>,
@@ -59,7 +60,7 @@ impl SqliteLog {
     /// [`OpenError`], which says what is wrong and what to do. The file is as it was.
     pub fn open(path: &Path) -> Result<Self, OpenError> {
         let opened = open(path)?;
-        let (path, genesis) = (opened.path.clone(), opened.genesis);
+        let (path, id, genesis) = (opened.path.clone(), opened.identity.id.clone(), opened.genesis);
         let keeper = Keeper::default();
         let (writer, shared) = Writer::new(opened, keeper.clone());
         let (commands, queue) = mpsc::channel(QUEUE);
@@ -73,7 +74,7 @@ impl SqliteLog {
             OpenError::Storage(format!("{}: no thread to write it: {error}", path.display()))
         })?;
         let ended = std::sync::Mutex::new(ended);
-        Ok(Self { path, genesis, commands: Some(commands), shared, keeper, ended })
+        Ok(Self { path, id, genesis, commands: Some(commands), shared, keeper, ended })
     }
 
     /// The file, by the one name that it has.
@@ -132,6 +133,10 @@ async fn aside<T: Send + 'static>(
 
 #[async_trait]
 impl EventLog for SqliteLog {
+    fn id(&self) -> LogId {
+        self.id.clone()
+    }
+
     async fn head(&self) -> Result<Head, LogError> {
         Ok(self.shared.open()?.head)
     }

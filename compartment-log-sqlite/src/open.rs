@@ -11,6 +11,7 @@ use crate::chain::{Hash, Mark, genesis};
 use crate::connect::{check_format, identify, pragma, refused, writing};
 use crate::error::{self, OpenError};
 use crate::files::{self, resolved, sync_folder};
+use crate::identity::Identity;
 use crate::lock::Lock;
 use crate::scan::stored;
 use crate::schema;
@@ -24,6 +25,7 @@ pub(crate) struct Opened {
     pub(crate) genesis: Hash,
     pub(crate) head: Head,
     pub(crate) hash: Hash,
+    pub(crate) identity: Identity,
 }
 
 /// Opens the log, or creates it.
@@ -66,7 +68,32 @@ pub(crate) fn open(path: &Path) -> Result<Opened, OpenError> {
     checkpoint(&connection).map_err(failed)?;
     check_size(&path)?;
     connection.set_db_config(untouched, false).map_err(failed)?;
-    Ok(Opened { path, connection, lock, genesis, head, hash })
+    let identity = identity(&connection, &path, genesis, Mark { position: head.position, hash })?;
+    Ok(Opened { path, connection, lock, genesis, head, hash, identity })
+}
+
+/// Which log this is.
+fn identity(connection: &Connection, path: &Path, genesis: Hash, end: Mark) -> Result<Identity, OpenError> {
+    enum Failed {
+        Io(std::io::Error),
+        Sql(rusqlite::Error),
+    }
+    impl From<std::io::Error> for Failed {
+        fn from(error: std::io::Error) -> Self {
+            Self::Io(error)
+        }
+    }
+    let knows = |mark: Mark| match mark.position {
+        0 => Ok(mark.hash == genesis),
+        position => {
+            let hash = schema::hash_at(connection, position).map_err(Failed::Sql)?;
+            Ok(hash == Some(mark.hash))
+        }
+    };
+    Identity::of(path, end, knows).map_err(|failed| match failed {
+        Failed::Io(error) => OpenError::Storage(error::io(&files::beside(path, ".id"), &error)),
+        Failed::Sql(error) => refused(path, &error),
+    })
 }
 
 /// How SQLite writes: a write-ahead log, synced at every commit.

@@ -13,6 +13,7 @@ use rusqlite::{Connection, ErrorCode};
 
 use crate::chain::{Hash, Mark, link};
 use crate::error::{self, code};
+use crate::identity::Identity;
 use crate::lock::Lock;
 use crate::open::{Opened, checkpoint};
 use crate::schema::{self, sql};
@@ -87,13 +88,14 @@ pub(crate) struct Writer {
     lock: Lock,
     shared: Arc<Shared>,
     keeper: Keeper,
+    identity: Identity,
 }
 
 impl Writer {
     pub(crate) fn new(opened: Opened, keeper: Keeper) -> (Self, Arc<Shared>) {
-        let Opened { path, connection, lock, genesis: _, head, hash } = opened;
+        let Opened { path, connection, lock, genesis: _, head, hash, identity } = opened;
         let shared = Arc::new(Shared { state: Mutex::new(State { head, hash, stopped: None }) });
-        (Self { path, connection, lock, shared: Arc::clone(&shared), keeper }, shared)
+        (Self { path, connection, lock, shared: Arc::clone(&shared), keeper, identity }, shared)
     }
 
     /// Does what it is asked for, until it is asked to close or nobody is there any more.
@@ -245,10 +247,15 @@ impl Writer {
 
     /// Puts everything in order, and lets go of the log.
     fn close(self) -> Result<(), LogError> {
-        let Self { path, connection, lock, shared, keeper } = self;
+        let Self { path, connection, lock, shared, keeper, identity } = self;
         // Snapshots that are being written are this log's: whoever opens it next is not to meet them.
         keeper.close();
-        let failed = shared.open().is_err();
+        let state = shared.open();
+        let failed = state.is_err();
+        if let Ok(State { head, hash, .. }) = state {
+            // What was noted before holds, too.
+            drop(identity.note(Mark { position: head.position, hash }));
+        }
         // Readers may hold it up. What is in the write-ahead log is durable, and goes into the file the next time.
         let patience = connection.busy_timeout(std::time::Duration::ZERO);
         let moved = if failed { Ok(()) } else { patience.and_then(|()| checkpoint(&connection)) };

@@ -43,6 +43,6 @@ pub use clock::Clock;
 pub use forge::{
     Ended, Forge, ForgeError, InputChange, Look, MergeOrder, Moved, Pin, Proposal, RateLimit, RevertOrder,
 };
-pub use log::{EventLog, Head, Heard, LogError, StoredSnapshot};
+pub use log::{EventLog, Head, Heard, LogError, LogId, StoredSnapshot};
 pub use output::{OutputError, OutputPage, OutputStore};
 pub use transport::{Order, Receipt, Transport, Undeliverable, Uplink, UplinkError};

@@ -1,7 +1,9 @@
 //! The event log, as a port: append-only, durable, and the only truth.
 
+use std::fmt;
+
 use async_trait::async_trait;
-use compartment_core::{HostId, Record, Timestamp};
+use compartment_core::{HostId, Invalid, Record, Timestamp};
 use futures::stream::BoxStream;
 
 /// Where a log ends.
@@ -25,6 +27,50 @@ pub struct StoredSnapshot {
     pub fold_version: u32,
     /// The state, in a form that the hub knows.
     pub state: Vec<u8>,
+}
+
+/// A log, told apart from all others, also from the copy that it was restored from: the same for as long as the log is
+/// the same. It is a secret of whoever has the log: ids that no host may guess are made of it, and hosts keep results
+/// for the log that they were ordered for.
+#[derive(Clone, PartialEq, Eq)]
+pub struct LogId(String);
+
+impl LogId {
+    /// Takes what tells it apart.
+    ///
+    /// # Errors
+    /// [`Invalid`] unless it is 8 to 64 ASCII letters and digits.
+    pub fn new(raw: &str) -> Result<Self, Invalid> {
+        if (8..=64).contains(&raw.len()) && raw.bytes().all(|b| b.is_ascii_alphanumeric()) {
+            Ok(Self(raw.to_owned()))
+        } else {
+            Err(Invalid { what: "id of a log", expected: "8 to 64 ASCII letters and digits" })
+        }
+    }
+
+    /// One of a log that there was not before: 128 bits of the system's randomness.
+    ///
+    /// # Panics
+    /// Where the system has no randomness to give: nothing that it runs is safe then.
+    #[must_use]
+    pub fn random() -> Self {
+        let mut bytes = [0; 16];
+        getrandom::fill(&mut bytes).expect("the system has no randomness to give");
+        Self(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+    }
+
+    /// The id as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for LogId {
+    /// It is a secret.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("LogId(…)")
+    }
 }
 
 /// Why a log did not do what it was asked for.
@@ -60,6 +106,10 @@ pub enum LogError {
 /// Implementations are held to this by `testing::logs` (feature `testing`).
 #[async_trait]
 pub trait EventLog: Send + Sync + 'static {
+    /// Which log this is: the same each time that it is opened, also after a crash; another one where it was restored
+    /// from a copy, or made of an export.
+    fn id(&self) -> LogId;
+
     /// Where the log ends.
     ///
     /// # Errors

@@ -1,7 +1,7 @@
 //! What operations print, as a port: for people to follow, bounded, apart from the log.
 
 use async_trait::async_trait;
-use compartment_core::{OpId, Text};
+use compartment_core::{HostId, OpId, Text};
 
 /// A part of an operation's output.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -17,20 +17,21 @@ pub struct OutputPage {
 #[error("the output of operations cannot be kept or read: {0}")]
 pub struct OutputError(pub String);
 
-/// Keeps what operations print. Bounded: the oldest lines of an operation go first, and the operations whose
-/// output was added to longest ago.
+/// Keeps what operations print. An operation is known by its host and its id together: two hosts may have one of the
+/// same id, and neither is told what the other's prints. Bounded: the oldest lines of an operation go first, and the
+/// operations whose output was added to longest ago.
 #[async_trait]
 pub trait OutputStore: Send + Sync + 'static {
-    /// Adds lines to an operation's output.
+    /// Adds lines to the output of a host's operation.
     ///
     /// # Errors
     /// [`OutputError`] where they are lost.
-    async fn append(&self, op: &OpId, lines: Vec<Text>) -> Result<(), OutputError>;
+    async fn append(&self, host: &HostId, op: &OpId, lines: Vec<Text>) -> Result<(), OutputError>;
 
-    /// The lines from number `from` on that are still kept, a page of them at most. An empty page says that there
-    /// are no more yet.
+    /// The lines of a host's operation from number `from` on that are still kept, a page of them at most. An empty
+    /// page says that there are no more yet.
     ///
     /// # Errors
     /// [`OutputError`] where they cannot be read.
-    async fn read(&self, op: &OpId, from: u64) -> Result<OutputPage, OutputError>;
+    async fn read(&self, host: &HostId, op: &OpId, from: u64) -> Result<OutputPage, OutputError>;
 }

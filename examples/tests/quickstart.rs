@@ -156,7 +156,8 @@ fn told(log: &[Record]) {
             continue;
         };
         if *kind == Kind::Test {
-            let due = op.as_str().strip_prefix("auto-test-").unwrap().parse::<usize>().unwrap();
+            let due = op.as_str().strip_prefix("auto-test-").unwrap().split_once('-').unwrap().0;
+            let due: usize = due.parse().unwrap();
             assert!(matches!(&log[due - 1].event, Event::Report(Report { said: Said::DeployOk { .. }, .. })));
         } else {
             let asked = log[..index].iter().any(|earlier| {

@@ -8,8 +8,8 @@ use crate::checkout::{Checkout, CheckoutLock, Dirt, Doubt, Sighting};
 use crate::commit::{Commit, LockFile};
 use crate::event::{Heartbeat, Kind, Reading};
 use crate::host::Marks;
-use crate::knowledge::{Belief, Changed, End, Made, Mark, Part, Place, believe};
-use crate::operation::{Class, Ending, Lost, Operation, Outcome};
+use crate::knowledge::{Belief, Changed, Word, Made, Mark, Part, Place, believe};
+use crate::operation::{Class, Closing, Lost, Operation, Outcome};
 
 impl Taking<'_> {
     /// A heartbeat names parts of the checkout. While a pull runs, or has no known end, it may have moved what the
@@ -34,15 +34,15 @@ impl Taking<'_> {
             let with_commit = commit != Part::Silent || before.lock.is_with_commit(file);
             CheckoutLock::Told { file, with_commit, with_dirt }
         });
-        let (place, end) = (Place::Later, if pulls { End::Lost } else { End::Look });
+        let (place, word) = (Place::Later, if pulls { Word::Lost } else { Word::Look });
         // A lock that is not the one which was told with the commit, and no commit: it may be another one by now.
         let moved = commit == Part::Silent && other_lock(&before, *lock_hash);
-        now.believe_commit(look(commit, place, end), Doubt::MayHaveChanged);
+        now.believe_commit(look(commit, place, word), Doubt::MayHaveChanged);
         if moved {
             now.doubt_commit(Doubt::MayHaveChanged);
         }
-        now.believe_dirt(look(dirt, place, end));
-        now.believe_lock(look(lock, place, end));
+        now.believe_dirt(look(dirt, place, word));
+        now.believe_lock(look(lock, place, word));
         // Later dirt without a hash may be in the lock, and so may what is cleaned.
         if lock == Part::Silent && dirt != Part::Silent {
             now.lock = now.lock.apart_from_dirt();
@@ -116,7 +116,7 @@ impl Taking<'_> {
     /// nothing may have met a changed tree.
     pub(super) fn pull_ok(
         &mut self,
-        pull: &Ending,
+        pull: &Closing,
         commit: Commit,
         dirty: Option<bool>,
         lock: Option<LockFile>,
@@ -128,14 +128,14 @@ impl Taking<'_> {
         let agrees = before.known_commit().is_some_and(|known| known.same(&commit));
         let lost = pull.trace.lost();
         let place = self.place(made, before.commit != Sighting::Never, lost, |marks| marks.commit);
-        let is = believe(Part::Told(commit), agrees, None, place, End::Ok);
+        let is = believe(Part::Told(commit), agrees, None, place, Word::Ok);
         let mut now = before.clone();
         now.believe_commit(is, doubt);
 
         let told = Part::from(dirty.map(Dirt::from));
         let agrees = told == Part::Told(before.dirt);
         let dirt_place = self.place(made, before.dirt != Dirt::Untold, lost, |marks| marks.dirt);
-        let is_dirt = believe(told, agrees, None, dirt_place, End::Ok);
+        let is_dirt = believe(told, agrees, None, dirt_place, Word::Ok);
         now.believe_dirt(is_dirt);
         if dirty.is_some() {
             now.spoke_of_dirt();
@@ -151,7 +151,7 @@ impl Taking<'_> {
         });
         let agrees = lock.is_some_and(|lock| before.lock.of_commit() == crate::checkout::Lock::Told(lock));
         let lock_place = self.place(made, before.lock != CheckoutLock::Never, lost, |marks| marks.lock);
-        let is_lock = believe(told, agrees, None, lock_place, End::Ok);
+        let is_lock = believe(told, agrees, None, lock_place, Word::Ok);
         now.believe_lock(is_lock);
 
         _ = self.store_checkout(before, now);
@@ -163,24 +163,24 @@ impl Taking<'_> {
     }
 
     /// A pull failed or was stopped: it leaves the checkout anywhere (W2, K2).
-    pub(super) fn pull_failed(&mut self, pull: &Ending) -> bool {
+    pub(super) fn pull_failed(&mut self, pull: &Closing) -> bool {
         let made = self.made(pull);
         let mark = made.mark(self.host.past().clock);
-        self.checkout_doubted(made, End::Failed(Changed::Maybe), mark, pull.trace.lost());
+        self.checkout_doubted(made, Word::Failed(Changed::Maybe), mark, pull.trace.lost());
         true
     }
 
     /// Nobody tells how a pull ended.
     pub(super) fn pull_lost(&mut self, made: Made) {
         let mark = Mark::moved(self.host.past().clock, made.after);
-        self.checkout_doubted(made, End::Lost, mark, None);
+        self.checkout_doubted(made, Word::Lost, mark, None);
     }
 
     /// What a pull may have moved is not known, unless a word after its end has told it.
-    fn checkout_doubted(&mut self, made: Made, end: End, mark: Mark, lost: Option<&Lost>) {
+    fn checkout_doubted(&mut self, made: Made, word: Word, mark: Mark, lost: Option<&Lost>) {
         let before = self.known_checkout();
         let mut now = before.clone();
-        let silent = |place| believe(Part::<()>::Silent, false, None, place, end) == Belief::Unknown;
+        let silent = |place| believe(Part::<()>::Silent, false, None, place, word) == Belief::Unknown;
         let commit = silent(self.place(made, before.commit != Sighting::Never, lost, |marks| marks.commit));
         let dirt = silent(self.place(made, before.dirt != Dirt::Untold, lost, |marks| marks.dirt));
         let lock = silent(self.place(made, before.lock != CheckoutLock::Never, lost, |marks| marks.lock));
@@ -206,7 +206,7 @@ impl Taking<'_> {
     /// its start does, that part of the checkout is not known (K2).
     pub(super) fn checkout_built(
         &mut self,
-        switch: &Ending,
+        switch: &Closing,
         commit: Option<Commit>,
         dirty: Option<bool>,
         lock: Option<LockFile>,
@@ -313,11 +313,11 @@ fn other_lock(checkout: &Checkout, told: Reading<LockFile>) -> bool {
 }
 
 /// What a heartbeat says of a part, told at `place`.
-fn look<T>(told: Part<T>, place: Place, end: End) -> Belief<T> {
+fn look<T>(told: Part<T>, place: Place, word: Word) -> Belief<T> {
     match told {
         // What could not be read is told, and not silent.
         Part::Unreadable => Belief::Unreadable,
-        Part::Told(_) | Part::Silent => believe(told, false, None, place, end),
+        Part::Told(_) | Part::Silent => believe(told, false, None, place, word),
     }
 }
 

@@ -8,8 +8,8 @@ use crate::event::{Deployer, RunningSystem, Target};
 use crate::generation::{Generation, How, Named, TestVerdict, find};
 use crate::host::TestsDue;
 use crate::id::StorePath;
-use crate::knowledge::{Belief, Changed, End, Made, Mark, Part, Place, believe};
-use crate::operation::{Ending, Trace};
+use crate::knowledge::{Belief, Changed, Word, Made, Mark, Part, Place, believe};
+use crate::operation::{Closing, Trace};
 
 /// What a success says of what it deployed.
 struct Said<'a> {
@@ -25,22 +25,22 @@ impl Taking<'_> {
     pub(super) fn deploy_ok(
         &mut self,
         kind: Deployer,
-        ending: &Ending,
+        closing: &Closing,
         system: Option<&RunningSystem>,
         commit: Option<Commit>,
         dirty: Option<bool>,
         lock: Option<LockFile>,
     ) -> bool {
-        let made = self.made(ending);
-        let place = self.place_of(made, ending);
+        let made = self.made(closing);
+        let place = self.place_of(made, closing);
         if kind == Deployer::Switch {
-            self.checkout_built(ending, commit, dirty, lock);
+            self.checkout_built(closing, commit, dirty, lock);
         }
         if place != Place::Earlier {
             self.readable(system);
         }
         let said =
-            Said { system: system.cloned().unwrap_or_default(), commit, dirty, lock, trace: &ending.trace };
+            Said { system: system.cloned().unwrap_or_default(), commit, dirty, lock, trace: &closing.trace };
         let (at, built) = match kind {
             Deployer::Switch => (self.switched_to(&said), None),
             Deployer::Rollback => self.rolled_to(&said),
@@ -49,13 +49,13 @@ impl Taking<'_> {
         let built = built.unwrap_or_else(|| self.built(kind, &said, at.0.as_ref(), counts));
         match place {
             Place::Later => {
-                self.runs_now(kind, ending, at, built);
+                self.runs_now(kind, closing, at, built);
                 self.mark_system(made);
                 self.tests_are_due();
             }
             Place::Open => {
                 let agrees = self.agrees(&at, &built);
-                if believe(Part::Told(()), agrees, None, place, End::Ok) == Belief::Unknown {
+                if believe(Part::Told(()), agrees, None, place, Word::Ok) == Belief::Unknown {
                     self.not_known(Doubt::Unordered);
                 }
                 let past = self.host.past_mut();
@@ -78,25 +78,25 @@ impl Taking<'_> {
     /// A switch or rollback failed or was stopped.
     pub(super) fn deploy_failed(
         &mut self,
-        ending: &Ending,
+        closing: &Closing,
         activated: Option<bool>,
         system: Option<&RunningSystem>,
     ) -> bool {
-        let made = self.made(ending);
-        let place = self.place_of(made, ending);
+        let made = self.made(closing);
+        let place = self.place_of(made, closing);
         let system = system.cloned().unwrap_or_default();
         let another = self.host.deployment.as_ref().is_some_and(|now| now.generation.differs_from(&system));
         // One that names another system than the one that ran has changed what runs, whatever it says.
         let changed = if another { Changed::Yes } else { Changed::from(activated) };
-        if let Some(trace) = self.ended_trace(ending) {
+        if let Some(trace) = self.ended_trace(closing) {
             // What it left is what it says, else the first path named since it was over (K6).
             let unchanged = trace.from.clone().filter(|_| changed == Changed::No && trace.start_seen());
             trace.left = system.path.clone().or(trace.left.take()).or(unchanged);
         }
         if changed != Changed::No {
             let past = self.host.past_mut();
-            past.doubt = past.doubt.max(ending.trace.over.unwrap_or(past.clock));
-        } else if let (true, Some(lost)) = (ending.newest, ending.trace.lost()) {
+            past.doubt = past.doubt.max(closing.trace.over.unwrap_or(past.clock));
+        } else if let (true, Some(lost)) = (closing.newest, closing.trace.lost()) {
             // That it ended without a result cast the doubt, and now it says that it changed nothing.
             let past = self.host.past_mut();
             past.doubt = if past.doubt == lost.tests.1 { lost.tests.0 } else { past.doubt };
@@ -108,7 +108,7 @@ impl Taking<'_> {
             }
         }
         let told = if system.path.is_some() || another { Part::Told(system) } else { Part::Silent };
-        match believe(told, false, None, place, End::Failed(changed)) {
+        match believe(told, false, None, place, Word::Failed(changed)) {
             Belief::Stands | Belief::Agreed => {}
             Belief::Is(system) => {
                 self.readable(Some(&system));
@@ -116,16 +116,16 @@ impl Taking<'_> {
                 if system.path.is_some() && system.path.as_ref() == running {
                     self.now_known();
                 } else {
-                    let (revision, named) = self.built_by(&system, Some(&ending.trace));
-                    self.run(revision, named, (system.path, system.number), self.how_of(ending));
+                    let (revision, named) = self.built_by(&system, Some(&closing.trace));
+                    self.run(revision, named, (system.path, system.number), self.how_of(closing));
                 }
                 self.mark_system(made);
             }
             Belief::Unknown | Belief::Unreadable => {
                 let running = self.host.deployment.as_ref().and_then(|now| now.generation.path.as_ref());
-                let seen = running.is_some() && ending.trace.first_other.as_ref() == running;
+                let seen = running.is_some() && closing.trace.first_other.as_ref() == running;
                 if changed == Changed::Yes && place == Place::Later && !seen {
-                    self.run(Revision::unknown(), Named::Nobody, (None, None), self.how_of(ending));
+                    self.run(Revision::unknown(), Named::Nobody, (None, None), self.how_of(closing));
                 } else if let Some(running) = &mut self.host.deployment {
                     running.doubt = Some(Doubt::MayHaveChanged);
                 }
@@ -136,10 +136,10 @@ impl Taking<'_> {
     }
 
     /// The place of a word on what runs. That the attempt's own end was lost is no word against its result.
-    fn place_of(&self, made: Made, ending: &Ending) -> Place {
+    fn place_of(&self, made: Made, closing: &Closing) -> Place {
         let now = self.host.past().marks.system;
         let newest =
-            ending.trace.lost().filter(|lost| now == lost.mark).map_or(now, |lost| lost.marks.system);
+            closing.trace.lost().filter(|lost| now == lost.mark).map_or(now, |lost| lost.marks.system);
         let told = self.host.deployment.is_some() || newest != Mark::default();
         made.place(told.then_some(newest))
     }
@@ -280,11 +280,11 @@ impl Taking<'_> {
     }
 
     /// The newest word on what runs is this success.
-    fn runs_now(&mut self, kind: Deployer, ending: &Ending, (path, number): At, built: Built) {
+    fn runs_now(&mut self, kind: Deployer, closing: &Closing, (path, number): At, built: Built) {
         let (revision, named) = built;
         let running = self.host.deployment.as_ref().and_then(|running| running.generation.path.clone());
         let same = path.is_some() && path == running;
-        let trace = &ending.trace;
+        let trace = &closing.trace;
         // It ends where it began, and another path ran in between: no honest run fits (W2).
         let undone = trace.first_other.is_some() && trace.from == path.clone().or(running);
         let contradicts = undone || (path.is_none() && trace.more_paths);
@@ -300,7 +300,7 @@ impl Taking<'_> {
         } else {
             let how = if kind == Deployer::Rollback { How::Rollback } else { How::Switch };
             if path.is_none()
-                && let Some(trace) = self.ended_trace(ending)
+                && let Some(trace) = self.ended_trace(closing)
             {
                 trace.awaits_path = trace.knows_from() && trace.first_other.is_none();
             }
@@ -378,7 +378,7 @@ impl Taking<'_> {
         if tests.enabled && tests.auto_run {
             let clock = self.tick();
             let position = self.position;
-            self.host.past_mut().tests_due = Some(TestsDue { position, deployment, clock });
+            self.host.past_mut().tests_due = Some(TestsDue { position, at: self.at, deployment, clock });
         }
     }
 
@@ -388,11 +388,11 @@ impl Taking<'_> {
         running.filter(|running| running.matches(target)).or_else(|| find(self.host.earlier(), target))
     }
 
-    fn how_of(&self, ending: &Ending) -> How {
-        self.host.operations().ended().get(ending.index).map_or(How::Switch, |ended| how(ended.kind))
+    fn how_of(&self, closing: &Closing) -> How {
+        self.host.operations().ended().get(closing.index).map_or(How::Switch, |ended| how(ended.kind))
     }
 
-    fn ended_trace(&mut self, ending: &Ending) -> Option<&mut Trace> {
-        self.host.past_mut().operations.ended_trace_mut(ending.index)
+    fn ended_trace(&mut self, closing: &Closing) -> Option<&mut Trace> {
+        self.host.past_mut().operations.ended_trace_mut(closing.index)
     }
 }

@@ -10,7 +10,7 @@ use crate::fleet::{Caches, Fleet};
 use crate::host::{Host, SessionPlace};
 use crate::id::{OpId, Version};
 use crate::knowledge::{Clock, Made, Mark};
-use crate::operation::{Class, Ended, Ending, KnownBy, Lost, Operation, Outcome, Owner, Trace};
+use crate::operation::{Class, Ended, Closing, KnownBy, Lost, Operation, Outcome, Owner, Trace};
 use crate::text::Text;
 use crate::time::{Span, Timestamp};
 
@@ -73,14 +73,14 @@ impl Taking<'_> {
             }
             Said::DeployOk { kind, commit, lock_hash, dirty, system } => {
                 let contradicts = self.contradicts((*kind).into());
-                let ending = self.result((*kind).into(), Outcome::Ok);
-                ending.is_some_and(|ending| {
+                let closing = self.result((*kind).into(), Outcome::Ok);
+                closing.is_some_and(|closing| {
                     if contradicts {
-                        return self.deploy_failed(&ending, None, None);
+                        return self.deploy_failed(&closing, None, None);
                     }
                     let (commit, dirty, lock) = (*commit, *dirty, *lock_hash);
-                    self.deploy_ok(*kind, &ending, system.as_deref(), commit, dirty, lock);
-                    if self.another_may_run(&ending) {
+                    self.deploy_ok(*kind, &closing, system.as_deref(), commit, dirty, lock);
+                    if self.another_may_run(&closing) {
                         self.not_known(Doubt::Unordered);
                     }
                     true
@@ -88,8 +88,8 @@ impl Taking<'_> {
             }
             Said::DeployFail { kind, exit_code, error, activated, system } => {
                 let (exit_code, error, activated) = (*exit_code, error.clone(), *activated);
-                let ending = self.result((*kind).into(), Outcome::Failed { exit_code, error, activated });
-                ending.is_some_and(|ending| self.deploy_failed(&ending, activated, system.as_deref()))
+                let closing = self.result((*kind).into(), Outcome::Failed { exit_code, error, activated });
+                closing.is_some_and(|closing| self.deploy_failed(&closing, activated, system.as_deref()))
             }
             Said::TestPass { total } => self.tested(Outcome::Passed { total: *total }),
             Said::TestFail { passed, total, failed, error } => self.tested(Outcome::TestsFailed {
@@ -195,8 +195,8 @@ impl Taking<'_> {
     }
 
     /// Whether another operation of the kind of one that has ended may run by now: `running` names no id.
-    fn another_may_run(&self, ending: &Ending) -> bool {
-        ending.trace.claimed && !self.in_order()
+    fn another_may_run(&self, closing: &Closing) -> bool {
+        closing.trace.claimed && !self.in_order()
     }
 
     fn started(&mut self, kind: Kind, timeout_s: Option<u32>, to: Option<&Target>) -> bool {
@@ -245,7 +245,7 @@ impl Taking<'_> {
     }
 
     /// A result: the operation that it ends, or nothing for a duplicate.
-    pub(super) fn result(&mut self, kind: Kind, outcome: Outcome) -> Option<Ending> {
+    pub(super) fn result(&mut self, kind: Kind, outcome: Outcome) -> Option<Closing> {
         let failing = outcome.is_failure();
         self.ended_by_word(kind, outcome, failing, false)
     }
@@ -277,7 +277,7 @@ impl Taking<'_> {
     }
 
     fn stopped(&mut self, kind: Kind, by: Option<Text>, activated: Option<bool>) -> bool {
-        let Some(ending) = self.ended_by_word(kind, Outcome::Stopped { by, activated }, true, true) else {
+        let Some(closing) = self.ended_by_word(kind, Outcome::Stopped { by, activated }, true, true) else {
             return false;
         };
         let past = self.host.past();
@@ -285,19 +285,19 @@ impl Taking<'_> {
         let doubt = self.host.deployment.as_ref().and_then(|deployment| deployment.doubt);
         let mark = match Class::of(kind) {
             Class::Pull => {
-                self.pull_failed(&ending);
+                self.pull_failed(&closing);
                 self.host.past().marks.commit
             }
             Class::Attempt => {
-                self.deploy_failed(&ending, activated, None);
+                self.deploy_failed(&closing, activated, None);
                 self.host.past().marks.system
             }
             Class::Test => return true,
         };
         let since = self.host.past().doubt;
         // A stop is no word against the operation's own result, which still counts.
-        if ending.trace.lost().is_none()
-            && let Some(trace) = self.host.past_mut().operations.ended_trace_mut(ending.index)
+        if closing.trace.lost().is_none()
+            && let Some(trace) = self.host.past_mut().operations.ended_trace_mut(closing.index)
         {
             trace.lost = Some(Box::new(Lost { marks, mark, tests: (tests, since), doubt }));
         }
@@ -305,7 +305,7 @@ impl Taking<'_> {
     }
 
     /// An operation has ended by a word that says how.
-    fn ended_by_word(&mut self, kind: Kind, outcome: Outcome, failing: bool, stop: bool) -> Option<Ending> {
+    fn ended_by_word(&mut self, kind: Kind, outcome: Outcome, failing: bool, stop: bool) -> Option<Closing> {
         let (op, at, in_order) = (self.op, self.at, self.in_order());
         let contradicts = self.contradicts(kind);
         let owner = self.host.operations().owner(kind, op, in_order, failing);
@@ -314,7 +314,7 @@ impl Taking<'_> {
             Owner::Ended(index) if stop && !self.host.operations().stop_counts(index) => return None,
             Owner::Open | Owner::Ended(_) | Owner::Own => self.host.past_mut().operations.delivered(kind, op),
         };
-        let ending = match owner {
+        let closing = match owner {
             Owner::Duplicate => return None,
             Owner::Open => {
                 let mut open = *self.host.past_mut().operations.take_open()?;
@@ -358,8 +358,8 @@ impl Taking<'_> {
             }
         };
         if kind == Kind::Test
-            && self.another_may_run(&ending)
-            && let Some(trace) = self.host.past_mut().operations.ended_trace_mut(ending.index)
+            && self.another_may_run(&closing)
+            && let Some(trace) = self.host.past_mut().operations.ended_trace_mut(closing.index)
         {
             trace.after = 0;
         }
@@ -368,17 +368,17 @@ impl Taking<'_> {
             _ = self.attempt_goes_on();
             self.pull_goes_on();
         }
-        Some(ending)
+        Some(closing)
     }
 
-    fn remember(&mut self, ended: Ended, in_order: bool) -> Ending {
+    fn remember(&mut self, ended: Ended, in_order: bool) -> Closing {
         self.remember_if(ended, in_order, true)
     }
 
     /// Remembers an operation that has ended, as the newest of its class where `may_be_newest`, and where it hides no
     /// attempt or test run that failed, or whose outcome is not known, and that may have come after it. `in_order` for
     /// a result in order.
-    fn remember_if(&mut self, ended: Ended, in_order: bool, may_be_newest: bool) -> Ending {
+    fn remember_if(&mut self, ended: Ended, in_order: bool, may_be_newest: bool) -> Closing {
         let trace = ended.trace().cloned().unwrap_or_else(|| Trace::ended(0, 0));
         let last = self.host.operations().last_ended(ended.class());
         let unwell = |outcome: &Outcome| outcome.is_failure() || outcome.is_unknown();
@@ -388,7 +388,7 @@ impl Taking<'_> {
         };
         let newest = last.is_none() || (may_be_newest && failed.is_none_or(hides));
         let index = self.host.past_mut().operations.remember(ended, newest);
-        Ending { index, trace, newest }
+        Closing { index, trace, newest }
     }
 
     /// The operation that no word had ended is over: this word is after its end (W3).
@@ -456,13 +456,13 @@ impl Taking<'_> {
         }
         let past = self.host.past.as_deref()?;
         let asked = past.operations.waiting_for(kind).map(|pending| (pending.op.clone(), pending.clock));
-        asked.or_else(|| past.tests_due.map(|due| (OpId::automatic_test(due.position), due.clock)))
+        asked.or_else(|| past.tests_due.map(|due| (due.op(), due.clock)))
     }
 
     /// What the automatic test run began after whose result is in hand (K8). `None` where it is of no such run.
     fn due_test(&self, kind: Kind) -> Option<Clock> {
-        let (due, after) = self.ordered_test(kind)?;
-        (self.op == Some(&due)).then_some(after)
+        let due = self.host.past.as_deref()?.tests_due.filter(|_| kind == Kind::Test)?;
+        self.op.is_some_and(|op| op.is_automatic_test(due.position, due.at)).then_some(due.clock)
     }
 
     /// Whether this word is known to come in the order in which it was made (W3).
@@ -471,13 +471,13 @@ impl Taking<'_> {
     }
 
     /// When the result in hand was made.
-    pub(super) fn made(&self, ending: &Ending) -> Made {
+    pub(super) fn made(&self, closing: &Closing) -> Made {
         if self.in_order() {
             return Made::IN_ORDER;
         }
-        let Made { after, over } = ending.trace.made();
+        let Made { after, over } = closing.trace.made();
         let by_session = self.session.map_or(0, |session| session.anchor.saturating_add(1));
-        Made { after: if ending.newest { after.max(by_session) } else { 0 }, over }
+        Made { after: if closing.newest { after.max(by_session) } else { 0 }, over }
     }
 
     /// Words from now on are told apart from those so far.

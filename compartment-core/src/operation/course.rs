@@ -10,7 +10,7 @@ use crate::time::Timestamp;
 
 /// An operation that a result has ended: what its facts are judged by.
 #[derive(Clone, Debug)]
-pub(crate) struct Ending {
+pub(crate) struct Closing {
     /// Where it stands among the ended ones.
     pub(crate) index: usize,
     /// Its course as far as it was heard.
@@ -95,7 +95,7 @@ impl Operations {
     }
 
     /// An operation that had ended without a result has one now.
-    pub(crate) fn end_late(&mut self, index: usize, at: Timestamp, clock: Clock, outcome: Outcome) -> Ending {
+    pub(crate) fn end_late(&mut self, index: usize, at: Timestamp, clock: Clock, outcome: Outcome) -> Closing {
         let lapsed = self.ended[index].never_began();
         let index = if lapsed && outcome.is_failure() {
             // Nobody knows when it began: a failure hides behind nothing.
@@ -130,7 +130,7 @@ impl Operations {
             let older = self.ended[..index].iter_mut().filter(|e| e.class() == class && !e.never_began());
             older.for_each(|e| e.trace = None);
         }
-        Ending { index, trace, newest }
+        Closing { index, trace, newest }
     }
 
     /// An operation has ended. `newest` says whether it is known to be no older than the others of its class.

@@ -13,6 +13,7 @@ mod channels;
 mod deciding;
 mod deployments;
 mod drift;
+mod ends;
 mod field_cases;
 mod history;
 mod knowledge;

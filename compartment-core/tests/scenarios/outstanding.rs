@@ -39,9 +39,30 @@ fn automatic_tests_take_their_id_from_the_log_and_come_out_again_under_it() {
     // After a crash: from the snapshot, and from the log.
     let restored = Fleet::from_snapshot_json(&scenario.fleet.snapshot_json()).unwrap();
     assert_eq!(outstanding(&restored, scenario.now()), scenario.work());
+    // The secret part of the id makes it no other run.
+    let sealed = format!("{id}-5ec4e7");
+    assert_eq!(due(&later.clone().when(log![test_started("gpc0").op(&sealed)])), None);
+    assert_eq!(due(&later.clone().when(log![test_pass("gpc0", 3).op(&sealed)])), None);
     // Another deployment has another id.
     let next = later.when(log![switch_started("gpc0"), switch_ok("gpc0").runs("b2", 3)]);
     assert_ne!(due(&next), Some(id));
+}
+
+#[test]
+fn a_position_that_is_used_again_makes_another_id() {
+    // A backup was restored: what is recorded at a position now is not what was recorded there before.
+    let before = updated();
+    let mut restored = updated();
+    restored.records.pop();
+    let mut again = Scenario::default();
+    for record in &restored.records {
+        again.fleet.apply(record);
+    }
+    let last = before.records.last().unwrap();
+    let at = last.at + secs(60);
+    again.fleet.apply(&compartment_core::Record { at, ..last.clone() });
+    let due = |fleet: &Fleet| outstanding(fleet, at).into_iter().map(|work| work.op().clone()).next();
+    assert!(due(&again.fleet).is_some() && due(&before.fleet) != due(&again.fleet));
 }
 
 #[test]

@@ -6,6 +6,7 @@ mod common;
 mod conformance;
 mod damage;
 mod exchange;
+mod identity;
 mod locking;
 mod opening;
 mod reading;

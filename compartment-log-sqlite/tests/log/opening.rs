@@ -15,7 +15,7 @@ use crate::common::{by_hand, log_of, names, place, verified};
 #[test]
 fn a_new_log_is_marked_as_one_and_explains_itself() {
     let (folder, path) = log_of(2);
-    assert_eq!(names(folder.path()), ["log.sqlite", "log.sqlite.lock"]);
+    assert_eq!(names(folder.path()), ["log.sqlite", "log.sqlite.id", "log.sqlite.lock"]);
     let connection = Connection::open(&path).unwrap();
     let number = |sql: &str| connection.query_row(sql, [], |row| row.get::<_, i64>(0)).unwrap();
     assert_eq!(number("PRAGMA application_id"), i64::from(APPLICATION_ID));

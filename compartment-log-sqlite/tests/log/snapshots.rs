@@ -60,7 +60,7 @@ fn a_snapshot_is_of_a_record_that_is_there() {
     let log = SqliteLog::open(&path).unwrap();
     let refused = block_on(log.save_snapshot(snapshot(11))).unwrap_err().to_string();
     assert!(refused.contains("position 11"), "{refused}");
-    assert_eq!(names(folder.path()).len(), 4, "log, write-ahead log, its index, lock");
+    assert_eq!(names(folder.path()).len(), 5, "log, write-ahead log, its index, id, lock");
     block_on(log.close()).unwrap();
 }
 
@@ -81,5 +81,8 @@ fn snapshots_at_once_leave_the_last_one_and_hold_up_no_append() {
         assert_eq!(log.snapshot(3).await, Ok(Some(big(10))), "the last that was asked for");
         log.close().await.unwrap();
     });
-    assert_eq!(names(folder.path()), ["log.sqlite", "log.sqlite.lock", "log.sqlite.snapshot"]);
+    assert_eq!(
+        names(folder.path()),
+        ["log.sqlite", "log.sqlite.id", "log.sqlite.lock", "log.sqlite.snapshot"]
+    );
 }

@@ -6,7 +6,7 @@ use std::sync::{Arc, PoisonError};
 
 use compartment_core::decide::DELIVER_WITHIN;
 use compartment_core::event::{Decision, RequestKind};
-use compartment_core::{Ask, Fleet, HostId, OpId, Span, Text, Timestamp, Work, next_deadline, outstanding};
+use compartment_core::{Ask, Fleet, HostId, OpId, Span, Text, Timestamp, Work, next_deadline};
 use futures::FutureExt;
 use tokio::sync::Semaphore;
 use tokio::task::{JoinError, JoinSet};
@@ -24,6 +24,18 @@ const RETRY_AT_MOST: Span = Span::from_secs(30);
 
 /// From how much work on a look takes so long that most of the time belongs to others.
 const MUCH: usize = 1024;
+
+/// What one piece of work is known by: an operation's id is one host's own; what is asked of the repository has none.
+type Key = (Option<HostId>, OpId);
+
+fn key(work: &Work) -> Key {
+    let host = match work {
+        Work::Request { ask, .. } => ask.host(),
+        Work::AutomaticTest { host, .. } => Some(host),
+        Work::RecordExpiry { host, .. } => host.as_ref(),
+    };
+    (host.cloned(), work.op().clone())
+}
 
 /// What is being done about one piece of work.
 #[derive(Clone, Copy, Debug)]
@@ -78,8 +90,8 @@ pub(super) async fn execute(hub: Hub) {
 
 struct Executor {
     hub: Hub,
-    hands: BTreeMap<OpId, Hand>,
-    tasks: JoinSet<(OpId, Tried)>,
+    hands: BTreeMap<Key, Hand>,
+    tasks: JoinSet<(Key, Tried)>,
     room: Arc<Semaphore>,
 }
 
@@ -93,9 +105,9 @@ impl Executor {
         let now = inner.now();
         let (work, deadline) = {
             let fleet = inner.shown.fleet();
-            let mut work = outstanding(&fleet, now);
-            let still: BTreeSet<&OpId> = work.iter().map(Work::op).collect();
-            self.hands.retain(|op, hand| matches!(hand, Hand::Busy { .. }) || still.contains(op));
+            let mut work = inner.outstanding(&fleet, now);
+            let still: BTreeSet<Key> = work.iter().map(key).collect();
+            self.hands.retain(|key, hand| matches!(hand, Hand::Busy { .. }) || still.contains(key));
             let heard = |host: &HostId| fleet.host(host).and_then(|host| host.last_heard());
             work.retain(|work| self.is_due(work, now, heard));
             let ordered = |work: Work| (order(&fleet, work.clone(), now), work);
@@ -105,7 +117,7 @@ impl Executor {
         for (order, work) in work {
             match work {
                 Work::RecordExpiry { op, kind, host } => {
-                    self.hands.remove(&op);
+                    self.hands.remove(&(host.clone(), op.clone()));
                     expired.push(Decision::OpExpired { op, kind, host }.into());
                 }
                 Work::Request { .. } | Work::AutomaticTest { .. } => self.begin(work, order),
@@ -123,25 +135,24 @@ impl Executor {
 
     /// Whether work is to be begun now.
     fn is_due(&self, work: &Work, now: Timestamp, heard: impl Fn(&HostId) -> Option<Timestamp>) -> bool {
-        let (op, host) = match work {
+        let key = match work {
             Work::RecordExpiry { .. } => return true,
-            Work::Request { op, ask, .. } => (op, ask.host()),
-            Work::AutomaticTest { op, host } => (op, Some(host)),
+            Work::Request { .. } | Work::AutomaticTest { .. } => key(work),
         };
-        match self.hands.get(op) {
+        match self.hands.get(&key) {
             None => true,
             Some(Hand::Busy { .. }) => false,
-            Some(Hand::Due { at, since, .. }) => *at <= now || host.and_then(heard) > Some(*since),
+            Some(Hand::Due { at, since, .. }) => *at <= now || key.0.as_ref().and_then(heard) > Some(*since),
         }
     }
 
     fn begin(&mut self, work: Work, order: Option<Order>) {
-        let op = work.op().clone();
-        let retry = match self.hands.get(&op) {
+        let key = key(&work);
+        let retry = match self.hands.get(&key) {
             Some(Hand::Busy { retry } | Hand::Due { retry, .. }) => *retry,
             None => RETRY,
         };
-        self.hands.insert(op.clone(), Hand::Busy { retry });
+        self.hands.insert(key.clone(), Hand::Busy { retry });
         let (hub, room) = (self.hub.clone(), Arc::clone(&self.room));
         self.tasks.spawn(async move {
             let tries = async {
@@ -155,23 +166,23 @@ impl Executor {
                 }
             };
             let tried = AssertUnwindSafe(tries).catch_unwind().await.unwrap_or_else(|_| {
-                error!(%op, "a transport or forge has panicked; what it was asked for is tried again");
+                error!(op = %key.1, "a transport or forge has panicked; what it was asked for is tried again");
                 Tried::Failed
             });
-            (op, tried)
+            (key, tried)
         });
     }
 
     /// A task has ended. None panics: that is caught within.
-    fn ended(&mut self, task: Result<(OpId, Tried), JoinError>) {
-        if let Ok((op, tried)) = task {
-            self.tried(op, tried);
+    fn ended(&mut self, task: Result<(Key, Tried), JoinError>) {
+        if let Ok((key, tried)) = task {
+            self.tried(key, tried);
         }
     }
 
     /// A try has ended.
-    fn tried(&mut self, op: OpId, tried: Tried) {
-        let Some(Hand::Busy { retry }) = self.hands.get(&op).copied() else { return };
+    fn tried(&mut self, key: Key, tried: Tried) {
+        let Some(Hand::Busy { retry }) = self.hands.get(&key).copied() else { return };
         let now = self.hub.inner.now();
         let hand = match tried {
             // It is outstanding until the host says that it began.
@@ -181,7 +192,7 @@ impl Executor {
                 Hand::Due { at: now + retry, since: now, retry: longer }
             }
         };
-        self.hands.insert(op, hand);
+        self.hands.insert(key, hand);
     }
 }
 

@@ -8,16 +8,23 @@ use async_trait::async_trait;
 use compartment_core::{HostId, Record, Timestamp};
 use futures::stream::{self, BoxStream, StreamExt};
 
-use crate::{EventLog, Head, Heard, LogError, StoredSnapshot};
+use crate::{EventLog, Head, Heard, LogError, LogId, StoredSnapshot};
 
 /// How many records are handed out at a time.
 const CHUNK: u64 = 1024;
 
 /// An event log in memory. It is gone with the last handle to it.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct MemoryLog {
+    id: LogId,
     kept: Arc<Mutex<Kept>>,
     closed: AtomicBool,
+}
+
+impl Default for MemoryLog {
+    fn default() -> Self {
+        Self { id: LogId::random(), kept: Arc::default(), closed: AtomicBool::default() }
+    }
 }
 
 #[derive(Debug, Default)]
@@ -31,7 +38,7 @@ impl MemoryLog {
     /// The same log, opened again: what was appended is there.
     #[must_use]
     pub fn reopen(&self) -> Self {
-        Self { kept: Arc::clone(&self.kept), closed: AtomicBool::new(false) }
+        Self { id: self.id.clone(), kept: Arc::clone(&self.kept), closed: AtomicBool::new(false) }
     }
 
     fn open(&self) -> Result<MutexGuard<'_, Kept>, LogError> {
@@ -58,6 +65,10 @@ impl Kept {
 
 #[async_trait]
 impl EventLog for MemoryLog {
+    fn id(&self) -> LogId {
+        self.id.clone()
+    }
+
     async fn head(&self) -> Result<Head, LogError> {
         Ok(self.open()?.head())
     }

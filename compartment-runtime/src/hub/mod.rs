@@ -33,6 +33,8 @@
 //! does not stop it.
 
 mod config;
+mod due;
+mod ends;
 mod error;
 mod execute;
 mod gone;
@@ -72,7 +74,7 @@ pub use output::MemoryOutput;
 pub use past::AuditQuery;
 pub use read::Health;
 pub use repository::ProposalError;
-pub use requests::{Batch, BatchAsk, End, WhenOffline, new_op};
+pub use requests::{Batch, BatchAsk, WhenOffline, new_op};
 pub use time::SystemClock;
 
 use live::Live;
@@ -83,7 +85,7 @@ use upkeep::Upkeep;
 use waiters::Waiters;
 use writer::Writer;
 
-use crate::{Clock, EventLog, Forge, Order, OutputStore, Receipt, Transport, Uplink, UplinkError};
+use crate::{Clock, EventLog, Forge, LogId, Order, OutputStore, Receipt, Transport, Uplink, UplinkError};
 
 /// A running hub, as a handle: cheap to clone.
 #[derive(Clone)]
@@ -94,6 +96,7 @@ pub struct Hub {
 struct Inner {
     config: Config,
     log: Arc<dyn EventLog>,
+    log_id: LogId,
     clock: Arc<dyn Clock>,
     output: Arc<dyn OutputStore>,
     transports: Vec<Arc<dyn Transport>>,
@@ -106,6 +109,8 @@ struct Inner {
     queue: Queue,
     shown: Shown,
     waiters: Waiters,
+    /// Reads of the log for the end of an operation that the state has forgotten: one at a time.
+    looking_back: tokio::sync::Mutex<()>,
     /// Something has become durable.
     changed: Notify,
     live: Live,
@@ -141,6 +146,7 @@ impl Hub {
         let now = pace.now(clock.wall(), clock.elapsed());
         let inner = Arc::new(Inner {
             config,
+            log_id: log.id(),
             log,
             clock,
             output,
@@ -152,6 +158,7 @@ impl Hub {
             queue,
             shown: Shown::new(recovered.fleet.clone(), now),
             waiters: Waiters::default(),
+            looking_back: tokio::sync::Mutex::default(),
             changed: Notify::new(),
             live: Live::new(config.subscriber_lag),
             printed: watch::Sender::new(0),

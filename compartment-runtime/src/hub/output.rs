@@ -4,12 +4,12 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
-use compartment_core::host::Host;
 use compartment_core::operation::Progress;
-use compartment_core::{Fleet, HostId, OpId, Text, Timestamp, outstanding_on};
+use compartment_core::{HostId, OpId, Text};
 use futures::stream::{self, Stream};
 use tracing::warn;
 
+use super::ends::Standing;
 use super::{Hub, HubError, Inner};
 use crate::{OutputError, OutputPage, OutputStore};
 
@@ -26,7 +26,7 @@ pub struct MemoryOutput {
 
 #[derive(Debug, Default)]
 struct Kept {
-    printed: BTreeMap<OpId, Printed>,
+    printed: BTreeMap<(HostId, OpId), Printed>,
     /// Grows with every addition: who was added to longest ago goes first.
     clock: u64,
 }
@@ -61,18 +61,19 @@ fn size(line: &Text) -> usize {
 
 #[async_trait]
 impl OutputStore for MemoryOutput {
-    async fn append(&self, op: &OpId, lines: Vec<Text>) -> Result<(), OutputError> {
+    async fn append(&self, host: &HostId, op: &OpId, lines: Vec<Text>) -> Result<(), OutputError> {
+        let operation = (host.clone(), op.clone());
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         kept.clock += 1;
         let touched = kept.clock;
-        if !kept.printed.contains_key(op) && kept.printed.len() >= self.operations {
+        if !kept.printed.contains_key(&operation) && kept.printed.len() >= self.operations {
             let oldest = kept.printed.iter().min_by_key(|(_, printed)| printed.touched);
-            if let Some(oldest) = oldest.map(|(op, _)| op.clone()) {
+            if let Some(oldest) = oldest.map(|(operation, _)| operation.clone()) {
                 kept.printed.remove(&oldest);
             }
         }
         let printed =
-            kept.printed.entry(op.clone()).or_insert_with(|| Printed { first: 1, ..Printed::default() });
+            kept.printed.entry(operation).or_insert_with(|| Printed { first: 1, ..Printed::default() });
         printed.touched = touched;
         for line in lines {
             printed.bytes += size(&line);
@@ -87,9 +88,10 @@ impl OutputStore for MemoryOutput {
         Ok(())
     }
 
-    async fn read(&self, op: &OpId, from: u64) -> Result<OutputPage, OutputError> {
+    async fn read(&self, host: &HostId, op: &OpId, from: u64) -> Result<OutputPage, OutputError> {
+        let operation = (host.clone(), op.clone());
         let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(printed) = kept.printed.get(op) else {
+        let Some(printed) = kept.printed.get(&operation) else {
             return Ok(OutputPage { first: from.max(1), lines: Vec::new() });
         };
         let first = from.max(printed.first);
@@ -99,34 +101,20 @@ impl OutputStore for MemoryOutput {
     }
 }
 
-/// Whether a host has an operation, or had it and remembers.
-fn has(fleet: &Fleet, host: &Host, op: &OpId, now: Timestamp) -> bool {
-    // Tests that follow a deployment by themselves are nobody's request: before they begin they are merely due.
-    let due = || outstanding_on(fleet, host.id(), now).iter().any(|work| work.op() == op);
-    host.operations().progress(op).is_some() || due()
-}
-
 impl Hub {
-    /// The host that an operation is or was on, as long as it is remembered there.
-    ///
-    /// # Errors
-    /// [`HubError::Stopped`].
-    pub fn host_of(&self, op: &OpId) -> Result<Option<HostId>, HubError> {
-        self.read(|fleet, now| {
-            let mut hosts = fleet.indices().map(|index| fleet.at_index(index));
-            hosts.find(|host| has(fleet, host, op, now)).map(|host| host.id().clone())
-        })
-    }
-
     /// Keeps lines that an operation of a host printed, for people to follow. They are bounded, and not durable.
     /// Lines of an operation that the host does not have are dropped: no host writes into another's output.
     pub async fn print(&self, host: &HostId, op: &OpId, lines: Vec<Text>) {
-        let known = self.read(|fleet, now| fleet.host(host).is_some_and(|host| has(fleet, host, op, now)));
-        if !matches!(known, Ok(true)) {
+        let known = self.inner.readable().is_ok()
+            && match self.inner.standing(host, op) {
+                Standing::Open | Standing::Ended(_) => true,
+                Standing::Gone => false,
+            };
+        if !known {
             return;
         }
-        if let Err(error) = self.inner.output.append(op, lines).await {
-            warn!(%op, %error, "lost output of an operation");
+        if let Err(error) = self.inner.output.append(host, op, lines).await {
+            warn!(%host, %op, %error, "lost output of an operation");
         }
         self.inner.printed.send_modify(|count| *count += 1);
     }
@@ -170,7 +158,7 @@ impl Follower {
             // Before the look at the lines: what is printed before the end is read after it.
             let over = self.is_over();
             // What cannot be read any more is not worth an error to who follows: it is gone.
-            let page = self.inner.output.read(&self.op, self.from).await.unwrap_or_default();
+            let page = self.inner.output.read(&self.host, &self.op, self.from).await.unwrap_or_default();
             if !page.lines.is_empty() {
                 self.from = page.first + page.lines.len() as u64;
                 return Ok(Some(page));
@@ -193,9 +181,11 @@ impl Follower {
         let fleet = self.inner.shown.fleet();
         let progress = fleet.host(&self.host).and_then(|host| host.operations().progress(&self.op));
         match progress {
-            Some(Progress::Waiting(_)) => false,
             Some(Progress::Started(operation)) => operation.deadline <= self.inner.now(),
-            Some(Progress::Ended(_)) | None => true,
+            Some(Progress::Waiting(_) | Progress::Ended(_)) | None => {
+                drop(fleet);
+                !matches!(self.inner.standing(&self.host, &self.op), Standing::Open)
+            }
         }
     }
 }

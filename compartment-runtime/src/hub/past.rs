@@ -139,7 +139,7 @@ fn records(log: &dyn EventLog, from: u64, to: u64) -> BoxStream<'static, Result<
 }
 
 /// The records from the newest back, a window at a time.
-fn backwards(
+pub(super) fn backwards(
     log: Arc<dyn EventLog>,
     from: u64,
     to: u64,

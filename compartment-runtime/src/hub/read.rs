@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, PoisonError};
 
-use compartment_core::{Fleet, HostId, Matrix, ReadOptions, Row, Text, Timestamp, outstanding_on};
+use compartment_core::{Fleet, HostId, Matrix, ReadOptions, Row, Text, Timestamp};
 
 use super::{Hub, HubError, LiveId, Subscription, execute};
 use crate::Order;
@@ -79,7 +79,8 @@ impl Hub {
     /// [`HubError::Stopped`].
     pub fn orders(&self, host: &HostId) -> Result<Vec<Order>, HubError> {
         self.read(|fleet, now| {
-            outstanding_on(fleet, host, now)
+            self.inner
+                .outstanding_on(fleet, host, now)
                 .into_iter()
                 .filter_map(|work| execute::order(fleet, work, now))
                 .collect()

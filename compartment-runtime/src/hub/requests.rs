@@ -1,35 +1,20 @@
 //! What people ask for, on one host or many.
 
 use std::num::NonZeroUsize;
-use std::sync::Arc;
 
 use compartment_core::matrix::Presence;
-use compartment_core::operation::{Outcome, Progress};
-use compartment_core::{Actor, Ask, HostId, OpId, Request, Span, Text};
+use compartment_core::operation::Ending;
+use compartment_core::{Actor, Ask, HostId, OpId, Request};
 use futures::stream::{self, Stream, StreamExt};
 use tokio::sync::oneshot;
 
 use super::queue::Command;
-use super::waiters::{Told, Waiter};
-use super::{Accepted, Hub, HubError, Inner, RequestError};
+use super::{Accepted, Hub, HubError, RequestError};
 
 /// A new operation id: unique, and in the order of time.
 #[must_use]
 pub fn new_op() -> OpId {
     OpId::new(&uuid::Uuid::now_v7().to_string()).expect("a UUID is a valid operation id")
-}
-
-/// How an operation ended.
-#[derive(Clone, Debug, PartialEq)]
-pub enum End {
-    /// It began, and this came of it.
-    Ended(Outcome),
-    /// The host refused it, and nothing was tried.
-    Rejected(Text),
-    /// It did not reach the host in time.
-    Lapsed,
-    /// It has no outcome of its own, and waits no more: a refresh that was answered, a stop that was heeded.
-    Done,
 }
 
 /// The same request for many hosts.
@@ -115,21 +100,11 @@ impl Hub {
     ///
     /// # Errors
     /// As [`Hub::request`].
-    pub async fn run(&self, host: HostId, request: Request) -> Result<End, RequestError> {
+    pub async fn run(&self, host: HostId, request: Request) -> Result<Ending, RequestError> {
         // Before it is asked for: no end of it is missed.
         let waiting = self.inner.waiters.listen(host, request.op.clone());
         self.request(request).await?;
         Ok(self.inner.ended(&waiting.waiter).await?)
-    }
-
-    /// Waits for the end of an operation that was asked for. One that is not known, or no longer, counts as
-    /// [`End::Done`].
-    ///
-    /// # Errors
-    /// [`HubError::Stopped`].
-    pub async fn ended(&self, host: HostId, op: OpId) -> Result<End, HubError> {
-        let waiting = self.inner.waiters.listen(host, op);
-        self.inner.ended(&waiting.waiter).await
     }
 
     /// Asks for the same on many hosts, and gives a result for each as it comes: its end, or why it was not asked.
@@ -138,7 +113,7 @@ impl Hub {
     pub fn request_all(
         &self,
         batch: Batch,
-    ) -> impl Stream<Item = (HostId, Result<End, RequestError>)> + Send + use<> {
+    ) -> impl Stream<Item = (HostId, Result<Ending, RequestError>)> + Send + use<> {
         let Batch { by, hosts, ask, limit, when_offline } = batch;
         let hub = self.clone();
         let one = move |host: HostId| {
@@ -169,36 +144,5 @@ impl Hub {
             let heard = fleet.host(host).and_then(|host| host.last_heard());
             Presence::of(heard, now, &options) == Presence::Offline
         })
-    }
-}
-
-impl Inner {
-    /// Waits until an operation has ended. It does, in the end: every operation has a deadline, which the hub
-    /// itself records.
-    async fn ended(self: &Arc<Self>, waiter: &Waiter) -> Result<End, HubError> {
-        const LOOK_AGAIN: Span = Span::from_secs(10);
-        loop {
-            self.readable()?;
-            if let Some(end) = self.end(waiter) {
-                return Ok(end);
-            }
-            tokio::select! {
-                () = waiter.changed() => {}
-                () = self.sleep_until(self.now() + LOOK_AGAIN) => {}
-                () = self.stopping() => return Err(self.gone()),
-            }
-        }
-    }
-
-    fn end(&self, waiter: &Waiter) -> Option<End> {
-        let fleet = self.shown.fleet();
-        let progress = fleet.host(&waiter.host).and_then(|host| host.operations().progress(&waiter.op));
-        match (progress, waiter.told()) {
-            (Some(Progress::Waiting(_) | Progress::Started(_)), _) => None,
-            (Some(Progress::Ended(ended)), _) => Some(End::Ended(ended.outcome.clone())),
-            (None, Told::Rejected(reason)) => Some(End::Rejected(reason)),
-            (None, Told::Expired) => Some(End::Lapsed),
-            (None, Told::Nothing) => Some(End::Done),
-        }
     }
 }

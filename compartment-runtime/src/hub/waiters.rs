@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use compartment_core::event::{Decision, Event, Said};
-use compartment_core::{HostId, OpId, Record, Text};
+use compartment_core::operation::LastWord;
+use compartment_core::{HostId, OpId, Record};
 use tokio::sync::Notify;
 
 /// Everybody who waits, by host.
@@ -15,20 +15,9 @@ pub(super) struct Waiters(Mutex<BTreeMap<HostId, Vec<Arc<Waiter>>>>);
 pub(super) struct Waiter {
     pub(super) host: HostId,
     pub(super) op: OpId,
-    told: Mutex<Told>,
+    /// What the log has said of the operation since.
+    word: Mutex<LastWord>,
     changed: Notify,
-}
-
-/// What the events said that the state does not keep.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) enum Told {
-    /// Nothing.
-    #[default]
-    Nothing,
-    /// The host refused it.
-    Rejected(Text),
-    /// Its time ran out.
-    Expired,
 }
 
 /// Takes a waiter off the list when nobody waits any more.
@@ -44,7 +33,8 @@ impl Waiters {
 
     /// Begins to listen: nothing that becomes durable from now on is missed.
     pub(super) fn listen(&self, host: HostId, op: OpId) -> Waiting<'_> {
-        let waiter = Arc::new(Waiter { host, op, told: Mutex::default(), changed: Notify::new() });
+        let word = Mutex::new(LastWord::new(host.clone(), op.clone()));
+        let waiter = Arc::new(Waiter { host, op, word, changed: Notify::new() });
         self.all().entry(waiter.host.clone()).or_default().push(Arc::clone(&waiter));
         Waiting { all: self, waiter }
     }
@@ -57,38 +47,16 @@ impl Waiters {
         }
         for record in records {
             for waiter in record.event.host().and_then(|host| all.get(host)).into_iter().flatten() {
-                waiter.tell(&record.event);
+                waiter.word().hear(&record.event);
+                waiter.changed.notify_one();
             }
         }
     }
 }
 
 impl Waiter {
-    fn tell(&self, event: &Event) {
-        let told = match event {
-            Event::Report(report) if report.op.as_ref() == Some(&self.op) => match &report.said {
-                Said::OpRejected { reason, .. } => Some(Told::Rejected(reason.clone())),
-                Said::Heartbeat(_)
-                | Said::Started { .. }
-                | Said::PullOk { .. }
-                | Said::PullFail { .. }
-                | Said::DeployOk { .. }
-                | Said::DeployFail { .. }
-                | Said::TestPass { .. }
-                | Said::TestFail { .. }
-                | Said::OpStopped { .. } => None,
-            },
-            Event::Decision(Decision::OpExpired { op, .. }) if *op == self.op => Some(Told::Expired),
-            Event::Report(_) | Event::Observation(_) | Event::Decision(_) => None,
-        };
-        if let Some(told) = told {
-            *self.told.lock().unwrap_or_else(PoisonError::into_inner) = told;
-        }
-        self.changed.notify_one();
-    }
-
-    pub(super) fn told(&self) -> Told {
-        self.told.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    pub(super) fn word(&self) -> MutexGuard<'_, LastWord> {
+        self.word.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Waits for the next event of the host.

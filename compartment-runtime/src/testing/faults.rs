@@ -8,7 +8,7 @@ use compartment_core::Record;
 use futures::stream::BoxStream;
 use tokio::sync::Semaphore;
 
-use crate::{EventLog, Head, Heard, LogError, StoredSnapshot};
+use crate::{EventLog, Head, Heard, LogError, LogId, StoredSnapshot};
 
 /// What happens to an append.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -69,6 +69,10 @@ impl FaultyLog {
 
 #[async_trait]
 impl EventLog for FaultyLog {
+    fn id(&self) -> LogId {
+        self.inner.id()
+    }
+
     async fn head(&self) -> Result<Head, LogError> {
         self.inner.head().await
     }

@@ -35,6 +35,7 @@ pub async fn check_all<S: Storage>(mut storage: impl FnMut() -> S) {
     reading_and_writing_go_together(&storage()).await;
     one_of_two_equal_appends_is_taken(&storage()).await;
     everything_is_there_when_it_is_opened_again(&storage()).await;
+    a_log_keeps_its_id_and_no_other_has_it(&storage(), &storage()).await;
     a_snapshot_comes_back_as_it_was(&storage()).await;
     a_snapshot_of_another_fold_is_none(&storage()).await;
     the_last_snapshot_counts(&storage()).await;
@@ -276,6 +277,18 @@ pub async fn everything_is_there_when_it_is_opened_again(storage: &impl Storage)
         log.save_heard(&[(host("gpc0"), time(last + 10))]).await.expect("it is kept");
         log.close().await.expect("it closes");
     }
+}
+
+/// # Panics
+/// Where it does not.
+pub async fn a_log_keeps_its_id_and_no_other_has_it(one: &impl Storage, other: &impl Storage) {
+    let log = one.open();
+    let id = log.id();
+    assert_eq!(log.append(&records(1, 3)).await, Ok(()));
+    assert_eq!(log.id(), id);
+    assert_eq!(log.close().await, Ok(()));
+    assert_eq!(one.open().id(), id, "it is the same log");
+    assert_ne!(other.open().id(), id, "it is another log");
 }
 
 /// `save_snapshot`, `snapshot`.

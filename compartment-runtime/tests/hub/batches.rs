@@ -5,10 +5,10 @@ use std::num::NonZeroUsize;
 
 use compartment_core::decide::{BusyState, Refusal};
 use compartment_core::event::Kind;
-use compartment_core::operation::Outcome;
+use compartment_core::operation::{End, Ending};
 use compartment_core::testing::{commit, lock};
 use compartment_core::{Actor, Ask, HostId, Span, Text};
-use compartment_runtime::hub::{Batch, BatchAsk, End, RequestError, WhenOffline};
+use compartment_runtime::hub::{Batch, BatchAsk, RequestError, WhenOffline};
 use compartment_runtime::testing::hosts::Behaviour;
 use futures::{FutureExt, StreamExt};
 
@@ -59,9 +59,9 @@ async fn every_host_has_a_result_and_the_others_go_on() {
         let expected = match n {
             3..=5 => Err(RequestError::Offline(name.clone())),
             7 => Err(RequestError::Refused(Refusal::Busy { kind: Kind::Test, state: BusyState::Running })),
-            9 => Ok(End::Ended(Outcome::Failed { exit_code: Some(1), error: None, activated: None })),
-            11 => Ok(End::Rejected(Text::from("not now"))),
-            _ => Ok(End::Ended(Outcome::Ok)),
+            9 => Ok(Ending::new(End::Failed, "exit code 1")),
+            11 => Ok(Ending::new(End::Rejected, "not now")),
+            _ => Ok(Ending::from(End::Ok)),
         };
         assert_eq!(results[&name], expected, "{name}");
     }
@@ -91,7 +91,7 @@ async fn no_more_hosts_than_allowed_are_at_it() {
     .await;
     let results = results.await.unwrap();
     assert_eq!(results.len(), 12);
-    let expired = Ok(End::Ended(Outcome::Expired { recorded: true }));
+    let expired = Ok(Ending::from(End::Expired));
     assert!(results.iter().all(|(_, end)| *end == expired), "{results:?}");
 }
 
@@ -103,7 +103,7 @@ async fn a_batch_waits_for_each_end_so_that_the_next_step_finds_it_done() {
     world.hub.observe(vec![seen('b')]).await.unwrap();
     for ask in [BatchAsk::Pull, BatchAsk::Switch { force: false }] {
         let results: Vec<_> = soon(world.hub.request_all(batch(names(3), ask, 2)).collect()).await;
-        assert!(results.iter().all(|(_, end)| *end == Ok(End::Ended(Outcome::Ok))), "{results:?}");
+        assert!(results.iter().all(|(_, end)| *end == Ok(Ending::from(End::Ok))), "{results:?}");
     }
     let deployed: Vec<_> = world.matrix().hosts.iter().map(|row| row.generation.commit).collect();
     assert_eq!(deployed, [Some(commit('b')); 3]);
@@ -130,10 +130,10 @@ async fn a_host_that_is_asked_while_offline_has_until_the_request_lapses() {
     world.pass(Span::from_mins(1)).await;
     world.hosts.reach(&back, true);
     world.hosts.heartbeat(&back).await;
-    assert_eq!(soon(results.next()).await, Some((back.clone(), Ok(End::Ended(Outcome::Ok)))));
+    assert_eq!(soon(results.next()).await, Some((back.clone(), Ok(Ending::from(End::Ok)))));
     assert_eq!(world.hub.unreachable(&back), None);
     world.pass(Span::from_mins(5)).await;
-    assert_eq!(soon(results.next()).await, Some((gone, Ok(End::Lapsed))));
+    assert_eq!(soon(results.next()).await, Some((gone, Ok(Ending::from(End::Lapsed)))));
 }
 
 #[tokio::test]
@@ -142,7 +142,7 @@ async fn a_batch_that_is_dropped_asks_nobody_else() {
     {
         let mut results = Box::pin(world.hub.request_all(batch(names(6), BatchAsk::Pull, 1)));
         let (_, end) = soon(results.next()).await.unwrap();
-        assert_eq!(end, Ok(End::Ended(Outcome::Ok)));
+        assert_eq!(end, Ok(Ending::from(End::Ok)));
     }
     world.pass(Span::from_secs(10)).await;
     let asked: u32 = names(6).iter().flat_map(|name| world.hosts.operations(name).into_values()).sum();
@@ -153,5 +153,5 @@ async fn a_batch_that_is_dropped_asks_nobody_else() {
 async fn a_refresh_of_many_ends_when_they_have_answered() {
     let world = World::green(3).await;
     let results: Vec<_> = soon(world.hub.request_all(batch(names(3), BatchAsk::Refresh, 3)).collect()).await;
-    assert!(results.iter().all(|(_, end)| *end == Ok(End::Done)), "{results:?}");
+    assert!(results.iter().all(|(_, end)| *end == Ok(Ending::from(End::Ok))), "{results:?}");
 }

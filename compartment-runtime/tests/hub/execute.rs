@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use compartment_core::event::{CheckoutPlace, Decision, Event, Kind, RequestKind, Said};
-use compartment_core::operation::Outcome;
+use compartment_core::operation::{End, Ending};
 use compartment_core::testing::{commit, lock};
 use compartment_core::{Ask, HostId, OpId, Request, Span, outstanding};
-use compartment_runtime::hub::{End, Hub, HubError, Ports, RequestError};
+use compartment_runtime::hub::{Hub, HubError, Ports, RequestError};
 use compartment_runtime::testing::clock::ManualClock;
 use compartment_runtime::testing::faults::Fault;
 use compartment_runtime::testing::hosts::{Behaviour, MemoryHosts};
@@ -30,7 +30,7 @@ async fn tests_follow_a_switch_by_themselves_and_once() {
     let world = World::green(1).await;
     let host = &names(1)[0];
     let switch = request("s", ask(host, Kind::Switch));
-    assert_eq!(soon(world.hub.run(host.clone(), switch)).await, Ok(End::Ended(Outcome::Ok)));
+    assert_eq!(soon(world.hub.run(host.clone(), switch)).await, Ok(Ending::from(End::Ok)));
     world
         .recorded(|event| matches!(event, Event::Report(r) if matches!(r.said, Said::TestPass { .. })))
         .await;
@@ -64,9 +64,8 @@ async fn week(crash: u32, fault: Fault) -> (World, bool) {
                 request(&format!("{kind}-1"), ask(&host, kind))
             });
             match soon(world.hub.run(host.clone(), asked.clone())).await {
-                Ok(End::Ended(Outcome::Ok | Outcome::Passed { .. })) => true,
-                // Asked for again after it had ended.
-                Ok(End::Done) => true,
+                // Also where it is asked for again after it had ended.
+                Ok(Ending { end: End::Ok, .. }) => true,
                 Err(RequestError::Hub(HubError::Stopped(_))) => false,
                 // The tests that follow by themselves run: they end soon.
                 Err(RequestError::Refused(_)) => {
@@ -138,7 +137,7 @@ async fn an_operation_that_says_nothing_runs_out_of_time_and_late_evidence_wins(
     world.pass(Span::from_mins(29)).await;
     assert!(!run.is_finished());
     world.pass(Span::from_mins(1)).await;
-    assert_eq!(soon(run).await.unwrap(), Ok(End::Ended(Outcome::Expired { recorded: true })));
+    assert_eq!(soon(run).await.unwrap(), Ok(Ending::from(End::Expired)));
     let expired = |event: &Event| matches!(event, Event::Decision(Decision::OpExpired { .. }));
     assert_eq!(world.records().await.iter().filter(|record| expired(&record.event)).count(), 1);
 }
@@ -154,8 +153,8 @@ async fn a_request_that_reaches_nobody_lapses() {
     world.recorded(|event| matches!(event, Event::Decision(Decision::OpExpired { .. }))).await;
     assert_eq!(
         soon(world.hub.ended(host.clone(), asked.op.clone())).await,
-        Ok(End::Done),
-        "nobody waits for it"
+        Ok(Ending::from(End::Lapsed)),
+        "whoever asks late is told, too"
     );
     world.hosts.reach(host, true);
     world.pass(Span::from_mins(5)).await;
@@ -169,7 +168,7 @@ async fn asking_again_for_the_same_is_no_new_request() {
     let asked = request("p", ask(host, Kind::Pull));
     let (one, two) = tokio::join!(world.hub.request(asked.clone()), world.hub.request(asked.clone()));
     assert_eq!(one.unwrap().op, two.unwrap().op);
-    assert_eq!(soon(world.hub.run(host.clone(), asked.clone())).await, Ok(End::Ended(Outcome::Ok)));
+    assert_eq!(soon(world.hub.run(host.clone(), asked.clone())).await, Ok(Ending::from(End::Ok)));
     let requested = |event: &Event| matches!(event, Event::Decision(Decision::OpRequested { .. }));
     assert_eq!(world.records().await.iter().filter(|record| requested(&record.event)).count(), 1);
     assert_eq!(world.hosts.carried_out(host, &asked.op), 1);
@@ -186,9 +185,9 @@ async fn a_stop_ends_what_runs() {
     });
     world.recorded(|event| matches!(event, Event::Report(r) if matches!(r.said, Said::Started { .. }))).await;
     let stop = Ask::Stop { host: host.clone(), target_op: OpId::new("p").unwrap() };
-    assert_eq!(soon(world.hub.run(host.clone(), request("stop", stop))).await, Ok(End::Done));
-    let end = soon(run).await.unwrap();
-    assert!(matches!(end, Ok(End::Ended(Outcome::Stopped { activated: Some(false), .. }))), "{end:?}");
+    let stopped = soon(world.hub.run(host.clone(), request("stop", stop))).await.unwrap();
+    assert_eq!(stopped.end, End::Ok, "{stopped}");
+    assert_eq!(soon(run).await.unwrap(), Ok(Ending::from(End::Stopped)));
 }
 
 #[tokio::test]
@@ -257,7 +256,7 @@ async fn a_broken_transport_holds_up_nobody_else() {
     }
     let host = &names(1)[0];
     let pull = request("p", ask(host, Kind::Pull));
-    assert_eq!(soon(world.hub.run(host.clone(), pull)).await, Ok(End::Ended(Outcome::Ok)));
+    assert_eq!(soon(world.hub.run(host.clone(), pull)).await, Ok(Ending::from(End::Ok)));
     world.pass(Span::from_mins(6)).await;
     let lapsed = |event: &Event| matches!(event, Event::Decision(Decision::OpExpired { .. }));
     soon(async {

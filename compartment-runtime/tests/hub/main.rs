@@ -4,6 +4,7 @@
 
 mod batches;
 mod durable;
+mod ends;
 mod execute;
 mod live;
 mod looks;

@@ -39,8 +39,9 @@ async fn output_is_followed_until_its_operation_has_ended() {
     soon(world.hub.run(host.clone(), request("stop", stop))).await.unwrap();
     let rest: Vec<_> = soon(pages.try_collect()).await.unwrap();
     assert_eq!(rest, [OutputPage { first: 3, lines: lines(&["done"]) }]);
-    assert_eq!(world.hub.host_of(&op("p")).unwrap(), Some(host.clone()));
-    assert_eq!(world.hub.host_of(&op("other")).unwrap(), None);
+    assert!(world.hub.has_operation(&host, &op("p")).await.unwrap());
+    assert!(!world.hub.has_operation(&host, &op("other")).await.unwrap());
+    assert!(!world.hub.has_operation(&names(2)[1], &op("p")).await.unwrap());
     // Whoever comes later reads it all, and is not kept waiting.
     let all: Vec<_> = soon(world.hub.follow(host, op("p")).try_collect()).await.unwrap();
     assert_eq!(all, [OutputPage { first: 1, lines: lines(&["fetching", "resetting", "done"]) }]);
@@ -48,32 +49,64 @@ async fn output_is_followed_until_its_operation_has_ended() {
 
 #[tokio::test]
 async fn the_oldest_lines_go_first_and_a_reader_sees_that_they_are_gone() {
+    let host = names(1)[0].clone();
     let store = Arc::new(MemoryOutput::new(400, 3));
     for n in 0..100 {
-        store.append(&op("a"), lines(&[&format!("line {n:03}")])).await.unwrap();
+        store.append(&host, &op("a"), lines(&[&format!("line {n:03}")])).await.unwrap();
     }
-    let page = store.read(&op("a"), 1).await.unwrap();
+    let page = store.read(&host, &op("a"), 1).await.unwrap();
     assert!(page.first > 80 && page.lines.len() < 20, "{page:?}");
     assert_eq!(page.lines.last(), Some(&Text::from("line 099")));
     assert_eq!(page.first + page.lines.len() as u64, 101, "numbers are kept");
-    assert_eq!(store.read(&op("a"), 101).await.unwrap().lines, []);
-    assert_eq!(store.read(&op("unknown"), 1).await.unwrap(), OutputPage { first: 1, lines: Vec::new() });
+    assert_eq!(store.read(&host, &op("a"), 101).await.unwrap().lines, []);
+    assert_eq!(
+        store.read(&host, &op("unknown"), 1).await.unwrap(),
+        OutputPage { first: 1, lines: Vec::new() }
+    );
 }
 
 #[tokio::test]
 async fn the_operations_that_were_added_to_longest_ago_go_first() {
+    let host = names(1)[0].clone();
     let store = MemoryOutput::new(1000, 2);
     for id in ["a", "b", "a", "c"] {
-        store.append(&op(id), lines(&[id])).await.unwrap();
+        store.append(&host, &op(id), lines(&[id])).await.unwrap();
     }
-    assert_eq!(store.read(&op("a"), 1).await.unwrap().lines.len(), 2);
-    assert_eq!(store.read(&op("b"), 1).await.unwrap().lines.len(), 0);
-    assert_eq!(store.read(&op("c"), 1).await.unwrap().lines.len(), 1);
+    assert_eq!(store.read(&host, &op("a"), 1).await.unwrap().lines.len(), 2);
+    assert_eq!(store.read(&host, &op("b"), 1).await.unwrap().lines.len(), 0);
+    assert_eq!(store.read(&host, &op("c"), 1).await.unwrap().lines.len(), 1);
 }
 
 #[tokio::test]
 async fn one_enormous_line_is_no_reason_to_keep_more() {
+    let host = names(1)[0].clone();
     let store = MemoryOutput::new(1000, 2);
-    store.append(&op("a"), vec![Text::new(&"x".repeat(70_000)), Text::from("last")]).await.unwrap();
-    assert_eq!(store.read(&op("a"), 1).await.unwrap(), OutputPage { first: 2, lines: lines(&["last"]) });
+    store.append(&host, &op("a"), vec![Text::new(&"x".repeat(70_000)), Text::from("last")]).await.unwrap();
+    assert_eq!(
+        store.read(&host, &op("a"), 1).await.unwrap(),
+        OutputPage { first: 2, lines: lines(&["last"]) }
+    );
+}
+
+#[tokio::test]
+async fn two_hosts_with_operations_of_one_id_print_apart() {
+    let store = MemoryOutput::new(1000, 2);
+    for host in names(2) {
+        store.append(&host, &op("a"), lines(&[host.as_str()])).await.unwrap();
+    }
+    for host in names(2) {
+        assert_eq!(store.read(&host, &op("a"), 1).await.unwrap().lines, lines(&[host.as_str()]));
+    }
+
+    let world = World::green(2).await;
+    let [one, two] = [names(2)[0].clone(), names(2)[1].clone()];
+    for host in [&one, &two] {
+        world.hosts.behave(host, Behaviour::Hangs);
+        world.hub.request(request("p", Ask::Pull { host: host.clone() })).await.unwrap();
+        world.hub.print(host, &op("p"), lines(&[host.as_str()])).await;
+    }
+    for host in [one, two] {
+        let page = soon(Box::pin(world.hub.follow(host.clone(), op("p"))).next()).await.unwrap().unwrap();
+        assert_eq!(page.lines, lines(&[host.as_str()]));
+    }
 }

@@ -175,19 +175,18 @@ impl Connection {
         from_json(&answer)
     }
 
-    /// What an operation prints, from the first line that is kept, until it ends. Where an id was given to operations
-    /// of several hosts, say which.
+    /// What an operation of a host prints, from the first line that is kept, until it ends.
     ///
     /// # Errors
-    /// [`ClientError`], at once or in the stream, which then ends.
+    /// [`ClientError`], at once or in the stream, which then ends; a problem `not-found` where the host has no such
+    /// operation, or nobody remembers it.
     pub async fn output(
         &self,
+        host: &HostId,
         op: &OpId,
-        host: Option<&HostId>,
     ) -> Result<BoxStream<'static, Result<Followed, ClientError>>, ClientError> {
-        let query = host.map(|host| ("host", host.to_string())).into_iter().collect();
-        let path = ["v1", "operations", op.as_str(), "output"];
-        let events = self.listen(Ask { query, ..Ask::get(&path) }, OUTPUT).await?;
+        let path = ["v1", "hosts", host.as_str(), "operations", op.as_str(), "output"];
+        let events = self.listen(Ask::get(&path), OUTPUT).await?;
         let followed = events.filter_map(|event| async {
             let event = match event {
                 Ok(event) => event,

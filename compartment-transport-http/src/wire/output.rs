@@ -1,9 +1,11 @@
 //! What operations print: up from the agent, down to whoever follows.
 
-use compartment_core::operation::Outcome;
-use compartment_core::{OpId, Text};
+use std::borrow::Cow;
+
+use compartment_core::operation::{End, Ending};
+use compartment_core::{HostId, OpId, Text};
 use compartment_runtime::OutputPage;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 /// The most lines that are taken at once.
 pub const LINES_LIMIT: usize = 1000;
@@ -38,64 +40,58 @@ impl From<OutputPage> for Page {
     }
 }
 
-/// How an operation ended.
+/// How an operation of a host ended.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "server", derive(schemars::JsonSchema))]
 pub struct Ended {
+    /// The host.
+    pub host: HostId,
     /// The operation.
     pub op: OpId,
-    /// Whether what was asked for was done.
-    pub ok: bool,
-    /// In one word: `ok`, `passed`, `tests-failed`, `failed`, `stopped`, `expired`, `lost`, `overtaken`, `rejected`,
-    /// `lapsed`, `done`.
-    pub result: String,
-    /// In words, where there is more to say.
+    /// In one word: `ok` alone is success.
+    #[serde(deserialize_with = "known_end")]
+    pub end: End,
+    /// What was said of it besides, such as an exit code; `null` where nothing was.
     pub detail: Option<String>,
 }
 
+/// A word that a newer hub says of an end is none that is known here, and so no success.
+fn known_end<'de, D: Deserializer<'de>>(from: D) -> Result<End, D::Error> {
+    let word = Cow::<'_, str>::deserialize(from)?;
+    Ok(End::from_name(&word).unwrap_or(End::Unknown))
+}
+
 impl Ended {
-    /// How an operation that had begun ended.
+    /// How this operation ended.
     #[must_use]
-    pub fn of(op: OpId, outcome: &Outcome) -> Self {
-        let error =
-            |error: &Option<Text>| error.as_ref().map(|error| format!(": {error}")).unwrap_or_default();
-        let (ok, result, detail) = match outcome {
-            Outcome::Ok => (true, "ok", None),
-            Outcome::Passed { total } => (true, "passed", Some(format!("{total} of {total} tests passed"))),
-            Outcome::TestsFailed { passed, total, failed, error: why } => {
-                let names: Vec<_> = failed.iter().map(Text::as_str).collect();
-                let which = format!("{passed} of {total} tests passed; failed: {}", names.join(", "));
-                (false, "tests-failed", Some(which + &error(why)))
-            }
-            Outcome::Failed { exit_code, error: why, .. } => {
-                let code =
-                    exit_code.map(|code| format!("exit code {code}")).unwrap_or("no exit code".to_owned());
-                (false, "failed", Some(code + &error(why)))
-            }
-            Outcome::Stopped { by, .. } => (false, "stopped", by.as_ref().map(|by| format!("by {by}"))),
-            Outcome::Expired { .. } => (false, "expired", Some("its time ran out".to_owned())),
-            Outcome::Lost => (false, "lost", Some("the host came back without it".to_owned())),
-            Outcome::Overtaken => (false, "overtaken", Some("another operation began".to_owned())),
-        };
-        Self { op, ok, result: result.to_owned(), detail }
+    pub fn new(host: HostId, op: OpId, Ending { end, detail }: Ending) -> Self {
+        Self { host, op, end, detail }
     }
 
-    /// One that the host refused.
+    /// How it ended. What comes from a hub is made harmless to show.
     #[must_use]
-    pub fn rejected(op: OpId, reason: &Text) -> Self {
-        Self { op, ok: false, result: "rejected".to_owned(), detail: Some(reason.to_string()) }
+    pub fn ending(&self) -> Ending {
+        match &self.detail {
+            Some(detail) => Ending::new(self.end, detail),
+            None => self.end.into(),
+        }
     }
+}
 
-    /// One that did not reach its host in time.
-    #[must_use]
-    pub fn lapsed(op: OpId) -> Self {
-        let detail = Some("it did not reach the host in time".to_owned());
-        Self { op, ok: false, result: "lapsed".to_owned(), detail }
-    }
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-    /// One that waits no more and has no outcome of its own, or is not remembered.
-    #[must_use]
-    pub fn done(op: OpId) -> Self {
-        Self { op, ok: true, result: "done".to_owned(), detail: None }
+    #[test]
+    fn a_word_of_a_newer_hub_is_no_success() {
+        let line = r#"{"host":"gpc0","op":"p","end":"splendid","detail":null,"more":1}"#;
+        let ended: Ended = serde_json::from_str(line).unwrap();
+        assert_eq!(ended.ending(), Ending::from(End::Unknown));
+        for end in End::ALL {
+            let ended = Ended::new(ended.host.clone(), ended.op.clone(), Ending::new(*end, "so\u{1b}"));
+            let line = serde_json::to_string(&ended).unwrap();
+            assert_eq!(serde_json::from_str::<Ended>(&line).unwrap(), ended);
+            assert_eq!(ended.ending(), Ending::new(*end, "so\u{241b}"));
+        }
     }
 }

@@ -1,8 +1,7 @@
 //! Hubs that are killed, answers that are lost, and agents that are newer than their hub.
 
 use compartment_core::Compartment::System;
-use compartment_core::operation::Outcome;
-use compartment_runtime::hub::End;
+use compartment_core::operation::End;
 use rusqlite::Connection;
 use serde_json::Value;
 
@@ -57,11 +56,11 @@ async fn what_happened_while_the_hub_was_dead_arrives_once_and_in_order() {
     agent.kill();
     let _next = machine.start();
     fleet.start().await;
-    assert_eq!(fleet.end("gpc0", "o1").await, End::Ended(Outcome::Ok));
+    assert_eq!(fleet.end("gpc0", "o1").await, End::Ok);
     // Then the hub goes on, and so does the host.
     assert_eq!(fleet.cell("gpc0", System), "green current S10");
     assert_eq!(fleet.said("o1").await, ["op-requested", "switch-started", "switch-ok"]);
-    assert_eq!(fleet.done("o2", pull("gpc0")).await, End::Ended(Outcome::Ok));
+    assert_eq!(fleet.done("o2", pull("gpc0")).await, End::Ok);
     said_once_and_in_order(&fleet.log().await);
     assert_eq!(machine.ran("switch"), 1);
 }
@@ -77,7 +76,7 @@ async fn an_order_that_was_taken_outlives_the_hub_and_is_carried_out_once() {
         fleet.order(&id, switch("gpc0")).await;
         fleet.crash();
         fleet.start().await;
-        assert_eq!(fleet.end("gpc0", &id).await, End::Ended(Outcome::Ok));
+        assert_eq!(fleet.end("gpc0", &id).await, End::Ok);
         assert_eq!(fleet.said(&id).await, ["op-requested", "switch-started", "switch-ok"]);
     }
     said_once_and_in_order(&fleet.log().await);
@@ -97,7 +96,7 @@ async fn a_batch_whose_answer_was_lost_comes_again_and_counts_once() {
     // When the hub takes the result, and its answers do not arrive.
     proxy.set(Way::Deaf);
     machine.go();
-    assert_eq!(fleet.end("gpc0", "o1").await, End::Ended(Outcome::Ok));
+    assert_eq!(fleet.end("gpc0", "o1").await, End::Ok);
     until("an answer that is lost", || proxy.lost() > 0).await;
     assert!(waiting(&machine).contains(&"switch-ok".to_owned()), "nobody told the agent");
     proxy.set(Way::Open);
@@ -133,9 +132,9 @@ async fn an_agent_that_is_newer_than_its_hub_is_not_stuck() {
     fleet.start().await;
     let _next = machine.start();
     // Then it is passed over, and what comes after it arrives.
-    assert_eq!(fleet.end("gpc0", "o1").await, End::Ended(Outcome::Ok));
+    assert_eq!(fleet.end("gpc0", "o1").await, End::Ok);
     until("an empty spool", || waiting(&machine).is_empty()).await;
     assert_eq!(fleet.said("o1").await, ["op-requested", "switch-started", "switch-ok"]);
-    assert_eq!(fleet.done("o2", pull("gpc0")).await, End::Ended(Outcome::Ok));
+    assert_eq!(fleet.done("o2", pull("gpc0")).await, End::Ok);
     said_once_and_in_order(&fleet.log().await);
 }

@@ -8,13 +8,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use compartment_core::event::{CheckoutPlace, Observation, TestsConfig, Via};
-use compartment_core::operation::{Outcome, Progress};
+use compartment_core::operation::{End, Ending, Outcome, Progress};
 use compartment_core::{
     Ask, ChannelName, Compartment, Fleet as State, HostId, LockHash, OpId, ReadOptions, Record, Request, Row,
     Timestamp,
 };
 use compartment_runtime::Clock;
-use compartment_runtime::hub::{Accepted, End, Hub, RequestError};
+use compartment_runtime::hub::{Accepted, Hub, RequestError};
 use compartment_transport_http::server::access::{Access, Grant, Role, Token};
 use futures::TryStreamExt;
 use serde_json::Value;
@@ -212,10 +212,25 @@ impl Fleet {
         self.end(name.as_str(), id).await
     }
 
-    /// How an operation that began ends.
+    /// How an operation ends.
     pub(crate) async fn end(&self, name: &str, id: &str) -> End {
-        let end = tokio::time::timeout(LIMIT, self.hub().ended(host(name), op(id))).await;
-        end.expect("it never ends").unwrap()
+        self.ending(name, id).await.end
+    }
+
+    /// How an operation ends, and what is said of it.
+    pub(crate) async fn ending(&self, name: &str, id: &str) -> Ending {
+        let ending = tokio::time::timeout(LIMIT, self.hub().ended(host(name), op(id))).await;
+        ending.expect("it never ends").unwrap()
+    }
+
+    /// What the state remembers of an operation that has ended.
+    pub(crate) fn outcome(&self, name: &str, id: &str) -> Outcome {
+        let (name, id) = (host(name), op(id));
+        let outcome = self.hub().read(|state, _| match state.host(&name)?.operations().progress(&id)? {
+            Progress::Ended(ended) => Some(ended.outcome.clone()),
+            Progress::Waiting(_) | Progress::Started(_) => None,
+        });
+        outcome.unwrap().unwrap()
     }
 
     /// Waits until an operation has ended like this, where it may have ended otherwise before.

@@ -41,8 +41,9 @@ async fn nobody_gets_in_without_the_right_token() {
     assert_eq!(open, ["/healthz", "/v1/webhook"]);
     let forged = format!("{}0", &world.operator[..world.operator.len() - 1]);
     for (method, path, _) in pages.iter().filter(|(_, _, closed)| *closed) {
-        let of_agents =
-            path.contains("/events") && method == Method::POST || path.contains("/gpc0/operations");
+        let followed = path.ends_with("/output") && method == Method::GET;
+        let of_agents = path.contains("/events") && method == Method::POST
+            || path.contains("/gpc0/operations") && !followed;
         let for_operators = path == "/v1/requests";
         let (host, other, operator, reader) = (
             world.token("gpc0").to_owned(),

@@ -4,6 +4,7 @@
 
 mod abuse;
 mod agents;
+mod ends;
 mod live;
 mod people;
 mod pull_requests;

@@ -41,7 +41,7 @@ async fn what_is_not_there_is_told() {
         ("/v1/matrix?at=yesterday", Code::BadRequest),
         ("/v1/matrix?at=999", Code::BadRequest),
         ("/v1/hosts/gpc0/rollback", Code::NotFound),
-        ("/v1/operations/none/output", Code::NotFound),
+        ("/v1/hosts/gpc0/operations/none/output", Code::NotFound),
         ("/v1/nothing", Code::NotFound),
         ("/v1/requests", Code::MethodNotAllowed),
     ] {
@@ -106,7 +106,7 @@ async fn what_an_operation_prints_is_followed_to_its_end() {
     let world = World::new().await;
     let body = json!({"kind": "pull", "hosts": ["gpc0"], "op": "p"});
     assert_eq!(soon(world.post("/v1/requests").json(&body).send()).await.unwrap().status(), 202);
-    let mut output = events(soon(world.get("/v1/operations/p/output").send()).await.unwrap());
+    let mut output = events(soon(world.get("/v1/hosts/gpc0/operations/p/output").send()).await.unwrap());
     let printed = async |name: &str| {
         let url = world.url(&format!("/v1/hosts/{name}/operations/p/output"));
         let lines = json!({"lines": [format!("fetching on {name}\u{1b}[31m")]});
@@ -126,7 +126,7 @@ async fn what_an_operation_prints_is_followed_to_its_end() {
         .says("gpc0", r#"{"host":"gpc0","type":"pull-fail","op":"p","exit_code":3,"error":"no route"}"#)
         .await;
     let end = next(&mut output).await;
-    let expected = r#"{"op":"p","ok":false,"result":"failed","detail":"exit code 3: no route"}"#;
+    let expected = r#"{"host":"gpc0","op":"p","end":"failed","detail":"exit code 3: no route"}"#;
     assert_eq!((end.event.as_str(), end.data.as_str()), ("end", expected));
     assert!(soon(futures::StreamExt::next(&mut output)).await.is_none());
 }

@@ -52,4 +52,4 @@ pub use answer::{
 pub use frame::{ANSWER_LIMIT, BadAnswer, Nonce, Part, part};
 pub use quote::{HasNul, quote};
 pub use script::{Check, GO, Order, SHELL, Tail, Tests, acknowledge, begin, check, generations, look, stop};
-pub use site::{HostPath, LogId, Owner, Site};
+pub use site::{HostPath, Owner, Site};

@@ -6,8 +6,7 @@ use std::path::{Path, PathBuf};
 use compartment_core::{HostId, Invalid};
 use compartment_local::observe::{Managed, Places};
 use compartment_local::operation::Machine;
-
-use super::word;
+use compartment_runtime::LogId;
 
 /// An absolute path on a host, without control characters.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -56,36 +55,6 @@ impl Owner {
     }
 
     /// The owner as text.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-/// A log, told apart from all others: the same for as long as the log is the same.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LogId(String);
-
-impl LogId {
-    /// Takes what tells it apart.
-    ///
-    /// # Errors
-    /// [`Invalid`] unless it is 8 to 64 ASCII letters and digits.
-    pub fn new(raw: &str) -> Result<Self, Invalid> {
-        if word::is_word(raw, 8..=64) {
-            Ok(Self(raw.to_owned()))
-        } else {
-            Err(Invalid { what: "id of a log", expected: "8 to 64 ASCII letters and digits" })
-        }
-    }
-
-    /// One of a log that there was not before.
-    #[must_use]
-    pub fn random() -> Self {
-        Self(word::random())
-    }
-
-    /// The id as text.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0

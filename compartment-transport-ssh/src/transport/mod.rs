@@ -26,13 +26,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use compartment_core::{HostId, Text};
-use compartment_runtime::{Clock, Order, Transport, Undeliverable, Uplink};
+use compartment_runtime::{Clock, LogId, Order, Transport, Undeliverable, Uplink};
 use tokio::sync::watch::Sender;
 use tokio::task::JoinSet;
 
 use self::watch::Watched;
 use crate::connection::{Unreachable, Ways};
-use crate::host::{LogId, Owner};
+use crate::host::Owner;
 use crate::inventory::Inventory;
 
 /// Hosts that run nothing but sshd.

@@ -5,7 +5,8 @@ use std::fs;
 use compartment_core::HostId;
 use compartment_core::event::Kind;
 use compartment_local::operation::Exit;
-use compartment_transport_ssh::host::{self, Begun, GO, LogId, Owner, Running, read_begin};
+use compartment_runtime::LogId;
+use compartment_transport_ssh::host::{self, Begun, GO, Owner, Running, read_begin};
 
 use crate::common::{LONG, kill, lives, nonce, on_each_shell, op, until};
 

@@ -9,15 +9,15 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 
 use compartment_core::event::{Event, Said};
-use compartment_core::operation::Outcome;
+use compartment_core::operation::{End, Outcome, Progress};
 use compartment_core::{
     Actor, Ask, Commit, Compartment, HostId, Matrix, PrId, ReadOptions, Request, Row, Span, Status, Timestamp,
 };
 use compartment_forge::git::{GitConfig, GitForge};
 use compartment_local::run::Stop;
-use compartment_runtime::hub::{Config, End, Hub, MemoryLog, Ports, SystemClock, new_op};
+use compartment_runtime::LogId;
+use compartment_runtime::hub::{Config, Hub, MemoryLog, Ports, SystemClock, new_op};
 use compartment_runtime::{Clock, Order, Transport};
-use compartment_transport_ssh::host::LogId;
 use compartment_transport_ssh::{Inventory, Reach, Reason, SshTransport};
 use futures::StreamExt;
 use futures::future::join_all;
@@ -234,16 +234,19 @@ impl World {
     /// Asks for something on a host, and waits for its end.
     pub(crate) async fn run(&self, name: &str, ask: impl FnOnce(HostId) -> Ask) -> Outcome {
         let request = request(ask(id(name)));
-        match within(self.hub.run(id(name), request)).await.unwrap() {
-            End::Ended(outcome) => outcome,
-            end @ (End::Rejected(_) | End::Lapsed | End::Done) => panic!("{name}: {end:?}"),
-        }
+        let op = request.op.clone();
+        let ending = within(self.hub.run(id(name), request)).await.unwrap();
+        let outcome = self.hub.read(|fleet, _| match fleet.host(&id(name))?.operations().progress(&op)? {
+            Progress::Ended(ended) => Some(ended.outcome.clone()),
+            Progress::Waiting(_) | Progress::Started(_) => None,
+        });
+        outcome.unwrap().unwrap_or_else(|| panic!("{name}: {ending}"))
     }
 
     /// Has a host looked at, and waits until it is heard.
     pub(crate) async fn hear(&self, name: &str) {
         let end = within(self.hub.run(id(name), request(Ask::Refresh { host: Some(id(name)) }))).await;
-        assert_eq!(end.unwrap(), End::Done);
+        assert_eq!(end.unwrap().end, End::Ok);
     }
 
     /// Looks until a host cannot be asked for this reason.

@@ -9,9 +9,9 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 use compartment_core::event::{Heartbeat, Kind, Reading, Said};
 use compartment_core::{Ask, OpId, Span, Timestamp};
+use compartment_runtime::LogId;
 use compartment_runtime::hub::SystemClock;
 use compartment_runtime::{Clock, Transport};
-use compartment_transport_ssh::host::LogId;
 use compartment_transport_ssh::{Inventory, Reach, Reason, Ssh, SshTransport};
 
 use crate::connections::processes;

@@ -8,8 +8,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use compartment_core::{HostId, OpId};
+use compartment_runtime::LogId;
 use compartment_runtime::hub::SystemClock;
-use compartment_transport_ssh::host::{HostPath, LogId, Site};
+use compartment_transport_ssh::host::{HostPath, Site};
 use compartment_transport_ssh::{Destination, Host, Inventory, Pace, Ssh, SshTransport};
 use tempfile::TempDir;
 

@@ -5,7 +5,6 @@ use compartment_core::matrix::Presence;
 use compartment_core::{Action, Compartment, HostId, Matrix, PrId, Status};
 use compartment_runtime::Pin;
 use compartment_transport_http::client::Followed;
-use compartment_transport_http::wire::output::Ended;
 use compartment_transport_http::wire::requests::{Answer, Body};
 use futures::StreamExt;
 
@@ -172,7 +171,8 @@ async fn ask(world: &World, body: Body) -> Result<Vec<Answer>, DemoError> {
 /// Follows operations to their ends, and insists on good ones.
 async fn finished(world: &World, answers: &[Answer]) -> Result<(), DemoError> {
     for answer in answers {
-        let mut printed = world.hub.output(&answer.op, None).await?;
+        let host = answer.host.as_ref().ok_or_else(|| unexpected(answer, "it was for no host".to_owned()))?;
+        let mut printed = world.hub.output(host, &answer.op).await?;
         let end = loop {
             world.children_run()?;
             match printed.next().await {
@@ -182,12 +182,9 @@ async fn finished(world: &World, answers: &[Answer]) -> Result<(), DemoError> {
                 None => return Err(unexpected(answer, "the hub said no more".to_owned())),
             }
         };
-        let Ended { ok, result, detail, .. } = end;
-        if !ok {
-            return Err(unexpected(
-                answer,
-                detail.map_or(result.clone(), |detail| format!("{result}: {detail}")),
-            ));
+        let ending = end.ending();
+        if !ending.end.is_success() {
+            return Err(unexpected(answer, ending.to_string()));
         }
     }
     Ok(())

@@ -32,7 +32,7 @@ pub(super) enum Plan {
 /// Whether a host is left alone: it is not there, and nothing shall surprise anybody when it comes back.
 pub(super) fn left_alone(row: Option<&Row>, offline_too: bool) -> Option<Outcome> {
     let absence = absence(row.filter(|_| !offline_too)?)?;
-    Some(Outcome::not("offline", format!("not asked, {absence}")))
+    Some(Outcome::not_asked("offline", &format!("not asked, {absence}")))
 }
 
 /// What is under way.
@@ -164,8 +164,8 @@ impl Program<'_> {
             write!(self.around.output, "{table}")?;
         }
         let mut others = BTreeMap::<&str, usize>::new();
-        for outcome in ended.values().filter(|outcome| !outcome.ok) {
-            *others.entry(&outcome.result).or_default() += 1;
+        for outcome in ended.values().filter(|outcome| !outcome.is_success()) {
+            *others.entry(outcome.word()).or_default() += 1;
         }
         let not: usize = others.values().sum();
         let (done, total) = (ended.len() - not, ended.len());

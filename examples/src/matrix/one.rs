@@ -1,20 +1,15 @@
 //! Operations on one host: what they print, and how they end.
 
-use std::time::Duration;
-
 use compartment_core::event::RequestKind;
 use compartment_core::matrix::Presence;
 use compartment_core::{HostId, OpId, Row};
 use compartment_transport_http::wire::requests::Body;
 
-use super::operation::{Seen, Wanted, follow};
+use super::operation::{Seen, Wanted};
 use super::outcome::Outcome;
 use super::{MatrixError, Program, Surroundings, Task, Verdict, interrupt};
 use crate::clock::Clock;
 use crate::show;
-
-/// How long it may take until what was stopped has ended.
-const STOPPING: Duration = Duration::from_secs(60);
 
 /// What is asked for, on hosts that are named later.
 pub(super) fn body(task: Task) -> Body {
@@ -69,35 +64,7 @@ impl Program<'_> {
         };
         self.mention_absence(&row);
         let body = Body { target_op: Some(target.clone()), ..Body::on(RequestKind::Stop, Vec::new()) };
-        let mut outcome = self.followed(&Wanted::new(body, host.clone())).await?;
-        if outcome.ok {
-            outcome = self.stopped(host, &target).await?;
-        }
-        self.conclude(host, RequestKind::Stop, &outcome)
-    }
-
-    /// What became of what was to be stopped.
-    async fn stopped(&self, host: &HostId, target: &OpId) -> Result<Outcome, MatrixError> {
-        // What it is does not matter: it has an end of its own.
-        let mut see = |_: Seen<'_>| {};
-        let end = follow(&self.hub, host, target, RequestKind::Pull, &mut see);
-        let end = tokio::select! {
-            end = tokio::time::timeout(STOPPING, end) => end,
-            () = interrupt(&self.around.stop) => return Err(MatrixError::Interrupted),
-        };
-        Ok(match end {
-            Err(_) => Outcome::not("runs", format!("{target} still runs after {} s", STOPPING.as_secs())),
-            Ok(end) => match end.result.as_str() {
-                "stopped" | "rejected" | "lapsed" => Outcome { ok: true, ..end },
-                "unknown" => self.no_longer_runs(host, target, end).await?,
-                _ => Outcome::not("too-late", format!("{target} has ended by itself ({})", end.words())),
-            },
-        })
-    }
-
-    async fn no_longer_runs(&self, host: &HostId, op: &OpId, end: Outcome) -> Result<Outcome, MatrixError> {
-        let running = self.row(host).await?.running.and_then(|running| running.op);
-        Ok(if running.as_ref() == Some(op) { end } else { Outcome::done("stopped") })
+        self.carry_out(&Wanted::new(body, host.clone())).await
     }
 
     async fn followed(&mut self, wanted: &Wanted) -> Result<Outcome, MatrixError> {
@@ -140,18 +107,8 @@ impl Program<'_> {
         kind: RequestKind,
         outcome: &Outcome,
     ) -> Result<Verdict, MatrixError> {
-        let verdict = if outcome.ok { Verdict::Done } else { Verdict::NotAll };
-        let words = match kind {
-            // Its result says what became of another one.
-            RequestKind::Stop => outcome.words(),
-            RequestKind::Pull
-            | RequestKind::Switch
-            | RequestKind::Test
-            | RequestKind::Rollback
-            | RequestKind::Refresh
-            | RequestKind::MergePr
-            | RequestKind::RevertPr => format!("{kind} {}", outcome.words()),
-        };
+        let verdict = if outcome.is_success() { Verdict::Done } else { Verdict::NotAll };
+        let words = format!("{kind} {}", outcome.words());
         self.tell(&outcome.label(host.as_str()), &words)?;
         self.around.output.flush()?;
         Ok(verdict)

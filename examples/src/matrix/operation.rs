@@ -2,10 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use compartment_core::event::RequestKind;
+use compartment_core::operation::{End, Ending};
 use compartment_core::{HostId, OpId, Text};
 use compartment_runtime::hub::new_op;
-use compartment_transport_http::client::{AuditQuery, ClientError, Connection, Followed};
+use compartment_transport_http::client::{ClientError, Connection, Followed};
 use compartment_transport_http::wire::output::Page;
 use compartment_transport_http::wire::requests::{Answer, Body};
 use futures::StreamExt;
@@ -23,9 +23,6 @@ const GIVE_UP: Duration = Duration::from_secs(5 * 60);
 
 /// A connection that held for so long was a good one.
 const HELD: Duration = Duration::from_secs(10);
-
-/// How far back the audit trail is searched for the end of an operation.
-const LOOK_BACK: usize = 500;
 
 /// What happens while an operation is followed.
 pub(super) enum Seen<'a> {
@@ -58,12 +55,12 @@ impl Wanted {
     /// Asks for it, and waits for its end.
     pub(super) async fn carried_out(&self, hub: &Connection, see: &mut dyn FnMut(Seen<'_>)) -> Outcome {
         match ask(hub, &self.body, see).await {
-            Err(error) if error.status().is_some() => Outcome::not("refused", error.to_string()),
+            Err(error) if error.status().is_some() => Ending::new(End::Refused, &error.to_string()).into(),
             Err(error) => Outcome::unknown(&error),
             Ok(Answer { refused: Some(refused), .. }) => Outcome::refused(&refused),
             Ok(Answer { refused: None, op, .. }) => {
                 see(Seen::Taken);
-                follow(hub, &self.host, &op, self.body.kind, see).await
+                follow(hub, &self.host, &op, see).await
             }
         }
     }
@@ -96,21 +93,14 @@ fn is_nonsense(error: &ClientError) -> bool {
 }
 
 /// Follows an operation to its end, also across a connection that breaks.
-pub(super) async fn follow(
-    hub: &Connection,
-    host: &HostId,
-    op: &OpId,
-    kind: RequestKind,
-    see: &mut dyn FnMut(Seen<'_>),
-) -> Outcome {
+async fn follow(hub: &Connection, host: &HostId, op: &OpId, see: &mut dyn FnMut(Seen<'_>)) -> Outcome {
     let (mut next, mut lost) = (1, None::<Instant>);
     loop {
         let begun = Instant::now();
         let error = match listen(hub, host, op, &mut next, see).await {
-            Ok(outcome) if outcome.result == "done" => return remembered(hub, host, op, kind).await,
             Ok(outcome) => return outcome,
-            // It was so short that it is no longer remembered.
-            Err(error) if error.status() == Some(404) => return remembered(hub, host, op, kind).await,
+            // The hub has looked for it in its log, too.
+            Err(error) if error.status() == Some(404) => return Ending::from(End::Forgotten).into(),
             Err(error) if error.wants_people() => return Outcome::unknown(&error),
             Err(error) => error,
         };
@@ -136,11 +126,11 @@ async fn listen(
     next: &mut u64,
     see: &mut dyn FnMut(Seen<'_>),
 ) -> Result<Outcome, ClientError> {
-    let mut output = hub.output(op, Some(host)).await?;
+    let mut output = hub.output(host, op).await?;
     while let Some(followed) = output.next().await {
         match followed? {
             Followed::Lines(page) => lines(&page, next, see),
-            Followed::Ended(ended) => return Ok(ended.into()),
+            Followed::Ended(ended) => return Ok(ended.ending().into()),
         }
     }
     Err(ClientError::Unreachable(Text::from("it stopped telling")))
@@ -157,34 +147,4 @@ fn lines(page: &Page, next: &mut u64, see: &mut dyn FnMut(Seen<'_>)) {
         see(Seen::Lines(new));
     }
     *next = (*next).max(page.first + page.lines.len() as u64);
-}
-
-/// How an operation ended that has left no other trace: what is not known to be done is not said to be.
-async fn remembered(hub: &Connection, host: &HostId, op: &OpId, kind: RequestKind) -> Outcome {
-    let query = AuditQuery {
-        host: Some(host.clone()),
-        newest_first: true,
-        limit: Some(LOOK_BACK),
-        ..AuditQuery::default()
-    };
-    let trail = match hub.audit(&query).await {
-        Ok(trail) => trail,
-        Err(error) => return Outcome::unknown(&error),
-    };
-    let ends = trail.iter().filter(|entry| entry.op.as_ref() == Some(op));
-    let end = ends.filter_map(Outcome::remembered).next();
-    match (end, kind) {
-        (Some(end), _) => end,
-        // These have no outcome of their own: they wait no more.
-        (None, RequestKind::Stop | RequestKind::Refresh) => Outcome::done("done"),
-        (
-            None,
-            RequestKind::Pull
-            | RequestKind::Switch
-            | RequestKind::Test
-            | RequestKind::Rollback
-            | RequestKind::MergePr
-            | RequestKind::RevertPr,
-        ) => Outcome::not("unknown", "the hub does not remember how it ended"),
-    }
 }

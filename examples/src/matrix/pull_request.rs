@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use compartment_core::event::{EventType, RequestKind};
-use compartment_core::{AuditEntry, PrId};
+use compartment_core::{AuditEntry, OpId, PrId};
 use compartment_runtime::hub::new_op;
 use compartment_transport_http::client::{AuditQuery, ClientError, Connection};
 use compartment_transport_http::wire::reading::PullRequestView;
@@ -80,13 +80,14 @@ impl Program<'_> {
         };
         let asked = self.answer(ask(&self.hub, body, &mut see)).await;
         troubles.iter().for_each(|trouble| self.mention(trouble));
-        if let Some(refused) = asked?.refused {
+        let asked = asked?;
+        if let Some(refused) = asked.refused {
             let words = super::outcome::Outcome::refused(&refused).words();
             self.tell("Refused:", &format!("{words}. Nothing was changed."))?;
             return Ok(Verdict::NotAll);
         }
         let end = tokio::select! {
-            end = tokio::time::timeout(LOOK_FOR, ended(&self.hub, pr, before)) => end,
+            end = tokio::time::timeout(LOOK_FOR, ended(&self.hub, pr, &asked.op, before)) => end,
             () = interrupt(&self.around.stop) => {
                 self.mention(&format!("interrupted; the {} of {pr} goes on without this program", body.kind));
                 return Err(MatrixError::Interrupted);
@@ -105,8 +106,7 @@ impl Program<'_> {
 
     fn ended(&mut self, end: &AuditEntry) -> Result<Verdict, MatrixError> {
         let words = compartment_core::Text::new(&end.what);
-        let good = matches!(end.r#type, EventType::PrMerged | EventType::PrReverted);
-        if !good {
+        if end.end.is_some() {
             self.tell("Not done:", &format!("{words}. No host was touched."))?;
             return Ok(Verdict::NotAll);
         }
@@ -120,16 +120,13 @@ impl Program<'_> {
     }
 }
 
-/// Waits until the audit trail says what came of it.
-async fn ended(hub: &Connection, pr: &PrId, before: u64) -> Result<AuditEntry, ClientError> {
+/// Waits until the audit trail says what came of it: that the pull request was merged or reverted, or how the
+/// operation ended without that.
+async fn ended(hub: &Connection, pr: &PrId, op: &OpId, before: u64) -> Result<AuditEntry, ClientError> {
     let query = AuditQuery { from: Some(before + 1), ..AuditQuery::default() };
     let is_end = |entry: &AuditEntry| {
-        let kind = entry.r#type;
-        let ends = matches!(
-            kind,
-            EventType::PrMerged | EventType::PrReverted | EventType::MergeFailed | EventType::RevertFailed
-        );
-        ends && entry.pr.as_ref() == Some(pr)
+        let done = matches!(entry.r#type, EventType::PrMerged | EventType::PrReverted);
+        (done && entry.pr.as_ref() == Some(pr)) || (entry.end.is_some() && entry.op.as_ref() == Some(op))
     };
     loop {
         match hub.audit(&query).await {

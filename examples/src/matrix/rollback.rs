@@ -116,7 +116,7 @@ async fn preview(
     match hub.rollback(&host, None, None).await {
         Ok(preview) => Ok((host, Ok(preview))),
         Err(error) if error.status() == Some(404) => {
-            Ok((host, Err(Outcome::not("no-target", error.to_string()))))
+            Ok((host, Err(Outcome::not_asked("no-target", &error.to_string()))))
         }
         Err(error) => Err(error),
     }
@@ -126,7 +126,10 @@ async fn preview(
 fn wanted(preview: &Rollback) -> Result<Wanted, Outcome> {
     let target = Target { number: preview.target.number, path: preview.target.path.clone() };
     if target == Target::default() {
-        return Err(Outcome::not("no-target", "it has neither a number nor a path, so nobody can name it"));
+        return Err(Outcome::not_asked(
+            "no-target",
+            "it has neither a number nor a path, so nobody can name it",
+        ));
     }
     let body = Body { to: Some(target), ..Body::on(RequestKind::Rollback, Vec::new()) };
     Ok(Wanted::new(body, preview.host.clone()))

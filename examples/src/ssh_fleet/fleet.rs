@@ -48,12 +48,7 @@ pub(super) struct Fleet {
 }
 
 impl Fleet {
-    pub(super) async fn start(
-        cli: &Cli,
-        inventory: &Inventory,
-        ssh: SshTransport,
-        stop: &Stop,
-    ) -> Result<Self, FleetError> {
+    pub(super) async fn start(cli: &Cli, inventory: &Inventory, stop: &Stop) -> Result<Self, FleetError> {
         let folder = tempfile::tempdir().map_err(FleetError::Here)?;
         let data = cli.data.as_deref().unwrap_or(folder.path());
         std::fs::create_dir_all(data)
@@ -68,6 +63,8 @@ impl Fleet {
         channels.dedup();
         let forge = cli.forge.open_with(&data.join("repository"), stop.clone(), &channels)?;
         let looks = forge.is_some();
+        let clock = Arc::new(SystemClock::default());
+        let ssh = SshTransport::new(inventory, clock, &log.id()).map_err(FleetError::Here)?;
         let ssh = Arc::new(ssh);
         let transports: Vec<Arc<dyn Transport>> = vec![Arc::<SshTransport>::clone(&ssh)];
         let config = Config { look_every: Span::from_secs(cli.forge.look_every), ..Config::default() };

@@ -7,7 +7,6 @@ mod args;
 mod check;
 mod fleet;
 mod generations;
-mod log_id;
 
 pub use args::{Cli, What};
 
@@ -16,12 +15,11 @@ use std::io;
 use std::sync::Arc;
 
 use compartment_core::HostId;
+use compartment_runtime::LogId;
 use compartment_runtime::hub::SystemClock;
-use compartment_transport_ssh::host::LogId;
 use compartment_transport_ssh::{Host, Inventory, InventoryError, SshTransport};
 
 use self::fleet::Fleet;
-use self::log_id::log_id;
 use crate::hub::ServeError;
 use crate::matrix::{self, MatrixError, Surroundings, Verdict, Within};
 use crate::show;
@@ -84,34 +82,35 @@ pub fn run(cli: Cli, around: Surroundings<'_>) -> Result<Verdict, FleetError> {
     let inventory = Inventory::read(&cli.inventory)?;
     let runtime =
         tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(FleetError::Here)?;
-    let log = match cli.what {
-        // It orders nothing, and leaves nothing behind.
-        Some(What::Check { .. } | What::Generations { .. }) => LogId::random(),
-        Some(What::Matrix(_)) | None => log_id(cli.data.as_deref()).map_err(FleetError::Here)?,
-    };
-    let clock = Arc::new(SystemClock::default());
-    let ssh = SshTransport::new(&inventory, clock, &log).map_err(FleetError::Here)?;
     let done = match cli.what {
         Some(What::Check { hosts }) => {
             let hosts = among(&inventory, &hosts)?;
+            let ssh = looking(&inventory)?;
             runtime.block_on(check::check(&ssh, &hosts, around)).map_err(FleetError::from)
         }
         Some(What::Generations { host }) => {
             among(&inventory, std::slice::from_ref(&host))?;
+            let ssh = looking(&inventory)?;
             runtime.block_on(generations::generations(&ssh, &host, around))
         }
         Some(What::Matrix(ref what)) => {
             let hosts = concerned(what, &inventory)?;
-            with_fleet(cli, &inventory, &hosts, ssh, &runtime, around)
+            with_fleet(cli, &inventory, &hosts, &runtime, around)
         }
         None => {
             let hosts = among(&inventory, &cli.hosts)?;
-            with_fleet(cli, &inventory, &hosts, ssh, &runtime, around)
+            with_fleet(cli, &inventory, &hosts, &runtime, around)
         }
     };
     // A look-up of a name that hangs is not waited for.
     runtime.shutdown_background();
     done
+}
+
+/// The way to hosts for whoever orders nothing, and leaves nothing behind.
+fn looking(inventory: &Inventory) -> Result<SshTransport, FleetError> {
+    let clock = Arc::new(SystemClock::default());
+    SshTransport::new(inventory, clock, &LogId::random()).map_err(FleetError::Here)
 }
 
 /// These hosts, or all where none is named.
@@ -149,12 +148,11 @@ fn with_fleet(
     cli: Cli,
     inventory: &Inventory,
     hosts: &[Host],
-    ssh: SshTransport,
     runtime: &tokio::runtime::Runtime,
     around: Surroundings<'_>,
 ) -> Result<Verdict, FleetError> {
     let Surroundings { token: _, output, aside, answer, screen, within: _, width, watched, stop } = around;
-    let fleet = runtime.block_on(Fleet::start(&cli, inventory, ssh, &stop))?;
+    let fleet = runtime.block_on(Fleet::start(&cli, inventory, &stop))?;
     let (command, remembers) = (cli.command(), cli.data.is_some());
     let what = match cli.what {
         Some(What::Matrix(what)) => Some(what),

@@ -50,7 +50,7 @@ fn what_fails_is_told_and_so_is_what_is_refused() {
     assert!(told.output.contains("switch not-current: ") && told.output.contains("force"), "{}", told.output);
     world.agent("gpc1", |_| vec![Act::Beat(heartbeat("gpc1", 'a', 1))]);
     let told = Call::of(&world, &["refresh", "gpc1"]).run();
-    assert_eq!((told.verdict(), told.output.as_str()), (Verdict::Done, "✓ gpc1: refresh done\n"));
+    assert_eq!((told.verdict(), told.output.as_str()), (Verdict::Done, "✓ gpc1: refresh ok\n"));
     assert!(told.aside.contains("gpc1 is not there: it was never heard"), "{}", told.aside);
 }
 
@@ -200,8 +200,8 @@ fn what_runs_is_stopped() {
     call.output.until("fetching");
     let told = Call::of(&world, &["stop", "gpc0"]).run();
     assert_eq!(told.verdict(), Verdict::Done, "{}{}", told.output, told.aside);
-    assert_eq!(told.output, "✓ gpc0: stopped: by mba\n");
+    assert_eq!(told.output, "✓ gpc0: stop ok: stopped; the host says: by mba\n");
     let told = call.ended();
     assert_eq!(told.verdict(), Verdict::NotAll);
-    assert!(told.output.ends_with("✗ gpc0: pull stopped: by mba\n"), "{}", told.output);
+    assert!(told.output.ends_with("✗ gpc0: pull stopped: the host says: by mba\n"), "{}", told.output);
 }

@@ -59,7 +59,7 @@ fn s2_a_failed_rollback_is_red() {
 }
 
 #[test]
-fn s2_a_stopped_attempt_is_red_and_says_who_stopped_it() {
+fn s2_a_stopped_attempt_is_red_and_says_whom_the_host_names() {
     let scenario = green().when(log![switch_started("gpc0"), op_stopped("gpc0", Kind::Switch).by("ann")]);
     assert_eq!(rule(&scenario), ("S2", "attempt-stopped"));
     assert!(scenario.message("gpc0", System).contains("ann"));

@@ -6,15 +6,15 @@ use std::num::NonZeroUsize;
 use compartment_core::Compartment::{Git, System};
 use compartment_core::decide::Refusal;
 use compartment_core::matrix::Presence;
-use compartment_core::operation::Outcome;
+use compartment_core::operation::{End, Ending};
 use compartment_core::{HostId, Span};
-use compartment_runtime::hub::{Batch, BatchAsk, End, RequestError, WhenOffline};
+use compartment_runtime::hub::{Batch, BatchAsk, RequestError, WhenOffline};
 use futures::StreamExt;
 
 use crate::machine::LIMIT;
 use crate::world::{Fleet, host, pull, switch};
 
-type Ends = BTreeMap<HostId, Result<End, RequestError>>;
+type Ends = BTreeMap<HostId, Result<Ending, RequestError>>;
 
 async fn all(fleet: &Fleet, hosts: &[&str], ask: BatchAsk) -> Ends {
     let batch = Batch {
@@ -56,9 +56,9 @@ async fn a_switch_waits_for_the_result_of_the_pull() {
         }
     };
     let (pulled, ()) = tokio::join!(pulls, meanwhile);
-    assert!(pulled.values().all(|end| *end == Ok(End::Ended(Outcome::Ok))), "{pulled:?}");
+    assert!(pulled.values().all(|end| *end == Ok(End::Ok.into())), "{pulled:?}");
     let switched = all(&fleet, &hosts, switched).await;
-    assert!(switched.values().all(|end| *end == Ok(End::Ended(Outcome::Ok))), "{switched:?}");
+    assert!(switched.values().all(|end| *end == Ok(End::Ok.into())), "{switched:?}");
     // Every one of them deployed what was pulled.
     let log = fleet.log().await;
     for name in hosts {
@@ -110,7 +110,8 @@ async fn a_batch_has_a_result_for_each_host() {
     for (name, end) in &ends {
         match name.as_str() {
             "gpc1" => {
-                assert!(matches!(end, Ok(End::Ended(Outcome::Failed { exit_code: Some(1), .. }))), "{end:?}");
+                let end = end.as_ref().unwrap();
+                assert!(end.to_string().starts_with("failed: exit code 1"), "{end}");
                 assert_eq!(fleet.cell("gpc1", Git), "red pull-failed G7");
             }
             name if away.contains(&name) => {
@@ -118,7 +119,7 @@ async fn a_batch_has_a_result_for_each_host() {
                 assert_eq!(fleet.row(name).presence, Presence::Offline);
             }
             name => {
-                assert_eq!(*end, Ok(End::Ended(Outcome::Ok)), "{name}");
+                assert_eq!(*end, Ok(End::Ok.into()), "{name}");
                 assert_eq!(fleet.cell(name, Git), "green current G6");
             }
         }

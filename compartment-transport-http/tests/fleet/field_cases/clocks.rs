@@ -3,8 +3,7 @@
 use compartment_core::Compartment::System;
 use compartment_core::Timestamp;
 use compartment_core::matrix::Presence;
-use compartment_core::operation::Outcome;
-use compartment_runtime::hub::End;
+use compartment_core::operation::End;
 
 use crate::clock::ShiftedClock;
 use crate::world::{Fleet, switch};
@@ -16,7 +15,7 @@ async fn an_hour_apart(hub_ahead_s: i64) {
     let began = fleet.hub().now();
     let _agent = fleet.agent(&machine).await;
     // An order that may wait for five minutes is not an hour late.
-    assert_eq!(fleet.done("o1", switch("gpc0")).await, End::Ended(Outcome::Ok));
+    assert_eq!(fleet.done("o1", switch("gpc0")).await, End::Ok);
     assert_eq!(fleet.cell("gpc0", System), "green current S10");
     let (row, now) = (fleet.row("gpc0"), fleet.hub().now());
     assert_eq!(row.presence, Presence::Online);

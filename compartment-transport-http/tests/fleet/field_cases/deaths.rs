@@ -1,9 +1,8 @@
 //! Agents that die in an operation.
 
 use compartment_core::Compartment::{Git, System, Tests};
-use compartment_core::operation::Outcome;
+use compartment_core::operation::End;
 use compartment_core::{Ask, Span};
-use compartment_runtime::hub::End;
 
 use crate::machine::{Machine, signal, until};
 use crate::world::{Fleet, host, pull, switch};
@@ -32,7 +31,7 @@ async fn the_next_agent_finds_what_came_of_a_switch_that_killed_the_last_one() {
     let _next = fleet.agent(&machine).await;
     fleet.shows("gpc0", System, "blue switching S1").await;
     machine.go();
-    assert_eq!(fleet.end("gpc0", "o1").await, End::Ended(Outcome::Ok));
+    assert_eq!(fleet.end("gpc0", "o1").await, End::Ok);
     let story = fleet.story("gpc0", System, since).await;
     assert_eq!(story, ["yellow not-switched S9", "blue switching S1", "green current S10"]);
     assert_eq!(fleet.said("o1").await, ["op-requested", "switch-started", "switch-ok"]);
@@ -56,11 +55,11 @@ async fn the_next_agent_says_that_nothing_runs_where_nobody_knows_what_came_of_i
     assert_eq!(fleet.cell("gpc0", System), "blue switching S1");
     let _next = fleet.agent(&machine).await;
     fleet.shows("gpc0", System, "yellow outcome-unknown S3").await;
-    assert_eq!(fleet.end("gpc0", "o1").await, End::Ended(Outcome::Lost));
+    assert_eq!(fleet.end("gpc0", "o1").await, End::Lost);
     assert_eq!(fleet.said("o1").await, ["op-requested", "switch-started"]);
     // And there is a way back to green.
     machine.does("switch", "deploy");
-    assert_eq!(fleet.done("o2", switch("gpc0")).await, End::Ended(Outcome::Ok));
+    assert_eq!(fleet.done("o2", switch("gpc0")).await, End::Ok);
     assert_eq!(fleet.cell("gpc0", System), "green current S10");
 }
 
@@ -124,7 +123,7 @@ async fn nothing_is_blue_for_ever() {
     let over = ["red pull-expired G7", "yellow outcome-unknown S3", "red expired T6"];
     assert_eq!(shown(&fleet), over);
     for name in hosts {
-        assert_eq!(fleet.end(name, name).await, End::Ended(Outcome::Expired { recorded: true }));
+        assert_eq!(fleet.end(name, name).await, End::Expired);
         assert!(fleet.row(name).running.is_none());
     }
     assert_eq!(shown(&fleet), over);

@@ -2,8 +2,7 @@
 
 use compartment_core::Compartment::{Git, Lock, System};
 use compartment_core::Span;
-use compartment_core::operation::Outcome;
-use compartment_runtime::hub::End;
+use compartment_core::operation::End;
 
 use crate::world::{Fleet, pull, switch};
 
@@ -17,7 +16,7 @@ async fn a_pull_is_judged_by_the_commit_that_it_brought() {
     // When the desired state moves on, and the host follows.
     let since = fleet.position();
     let commit = fleet.moves("second").await;
-    assert_eq!(fleet.done("o1", pull("gpc0")).await, End::Ended(Outcome::Ok));
+    assert_eq!(fleet.done("o1", pull("gpc0")).await, End::Ok);
     // Then nothing was shown in between but that it pulls.
     assert_eq!(fleet.cell("gpc0", Git), "green current G6");
     assert_eq!(
@@ -39,7 +38,7 @@ async fn a_pull_that_moves_nothing_proves_nothing() {
     let _agent = fleet.agent(&machine).await;
     let since = fleet.position();
     fleet.moves("second").await;
-    assert_eq!(fleet.done("o1", pull("gpc0")).await, End::Ended(Outcome::Ok));
+    assert_eq!(fleet.done("o1", pull("gpc0")).await, End::Ok);
     // Its exit code is believed, and no more than that.
     assert_eq!(fleet.cell("gpc0", Git), "yellow differs G8");
     assert_eq!(fleet.cell("gpc0", Lock), "yellow differs L8");
@@ -67,9 +66,10 @@ async fn a_refusal_ends_nothing_but_what_was_refused() {
     fleet.shows("gpc0", System, "yellow outcome-unknown S3").await;
     // When something else is asked of the host.
     let since = fleet.position();
-    let End::Rejected(reason) = fleet.done("o1", pull("gpc0")).await else { panic!("it is busy") };
+    assert_eq!(fleet.done("o1", pull("gpc0")).await, End::Rejected, "it is busy");
+    let reason = fleet.ending("gpc0", "o1").await.detail.unwrap();
     // Then it was never pulling, and the switch is none the worse for it.
-    assert!(reason.as_str().contains("a switch runs (long)"), "{reason}");
+    assert!(reason.contains("a switch runs (long)"), "{reason}");
     assert_eq!(fleet.said("o1").await, ["op-requested", "op-rejected"]);
     assert_eq!(fleet.story("gpc0", Git, since).await, ["green current G6"]);
     assert_eq!(fleet.cell("gpc0", System), "yellow outcome-unknown S3");

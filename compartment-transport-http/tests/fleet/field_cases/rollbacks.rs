@@ -1,8 +1,7 @@
 //! Rollbacks and deployments that say that they succeeded.
 
 use compartment_core::Compartment::System;
-use compartment_core::operation::Outcome;
-use compartment_runtime::hub::End;
+use compartment_core::operation::{End, Outcome};
 
 use crate::world::{Fleet, pull, rollback, switch};
 
@@ -16,14 +15,14 @@ async fn from_generation_10_it_goes_to_9() {
     for (number, lock) in [(9, "nine"), (10, "ten")] {
         fleet.moves(lock).await;
         fleet.done(&format!("pull-{number}"), pull("gpc0")).await;
-        assert_eq!(fleet.done(lock, switch("gpc0")).await, End::Ended(Outcome::Ok));
+        assert_eq!(fleet.done(lock, switch("gpc0")).await, End::Ok);
     }
     let numbers = |fleet: &Fleet| {
         let row = fleet.row("gpc0");
         row.history.iter().map(|entry| entry.number.unwrap().get()).collect::<Vec<_>>()
     };
     assert_eq!(numbers(&fleet), [8, 9, 10]);
-    assert_eq!(fleet.done("back", rollback("gpc0")).await, End::Ended(Outcome::Ok));
+    assert_eq!(fleet.done("back", rollback("gpc0")).await, End::Ok);
     assert_eq!(fleet.event("back", "op-requested").await["to"]["number"], 9);
     assert_eq!(fleet.event("back", "rollback-ok").await["system"]["number"], 9);
     assert_eq!((fleet.row("gpc0").generation.number.unwrap().get(), numbers(&fleet)), (9, vec![8, 10, 9]));
@@ -40,10 +39,9 @@ async fn a_rollback_that_does_nothing_has_failed() {
     let commit = fleet.moves("second").await;
     fleet.done("o0", pull("gpc0")).await;
     fleet.done("o1", switch("gpc0")).await;
-    let End::Ended(Outcome::Failed { exit_code, error, activated }) =
-        fleet.done("o2", rollback("gpc0")).await
-    else {
-        panic!("what runs is the evidence")
+    assert_eq!(fleet.done("o2", rollback("gpc0")).await, End::Failed, "what runs is the evidence");
+    let Outcome::Failed { exit_code, error, activated } = fleet.outcome("gpc0", "o2") else {
+        panic!("so it says")
     };
     assert_eq!((exit_code, activated), (Some(0), Some(false)));
     assert!(error.unwrap().as_str().contains("did nothing"));
@@ -63,18 +61,19 @@ async fn a_deployment_that_fails_is_what_it_has_done() {
     let commit = fleet.moves("second").await;
     fleet.done("o0", pull("gpc0")).await;
     // One that failed before it activated anything.
-    let failed = |end| {
-        let End::Ended(Outcome::Failed { exit_code: Some(1), activated, .. }) = end else {
-            panic!("it failed: {end:?}")
-        };
+    let activated = |id| {
+        let outcome = fleet.outcome("gpc0", id);
+        let Outcome::Failed { exit_code: Some(1), activated, .. } = outcome else { panic!("{outcome:?}") };
         activated
     };
-    assert_eq!(failed(fleet.done("o1", switch("gpc0")).await), Some(false));
+    assert_eq!(fleet.done("o1", switch("gpc0")).await, End::Failed);
+    assert_eq!(activated("o1"), Some(false));
     assert_eq!(fleet.cell("gpc0", System), "red attempt-failed S2");
     assert_eq!(fleet.row("gpc0").generation.number.unwrap().get(), 1);
     // One that failed after that: what runs is the new system, and it is not well.
     machine.does("switch", "deploy; exit 1");
-    assert_eq!(failed(fleet.done("o2", switch("gpc0")).await), Some(true));
+    assert_eq!(fleet.done("o2", switch("gpc0")).await, End::Failed);
+    assert_eq!(activated("o2"), Some(true));
     assert_eq!(fleet.cell("gpc0", System), "red attempt-failed S2");
     let row = fleet.row("gpc0");
     assert_eq!(row.generation.commit.unwrap().to_string(), commit);
@@ -91,7 +90,7 @@ async fn a_switch_that_does_nothing_is_not_green() {
     fleet.moves("second").await;
     fleet.done("o0", pull("gpc0")).await;
     let since = fleet.position();
-    assert_eq!(fleet.done("o1", switch("gpc0")).await, End::Ended(Outcome::Ok));
+    assert_eq!(fleet.done("o1", switch("gpc0")).await, End::Ok);
     let story = fleet.story("gpc0", System, since).await;
     assert_eq!(story, ["yellow not-switched S9", "blue switching S1", "yellow not-switched S9"]);
 }

@@ -1,10 +1,9 @@
 //! Switches, and what comes of them.
 
 use compartment_core::Compartment::{Agent, System};
-use compartment_core::operation::Outcome;
+use compartment_core::operation::{End, Outcome};
 use compartment_core::{Ask, Span};
 use compartment_local::observe::agent_version;
-use compartment_runtime::hub::End;
 use futures::TryStreamExt;
 use serde_json::json;
 
@@ -20,7 +19,7 @@ async fn a_switch_makes_no_agent_new() {
     fleet.shows("gpc0", Agent, "green current A3").await;
     // When a newer agent is released, and deployed, and the old one still runs.
     fleet.hub().release_agent("99.0.0".parse().unwrap()).await.unwrap();
-    assert_eq!(fleet.done("o1", switch("gpc0")).await, End::Ended(Outcome::Ok));
+    assert_eq!(fleet.done("o1", switch("gpc0")).await, End::Ok);
     let since = fleet.hub().now();
     fleet.heard("gpc0", since).await;
     assert_eq!(fleet.cell("gpc0", Agent), "red behind A5");
@@ -38,7 +37,7 @@ async fn a_line_without_end_keeps_nobody_waiting() {
     let machine = fleet.machine("gpc0");
     machine.does("switch", "head -c 70000 /dev/zero | tr '\\0' x; deploy");
     let _agent = fleet.agent(&machine).await;
-    assert_eq!(fleet.done("o1", switch("gpc0")).await, End::Ended(Outcome::Ok));
+    assert_eq!(fleet.done("o1", switch("gpc0")).await, End::Ok);
     let pages: Vec<_> = fleet.hub().follow(host("gpc0"), op("o1")).try_collect().await.unwrap();
     let lines: Vec<_> = pages.into_iter().flat_map(|page| page.lines).collect();
     let long = lines.iter().find(|line| line.as_str().starts_with("xxx")).unwrap();
@@ -57,9 +56,9 @@ async fn the_late_exit_of_one_operation_is_not_the_end_of_another() {
     fleet.begun("gpc0", "first").await;
     let stop = Ask::Stop { host: host("gpc0"), target_op: op("first") };
     fleet.order("stop", stop).await;
-    let End::Ended(Outcome::Stopped { by, activated }) = fleet.end("gpc0", "first").await else {
-        panic!("it was stopped")
-    };
+    assert_eq!(fleet.end("gpc0", "first").await, End::Stopped);
+    assert_eq!(fleet.end("gpc0", "stop").await, End::Ok);
+    let Outcome::Stopped { by, activated } = fleet.outcome("gpc0", "first") else { panic!("so it says") };
     assert_eq!((by.unwrap().as_str(), activated), ("mba", Some(false)));
     assert_eq!(fleet.cell("gpc0", System), "red attempt-stopped S2");
     // When the second runs, and somebody still tells of the first.
@@ -75,7 +74,7 @@ async fn the_late_exit_of_one_operation_is_not_the_end_of_another() {
         assert_eq!(fleet.row("gpc0").running.unwrap().op, Some(op("second")));
     }
     machine.go();
-    assert_eq!(fleet.end("gpc0", "second").await, End::Ended(Outcome::Ok));
+    assert_eq!(fleet.end("gpc0", "second").await, End::Ok);
     assert_eq!(fleet.cell("gpc0", System), "green current S10");
 }
 
@@ -95,7 +94,7 @@ async fn late_evidence_wins() {
     agent.kill();
     fleet.clock.pass(Span::from_mins(31));
     fleet.shows("gpc0", System, "yellow outcome-unknown S3").await;
-    assert_eq!(fleet.end("gpc0", "o1").await, End::Ended(Outcome::Expired { recorded: true }));
+    assert_eq!(fleet.end("gpc0", "o1").await, End::Expired);
     machine.go();
     let _next = fleet.agent(&machine).await;
     // Then it counts all the same.

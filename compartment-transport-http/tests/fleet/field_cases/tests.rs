@@ -1,8 +1,7 @@
 //! Tests, which run by themselves after a switch.
 
 use compartment_core::Compartment::{System, Tests};
-use compartment_core::operation::Outcome;
-use compartment_runtime::hub::End;
+use compartment_core::operation::End;
 use serde_json::json;
 
 use crate::world::{Fleet, switch};
@@ -18,7 +17,7 @@ async fn a_host_without_tests_is_gray() {
             std::fs::remove_dir(machine.at("tests")).unwrap();
         }
         let _agent = fleet.agent(&machine).await;
-        assert_eq!(fleet.done(name, switch(name)).await, End::Ended(Outcome::Ok));
+        assert_eq!(fleet.done(name, switch(name)).await, End::Ok);
         fleet.shows(name, Tests, "gray no-tests T5").await;
         assert_eq!(fleet.cell(name, System), "green current S10");
         let story = fleet.story(name, Tests, 0).await;
