@@ -169,9 +169,17 @@ impl Progress<'_> {
     /// How the operation ended; `None` while it waits or runs.
     #[must_use]
     pub fn ending(&self) -> Option<Ending> {
+        self.outcome().map(|outcome| Ending::of(&outcome))
+    }
+
+    /// How the operation ended, as the state has it; `None` while it waits or runs. One whose time ran out has ended
+    /// once the log says so, though no word of its host has ended it.
+    #[must_use]
+    pub fn outcome(&self) -> Option<Outcome> {
         match self {
-            Self::Waiting(_) | Self::Started(_) => None,
-            Self::Ended(ended) => Some(Ending::of(&ended.outcome)),
+            Self::Waiting(_) => None,
+            Self::Started(operation) => operation.recorded.then_some(Outcome::Expired { recorded: true }),
+            Self::Ended(ended) => Some(ended.outcome.clone()),
         }
     }
 }

@@ -66,7 +66,7 @@ fn what_the_state_remembers_is_said_with_what_the_host_said() {
         pull_ok("gpc0", 'a').op("p2"),
         switch_started("gpc0").op("s4"),
         wait(mins(30)),
-        heartbeat("gpc0"),
+        expired("gpc0", Kind::Switch, "s4"),
     ]);
     let told = ["p", "t1", "t2", "s1", "s2", "s3", "p2", "s4"].map(|name| remembered(&scenario, name));
     insta::assert_snapshot!(told.map(Option::unwrap_or_default).join("\n"), @r"

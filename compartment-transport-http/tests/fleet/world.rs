@@ -226,10 +226,7 @@ impl Fleet {
     /// What the state remembers of an operation that has ended.
     pub(crate) fn outcome(&self, name: &str, id: &str) -> Outcome {
         let (name, id) = (host(name), op(id));
-        let outcome = self.hub().read(|state, _| match state.host(&name)?.operations().progress(&id)? {
-            Progress::Ended(ended) => Some(ended.outcome.clone()),
-            Progress::Waiting(_) | Progress::Started(_) => None,
-        });
+        let outcome = self.hub().read(|state, _| state.host(&name)?.operations().progress(&id)?.outcome());
         outcome.unwrap().unwrap()
     }
 
@@ -238,7 +235,7 @@ impl Fleet {
         let (name, id) = (host(name), op(id));
         self.until("another end", |state, _| {
             let progress = state.host(&name)?.operations().progress(&id)?;
-            matches!(progress, Progress::Ended(ended) if ended.outcome == how).then_some(())
+            (progress.outcome().as_ref() == Some(&how)).then_some(())
         })
         .await;
     }

@@ -236,10 +236,7 @@ impl World {
         let request = request(ask(id(name)));
         let op = request.op.clone();
         let ending = within(self.hub.run(id(name), request)).await.unwrap();
-        let outcome = self.hub.read(|fleet, _| match fleet.host(&id(name))?.operations().progress(&op)? {
-            Progress::Ended(ended) => Some(ended.outcome.clone()),
-            Progress::Waiting(_) | Progress::Started(_) => None,
-        });
+        let outcome = self.hub.read(|fleet, _| fleet.host(&id(name))?.operations().progress(&op)?.outcome());
         outcome.unwrap().unwrap_or_else(|| panic!("{name}: {ending}"))
     }
 

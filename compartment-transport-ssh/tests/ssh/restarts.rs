@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::sync::Arc;
 
 use compartment_core::event::{Event, Observation, Said, Via};
-use compartment_core::operation::{End, Outcome, Progress};
+use compartment_core::operation::{End, Outcome};
 use compartment_core::{Actor, Ask, Commit, OpId, ReadOptions, Request, Status};
 use compartment_runtime::hub::{Config, Hub, MemoryLog, Ports, new_op};
 use compartment_transport_ssh::Host;
@@ -92,10 +92,7 @@ impl World {
         let op = request.op.clone();
         let ending = tokio::time::timeout(LONG, hub.run(host.clone(), request)).await;
         let ending = ending.expect("it hangs").unwrap();
-        let outcome = hub.read(|fleet, _| match fleet.host(&host)?.operations().progress(&op)? {
-            Progress::Ended(ended) => Some(ended.outcome.clone()),
-            Progress::Waiting(_) | Progress::Started(_) => None,
-        });
+        let outcome = hub.read(|fleet, _| fleet.host(&host)?.operations().progress(&op)?.outcome());
         outcome.unwrap().unwrap_or_else(|| panic!("{ending}"))
     }
 
