@@ -149,7 +149,8 @@ impl Taking<'_> {
     fn switched_to(&self, said: &Said<'_>) -> At {
         let seen = || {
             let other = said.trace.first_other.clone()?;
-            let runs = self.host.deployment.as_ref().is_some_and(|now| now.generation.path.as_ref() == Some(&other));
+            let runs =
+                self.host.deployment.as_ref().is_some_and(|now| now.generation.path.as_ref() == Some(&other));
             (runs && said.trace.knows_from() && !said.trace.more_paths).then_some(other)
         };
         (said.system.path.clone().or_else(seen), said.system.number)

@@ -190,13 +190,15 @@ impl Taking<'_> {
             past.marks.system = Mark::at(past.clock);
         }
         let unclear = open.kind != Kind::Test || !open.trace.ordered;
-        self.noted |= unclear && !core::mem::replace(&mut open.trace.claimed, true);
+        self.noted |= unclear && core::mem::replace(&mut open.trace.claimed, past.clock) != past.clock;
         false
     }
 
-    /// Whether another operation of the kind of one that has ended may run by now: `running` names no id.
+    /// Whether another operation of the kind of one that has ended may run by now: `running` names no id. Where the
+    /// result's own session has spoken in order since, the operation had not ended when something was said to run.
     fn another_may_run(&self, ending: &Ending) -> bool {
-        ending.trace.claimed && !self.in_order()
+        let since = self.session.map_or(0, |session| session.anchor);
+        ending.trace.claimed > since && !self.in_order()
     }
 
     fn started(&mut self, kind: Kind, timeout_s: Option<u32>, to: Option<&Target>) -> bool {

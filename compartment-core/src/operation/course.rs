@@ -254,7 +254,7 @@ impl Trace {
             more_paths: false,
             awaits_path: false,
             ordered: false,
-            claimed: false,
+            claimed: 0,
             to: None,
             left: None,
             lost: None,
