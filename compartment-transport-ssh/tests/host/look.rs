@@ -145,6 +145,29 @@ fn a_checkout_that_moves_while_it_is_read_is_never_half_of_each() {
 }
 
 #[test]
+fn what_ends_while_the_facts_are_read_is_still_to_be_told() {
+    on_each_shell(|host| {
+        let host = with_git_that_is_followed(with_checkout(host));
+        let hangs = r#"until [ -e "$1/go" ]; do sleep 0.02; done"#;
+        host.begin("op-1", &host.plan(Kind::Switch, &[hangs]));
+        let look = until(|| Some(host.look()).filter(|look| look.running.is_some()));
+        assert!(!look.untold, "it runs on");
+        let (go, ended) = (host.path("go"), host.state("ops/op-1/ended"));
+        let script = format!(
+            "rm \"$0\"\ntouch '{}'\nuntil [ -e '{}' ]; do sleep 0.02; done\n",
+            go.display(),
+            ended.display()
+        );
+        fs::write(host.path("bin/git.before"), script).unwrap();
+        let look = host.look();
+        assert_eq!(look.heartbeat.running, Some(Some(Kind::Switch)));
+        assert!((look.ended.is_empty(), look.untold) == (true, true), "{look:?}");
+        let look = host.look();
+        assert_eq!((look.heartbeat.running, look.ended.len(), look.untold), (Some(None), 1, false));
+    });
+}
+
+#[test]
 fn of_a_git_that_does_not_answer_all_else_is_told() {
     on_each_shell(|host| {
         let host = with_git_that_is_followed(with_checkout(host));
