@@ -355,6 +355,25 @@ fn a_system_is_what_an_agent_says_it_is() {
 }
 
 #[test]
+fn a_number_is_that_of_what_runs_also_while_the_profile_moves() {
+    on_each_shell(|host| {
+        let mut host = with_checkout(host);
+        system(&host, "bbb-nixos", 48);
+        system(&host, "aaa-nixos", 47);
+        let profile = host.path("root/nix/var/nix/profiles/system").display().to_string();
+        let real = program("readlink").display().to_string();
+        // The profile moves on just before its link is read.
+        let script =
+            format!("#!/bin/sh\nrm '{profile}'; ln -s system-48-link '{profile}'\nexec {real} \"$@\"\n");
+        host.install("bin/readlink", &script);
+        host.path = format!("{}:{}", host.path("bin").display(), host.path);
+        let told = host.look().heartbeat.system.told().unwrap();
+        assert_eq!(told.path.unwrap().as_str(), "/nix/store/aaa-nixos");
+        assert_eq!(told.number.map(std::num::NonZeroU32::get), Some(47));
+    });
+}
+
+#[test]
 fn a_home_where_there_is_no_system_or_where_it_is_managed() {
     on_each_shell(|host| {
         let mut host = with_checkout(host);
