@@ -159,7 +159,13 @@ pub(crate) enum Belief<T> {
 ///
 /// `agrees` says whether the told value is the one that is known. `copy` is what the part was when the operation
 /// was seen to start, where the commit is the same: what a success leaves out.
-pub(crate) fn believe<T>(told: Part<T>, agrees: bool, copy: Option<T>, place: Place, word: Word) -> Belief<T> {
+pub(crate) fn believe<T>(
+    told: Part<T>,
+    agrees: bool,
+    copy: Option<T>,
+    place: Place,
+    word: Word,
+) -> Belief<T> {
     match (word, place) {
         (Word::Look, _) => match told {
             Part::Told(value) => Belief::Is(value),

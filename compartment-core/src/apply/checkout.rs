@@ -8,7 +8,7 @@ use crate::checkout::{Checkout, CheckoutLock, Dirt, Doubt, Sighting};
 use crate::commit::{Commit, LockFile};
 use crate::event::{Heartbeat, Kind, Reading};
 use crate::host::Marks;
-use crate::knowledge::{Belief, Changed, Word, Made, Mark, Part, Place, believe};
+use crate::knowledge::{Belief, Changed, Made, Mark, Part, Place, Word, believe};
 use crate::operation::{Class, Closing, Lost, Operation, Outcome};
 
 impl Taking<'_> {
@@ -57,7 +57,7 @@ impl Taking<'_> {
                 now.believe_dirt(Belief::Unknown);
             }
         }
-        let news = self.store_checkout(before, now);
+        let news = self.store_checkout(&before, now);
         let told = [commit != Part::Silent, dirt != Part::Silent, lock != Part::Silent];
         self.mark(Made::IN_ORDER, told.map(|told| told || another));
         if pulls && !another {
@@ -90,7 +90,7 @@ impl Taking<'_> {
         now.believe_commit(Belief::Unknown, doubt);
         now.believe_dirt(Belief::Unknown);
         now.believe_lock(Belief::Unknown);
-        _ = self.store_checkout(before, now);
+        _ = self.store_checkout(&before, now);
     }
 
     /// A pull may have moved what this word does not name: that is no word against the pull's own result.
@@ -154,7 +154,7 @@ impl Taking<'_> {
         let is_lock = believe(told, agrees, None, lock_place, Word::Ok);
         now.believe_lock(is_lock);
 
-        _ = self.store_checkout(before, now);
+        _ = self.store_checkout(&before, now);
         self.mark(made, [is != Belief::Stands, is_dirt != Belief::Stands, is_lock != Belief::Stands]);
         if here {
             _ = self.clear_pull(&commit);
@@ -193,7 +193,7 @@ impl Taking<'_> {
         if lock {
             now.believe_lock(Belief::Unknown);
         }
-        _ = self.store_checkout(before, now);
+        _ = self.store_checkout(&before, now);
         let marks = &mut self.host.past_mut().marks;
         for (unknown, of) in [(commit, &mut marks.commit), (dirt, &mut marks.dirt), (lock, &mut marks.lock)] {
             if unknown {
@@ -233,7 +233,7 @@ impl Taking<'_> {
             Some(false) if before.dirt == Dirt::Untold => now.dirt = Dirt::Clean,
             Some(_) | None => {}
         }
-        _ = self.store_checkout(before, now);
+        _ = self.store_checkout(&before, now);
     }
 
     fn known_checkout(&self) -> Checkout {
@@ -241,8 +241,8 @@ impl Taking<'_> {
     }
 
     /// True where it is another one.
-    fn store_checkout(&mut self, before: Checkout, now: Checkout) -> bool {
-        if now == before {
+    fn store_checkout(&mut self, before: &Checkout, now: Checkout) -> bool {
+        if now == *before {
             return false;
         }
         if !now.dirt.is_clean() {

@@ -8,7 +8,7 @@ use crate::event::{Deployer, RunningSystem, Target};
 use crate::generation::{Generation, How, Named, TestVerdict, find};
 use crate::host::TestsDue;
 use crate::id::StorePath;
-use crate::knowledge::{Belief, Changed, Word, Made, Mark, Part, Place, believe};
+use crate::knowledge::{Belief, Changed, Made, Mark, Part, Place, Word, believe};
 use crate::operation::{Closing, Trace};
 
 /// What a success says of what it deployed.
@@ -90,7 +90,10 @@ impl Taking<'_> {
         let changed = if another { Changed::Yes } else { Changed::from(activated) };
         if let Some(trace) = self.ended_trace(closing) {
             // What it left is what it says, else the first path named since it was over (K6).
-            let unchanged = trace.from.clone().filter(|_| changed == Changed::No && trace.start_seen());
+            let unchanged = trace
+                .from
+                .clone()
+                .filter(|_| changed == Changed::No && trace.start_seen() && trace.first_other.is_none());
             trace.left = system.path.clone().or(trace.left.take()).or(unchanged);
         }
         if changed != Changed::No {
@@ -176,7 +179,7 @@ impl Taking<'_> {
             (Some(entry), Some(commit)) => own_word(entry, commit).or(known),
             (Some(_), None) => known,
             (None, Some(commit)) => Some((
-                Revision { commit: Some(commit), dirt: self.unseen_dirt(), ..Revision::default() },
+                Revision { commit: Some(commit), dirt: self.old_dirt(), ..Revision::default() },
                 Named::BySystem,
             )),
             // Where no path is told at all, its own word is all that there is.
@@ -239,6 +242,9 @@ impl Taking<'_> {
             (None, None) if said.trace.start_seen() && !self.never_spoke_of_dirt() => Dirt::Unknown,
             (None, None) => self.unseen_dirt(),
         };
+        // What is said of another commit than the system's own says nothing of the build.
+        let other = said.commit.zip(said.system.commit).is_some_and(|(said, own)| !said.same(&own));
+        let dirt = if other { self.old_dirt() } else { dirt };
         // A lock belongs to the commit that it was told with.
         let own = said.commit.zip(commit).is_none_or(|(said, commit)| said.same(&commit));
         let lock = match (said.lock.filter(|_| own), &copy) {
@@ -270,6 +276,11 @@ impl Taking<'_> {
         (Revision { commit, dirt, lock }, named)
     }
 
+    /// The dirt of a build of which nobody knows when it was made.
+    fn old_dirt(&self) -> Dirt {
+        if self.never_spoke_of_dirt() { Dirt::Untold } else { Dirt::Unknown }
+    }
+
     /// The dirt of a build whose start was not seen (W5). A result that is not in order may be of a build long ago.
     fn unseen_dirt(&self) -> Dirt {
         match (self.never_spoke_of_dirt(), self.in_order() && !self.host.dirt_window) {
@@ -286,7 +297,10 @@ impl Taking<'_> {
         let same = path.is_some() && path == running;
         let trace = &closing.trace;
         // It ends where it began, and another path ran in between: no honest run fits (W2).
-        let undone = trace.first_other.is_some() && trace.from == path.clone().or(running);
+        let ends_on = path.clone().or(running);
+        let another = trace.first_other.is_some() && trace.first_other != ends_on;
+        let undone =
+            (trace.first_other.is_some() && trace.from == ends_on) || (another && trace.from.is_none());
         let contradicts = undone || (path.is_none() && trace.more_paths);
         let told_within = !trace.start_seen() || !self.host.past().marks.system.is_before(trace.after);
         if contradicts || (same && told_within) {

@@ -10,7 +10,7 @@ use crate::fleet::{Caches, Fleet};
 use crate::host::{Host, SessionPlace};
 use crate::id::{OpId, Version};
 use crate::knowledge::{Clock, Made, Mark};
-use crate::operation::{Class, Ended, Closing, KnownBy, Lost, Operation, Outcome, Owner, Trace};
+use crate::operation::{Class, Closing, Ended, KnownBy, Lost, Operation, Outcome, Owner, Trace};
 use crate::text::Text;
 use crate::time::{Span, Timestamp};
 
@@ -190,13 +190,15 @@ impl Taking<'_> {
             past.marks.system = Mark::at(past.clock);
         }
         let unclear = open.kind != Kind::Test || !open.trace.ordered;
-        self.noted |= unclear && !core::mem::replace(&mut open.trace.claimed, true);
+        self.noted |= unclear && core::mem::replace(&mut open.trace.claimed, past.clock) != past.clock;
         false
     }
 
-    /// Whether another operation of the kind of one that has ended may run by now: `running` names no id.
+    /// Whether another operation of the kind of one that has ended may run by now: `running` names no id. Where the
+    /// result's own session has spoken in order since, the operation had not ended when something was said to run.
     fn another_may_run(&self, closing: &Closing) -> bool {
-        closing.trace.claimed && !self.in_order()
+        let since = self.session.map_or(0, |session| session.anchor);
+        closing.trace.claimed > since && !self.in_order()
     }
 
     fn started(&mut self, kind: Kind, timeout_s: Option<u32>, to: Option<&Target>) -> bool {
@@ -387,6 +389,11 @@ impl Taking<'_> {
             ended.outcome.is_failure() || in_order || last.trace().is_none_or(|last| last.heard < trace.after)
         };
         let newest = last.is_none() || (may_be_newest && failed.is_none_or(hides));
+        if !newest && ended.kind == Kind::Test && ended.outcome.is_unknown() {
+            // It may be the last run: what has passed before is not known to be.
+            let past = self.host.past_mut();
+            past.doubt = past.clock;
+        }
         let index = self.host.past_mut().operations.remember(ended, newest);
         Closing { index, trace, newest }
     }

@@ -95,7 +95,13 @@ impl Operations {
     }
 
     /// An operation that had ended without a result has one now.
-    pub(crate) fn end_late(&mut self, index: usize, at: Timestamp, clock: Clock, outcome: Outcome) -> Closing {
+    pub(crate) fn end_late(
+        &mut self,
+        index: usize,
+        at: Timestamp,
+        clock: Clock,
+        outcome: Outcome,
+    ) -> Closing {
         let lapsed = self.ended[index].never_began();
         let index = if lapsed && outcome.is_failure() {
             // Nobody knows when it began: a failure hides behind nothing.
@@ -254,7 +260,7 @@ impl Trace {
             more_paths: false,
             awaits_path: false,
             ordered: false,
-            claimed: false,
+            claimed: 0,
             to: None,
             left: None,
             lost: None,

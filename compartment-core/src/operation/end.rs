@@ -121,11 +121,9 @@ impl Ending {
     #[must_use]
     pub fn of(outcome: &Outcome) -> Self {
         let detail = match outcome {
-            Outcome::Ok
-            | Outcome::Expired { .. }
-            | Outcome::Lost
-            | Outcome::Overtaken
-            | Outcome::Lapsed => None,
+            Outcome::Ok | Outcome::Expired { .. } | Outcome::Lost | Outcome::Overtaken | Outcome::Lapsed => {
+                None
+            }
             Outcome::Passed { total } => Some(passed(*total)),
             Outcome::TestsFailed { passed, total, failed, error } => {
                 Some(not_passed(*passed, *total, failed, error.as_ref()))

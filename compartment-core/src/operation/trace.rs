@@ -46,9 +46,9 @@ pub(crate) struct Trace {
     pub(crate) more_paths: bool,
     /// Whether it was asked for, or is due.
     pub(crate) ordered: bool,
-    /// Of a test run with an id that nobody ordered: whether a word has said since its start that tests run, which may
-    /// have been others.
-    pub(crate) claimed: bool,
+    /// Of an operation with an id: the last word since its start that says that one of its kind runs, which may have been
+    /// another. Zero where none does.
+    pub(crate) claimed: Clock,
     /// Of a rollback: where it goes, as far as its start or its request said (K7).
     pub(crate) to: Option<Box<Target>>,
     /// Of an attempt that failed or has no known end: the path that it left running (K6).
@@ -98,7 +98,8 @@ impl Trace {
     /// is news.
     pub(crate) fn note_path(&mut self, path: &StorePath, is_new: bool) -> bool {
         if self.from.as_ref() == Some(path) {
-            return false;
+            // Back where it began, after another one.
+            return self.first_other.is_some() && !core::mem::replace(&mut self.more_paths, true);
         }
         match &self.first_other {
             None => {

@@ -7,7 +7,7 @@ use compartment_core::testing::{
     pull_started, requested, rollback_started, switch_fail, switch_ok, switch_started, test_fail, test_pass,
     test_started, wait,
 };
-use compartment_core::{Ask, Fleet, Record, Text, Timestamp, Work};
+use compartment_core::{Ask, Compartment, Fleet, Record, Text, Timestamp, Work};
 
 use crate::{green, mins, secs};
 
@@ -375,4 +375,27 @@ fn a_long_list_of_failed_tests_folds_as_its_line_does() {
         fleet
     };
     assert_eq!(fold(&spoken), fold(&written), "what is shown is what a replay of the log gives");
+}
+
+#[test]
+fn whoever_said_that_it_runs_knows_that_it_has_ended_only_now() {
+    // Two sessions have spoken; the later one sees the switch begin, and run.
+    let seen = green().when(log![
+        heartbeat("gpc0").idle().origin("s1", 1),
+        desired('b'),
+        pull_started("gpc0").op("p").origin("s2", 1),
+        pull_ok("gpc0", 'b').lock('b').dirty(false).op("p").origin("s2", 2),
+        heartbeat("gpc0").at('b').lock('b').dirty(false).runs("a", 1).idle().origin("s2", 3),
+        switch_started("gpc0").op("s").origin("s2", 4),
+        heartbeat("gpc0").runs("a", 1).running(Kind::Switch).origin("s2", 5),
+    ]);
+    let told = |session, n| {
+        let end = switch_ok("gpc0").op("s").runs("b", 2).built_from('b').dirty(false).lock('b');
+        seen.clone().when(log![end.origin(session, n)])
+    };
+    let known = told("s2", 6).then("gpc0", "A3 G6 L5 S10 T4");
+    assert!(matches!(known.work()[..], [Work::AutomaticTest { .. }]), "{:?}", known.work());
+    // What another session has kept may have been made before that heartbeat, which then spoke of another switch.
+    let open = told("s1", 2).then("gpc0", "A3 G6 L5 S8 T4");
+    assert_eq!((open.reason("gpc0", Compartment::System), open.work()), ("unordered", vec![]));
 }

@@ -93,6 +93,11 @@ impl Watched {
         if let Some(why) = self.just_failed() {
             return Err(why);
         }
+        // What ended before this one begins is told before its start.
+        if talk.behind || talk.memory.awaits_a_result() {
+            self.learn(&mut talk, None).await?;
+        }
+        // It ended while the host was looked at.
         if talk.behind {
             self.learn(&mut talk, None).await?;
         }

@@ -116,9 +116,15 @@ impl Memory {
         }
     }
 
-    /// Learns from a look. Results come first, then a start, then the heartbeat that was seen after both.
+    /// Whether something was told to have started, and not how it ended: it may have ended by now.
+    pub(super) fn awaits_a_result(&self) -> bool {
+        self.started.0.iter().any(|op| !self.ended.0.contains(op))
+    }
+
+    /// Learns from a look. Results come first, then a start, then the heartbeat that was seen after both. What was seen
+    /// after something that is still to be told waits for the next look.
     pub(super) fn learn(&mut self, look: Look) -> News {
-        let Look { heartbeat, doubts: _, running, ended, gone, printed } = look;
+        let Look { heartbeat, doubts: _, running, ended, untold, gone, printed } = look;
         let mut news = News { busy: matches!(heartbeat.running, Some(Some(_))), ..News::default() };
         let mut more = None;
         if let Some(Printed { op, mut lines, next, rest }) = printed {
@@ -154,6 +160,13 @@ impl Memory {
             news.reports.extend(said.map(|said| (Some(gone.op.clone()), said)));
             self.leave(&gone.op);
             news.over.push(gone.op);
+        }
+        if untold {
+            if let Some(Running { op, kind, .. }) = running.filter(|running| !self.started.has(&running.op)) {
+                self.ordering(&op, kind, None);
+            }
+            news.again = true;
+            return news;
         }
         if let Some(Running { op, kind, limit }) = running {
             if !self.started.has(&op) {

@@ -6,11 +6,16 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use compartment_core::event::{Origin, Report, Said};
 use compartment_core::{HostId, OpId, SessionId};
 use compartment_runtime::Uplink;
+use uuid::Uuid;
 
 /// How many reports go at once.
 const BATCH: usize = 100;
 
-/// Reports in order. Each has a number in a session of its own, so that one that is sent again counts once.
+/// Reports of a host, in the order in which they were made. Each has a number in one session, from 1: so the hub knows
+/// that order (CORE-006 W3), and one that is sent again, with its number, counts once.
+///
+/// The session is random and lives with this outbox. One begins with each transport, so that no number is ever used
+/// twice: what was not passed on when the transport before it ended stands on the host, and gets a number here.
 #[derive(Debug)]
 pub(super) struct Outbox {
     host: HostId,
@@ -26,7 +31,7 @@ struct Waiting {
 
 impl Outbox {
     pub(super) fn new(host: HostId) -> Self {
-        let name = format!("ssh-{:016x}{:016x}", fastrand::u64(..), fastrand::u64(..));
+        let name = format!("ssh-{}", Uuid::new_v4().simple());
         let session = SessionId::new(&name).expect("letters, digits and a dash");
         Self { host, session, waiting: Mutex::default() }
     }
@@ -57,5 +62,71 @@ impl Outbox {
 
     fn waiting(&self) -> MutexGuard<'_, Waiting> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use async_trait::async_trait;
+    use compartment_core::Text;
+    use compartment_core::event::{Heartbeat, RequestKind};
+    use compartment_runtime::{Order, Receipt, UplinkError};
+
+    use super::*;
+
+    /// A hub that writes down what it is told, and at first does not say that it has.
+    #[derive(Default)]
+    struct Hub {
+        told: Mutex<Vec<Vec<Report>>>,
+    }
+
+    #[async_trait]
+    impl Uplink for Hub {
+        async fn report(&self, reports: Vec<Report>) -> Result<Receipt, UplinkError> {
+            let mut told = self.told.lock().unwrap();
+            let new = reports.len();
+            told.push(reports);
+            if told.len() == 1 {
+                Err(UplinkError::Stopped(String::new()))
+            } else {
+                Ok(Receipt { new, position: 0 })
+            }
+        }
+
+        async fn output(&self, _: &HostId, _: &OpId, _: Vec<Text>) {}
+
+        async fn orders(&self, _: &HostId) -> Result<Vec<Order>, UplinkError> {
+            Ok(Vec::new())
+        }
+    }
+
+    fn outbox() -> Outbox {
+        Outbox::new(HostId::new("gpc0").unwrap())
+    }
+
+    fn heartbeat() -> Said {
+        Said::Heartbeat(Heartbeat::default())
+    }
+
+    #[tokio::test]
+    async fn what_is_sent_again_keeps_its_number_and_what_comes_later_has_a_higher_one() {
+        let (hub, outbox) = (Hub::default(), outbox());
+        let late = Said::OpRejected { kind: RequestKind::Pull, reason: Text::from("it came too late") };
+        outbox.push(OpId::new("o1").ok(), late);
+        outbox.push(None, heartbeat());
+        assert!(!outbox.flush(&hub).await);
+        outbox.push(None, heartbeat());
+        assert!(outbox.flush(&hub).await && outbox.flush(&hub).await);
+        let told = hub.told.lock().unwrap();
+        let number = |report: &Report| report.origin.as_ref().unwrap().n;
+        let numbers: Vec<Vec<_>> = told.iter().map(|batch| batch.iter().map(number).collect()).collect();
+        assert_eq!(numbers, [vec![1, 2], vec![1, 2, 3]]);
+        let session = |report: &Report| report.origin.as_ref().unwrap().session == outbox.session;
+        assert!(told.iter().flatten().all(session));
+    }
+
+    #[test]
+    fn each_has_a_session_of_its_own() {
+        assert_ne!(outbox().session, outbox().session);
     }
 }

@@ -46,8 +46,9 @@ pub(super) struct Talk {
     pub(super) memory: Memory,
     /// An answer came too late: git is given less time than the answer, so that all else is told.
     wary: bool,
-    /// The host may hold an operation of which nothing was told: nobody has looked, or since then an order was not
-    /// answered. That it began is to be told before another begins: else it would seem to be the later one.
+    /// The host may hold an operation of which something is still to be told: nobody has looked, the last look did not
+    /// tell of all, or since then an order was not answered. It is to be told before another begins: else it would seem
+    /// to be the later one.
     pub(super) behind: bool,
 }
 
@@ -145,7 +146,7 @@ impl Watched {
         let git_within = talk.git_within();
         let write = |nonce: &Nonce| host::look(nonce, &self.host.site, tail, git_within);
         let look = self.ask(talk, write, host::read_look).await?;
-        talk.behind = false;
+        talk.behind = look.untold;
         talk.wary &= !look.doubts.is_empty();
         let unread = &mut *self.unread.lock().unwrap_or_else(PoisonError::into_inner);
         // Each is said when it is new, and not with every look.

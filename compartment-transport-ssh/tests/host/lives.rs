@@ -234,7 +234,12 @@ fn what_ended_is_told_in_that_order() {
             host.begin(id, &host.plan(Kind::Pull, &["exit 0"]));
             until(|| host.state(&format!("ops/{id}/ended")).exists().then_some(()));
         }
-        let told: Vec<_> = host.look().ended.into_iter().map(|ended| ended.op.to_string()).collect();
-        assert_eq!(told, ids[..4], "the last one when these are acknowledged");
+        let look = host.look();
+        let told: Vec<_> = look.ended.into_iter().map(|ended| ended.op.to_string()).collect();
+        assert_eq!((&*told, look.untold), (&ids.map(str::to_owned)[..4], true), "the last one comes later");
+        ids[..4].iter().for_each(|id| host.acknowledge(id));
+        let look = host.look();
+        let told: Vec<_> = look.ended.into_iter().map(|ended| ended.op.to_string()).collect();
+        assert_eq!((&*told, look.untold), (&["d".to_owned()][..], false));
     });
 }

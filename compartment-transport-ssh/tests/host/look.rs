@@ -145,6 +145,29 @@ fn a_checkout_that_moves_while_it_is_read_is_never_half_of_each() {
 }
 
 #[test]
+fn what_ends_while_the_facts_are_read_is_still_to_be_told() {
+    on_each_shell(|host| {
+        let host = with_git_that_is_followed(with_checkout(host));
+        let hangs = r#"until [ -e "$1/go" ]; do sleep 0.02; done"#;
+        host.begin("op-1", &host.plan(Kind::Switch, &[hangs]));
+        let look = until(|| Some(host.look()).filter(|look| look.running.is_some()));
+        assert!(!look.untold, "it runs on");
+        let (go, ended) = (host.path("go"), host.state("ops/op-1/ended"));
+        let script = format!(
+            "rm \"$0\"\ntouch '{}'\nuntil [ -e '{}' ]; do sleep 0.02; done\n",
+            go.display(),
+            ended.display()
+        );
+        fs::write(host.path("bin/git.before"), script).unwrap();
+        let look = host.look();
+        assert_eq!(look.heartbeat.running, Some(Some(Kind::Switch)));
+        assert!((look.ended.is_empty(), look.untold) == (true, true), "{look:?}");
+        let look = host.look();
+        assert_eq!((look.heartbeat.running, look.ended.len(), look.untold), (Some(None), 1, false));
+    });
+}
+
+#[test]
 fn of_a_git_that_does_not_answer_all_else_is_told() {
     on_each_shell(|host| {
         let host = with_git_that_is_followed(with_checkout(host));
@@ -328,6 +351,25 @@ fn a_system_is_what_an_agent_says_it_is() {
         point(&host, "run/current-system", odd.to_str().unwrap());
         let look = same(&host);
         assert!(look.doubts[0].as_str().contains("no usable path"), "{:?}", look.doubts);
+    });
+}
+
+#[test]
+fn a_number_is_that_of_what_runs_also_while_the_profile_moves() {
+    on_each_shell(|host| {
+        let mut host = with_checkout(host);
+        system(&host, "bbb-nixos", 48);
+        system(&host, "aaa-nixos", 47);
+        let profile = host.path("root/nix/var/nix/profiles/system").display().to_string();
+        let real = program("readlink").display().to_string();
+        // The profile moves on just before its link is read.
+        let script =
+            format!("#!/bin/sh\nrm '{profile}'; ln -s system-48-link '{profile}'\nexec {real} \"$@\"\n");
+        host.install("bin/readlink", &script);
+        host.path = format!("{}:{}", host.path("bin").display(), host.path);
+        let told = host.look().heartbeat.system.told().unwrap();
+        assert_eq!(told.path.unwrap().as_str(), "/nix/store/aaa-nixos");
+        assert_eq!(told.number.map(std::num::NonZeroU32::get), Some(47));
     });
 }
 

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 
 use compartment_core::event::{Event, Said};
-use compartment_core::operation::{End, Outcome, Progress};
+use compartment_core::operation::{End, Outcome};
 use compartment_core::{
     Actor, Ask, Commit, Compartment, HostId, Matrix, PrId, ReadOptions, Request, Row, Span, Status, Timestamp,
 };

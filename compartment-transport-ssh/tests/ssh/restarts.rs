@@ -1,12 +1,14 @@
 //! A hub that ends and starts again with the same log, and what its matrix shows.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::sync::Arc;
+use std::time::Duration;
 
-use compartment_core::event::{Event, Observation, Said, Via};
+use compartment_core::event::{Event, Kind, Observation, Said, Via};
 use compartment_core::operation::{End, Outcome};
-use compartment_core::{Actor, Ask, Commit, OpId, ReadOptions, Request, Status};
+use compartment_core::{Actor, Ask, Commit, OpId, ReadOptions, Request, SessionId, Status};
 use compartment_runtime::hub::{Config, Hub, MemoryLog, Ports, new_op};
 use compartment_transport_ssh::Host;
 use compartment_transport_ssh::host::HostPath;
@@ -122,6 +124,19 @@ impl World {
         let is_such = |event: &Event| matches!(event, Event::Report(report) if such(&report.said));
         records.into_iter().filter(|record| is_such(&record.as_ref().unwrap().event)).count()
     }
+
+    /// The sessions of all reports in the log: each has one, and in each the numbers rise.
+    async fn sessions(&self, hub: &Hub) -> BTreeSet<SessionId> {
+        let records: Vec<_> = hub.events(1, None).unwrap().collect().await;
+        let mut highest = BTreeMap::new();
+        for record in records {
+            let Event::Report(report) = record.unwrap().event else { continue };
+            let origin = report.origin.unwrap();
+            let before = highest.insert(origin.session, origin.n);
+            assert!(before < Some(origin.n), "{before:?}, then {}", origin.n);
+        }
+        highest.into_keys().collect()
+    }
 }
 
 fn request(ask: Ask) -> Request {
@@ -150,6 +165,34 @@ async fn until_shown(hub: &Hub, wanted: &str) {
     };
     let came = tokio::time::timeout(LONG, wait).await;
     assert!(came.is_ok(), "not {wanted}, but {}", shown(hub));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_switch_that_was_seen_to_run_is_green_and_so_are_the_tests_that_follow() {
+    let world = World::new();
+    let mut hub = world.all_green().await;
+    // The hub that was there all the time, and one after it, whose reports are of another session.
+    for round in 1..=2 {
+        world.machine.hang(true);
+        let seen_to_run =
+            |said: &Said| matches!(said, Said::Heartbeat(seen) if seen.running == Some(Some(Kind::Switch)));
+        let tested = |said: &Said| matches!(said, Said::TestPass { .. });
+        let (before, tests) = (world.in_log(&hub, seen_to_run).await, world.in_log(&hub, tested).await);
+        let let_go = async {
+            while world.in_log(&hub, seen_to_run).await == before {
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+            world.machine.hang(false);
+        };
+        let (outcome, ()) = tokio::join!(world.run(&hub, world.switch()), let_go);
+        assert_eq!(outcome, Outcome::Ok);
+        until_shown(&hub, ".gggg").await;
+        assert_eq!(world.in_log(&hub, tested).await, tests + 1, "round {round}");
+        assert_eq!(world.sessions(&hub).await.len(), round, "each hub speaks in one session");
+        hub.shutdown().await;
+        hub = world.hub().await;
+    }
+    hub.shutdown().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -206,6 +249,6 @@ async fn hubs_of_a_moment_each_let_a_result_be_told_once() {
     let hub = world.hub().await;
     let began = std::time::Instant::now();
     hub.shutdown().await;
-    assert!(began.elapsed() < std::time::Duration::from_secs(1), "{:?}", began.elapsed());
+    assert!(began.elapsed() < Duration::from_secs(1), "{:?}", began.elapsed());
     world.sshd.hang(false);
 }

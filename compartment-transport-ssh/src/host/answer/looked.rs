@@ -19,7 +19,8 @@ const GONE: usize = 16;
 
 /// What a look saw.
 ///
-/// What has ended is to be reported before the heartbeat: it was seen before the facts were read.
+/// What has ended is to be reported before the heartbeat: it was seen before the facts were read. Where an operation had
+/// ended of which this look does not tell, its heartbeat is not to be reported at all ([`Look::untold`]).
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Look {
     /// The facts, without an agent's version: there is none.
@@ -31,6 +32,9 @@ pub struct Look {
     pub running: Option<Running>,
     /// Operations that ended and were not acknowledged yet, with their evidence; at most some at once.
     pub ended: Vec<Ended>,
+    /// Whether an operation ended while the facts were read, or more had ended than one look tells of. Then the facts
+    /// were seen after, or during, what is still to be told, and the next look sees both in their order (CORE-006 W3).
+    pub untold: bool,
     /// Operations whose runner was killed, or never came to be. Nothing is to be reported of them but that they had
     /// begun: the heartbeat says that they run no more. They are to be acknowledged, too.
     pub gone: Vec<Gone>,
@@ -110,6 +114,7 @@ pub fn read_look(raw: &[u8], nonce: &Nonce) -> Result<Look, BadAnswer> {
                 told = true;
                 look.heartbeat.running = Some(Some(kind("busy", rest)?));
             }
+            ("untold", ..) => look.untold = true,
             ("output", _, None) => printed = Some(Output::new(rest)?),
             _ => {
                 if !facts.take(&line)? {

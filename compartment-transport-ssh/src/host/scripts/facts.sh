@@ -261,17 +261,23 @@ system_at() {
 # The generation that a profile points to: REAL and NUMBER. 1: there is no such profile. 2: it cannot be read.
 generation() {
     NUMBER=
-    resolve "$1"
-    case $? in
+    # It is read once: a switch may point it elsewhere meanwhile, and where it pointed to stays what it is.
+    set -- "$1" "$(readlink "$1" 2>/dev/null)"
+    case $2 in
+        '') resolve "$1" ;;
+        /*) resolve "$2" ;;
+        *) resolve "${1%/*}/$2" ;;
+    esac
+    case $?$2 in
+        0*) ;;
         1) return 1 ;;
-        2)
+        *)
             WHY="cannot read $1"
             return 2
             ;;
     esac
     REAL=$R
-    R=$(readlink "$1" 2>/dev/null)
-    number_in "${1##*/}" "${R##*/}" && return 0
+    number_in "${1##*/}" "${2##*/}" && return 0
     WHY="$1 points to no generation"
     return 2
 }

@@ -1,12 +1,16 @@
 # One look.
 
 main() {
+    RUNNING= UNTOLD=
     setup
     greet
     [ -z "$STATE" ] || operations
     [ -z "$TAIL_OP" ] || printed
     checkout_facts
     system_facts
+    # What has ended since then was there when the facts were read, or it was not: nobody can tell.
+    [ -z "$RUNNING" ] || ! has_ended "$STATE/ops/$RUNNING" || UNTOLD=1
+    [ -z "$UNTOLD" ] || say untold
     say end
 }
 
@@ -27,7 +31,6 @@ operations() {
         doubt state "cannot read $STATE: permission denied"
         return
     fi
-    RUNNING=
     if read_lock && lock_holds; then RUNNING=$LOCK_OP; fi
     set --
     for D in "$STATE"/ops/*; do
@@ -45,7 +48,10 @@ operations() {
     # The next ones come when these are acknowledged.
     N=4
     for OP; do
-        [ "$N" -gt 0 ] || break
+        if [ "$N" -eq 0 ]; then
+            UNTOLD=1
+            break
+        fi
         N=$((N - 1))
         OP=${OP%/ended}
         say "ended $OP"

@@ -88,6 +88,35 @@ fn an_order_whose_answer_was_lost_is_told_all_the_same() {
 }
 
 #[test]
+fn no_heartbeat_goes_before_what_was_there_when_it_was_seen() {
+    // It ended while the facts were read.
+    let mut memory = memory();
+    let news = memory.learn(Look { untold: true, ..running("a", Some(10)) });
+    assert_eq!((told(&news), news.again, news.busy), (vec![], true, true));
+    let news = memory.learn(Look { ended: vec![ended("a", false)], ..look() });
+    assert_eq!(told(&news), ["a: started switch None", "a: ok", "heartbeat Some(None)"]);
+    // More has ended than a look brings, and another runs by now.
+    let more = Look { ended: vec![ended("b", false)], untold: true, ..running("d", Some(10)) };
+    let news = memory.learn(more);
+    assert_eq!((told(&news), news.again, news.over), (vec!["b: ok".to_owned()], true, vec![op("b")]));
+    let news = memory.learn(Look { ended: vec![ended("c", false)], ..running("d", Some(10)) });
+    assert_eq!(told(&news), ["c: ok", "d: started switch Some(40)", "heartbeat Some(Some(Switch))"]);
+}
+
+#[test]
+fn what_was_told_to_have_started_is_awaited() {
+    let mut memory = memory();
+    assert!(!memory.awaits_a_result());
+    memory.ordering(&op("a"), Kind::Switch, None);
+    memory.begun(&op("a"), Duration::from_secs(1));
+    assert!(memory.awaits_a_result());
+    memory.learn(Look { ended: vec![ended("a", false)], ..look() });
+    assert!(!memory.awaits_a_result());
+    memory.acknowledged(&[op("a")]);
+    assert!(!memory.awaits_a_result());
+}
+
+#[test]
 fn after_a_restart_what_is_found_is_told() {
     let news = memory().learn(running("a", Some(10)));
     assert_eq!(told(&news), ["a: started switch Some(40)", "heartbeat Some(Some(Switch))"]);
