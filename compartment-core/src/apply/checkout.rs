@@ -228,7 +228,10 @@ impl Taking<'_> {
             now.believe_lock(Belief::Unknown);
         }
         match dirty {
-            Some(true) if before.dirt.is_clean() && marks.dirt.is_before(start) => now.dirt = Dirt::Unknown,
+            Some(true) if before.dirt.is_clean() && marks.dirt.is_before(start) => {
+                now.dirt = Dirt::Unknown;
+                now.drop_lock();
+            }
             Some(true) if now.dirt.is_clean() && !now.lock.is_with_dirt() => now.drop_lock(),
             Some(false) if before.dirt == Dirt::Untold => now.dirt = Dirt::Clean,
             Some(_) | None => {}

@@ -415,7 +415,7 @@ pub(super) fn own_word(generation: &Generation, commit: Commit) -> Option<Built>
 
 /// A path that is named of what may be the system that was told without one.
 fn same_but_unbound(running: &Generation, system: &RunningSystem) -> bool {
-    running.path.is_none() && system.path.is_some() && !running.differs_from(system)
+    running.path.is_none() && system.path.is_some()
 }
 
 /// How a change came about that belongs to an attempt.
