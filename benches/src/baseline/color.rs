@@ -54,7 +54,11 @@ pub(super) fn system(host: &Host, channel: Option<&Channel>, running: Option<Kin
     let Some(deployment) = &host.deployment else { return Color::Gray };
     let Some(channel) = channel.filter(|channel| channel.error.is_none()) else { return Color::Yellow };
     let Some(desired) = &channel.commit else { return Color::Yellow };
-    let clean = host.dirty != Some(true) && deployment.dirty != Some(true);
+    // Where the host speaks of dirt, what runs has to be known to be clean.
+    let clean = match host.dirty {
+        None => deployment.dirty != Some(true),
+        Some(dirty) => !dirty && deployment.dirty == Some(false),
+    };
     let checkout = host.commit.as_ref().is_some_and(|commit| same(commit, desired))
         && host.lock_hash.as_ref().is_none_or(|lock| Some(lock) == channel.lock_hash.as_ref());
     let deployed = deployment.commit.as_ref().is_some_and(|commit| same(commit, desired))

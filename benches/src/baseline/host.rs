@@ -61,8 +61,10 @@ impl Host {
 
     /// A heartbeat names what runs.
     pub(super) fn seen(&mut self, system: &System, at: Timestamp) -> bool {
+        let same = system.commit.is_some() && system.commit == self.commit;
+        let dirty = self.dirty.filter(|dirty| same && !dirty);
         let Some(deployment) = &mut self.deployment else {
-            self.run(system.commit.clone(), None, None, system.path.clone(), system.number, at);
+            self.run(system.commit.clone(), dirty, None, system.path.clone(), system.number, at);
             return true;
         };
         let differs = match (&deployment.path, &system.path) {
@@ -70,7 +72,7 @@ impl Host {
             _ => deployment.number.is_some() && system.number.is_some() && deployment.number != system.number,
         };
         if differs {
-            self.run(system.commit.clone(), None, None, system.path.clone(), system.number, at);
+            self.run(system.commit.clone(), dirty, None, system.path.clone(), system.number, at);
             return true;
         }
         let mut news = false;
