@@ -7,8 +7,8 @@ use compartment_core::event::{
     Target, TestsConfig, Via,
 };
 use compartment_core::{
-    Actor, Ask, ChannelName, Commit, HostId, LockFile, LockHash, OpId, PrId, Record, SessionId, Span, StorePath, Text,
-    Timestamp, Version,
+    Actor, Ask, ChannelName, Commit, HostId, LockFile, LockHash, OpId, PrId, Record, SessionId, Span,
+    StorePath, Text, Timestamp, Version,
 };
 
 /// Longer histories find nothing that these do not, and take longer.
