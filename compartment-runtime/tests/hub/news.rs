@@ -18,6 +18,8 @@ fn with_origin(report: Report, n: u64) -> Report {
 async fn what_changes_no_fact_is_not_appended_and_yet_heard() {
     let world = World::green(1).await;
     let host = names(1)[0].clone();
+    // The first word after an operation is kept: it says that the host is idle (CORE-006 K10).
+    world.hosts.heartbeat(&host).await;
     let end = world.records().await.len();
     for _ in 0..10 {
         world.pass(Span::from_secs(5)).await;
@@ -80,6 +82,8 @@ async fn presence_survives_a_restart_and_a_crash() {
 async fn who_was_heard_while_the_disk_was_slow_is_written_down_too() {
     let world = World::green(1).await;
     let [host, other] = [0, 1].map(|n| names(2)[n].clone());
+    // The first word after an operation is kept: it says that the host is idle (CORE-006 K10).
+    world.hub.report(vec![beat(&host, 'a')]).await.unwrap();
     world.pass(Span::from_mins(3)).await;
     let heard_at = world.hub.now();
     world.log.close_gate();
