@@ -41,7 +41,6 @@ impl World {
 #[tokio::test]
 async fn what_a_host_says_of_an_end_is_told() {
     let world = World::new().await;
-    const STARTED: &str = r#""type":"pull-started""#;
     for (op, said, end, detail) in [
         (
             "ok",
@@ -90,8 +89,17 @@ async fn what_a_host_says_of_an_end_is_told() {
             None,
         ),
         ("expired", vec![r#""type":"pull-started","op":"expired","timeout_s":1"#], End::Expired, None),
-        // What was asked for has begun, by hand or by an agent that does not tell ids: nobody can say which end is its.
-        ("forgotten", vec![STARTED, r#""type":"pull-fail""#], End::Forgotten, None),
+        // One without an id was begun by hand: what was asked for still waits (CORE-006 W3).
+        (
+            "waits",
+            vec![
+                r#""type":"pull-started""#,
+                r#""type":"pull-fail""#,
+                r#""type":"pull-ok","op":"waits","commit":"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa""#,
+            ],
+            End::Ok,
+            None,
+        ),
     ] {
         assert_eq!(world.pull(op, &said).await, (end, detail.map(str::to_owned)), "{op}");
     }

@@ -47,6 +47,8 @@ async fn the_next_agent_says_that_nothing_runs_where_nobody_knows_what_came_of_i
     let machine = fleet.machine("gpc0");
     machine.does("switch", "wait_for go; deploy");
     let agent = fleet.agent(&machine).await;
+    fleet.moves("second").await;
+    fleet.done("o0", pull("gpc0")).await;
     fleet.order("o1", switch("gpc0")).await;
     fleet.begun("gpc0", "o1").await;
     agent.kill();
@@ -54,7 +56,8 @@ async fn the_next_agent_says_that_nothing_runs_where_nobody_knows_what_came_of_i
     // Nobody is there to say so: for now it is believed to go on.
     assert_eq!(fleet.cell("gpc0", System), "blue switching S1");
     let _next = fleet.agent(&machine).await;
-    fleet.shows("gpc0", System, "yellow outcome-unknown S3").await;
+    // It says that nothing runs, and what does: that answers for the switch (CORE-006 K6), which changed nothing.
+    fleet.shows("gpc0", System, "yellow not-switched S9").await;
     assert_eq!(fleet.end("gpc0", "o1").await, End::Lost);
     assert_eq!(fleet.said("o1").await, ["op-requested", "switch-started"]);
     // And there is a way back to green.
