@@ -60,6 +60,9 @@ impl Taking<'_> {
                 }
                 let past = self.host.past_mut();
                 past.doubt = past.clock;
+                if counts {
+                    self.disagrees(&at, &built);
+                }
                 self.ran_before(at, built, counts);
                 self.mark_system(made);
             }
@@ -361,8 +364,23 @@ impl Taking<'_> {
         })
     }
 
+    /// A success whose place is open tells another commit of a path than is known: what that path was built from is
+    /// not known (K4).
+    fn disagrees(&mut self, (path, _): &At, (revision, _): &Built) {
+        let differs = |known: &Generation| {
+            let commits = known.commit().zip(revision.commit.as_ref());
+            known.path.is_some() && known.path == *path && commits.is_some_and(|(a, b)| !a.same(b))
+        };
+        let running = self.host.deployment.as_mut().map(|running| &mut running.generation);
+        let earlier = self.host.past.iter_mut().flat_map(|past| past.earlier.iter_mut());
+        for known in running.into_iter().chain(earlier).filter(|known| differs(known)) {
+            known.revision = self.caches.revisions.intern(Revision::default());
+            known.named = Named::Nobody;
+        }
+    }
+
     /// A success that is not the newest word on what runs still tells what its path was built from: where that is
-    /// new, it ran before. What the history knows, one whose place is open makes unknown if it differs (K4).
+    /// new, it ran before.
     fn ran_before(&mut self, (path, number): At, (revision, named): Built, counts: bool) {
         let Some(path) = path else { return };
         if self.ran_at(&path).is_some() || !counts || named == Named::Nobody {

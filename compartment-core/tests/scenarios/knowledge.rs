@@ -155,3 +155,21 @@ fn k6_a_heartbeat_that_repeats_what_a_failed_switch_left_settles_nothing() {
     // It stays red until somebody acts.
     let _ = failed.when(log![beat("p1")]).then("gpc0", "A1 G6 L5 S10 T3");
 }
+
+#[test]
+fn k4_a_success_whose_place_is_open_makes_unknown_what_a_path_was_built_from() {
+    let ran_before = of(log![
+        heartbeat("gpc0").at('a').dirty(false).runs("a", 1),
+        switch_started("gpc0").op("s1"),
+        switch_ok("gpc0").op("s1").runs("b", 2),
+        switch_started("gpc0").op("s2"),
+        switch_ok("gpc0").op("s2").runs("c", 3),
+        switch_started("gpc0").op("s3"),
+        heartbeat("gpc0").runs("b", 2),
+    ]);
+    let open = ran_before.when(log![switch_ok("gpc0").op("s3").runs("b", 2).built_from('c')]);
+    assert_eq!(open.reason("gpc0", System), "deployed-unknown");
+    // The system's own word is the way back.
+    let told = open.when(log![heartbeat("gpc0").at('a').dirty(false).idle().runs("b", 2).built_from('a')]);
+    assert_ne!(told.reason("gpc0", System), "deployed-unknown");
+}
