@@ -15,7 +15,7 @@ use crate::{EventLog, RevertOrder};
 /// merge can be taken back.
 ///
 /// # Panics
-/// Where it fails.
+/// Where a merge is not told, is told in another order, or cannot be taken back; where the channel ends elsewhere.
 pub async fn merges_between_two_looks_are_told_in_their_order(world: &impl World) {
     let (log, forge) = (MemoryLog::default(), world.forge().await);
     let ports = Ports { forge: Some(Arc::clone(&forge)), ..Ports::new(Arc::new(log.reopen())) };
