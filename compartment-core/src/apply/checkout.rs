@@ -103,10 +103,16 @@ impl Taking<'_> {
             .trace
             .lost
             .get_or_insert_with(|| Lost { marks, mark, tests: (tests, tests), doubt: None }.into());
+        // What else was said since stays a word against that result.
         let mark = lost.mark;
-        let of = &mut past.marks;
-        for (moved, of) in [(commit, &mut of.commit), (dirt, &mut of.dirt), (lock, &mut of.lock)] {
-            if moved {
+        let (of, words) = (&mut past.marks, &mut lost.marks);
+        for (moved, of, word) in [
+            (commit, &mut of.commit, &mut words.commit),
+            (dirt, &mut of.dirt, &mut words.dirt),
+            (lock, &mut of.lock, &mut words.lock),
+        ] {
+            if moved && *of != mark {
+                *word = *of;
                 *of = mark;
             }
         }

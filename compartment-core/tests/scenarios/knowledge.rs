@@ -173,3 +173,14 @@ fn k4_a_success_whose_place_is_open_makes_unknown_what_a_path_was_built_from() {
     let told = open.when(log![heartbeat("gpc0").at('a').dirty(false).idle().runs("b", 2).built_from('a')]);
     assert_ne!(told.reason("gpc0", System), "deployed-unknown");
 }
+
+#[test]
+fn k2_a_heartbeat_that_is_silent_on_the_checkout_takes_back_no_word_against_a_pull() {
+    let stopped = log![
+        pull_started("gpc0").op("p2"),
+        op_stopped("gpc0", Kind::Pull).op("p3"),
+        heartbeat("gpc0").runs("a", 1),
+    ];
+    let open = of(stopped).when(log![pull_ok("gpc0", 'a').op("p2")]);
+    assert_eq!(open.reason("gpc0", Git), "unordered");
+}
