@@ -64,6 +64,14 @@ impl Dirt {
         }
     }
 
+    /// As of a build that turns out to be of another commit: that the checkout was clean says nothing of it.
+    pub(crate) const fn of_another_commit(self) -> Self {
+        match self {
+            Self::Clean | Self::Unreadable => Self::Unknown,
+            known @ (Self::Untold | Self::Dirty | Self::Unknown) => known,
+        }
+    }
+
     /// Clean, as far as anybody ever said.
     #[must_use]
     pub const fn is_clean(self) -> bool {

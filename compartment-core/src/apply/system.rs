@@ -407,7 +407,7 @@ pub(super) fn own_word(generation: &Generation, commit: Commit) -> Option<Built>
             Some((Revision { commit: Some(commit), ..Revision::clone(known) }, Named::BySystem))
         }
         (Named::ByResult, None) => Some((
-            Revision { commit: Some(commit), dirt: known.dirt, ..Revision::default() },
+            Revision { commit: Some(commit), dirt: known.dirt.of_another_commit(), ..Revision::default() },
             Named::BySystem,
         )),
     }

@@ -177,10 +177,22 @@ fn k4_a_success_whose_place_is_open_makes_unknown_what_a_path_was_built_from() {
 #[test]
 fn k2_a_heartbeat_that_is_silent_on_the_checkout_takes_back_no_word_against_a_pull() {
     let stopped = log![
+        heartbeat("gpc0").at('c'),
         pull_started("gpc0").op("p2"),
         op_stopped("gpc0", Kind::Pull).op("p3"),
         heartbeat("gpc0").runs("a", 1),
     ];
     let open = of(stopped).when(log![pull_ok("gpc0", 'a').op("p2")]);
     assert_eq!(open.reason("gpc0", Git), "unordered");
+}
+
+#[test]
+fn k3_a_system_that_says_another_commit_than_its_switch_was_not_told_clean() {
+    let labelled = of(log![
+        switch_started("gpc0").op("s1"),
+        switch_ok("gpc0").op("s1").commit('f').dirty(false).runs("b", 2),
+        heartbeat("gpc0").at('a').dirty(true).runs("b", 2).built_from('a').idle(),
+    ]);
+    let clean = labelled.when(log![heartbeat("gpc0").at('a').dirty(false).runs("b", 2).built_from('a')]);
+    assert_eq!(clean.reason("gpc0", System), "dirt-unknown");
 }
