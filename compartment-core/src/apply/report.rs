@@ -332,19 +332,21 @@ impl Taking<'_> {
                 self.remember(Ended::new(open, at, outcome), in_order)
             }
             Owner::Ended(index) => {
-                let clock = self.tick();
-                self.host.past_mut().operations.end_late(index, at, clock, outcome)
+                _ = self.tick();
+                self.host.past_mut().operations.end_late(index, at, outcome)
             }
             Owner::Own => {
                 if in_order {
                     self.end_open(Outcome::Overtaken);
                 }
                 let clock = self.tick();
-                let after = match (&asked, self.due_test(kind)) {
-                    (Some(asked), _) => asked.clock,
-                    (None, Some(due)) => due,
-                    (None, None) if in_order => self.begun_after(kind),
-                    (None, None) => 0,
+                let lapsed = self.host.past_mut().operations.take_lapsed(kind, op);
+                let after = match (&asked, lapsed, self.due_test(kind)) {
+                    (Some(asked), _, _) => asked.clock,
+                    (None, Some(asked), _) => asked,
+                    (None, None, Some(due)) => due,
+                    (None, None, None) if in_order => self.begun_after(kind),
+                    (None, None, None) => 0,
                 };
                 let to = asked.as_ref().and_then(|asked| asked.target()).map(Box::new);
                 let after = if contradicts { 0 } else { after };

@@ -83,49 +83,38 @@ impl Operations {
             return Owner::Open;
         }
         match known {
-            Some(index) => Owner::Ended(index),
-            None => Owner::Own,
+            // What lapsed was not seen to begin: it began at any time since it was asked for.
+            Some(index) if !self.ended[index].never_began() => Owner::Ended(index),
+            Some(_) | None => Owner::Own,
         }
+    }
+
+    /// Forgets what lapsed under this id, because its result was heard. Gives when it was asked for.
+    pub(crate) fn take_lapsed(&mut self, kind: Kind, op: Option<&OpId>) -> Option<Clock> {
+        let op = op?;
+        let named = |e: &Ended| e.never_began() && e.kind == kind && e.op.as_ref() == Some(op);
+        let index = self.ended.iter().rposition(named)?;
+        self.ended.remove(index).trace().map(|trace| trace.after)
     }
 
     /// Whether a stop counts for an ended operation: for what had expired or was lost.
     pub(crate) fn stop_counts(&self, index: usize) -> bool {
-        let outcome = &self.ended[index].outcome;
-        outcome.is_unknown() || *outcome == Outcome::Lapsed
+        self.ended[index].outcome.is_unknown()
     }
 
     /// An operation that had ended without a result has one now.
-    pub(crate) fn end_late(
-        &mut self,
-        index: usize,
-        at: Timestamp,
-        clock: Clock,
-        outcome: Outcome,
-    ) -> Closing {
-        let lapsed = self.ended[index].never_began();
-        let index = if lapsed && outcome.is_failure() {
-            // Nobody knows when it began: a failure hides behind nothing.
-            let ended = self.ended.remove(index);
-            self.ended.push(ended);
-            self.ended.len() - 1
-        } else {
-            index
-        };
+    pub(crate) fn end_late(&mut self, index: usize, at: Timestamp, outcome: Outcome) -> Closing {
         let newest = self.is_newest(index);
         let over = self.before_newest(self.ended[index].class());
         self.any_seen = true;
         let ended = &mut self.ended[index];
         (ended.at, ended.outcome, ended.settled) = (at, outcome, false);
         let class = ended.class();
-        if lapsed && let Some(trace) = &mut ended.trace {
-            trace.heard = clock;
-        }
         let trace = match &ended.trace {
             Some(trace) if newest => Trace::clone(trace),
             // Of a class only the newest operation's course is remembered. An older one has ended before the newer
             // one began, where that was seen.
             Some(_) | None => {
-                let over = if lapsed { None } else { over };
                 if !newest {
                     ended.trace = None;
                 }

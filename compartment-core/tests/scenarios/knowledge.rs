@@ -5,7 +5,7 @@ use compartment_core::Compartment::{Git, System, Tests};
 use compartment_core::event::{Kind, RequestKind};
 use compartment_core::testing::{
     Scenario, desired, heartbeat, host, log, op_rejected, op_stopped, pull_fail, pull_ok, pull_started,
-    requested, seen, switch_fail, switch_ok, switch_started, wait,
+    requested, seen, switch_fail, switch_ok, switch_started, test_pass, test_started, wait,
 };
 use compartment_core::{Ask, Status};
 
@@ -195,4 +195,17 @@ fn k3_a_system_that_says_another_commit_than_its_switch_was_not_told_clean() {
     ]);
     let clean = labelled.when(log![heartbeat("gpc0").at('a').dirty(false).runs("b", 2).built_from('a')]);
     assert_eq!(clean.reason("gpc0", System), "dirt-unknown");
+}
+
+#[test]
+fn k8_a_pass_of_a_request_that_lapsed_hides_no_run_that_may_be_newer() {
+    let late = of(log![
+        heartbeat("gpc0").runs("a", 1),
+        requested("t1", Ask::Test { host: host("gpc0") }),
+        test_started("gpc0"),
+        heartbeat("gpc0").idle(),
+        requested("t2", Ask::Test { host: host("gpc0") }),
+        test_pass("gpc0", 3).op("t1"),
+    ]);
+    assert_eq!(late.reason("gpc0", Tests), "outcome-unknown");
 }
