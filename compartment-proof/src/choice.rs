@@ -85,11 +85,44 @@ impl Choice for Again {
 
 /// Chooses by chance.
 #[derive(Debug)]
-pub struct Chance(pub fastrand::Rng);
+pub struct Chance {
+    rng: fastrand::Rng,
+    told: Vec<String>,
+    tells: bool,
+}
+
+impl Chance {
+    /// The choices of a seed. `tells`: keeps what happens in words.
+    #[must_use]
+    pub fn new(seed: u64, tells: bool) -> Self {
+        Self { rng: fastrand::Rng::with_seed(seed), told: Vec::new(), tells }
+    }
+
+    /// What `try_it` does happens only where it comes to something.
+    pub(crate) fn attempt<T>(&mut self, try_it: impl FnOnce(&mut Self) -> Option<T>) -> Option<T> {
+        let before = self.told.len();
+        let done = try_it(self);
+        if done.is_none() {
+            self.told.truncate(before);
+        }
+        done
+    }
+
+    /// What happened, in words.
+    pub(crate) fn told(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.told)
+    }
+}
 
 impl Choice for Chance {
     fn pick(&mut self, n: usize) -> usize {
-        if n <= 1 { 0 } else { self.0.usize(..n) }
+        if n <= 1 { 0 } else { self.rng.usize(..n) }
+    }
+
+    fn note(&mut self, words: impl FnOnce() -> String) {
+        if self.tells {
+            self.told.push(words());
+        }
     }
 }
 

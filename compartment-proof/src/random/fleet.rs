@@ -29,6 +29,8 @@ pub struct Stretch {
     fleet: Fleet,
     now: Timestamp,
     kept: Vec<Record>,
+    /// What happens and what is heard, in words. `None` where nobody asks.
+    told: Option<Vec<String>>,
     /// Where the channel is, as the hub was last told.
     desired: Option<u8>,
     /// The first commit that the channel has not had.
@@ -40,11 +42,11 @@ impl Stretch {
     /// The history of a seed.
     #[must_use]
     fn new(seed: u64) -> Self {
-        let mut choice = Chance(fastrand::Rng::with_seed(seed));
+        let mut choice = Chance::new(seed, false);
         let members = ["g1", "g2", "g3"].iter().map(|name| Member::new(name, LOCKS, &mut choice)).collect();
         let now = "2026-01-05T10:00:00Z".parse().unwrap_or(Timestamp::MIN);
         let (fleet, kept) = (Fleet::new(), Vec::new());
-        Self { choice, members, fleet, now, kept, desired: None, unused: 0, reachable: true }
+        Self { choice, members, fleet, now, kept, told: None, desired: None, unused: 0, reachable: true }
     }
 
     /// Walks it to its end, or to the first thing that is wrong.
@@ -61,7 +63,7 @@ impl Stretch {
     fn takes(&mut self, steps: &[u64], walked: &mut Walked) -> Option<(Fault, usize)> {
         for (place, step) in steps.iter().enumerate() {
             // Every step has its own seed, so that it does the same when others are left out.
-            self.choice = Chance(fastrand::Rng::with_seed(*step));
+            self.choice = Chance::new(*step, self.told.is_some());
             if let Some(fault) = self.take(walked) {
                 return Some((fault, place + 1));
             }
@@ -83,6 +85,10 @@ impl Stretch {
             3 => self.members[which].asks(&mut self.choice),
             _ => self.members[which].says(&mut self.choice),
         };
+        if let Some(told) = &mut self.told {
+            let name = &self.members[which].name;
+            told.extend(self.choice.told().iter().map(|what| format!("  - {name}: {what}")));
+        }
         match event {
             Some(event) => {
                 walked.steps += 1;
@@ -101,15 +107,14 @@ impl Stretch {
         }
     }
 
-    fn history(&self) -> String {
-        let lines = self.kept.iter().map(|record| ndjson::encode(Some(record.at), &record.event));
-        lines.collect::<Vec<_>>().join("\n")
-    }
-
     fn hear(&mut self, event: Event) {
         self.now = self.now + Span::from_secs(1);
         let record = Record { position: self.fleet.position() + 1, at: self.now, event };
-        if self.fleet.offer(&record).kept {
+        let kept = self.fleet.offer(&record).kept;
+        if let Some(told) = &mut self.told {
+            told.push(ndjson::encode(Some(record.at), &record.event));
+        }
+        if kept {
             self.kept.push(record);
         }
     }
@@ -251,21 +256,21 @@ impl Stretch {
 
 /// Leaves steps out for as long as the same is wrong, and tells what is left.
 fn shortest(seed: u64, steps: &mut Vec<u64>, what: &Fault) -> String {
-    let wrong = |steps: &[u64]| {
-        let mut stretch = Stretch::new(seed);
+    let wrong = |steps: &[u64], told: Option<Vec<String>>| {
+        let mut stretch = Stretch { told, ..Stretch::new(seed) };
         let found = stretch.takes(steps, &mut Walked::default());
-        found.filter(|(fault, _)| fault.is_like(what)).map(|(_, taken)| (taken, stretch.history()))
+        let (_, taken) = found.filter(|(fault, _)| fault.is_like(what))?;
+        Some((taken, stretch.told.unwrap_or_default().join("\n")))
     };
     let mut size = steps.len() / 2;
-    let mut history = String::new();
     while size > 0 {
         let mut from = steps.len().saturating_sub(size);
         loop {
             let mut fewer = steps.clone();
             fewer.drain(from..(from + size).min(steps.len()));
-            if let Some((taken, told)) = wrong(&fewer) {
+            if let Some((taken, _)) = wrong(&fewer, None) {
                 fewer.truncate(taken);
-                (*steps, history) = (fewer, told);
+                *steps = fewer;
             }
             if from == 0 {
                 break;
@@ -274,7 +279,7 @@ fn shortest(seed: u64, steps: &mut Vec<u64>, what: &Fault) -> String {
         }
         size /= 2;
     }
-    if history.is_empty() { wrong(steps).map(|(_, told)| told).unwrap_or_default() } else { history }
+    wrong(steps, Some(Vec::new())).map(|(_, told)| told).unwrap_or_default()
 }
 
 /// What a full agent says of one update: it names all that it knows.

@@ -88,7 +88,8 @@ impl Member {
     fn result(&mut self, choice: &mut Chance) -> Option<Event> {
         let fresh = self.fresh_id();
         let mut run = self.run;
-        let word = run.any_result(&self.law, self.habits, (fresh, self.next_path), choice)?;
+        let next = (fresh, self.next_path);
+        let word = choice.attempt(|choice| run.any_result(&self.law, self.habits, next, choice))?;
         self.run = run;
         let event = self.event(&word);
         if word.id().is_some() && self.style == Style::Ids {
@@ -112,7 +113,7 @@ impl Member {
 
     fn heard(&mut self, word: Word, choice: &mut Chance) -> Option<Event> {
         let mut run = self.run;
-        run.says(&self.law, &word, choice)?;
+        choice.attempt(|choice| run.says(&self.law, &word, choice))?;
         self.run = run;
         Some(self.event(&word))
     }

@@ -42,7 +42,8 @@ pub struct Wrong {
     pub seed: u64,
     /// How many of its steps are needed.
     pub steps: usize,
-    /// The history as NDJSON, without the steps that are not needed.
+    /// The history as NDJSON, without the steps that are not needed, and the run that is its witness: what happened
+    /// before each word.
     pub history: String,
 }
 
