@@ -219,13 +219,14 @@ pub fn search(world: &World, depth: usize) -> Covered {
         belief = search.beliefs.after(belief, place);
         search.words.push(*word);
     }
-    search.go(&shown, belief, heard, depth);
+    search.go(&shown, belief, None, heard, depth);
     (search.covered.beliefs, search.covered.runs) = search.beliefs.size();
     search.covered
 }
 
 impl Search<'_> {
-    fn go(&mut self, shown: &Shown, belief: Belief, heard: Heard, depth: usize) {
+    /// `broken`: the word since which no run fits.
+    fn go(&mut self, shown: &Shown, belief: Belief, broken: Option<Word>, heard: Heard, depth: usize) {
         if depth == 0 {
             return;
         }
@@ -242,15 +243,24 @@ impl Search<'_> {
             let heard = heard.after(&self.world.law, &word);
             self.words.push(word);
             self.covered.histories += 1;
-            if self.judge(&shown, belief, &heard, &word) {
-                self.go(&shown, belief, heard, depth - 1);
+            let fits = self.beliefs.known(belief, heard.desired) != Known::Nothing;
+            let broken = if fits { None } else { broken.or(Some(word)) };
+            if self.judge(&shown, belief, broken.as_ref(), &heard, &word) {
+                self.go(&shown, belief, broken, heard, depth - 1);
             }
             self.words.pop();
         }
     }
 
     /// Whether what follows is worth a look: not after a false green, nor where no run fits.
-    fn judge(&mut self, shown: &Shown, belief: Belief, heard: &Heard, word: &Word) -> bool {
+    fn judge(
+        &mut self,
+        shown: &Shown,
+        belief: Belief,
+        broken: Option<&Word>,
+        heard: &Heard,
+        word: &Word,
+    ) -> bool {
         let known = self.beliefs.known(belief, heard.desired);
         if let (Known::Always(truth), Some(cells)) = (known, shown.cells(false)) {
             self.covered.scores.count(&heard.old, &cells, &truth);
@@ -262,7 +272,9 @@ impl Search<'_> {
                 let green = is_green(&cells, cell);
                 let lie = match known {
                     Known::Always(truth) if green && !is_true(&truth, cell) => Lie::NotTrue,
-                    Known::Nothing if green && touches(word, cell) && self.contradicts(cell, word) => {
+                    Known::Nothing
+                        if green && still_broken(broken, word, cell) && self.contradicts(cell, word) =>
+                    {
                         Lie::Contradiction
                     }
                     Known::Always(truth) => {
@@ -299,8 +311,10 @@ impl Search<'_> {
     fn contradicts(&self, cell: Compartment, word: &Word) -> bool {
         let law = &self.world.law;
         let wide = widest(law);
-        let kind =
-            |found: &Found| found.cell == cell && found.lie == Lie::Contradiction && found.ends_like(word);
+        let kind = |found: &Found| {
+            let shorter = found.words.len() <= self.words.len();
+            found.cell == cell && found.lie == Lie::Contradiction && found.ends_like(word) && shorter
+        };
         wide.late == law.late
             || self.covered.found.iter().any(kind)
             || !fitting(&wide, &self.words).iter().any(Run::counts)
@@ -341,4 +355,13 @@ fn shape(word: &Word) -> String {
         Word::Observed(..) | Word::Unavailable | Word::Merged(..) => "channel".to_string(),
         Word::Wait => "wait".to_string(),
     }
+}
+
+/// Whether a cell speaks of what the words contradict each other about: the word that no run fits touches it, and so
+/// does the last one, which is the same or looks at the same again. A result after it is news.
+fn still_broken(broken: Option<&Word>, word: &Word, cell: Compartment) -> bool {
+    let again = |broken: &Word| matches!(word, Word::Beat { .. }) && word.path() == broken.path();
+    broken.is_some_and(|broken| {
+        touches(broken, cell) && touches(word, cell) && (again(broken) || broken == word)
+    })
 }

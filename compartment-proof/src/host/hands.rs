@@ -133,7 +133,7 @@ impl Run {
                 if law.late == 0 {
                     return None;
                 }
-                self.untold = true;
+                self.untold = Some(self.moment);
             }
             let before = self.runs;
             let slot = self.other_slot(dirt, choice, fits)?;
@@ -145,11 +145,18 @@ impl Run {
                 operation.active = false;
                 operation.hands |= operation.seen && path.is_some();
             }
+            if path.is_none() {
+                // Its commit tells that what was named runs no more.
+                self.named = None;
+            }
             runs = self.slots[usize::from(self.runs)];
             choice.note(|| "people change what runs".to_string());
         }
         if runs.name.is_none() {
             self.slot().name = path;
+        }
+        if path.is_none() && self.unplaced {
+            self.claimed = label.or(self.claimed);
         }
         if path.is_some() {
             (self.unplaced, self.named, self.named_at, self.claimed) = (false, path, self.moment, None);

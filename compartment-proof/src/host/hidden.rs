@@ -139,18 +139,7 @@ impl Run {
             Kind::Switch if operation.copy.dirty => Dirt::Dirty,
             Kind::Rollback | Kind::Switch | Kind::Pull | Kind::Test => Dirt::Clean,
         };
-        let free = |run: &Self, to| run.slots.iter().all(|slot| slot.name != Some(to));
-        match operation.to {
-            None => self.other_slot(dirt, choice, |_| true),
-            Some(to) => {
-                let free = free(self, to);
-                let slot = self.other_slot(dirt, choice, |slot| {
-                    slot.name == Some(to) || (slot.name.is_none() && free)
-                })?;
-                self.slots[usize::from(slot)].name = Some(to);
-                Some(slot)
-            }
-        }
+        self.other_slot(dirt, choice, |_| true)
     }
 
     pub(super) fn name_of(&self, slot: u8) -> String {
@@ -222,7 +211,7 @@ impl Run {
             began: operation.moment,
             stretch: self.stretch,
             hands: operation.hands,
-            aimed: operation.to.is_some(),
+            to: operation.to,
             placed: operation.seen && operation.seen_other,
             steady: operation.stretch == self.stretch,
             truth: self.now(),

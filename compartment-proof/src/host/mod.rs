@@ -246,8 +246,8 @@ struct Ended {
     hands: bool,
     /// Another path than the one at its seen start was named while it ran.
     placed: bool,
-    /// Where it goes was told.
-    aimed: bool,
+    /// Where a rollback goes, where that was told.
+    to: Option<u8>,
     /// When its operation began.
     began: u8,
     /// The stretch in which it ended.
@@ -322,8 +322,8 @@ pub struct Run {
     named: Option<u8>,
     /// When that word was made.
     named_at: u8,
-    /// People have changed what runs, and only a result that was made before can tell it.
-    untold: bool,
+    /// When people changed what runs, where only a result that was made before can tell it.
+    untold: Option<u8>,
     /// The commit that a success told since then.
     claimed: Option<u8>,
     /// The last word on the system could not be read.
@@ -370,7 +370,7 @@ impl Run {
             unplaced: false,
             named: None,
             named_at: 0,
-            untold: false,
+            untold: None,
             claimed: None,
             unread: false,
         }
@@ -385,7 +385,7 @@ impl Run {
     /// Whether all that has happened in it was told: what nothing tells counts for nobody (W1).
     #[must_use]
     pub fn counts(&self) -> bool {
-        !self.untold
+        self.untold.is_none()
             && self.operation.is_none_or(|operation| operation.told && operation.owes == Parts::NONE)
             && self.flights.iter().flatten().all(|ended| ended.told && ended.owes == Parts::NONE)
     }

@@ -61,7 +61,13 @@ impl Run {
             Some(said) if said != self.operation.map(|operation| operation.kind) => return None,
             // While an ordered test has not ended, a test that runs is that one (W3).
             Some(Some(Kind::Test)) if !self.is_ordered_test() => return None,
-            Some(Some(_)) => self.operation_told(),
+            Some(Some(kind)) => {
+                self.operation_told();
+                // It speaks of the ordered one: another that was seen to begin has ended (W3, K1).
+                if kind == Kind::Test && self.ordered_test.is_some() {
+                    self.says_what_runs(None);
+                }
+            }
             Some(None) | None => {}
         }
         if let Some(runs) = running {
@@ -281,9 +287,20 @@ impl Run {
                 None => self.slots[slot].name = Some(path),
             }
         }
-        // Where it is told where a rollback goes, its success names that path.
+        // Where it is told where a rollback goes, a success that names no path went there.
         let well = ended.outcome == Outcome::Ok;
-        let named = if well && ended.aimed { self.slots[slot].name } else { told.path.told() };
+        let named = match (told.path.told(), ended.to) {
+            (None, Some(to)) if well => {
+                let free = self.slots.iter().all(|other| other.name != Some(to));
+                match self.slots[slot].name {
+                    Some(name) if name != to => return None,
+                    None if !free => return None,
+                    Some(_) | None => self.slots[slot].name = Some(to),
+                }
+                Some(to)
+            }
+            (named, _) => named,
+        };
         if ended.truth.moment >= self.named_at {
             match named {
                 Some(_) => {
@@ -298,8 +315,8 @@ impl Run {
                 None if changed => self.named = None,
                 None => {}
             }
-        } else if named.is_some() {
-            self.untold = false;
+        } else if named.is_some() && self.untold.is_some_and(|untold| ended.truth.moment < untold) {
+            self.untold = None;
         }
         if self.slots[slot].dirt == Dirt::Open && told.names_system() {
             self.slots[slot].dirt = if self.told_dirt { Dirt::Dirty } else { Dirt::Clean };
