@@ -47,6 +47,9 @@ pub enum Dirt {
     Untold,
     /// Exactly its commit.
     Clean,
+    /// Of a build that nobody told of: exactly its commit, as far as the checkout was seen before (W5). A word on what
+    /// nobody saw may take that back.
+    SeenClean,
     /// Differs from its commit.
     Dirty,
     /// The last word on it did not parse: it proves nothing.
@@ -60,22 +63,24 @@ impl Dirt {
     pub(crate) const fn of_build(self) -> Self {
         match self {
             Self::Unreadable => Self::Unknown,
-            known @ (Self::Untold | Self::Clean | Self::Dirty | Self::Unknown) => known,
+            known @ (Self::Untold | Self::Clean | Self::SeenClean | Self::Dirty | Self::Unknown) => known,
         }
     }
 
-    /// As of a build that turns out to be of another commit: that the checkout was clean says nothing of it.
-    pub(crate) const fn of_another_commit(self) -> Self {
-        match self {
-            Self::Clean | Self::Unreadable => Self::Unknown,
-            known @ (Self::Untold | Self::Dirty | Self::Unknown) => known,
-        }
+    /// As of a build that may have been made of a dirty checkout.
+    pub(crate) const fn or_dirty(self) -> Self {
+        if self.is_clean() { Self::Unknown } else { self }
+    }
+
+    /// Clean as far as was seen, and nobody has said so.
+    pub(crate) const fn is_inferred(self) -> bool {
+        matches!(self, Self::Untold | Self::SeenClean)
     }
 
     /// Clean, as far as anybody ever said.
     #[must_use]
     pub const fn is_clean(self) -> bool {
-        matches!(self, Self::Untold | Self::Clean)
+        matches!(self, Self::Untold | Self::Clean | Self::SeenClean)
     }
 }
 
@@ -260,6 +265,13 @@ impl Checkout {
     pub(crate) const fn spoke_of_dirt(&mut self) {
         if matches!(self.dirt, Dirt::Untold) {
             self.dirt = Dirt::Unknown;
+        }
+    }
+
+    /// Somebody has told a lock, though it cannot be placed.
+    pub(crate) const fn spoke_of_lock(&mut self) {
+        if matches!(self.lock, CheckoutLock::Never) {
+            self.lock = CheckoutLock::Unproven;
         }
     }
 

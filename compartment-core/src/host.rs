@@ -82,6 +82,9 @@ pub struct Past {
     /// A test run whose start was not seen began after every word with a smaller mark: the last word that says that
     /// no test ran (K8). Zero where none did.
     pub(crate) no_test: Clock,
+    /// An operation of this kind may run still, though one of its kind has ended: a word before said that one runs, and
+    /// not which. `None` once a word says what runs.
+    pub(crate) may_run: Option<Kind>,
 }
 
 /// The newest words believed (CORE-006, section 10): of each part of the checkout, and of what runs.
@@ -150,6 +153,7 @@ static NOTHING_PAST: Past = Past {
     changed: 0,
     doubt: 0,
     no_test: 0,
+    may_run: None,
 };
 
 impl Host {

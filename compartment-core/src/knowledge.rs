@@ -36,9 +36,18 @@ impl Mark {
         Self { low: start.saturating_sub(1), high: now, moved: true }
     }
 
-    /// Whether nothing was said since `clock`, as far as is known.
-    pub(crate) const fn is_before(self, clock: Clock) -> bool {
-        self.high < clock
+    /// Whether the word was surely made since `clock`.
+    pub(crate) const fn is_since(self, clock: Clock) -> bool {
+        self.low >= clock
+    }
+
+    /// The newest of two words that say the same.
+    pub(crate) fn agreed(self, other: Self) -> Self {
+        Self {
+            low: self.low.max(other.low),
+            high: self.high.max(other.high),
+            moved: self.moved && other.moved,
+        }
     }
 }
 
@@ -153,6 +162,17 @@ pub(crate) enum Belief<T> {
     Unreadable,
     /// It is not known any more.
     Unknown,
+}
+
+impl<T> Belief<T> {
+    /// What becomes of the part's mark by a word that would leave `new`.
+    pub(crate) fn mark(&self, mark: &mut Mark, new: Mark) {
+        match self {
+            Self::Stands => {}
+            Self::Agreed => *mark = mark.agreed(new),
+            Self::Is(_) | Self::Unreadable | Self::Unknown => *mark = new,
+        }
+    }
 }
 
 /// What to believe of one part (CORE-006, section 10).

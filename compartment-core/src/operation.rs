@@ -158,6 +158,22 @@ impl Outcome {
         matches!(self, Self::Expired { .. } | Self::Lost | Self::Overtaken)
     }
 
+    /// It failed or was stopped, and did not say that it activated nothing.
+    pub(crate) const fn may_have_activated(&self) -> bool {
+        match self {
+            Self::Failed { activated, .. } | Self::Stopped { activated, .. } => {
+                !matches!(activated, Some(false))
+            }
+            Self::Ok
+            | Self::Passed { .. }
+            | Self::TestsFailed { .. }
+            | Self::Expired { .. }
+            | Self::Lost
+            | Self::Overtaken
+            | Self::Lapsed => false,
+        }
+    }
+
     /// It failed, or was stopped.
     #[must_use]
     pub const fn is_failure(&self) -> bool {

@@ -8,7 +8,7 @@ use crate::checkout::{Checkout, CheckoutLock, Dirt, Doubt, Sighting};
 use crate::commit::{Commit, LockFile};
 use crate::event::{Heartbeat, Kind, Reading};
 use crate::host::Marks;
-use crate::knowledge::{Belief, Changed, Made, Mark, Part, Place, Word, believe};
+use crate::knowledge::{Belief, Changed, Clock, Made, Mark, Part, Place, Word, believe};
 use crate::operation::{Class, Closing, Lost, Operation, Outcome};
 
 impl Taking<'_> {
@@ -25,6 +25,10 @@ impl Taking<'_> {
         let silent = (commit, dirty, lock_hash) == (&Reading::Absent, &Reading::Absent, &Reading::Absent);
         if silent && !pulls {
             return false;
+        }
+        if pulls {
+            // It may have been dirty between the words.
+            self.window_dirty();
         }
         let before = self.known_checkout();
         let mut now = before.clone();
@@ -74,23 +78,23 @@ impl Taking<'_> {
         if self.host.operations().open().is_none_or(|open| open.kind != Kind::Pull) {
             return;
         }
-        self.nothing_known(Doubt::MayHaveChanged);
+        _ = self.nothing_known(Doubt::MayHaveChanged);
         self.mark_moved([true; 3]);
     }
 
     /// A pull has ended, and another may run that nobody can tell from it.
-    pub(super) fn checkout_unordered(&mut self) {
-        self.nothing_known(Doubt::Unordered);
+    pub(super) fn checkout_unordered(&mut self) -> bool {
         self.mark(Made::IN_ORDER, [true; 3]);
+        self.nothing_known(Doubt::Unordered)
     }
 
-    fn nothing_known(&mut self, doubt: Doubt) {
+    fn nothing_known(&mut self, doubt: Doubt) -> bool {
         let before = self.known_checkout();
         let mut now = before.clone();
         now.believe_commit(Belief::Unknown, doubt);
         now.believe_dirt(Belief::Unknown);
         now.believe_lock(Belief::Unknown);
-        _ = self.store_checkout(&before, now);
+        self.store_checkout(&before, now)
     }
 
     /// A pull may have moved what this word does not name: that is no word against the pull's own result.
@@ -104,14 +108,16 @@ impl Taking<'_> {
             .lost
             .get_or_insert_with(|| Lost { marks, mark, tests: (tests, tests), doubt: None }.into());
         // What else was said since stays a word against that result.
-        let mark = lost.mark;
+        let before = core::mem::replace(&mut lost.mark, mark);
         let (of, words) = (&mut past.marks, &mut lost.marks);
         for (moved, of, word) in [
             (commit, &mut of.commit, &mut words.commit),
             (dirt, &mut of.dirt, &mut words.dirt),
             (lock, &mut of.lock, &mut words.lock),
         ] {
-            if moved && *of != mark {
+            if *of == before {
+                *of = mark;
+            } else if moved && *of != mark {
                 *word = *of;
                 *of = mark;
             }
@@ -157,11 +163,26 @@ impl Taking<'_> {
         });
         let agrees = lock.is_some_and(|lock| before.lock.of_commit() == crate::checkout::Lock::Told(lock));
         let lock_place = self.place(made, before.lock != CheckoutLock::Never, lost, |marks| marks.lock);
-        let is_lock = believe(told, agrees, None, lock_place, Word::Ok);
+        // Where dirt may have been told since, it was or is in the lock, unless the tree was clean all along.
+        let with_lock = dirt_place == Place::Later || (dirty == Some(false) && before.dirt == Dirt::Clean);
+        let counts = with_lock || agrees || lock_place == Place::Earlier;
+        let is_lock =
+            if counts { believe(told, agrees, None, lock_place, Word::Ok) } else { Belief::Unknown };
         now.believe_lock(is_lock);
+        if lock.is_some() {
+            now.spoke_of_lock();
+        }
 
         _ = self.store_checkout(&before, now);
-        self.mark(made, [is != Belief::Stands, is_dirt != Belief::Stands, is_lock != Belief::Stands]);
+        let mark = made.mark(self.host.past().clock);
+        let marks = &mut self.host.past_mut().marks;
+        is.mark(&mut marks.commit, mark);
+        is_dirt.mark(&mut marks.dirt, mark);
+        is_lock.mark(&mut marks.lock, mark);
+        if dirty == Some(true) && !self.in_order() {
+            // The dirt may have been there when what was only seen was built.
+            self.may_be_dirty(|known, _| known.revision.dirt.is_inferred());
+        }
         if here {
             _ = self.clear_pull(&commit);
         }
@@ -200,12 +221,7 @@ impl Taking<'_> {
             now.believe_lock(Belief::Unknown);
         }
         _ = self.store_checkout(&before, now);
-        let marks = &mut self.host.past_mut().marks;
-        for (unknown, of) in [(commit, &mut marks.commit), (dirt, &mut marks.dirt), (lock, &mut marks.lock)] {
-            if unknown {
-                *of = mark;
-            }
-        }
+        self.set_marks(mark, [commit, dirt, lock]);
     }
 
     /// A switch names what it was built from. Where the checkout's last word says something else, and no word since
@@ -219,22 +235,30 @@ impl Taking<'_> {
     ) {
         let before = self.known_checkout();
         let marks = self.host.past().marks;
-        let start = if switch.trace.start_seen() { switch.trace.after } else { crate::knowledge::Clock::MAX };
+        let seen = switch.trace.start_seen();
+        let start = if seen { switch.trace.after } else { Clock::MAX };
         let mut now = before.clone();
         let same = |built: &Commit| before.known_commit().is_some_and(|known| known.same(built));
-        let other = commit.is_some_and(|built| !same(&built));
-        if other && marks.commit.is_before(start) {
+        let other = commit.is_some_and(|built| !same(&built)) && !marks.commit.is_since(start);
+        if other {
             now.doubt_commit(Doubt::MayHaveChanged);
         }
         let alone = matches!(before.lock, CheckoutLock::Told { with_commit: false, .. });
-        if (other || (alone && commit.is_some())) && marks.lock.is_before(start) {
+        let same = commit.is_none_or(|built| same(&built));
+        if (!same || (alone && commit.is_some())) && !marks.lock.is_since(start) {
             now.drop_lock();
         }
-        if marks.lock.is_before(start) && lock.is_some_and(|lock| other_lock(&before, Reading::Told(lock))) {
+        let other_lock = lock.is_some_and(|lock| other_lock(&before, Reading::Told(lock)));
+        let other_lock = other_lock && !marks.lock.is_since(start);
+        if other_lock {
             now.believe_lock(Belief::Unknown);
         }
+        let other_dirt =
+            dirty.is_some_and(|dirty| before.dirt != Dirt::Untold && before.dirt != dirty.into());
+        let other_dirt = (other_dirt || (dirty == Some(true) && before.dirt == Dirt::Untold))
+            && !marks.dirt.is_since(start);
         match dirty {
-            Some(true) if before.dirt.is_clean() && marks.dirt.is_before(start) => {
+            Some(_) if other_dirt => {
                 now.dirt = Dirt::Unknown;
                 now.drop_lock();
             }
@@ -243,6 +267,9 @@ impl Taking<'_> {
             Some(_) | None => {}
         }
         _ = self.store_checkout(&before, now);
+        // What it says of the checkout at its start is newer than what a pull did before it, whenever that is told.
+        let mark = if seen { Mark::at(start) } else { self.made(switch).mark(self.host.past().clock) };
+        self.set_marks(mark, [other, other_dirt, other_lock]);
     }
 
     fn known_checkout(&self) -> Checkout {
@@ -285,9 +312,13 @@ impl Taking<'_> {
     }
 
     /// Remembers the newest word on commit, dirt and lock.
-    fn mark(&mut self, made: Made, [commit, dirt, lock]: [bool; 3]) {
+    fn mark(&mut self, made: Made, told: [bool; 3]) {
+        let Some(past) = &self.host.past else { return };
+        self.set_marks(made.mark(past.clock), told);
+    }
+
+    fn set_marks(&mut self, mark: Mark, [commit, dirt, lock]: [bool; 3]) {
         let Some(past) = &mut self.host.past else { return };
-        let mark = made.mark(past.clock);
         let marks = &mut past.marks;
         for (told, of) in [(commit, &mut marks.commit), (dirt, &mut marks.dirt), (lock, &mut marks.lock)] {
             if told {

@@ -1,23 +1,23 @@
 //! What the ends of switches and rollbacks say of what runs (CORE-006, section 3, K3 to K7).
 
+use super::built::Built;
 use super::report::Taking;
-use super::system::{Built, Place as At, how, own_word};
+use super::system::{Place as At, how};
 use crate::checkout::{Dirt, Doubt, Lock, Revision};
 use crate::commit::{Commit, LockFile};
-use crate::event::{Deployer, RunningSystem, Target};
+use crate::event::{Deployer, Kind, RunningSystem, Target};
 use crate::generation::{Generation, How, Named, TestVerdict, find};
 use crate::host::TestsDue;
-use crate::id::StorePath;
 use crate::knowledge::{Belief, Changed, Made, Mark, Part, Place, Word, believe};
-use crate::operation::{Closing, Trace};
+use crate::operation::{Closing, KnownBy, Trace};
 
 /// What a success says of what it deployed.
-struct Said<'a> {
-    system: RunningSystem,
-    commit: Option<Commit>,
-    dirty: Option<bool>,
-    lock: Option<LockFile>,
-    trace: &'a Trace,
+pub(super) struct Said<'a> {
+    pub(super) system: RunningSystem,
+    pub(super) commit: Option<Commit>,
+    pub(super) dirty: Option<bool>,
+    pub(super) lock: Option<LockFile>,
+    pub(super) trace: &'a Trace,
 }
 
 impl Taking<'_> {
@@ -35,6 +35,14 @@ impl Taking<'_> {
         let place = self.place_of(made, closing);
         if kind == Deployer::Switch {
             self.checkout_built(closing, commit, dirty, lock);
+            if dirty == Some(true) {
+                // The dirt may have been there when what was only seen was built.
+                let trace = &closing.trace;
+                let before = trace.deployment.unwrap_or_default();
+                self.may_be_dirty(|known, _| {
+                    known.revision.dirt.is_inferred() && (!trace.start_seen() || known.deployment > before)
+                });
+            }
         }
         if place != Place::Earlier {
             self.readable(system);
@@ -43,10 +51,17 @@ impl Taking<'_> {
             Said { system: system.cloned().unwrap_or_default(), commit, dirty, lock, trace: &closing.trace };
         let (at, built) = match kind {
             Deployer::Switch => (self.switched_to(&said), None),
-            Deployer::Rollback => self.rolled_to(&said),
+            Deployer::Rollback => {
+                self.led_back(&said.system, said.trace);
+                self.rolled_to(&said)
+            }
         };
         let counts = self.counts(kind, &said, at.0.as_ref());
         let built = built.unwrap_or_else(|| self.built(kind, &said, at.0.as_ref(), counts));
+        if place != Place::Later && at.0.is_none() && !built.0.dirt.is_clean() {
+            // What is seen to run may be what it left, and so may what is seen next.
+            self.may_be_dirty(|known, runs| runs && (known.path.is_none() || dirty == Some(true)));
+        }
         match place {
             Place::Later => {
                 self.runs_now(kind, closing, at, built);
@@ -54,17 +69,24 @@ impl Taking<'_> {
                 self.tests_are_due();
             }
             Place::Open => {
-                let agrees = self.agrees(&at, &built);
-                if believe(Part::Told(()), agrees, None, place, Word::Ok) == Belief::Unknown {
+                let agrees = self.agrees(&at, &built) && self.as_clean(&at, &built);
+                let is = believe(Part::Told(()), agrees, None, place, Word::Ok);
+                if is == Belief::Unknown {
                     self.not_known(Doubt::Unordered);
                 }
-                let past = self.host.past_mut();
-                past.doubt = past.clock;
+                self.tests_doubtful();
                 if counts {
                     self.disagrees(&at, &built);
                 }
-                self.ran_before(at, built, counts);
-                self.mark_system(made);
+                if at.0.is_none() {
+                    let awaited = self.caches.revisions.intern(Revision::clone(&built.0));
+                    self.ended_trace(closing)
+                        .into_iter()
+                        .for_each(|trace| trace.awaited = Some(awaited.clone()));
+                }
+                self.ran_before(kind, at, built, counts);
+                let past = self.host.past_mut();
+                is.mark(&mut past.marks.system, made.mark(past.clock));
             }
             Place::Earlier => {
                 if !self.agrees(&at, &built) {
@@ -72,7 +94,7 @@ impl Taking<'_> {
                     let past = self.host.past_mut();
                     past.doubt = past.doubt.max(over);
                 }
-                self.ran_before(at, built, counts);
+                self.ran_before(kind, at, built, counts);
             }
         }
         true
@@ -97,11 +119,20 @@ impl Taking<'_> {
                 .from
                 .clone()
                 .filter(|_| changed == Changed::No && trace.start_seen() && trace.first_other.is_none());
-            trace.left = system.path.clone().or(trace.left.take()).or(unchanged);
+            // Where another failure may be the last one, what is named next is what that left.
+            let left = system.path.clone().or(trace.left.take()).or(unchanged);
+            trace.left = left.filter(|_| !closing.beside);
+        }
+        if closing.kind == Kind::Rollback && changed != Changed::No {
+            self.led_back(&system, &closing.trace);
         }
         if changed != Changed::No {
             let past = self.host.past_mut();
             past.doubt = past.doubt.max(closing.trace.over.unwrap_or(past.clock));
+        } else if closing.trace.known_by == KnownBy::Notice {
+            // `running` names no id: another one may have run until this one began, and changed what runs.
+            self.tests_doubtful();
+            self.not_known(Doubt::MayHaveChanged);
         } else if let (true, Some(lost)) = (closing.newest, closing.trace.lost()) {
             // That it ended without a result cast the doubt, and now it says that it changed nothing.
             let past = self.host.past_mut();
@@ -122,8 +153,8 @@ impl Taking<'_> {
                 if system.path.is_some() && system.path.as_ref() == running {
                     self.now_known();
                 } else {
-                    let (revision, named) = self.built_by(&system, Some(&closing.trace));
-                    self.run(revision, named, (system.path, system.number), self.how_of(closing));
+                    let (revision, named) = self.built_by(&system, Some((closing.kind, &closing.trace)));
+                    self.run(revision, named, (system.path, system.number), how(closing.kind));
                 }
                 self.mark_system(made);
             }
@@ -131,7 +162,7 @@ impl Taking<'_> {
                 let running = self.host.deployment.as_ref().and_then(|now| now.generation.path.as_ref());
                 let seen = running.is_some() && closing.trace.first_other.as_ref() == running;
                 if changed == Changed::Yes && place == Place::Later && !seen {
-                    self.run(Revision::unknown(), Named::Nobody, (None, None), self.how_of(closing));
+                    self.run(Revision::unknown(), Named::Nobody, (None, None), how(closing.kind));
                 } else if let Some(running) = &mut self.host.deployment {
                     running.doubt = Some(Doubt::MayHaveChanged);
                 }
@@ -179,7 +210,7 @@ impl Taking<'_> {
         let number = said.system.number.or_else(|| entry.and_then(|entry| entry.number));
         let known = entry.map(|entry| (Revision::clone(&entry.revision), entry.named));
         let built = match (entry, said.system.commit) {
-            (Some(entry), Some(commit)) => own_word(entry, commit).or(known),
+            (Some(entry), Some(commit)) => self.own_word(entry, commit).or(known),
             (Some(_), None) => known,
             (None, Some(commit)) => Some((
                 Revision { commit: Some(commit), dirt: self.old_dirt(), ..Revision::default() },
@@ -202,97 +233,6 @@ impl Taking<'_> {
         running.chain(self.host.earlier()).any(|generation| generation.path.is_some())
     }
 
-    /// Whether a success says what its path was built from (K4). For a path that ran before it does only where its
-    /// start was seen, and no path but the first and the last since: a tool that undoes its own switch and exits
-    /// with 0 does not rename the path on which it ends (W2).
-    fn counts(&self, kind: Deployer, said: &Said<'_>, path: Option<&StorePath>) -> bool {
-        let Some(path) = path else { return true };
-        let trace = said.trace;
-        if self.ran_at(path).is_none() {
-            return trace.start_seen() || !self.host.past().dropped || said.system.commit.is_some();
-        }
-        if said.system.path.is_none() {
-            // Only the host's word says that it is this path: where that ran before, its entry speaks.
-            return trace.other_is_new;
-        }
-        kind == Deployer::Switch && trace.start_seen() && trace.saw_only(path)
-    }
-
-    /// What a switch built: its system's word, else its own, else the checkout that stood at its seen start. Dirt and
-    /// lock that it does not say are those of that checkout, where the commit is the same.
-    fn built(&self, kind: Deployer, said: &Said<'_>, path: Option<&StorePath>, counts: bool) -> Built {
-        let ran = path.and_then(|path| self.ran_at(path));
-        if let Some(ran) = ran.filter(|_| !counts) {
-            let known = (Revision::clone(&ran.revision), ran.named);
-            return said.system.commit.and_then(|commit| own_word(ran, commit)).unwrap_or(known);
-        }
-        if !counts && said.system.commit.is_none() {
-            return (Revision::unknown(), Named::Nobody);
-        }
-        let copy = said.trace.copy.as_ref().filter(|_| kind == Deployer::Switch && said.trace.start_seen());
-        let copy = copy.and_then(|copy| copy.revision());
-        let (commit, named) = match (said.system.commit, said.commit.or(copy.as_ref().and_then(|c| c.commit)))
-        {
-            (Some(commit), _) => (Some(commit), Named::BySystem),
-            (None, Some(commit)) => (Some(commit), Named::ByResult),
-            (None, None) => (None, Named::Nobody),
-        };
-        let same = |revision: &Revision| revision.commit.zip(commit).is_some_and(|(a, b)| a.same(&b));
-        let copy = copy.filter(same);
-        let dirt = match (said.dirty, &copy) {
-            (Some(dirty), _) => dirty.into(),
-            (None, Some(copy)) => copy.dirt,
-            (None, None) if said.trace.start_seen() && !self.never_spoke_of_dirt() => Dirt::Unknown,
-            (None, None) => self.unseen_dirt(),
-        };
-        // What is said of another commit than the system's own says nothing of the build.
-        let other = said.commit.zip(said.system.commit).is_some_and(|(said, own)| !said.same(&own));
-        let dirt = if other { self.old_dirt() } else { dirt };
-        // A lock belongs to the commit that it was told with.
-        let own = said.commit.zip(commit).is_none_or(|(said, commit)| said.same(&commit));
-        let lock = match (said.lock.filter(|_| own), &copy) {
-            (Some(file), _) => Lock::Told(file),
-            (None, Some(copy)) => copy.lock,
-            (None, None) => Lock::Untold,
-        };
-        let contradicted = ran.is_some_and(|ran| ran.named == Named::Contradicted);
-        if let (true, true, Some(commit)) = (contradicted, said.trace.start_seen(), said.commit) {
-            return (Revision { commit: Some(commit), dirt, lock }, Named::ByResult);
-        }
-        // Its own word stands against a result's (K3); of the same commit, the result says the rest.
-        if let (Some(ran), Named::ByResult) = (ran, named)
-            && ran.named == Named::BySystem
-        {
-            let known = Revision::clone(&ran.revision);
-            return match known.commit.filter(|known| commit.is_some_and(|commit| commit.same(known))) {
-                Some(known) => (Revision { commit: Some(known), dirt, lock }, Named::BySystem),
-                None => (known, Named::BySystem),
-            };
-        }
-        if let (Some(ran), Some(commit)) = (ran, said.system.commit)
-            && let Named::BySystem | Named::Contradicted = ran.named
-            && !ran.commit().is_some_and(|known| known.same(&commit))
-        {
-            let known = (Revision::clone(&ran.revision), ran.named);
-            return own_word(ran, commit).unwrap_or(known);
-        }
-        (Revision { commit, dirt, lock }, named)
-    }
-
-    /// The dirt of a build of which nobody knows when it was made.
-    fn old_dirt(&self) -> Dirt {
-        if self.never_spoke_of_dirt() { Dirt::Untold } else { Dirt::Unknown }
-    }
-
-    /// The dirt of a build whose start was not seen (W5). A result that is not in order may be of a build long ago.
-    fn unseen_dirt(&self) -> Dirt {
-        match (self.never_spoke_of_dirt(), self.in_order() && !self.host.dirt_window) {
-            (true, _) => Dirt::Untold,
-            (false, true) => Dirt::Clean,
-            (false, false) => Dirt::Unknown,
-        }
-    }
-
     /// The newest word on what runs is this success.
     fn runs_now(&mut self, kind: Deployer, closing: &Closing, (path, number): At, built: Built) {
         let (revision, named) = built;
@@ -305,11 +245,10 @@ impl Taking<'_> {
         let undone =
             (trace.first_other.is_some() && trace.from == ends_on) || (another && trace.from.is_none());
         let contradicts = undone || (path.is_none() && trace.more_paths);
-        let told_within = !trace.start_seen() || !self.host.past().marks.system.is_before(trace.after);
+        let told_within = !trace.start_seen() || self.host.past().marks.system.is_since(trace.after);
         if contradicts || (same && told_within) {
             // What runs may have changed and been changed back while it ran.
-            let past = self.host.past_mut();
-            past.doubt = past.clock;
+            self.tests_doubtful();
         }
         if same {
             // The system that ran before runs still: only what it was built from moves on.
@@ -364,6 +303,16 @@ impl Taking<'_> {
         })
     }
 
+    /// Whether a success leaves nothing open of what is known to run: it names the path, or there is none, and it is
+    /// no less clean.
+    fn as_clean(&self, (path, _): &At, (revision, _): &Built) -> bool {
+        self.host.deployment.as_ref().is_some_and(|running| {
+            let running = &running.generation;
+            let clean = revision.dirt.is_clean() || !running.revision.dirt.is_clean();
+            running.path.is_none() && clean || (path.is_some() && *path == running.path)
+        })
+    }
+
     /// A success whose place is open tells another commit of a path than is known: what that path was built from is
     /// not known (K4).
     fn disagrees(&mut self, (path, _): &At, (revision, _): &Built) {
@@ -371,19 +320,21 @@ impl Taking<'_> {
             let commits = known.commit().zip(revision.commit.as_ref());
             known.path.is_some() && known.path == *path && commits.is_some_and(|(a, b)| !a.same(b))
         };
+        let dirt = self.old_dirt();
         let running = self.host.deployment.as_mut().map(|running| &mut running.generation);
         let earlier = self.host.past.iter_mut().flat_map(|past| past.earlier.iter_mut());
         for known in running.into_iter().chain(earlier).filter(|known| differs(known)) {
-            known.revision = self.caches.revisions.intern(Revision::default());
+            known.revision = self.caches.revisions.intern(Revision { dirt, ..Revision::default() });
             known.named = Named::Nobody;
         }
     }
 
     /// A success that is not the newest word on what runs still tells what its path was built from: where that is
-    /// new, it ran before.
-    fn ran_before(&mut self, (path, number): At, (revision, named): Built, counts: bool) {
+    /// new, it ran before. Where a rollback leads has run before it, whatever it was built from.
+    fn ran_before(&mut self, kind: Deployer, (path, number): At, (revision, named): Built, counts: bool) {
         let Some(path) = path else { return };
-        if self.ran_at(&path).is_some() || !counts || named == Named::Nobody {
+        let tells = counts && named != Named::Nobody;
+        if self.ran_at(&path).is_some() || !(tells || kind == Deployer::Rollback) {
             return;
         }
         let at = self.at;
@@ -392,7 +343,7 @@ impl Taking<'_> {
             path: Some(path),
             number,
             at,
-            how: How::Switch,
+            how: if kind == Deployer::Rollback { How::Rollback } else { How::Switch },
             named,
             tests: TestVerdict::None,
             deployment: 0,
@@ -418,10 +369,6 @@ impl Taking<'_> {
     fn ran(&self, target: &Target) -> Option<&Generation> {
         let running = self.host.deployment.as_ref().map(|running| &running.generation);
         running.filter(|running| running.matches(target)).or_else(|| find(self.host.earlier(), target))
-    }
-
-    fn how_of(&self, closing: &Closing) -> How {
-        self.host.operations().ended().get(closing.index).map_or(How::Switch, |ended| how(ended.kind))
     }
 
     fn ended_trace(&mut self, closing: &Closing) -> Option<&mut Trace> {

@@ -1,10 +1,13 @@
 //! The only code that changes state: one record in, what may look different out.
 
+mod built;
 mod checkout;
 mod deploy;
+mod ended;
 mod report;
 mod repository;
 mod requested;
+mod running;
 mod system;
 mod tests;
 

@@ -10,13 +10,10 @@ use crate::generation::{Deployment, Generation, HISTORY, How, Named, TestVerdict
 use crate::host::SystemField;
 use crate::id::StorePath;
 use crate::knowledge::{Made, Mark};
-use crate::operation::{Class, Outcome, Trace};
+use crate::operation::{Class, Outcome};
 
 /// By what a host's system is told from others.
 pub(super) type Place = (Option<StorePath>, Option<GenerationNumber>);
-
-/// What a path was built from, and who says so.
-pub(super) type Built = (Revision, Named);
 
 impl Taking<'_> {
     /// A heartbeat names the running system, or cannot. `claim` is what it says of the operation that runs.
@@ -73,17 +70,9 @@ impl Taking<'_> {
             (false, None) => How::Outside,
             (false, Some((kind, _))) => how(kind),
         };
-        let trace = attempt.map(|(_, trace)| trace.clone());
-        let (mut revision, named) = self.built_by(system, trace.as_ref());
-        let speaks = !self.never_spoke_of_dirt();
-        let dirty = |running: &Generation| {
-            !running.revision.dirt.is_clean()
-                || (speaks && (running.revision.dirt == Dirt::Untold || running.commit().is_none()))
-        };
-        if running.is_some_and(|running| same_but_unbound(running, system) && dirty(running)) {
-            // It may be what ran all along.
-            revision.dirt = Dirt::Unknown;
-        }
+        let attempt = attempt.map(|(kind, trace)| (kind, trace.clone()));
+        let attempt = attempt.as_ref().map(|(kind, trace)| (*kind, trace));
+        let (revision, named) = self.built_by(system, attempt);
         let undone = system.path.as_ref().is_some_and(|path| self.undone(path));
         self.run(revision, named, (system.path.clone(), system.number), how);
         if undone {
@@ -117,15 +106,6 @@ impl Taking<'_> {
         }
     }
 
-    /// Whether a path is known to be new: it is not in the history, which is whole, or its number is above all before
-    /// (K4).
-    fn never_ran(&self, path: &StorePath, number: Option<GenerationNumber>) -> bool {
-        let running = self.host.deployment.iter().map(|running| &running.generation);
-        let mut ran = running.chain(self.host.earlier());
-        let above = |number| ran.all(|ran| ran.number.is_some_and(|earlier| earlier < number));
-        self.ran_at(path).is_none() && (!self.host.past().dropped || number.is_some_and(above))
-    }
-
     /// Whether the last attempt succeeded and named no system, and no path was named since.
     fn awaits_path(&self) -> bool {
         let last = self.host.operations().last_ended(Class::Attempt);
@@ -139,9 +119,11 @@ impl Taking<'_> {
         let Some(running) = self.host.deployment.as_ref() else { return false };
         if running.generation.path.is_some() {
             // A commit told without a path may be another path's.
+            let attempted = || self.host.operations().open_attempt().is_some();
             return system.path.is_none()
                 && system.commit.is_some()
-                && running.generation.revision.commit.is_none();
+                && (running.generation.revision.commit.is_none()
+                    || (attempted() && !self.never_spoke_of_dirt()));
         }
         if system.path.is_none() || running.generation.path.is_some() {
             return false;
@@ -153,47 +135,6 @@ impl Taking<'_> {
         let tied = numbered || (named && idle && self.awaits_path());
         let named_paths = || self.host.earlier().iter().any(|earlier| earlier.path.is_some());
         doubtful || !(tied || (named && idle && !named_paths()))
-    }
-
-    /// What a system was built from that a heartbeat names: its own word, else the history's entry for its path. A
-    /// build is clean only if the checkout was clean at its seen start, and at every word since that may have been
-    /// made before the build (W5).
-    pub(super) fn built_by(&self, system: &RunningSystem, attempt: Option<&Trace>) -> Built {
-        let known = system.path.as_ref().and_then(|path| self.ran_at(path));
-        match (known, system.commit) {
-            (Some(known), None) => (Revision::clone(&known.revision), known.named),
-            (Some(known), Some(commit)) => {
-                own_word(known, commit).unwrap_or_else(|| (Revision::clone(&known.revision), known.named))
-            }
-            (None, commit) => {
-                let start = attempt.filter(|attempt| attempt.start_seen());
-                let from = start.and_then(|start| start.copy.as_ref()?.revision());
-                let at_start = from.as_ref().map(|from| from.dirt);
-                let commit_at_start = from.and_then(|from| from.commit);
-                let same = commit.zip(commit_at_start).is_some_and(|(a, b)| a.same(&b));
-                let dirt = match (system.path.is_some(), at_start) {
-                    _ if self.never_spoke_of_dirt() => Dirt::Untold,
-                    (_, Some(dirt)) if !dirt.is_clean() => Dirt::Unknown,
-                    (true, _) => {
-                        if self.host.dirt_window {
-                            Dirt::Unknown
-                        } else {
-                            Dirt::Clean
-                        }
-                    }
-                    // Where no path is told, a rebuild of the same commit is not seen (K5).
-                    (false, Some(dirt)) if same && !self.host.dirt_window => dirt,
-                    (false, _) => Dirt::Unknown,
-                };
-                let named = if commit.is_some() { Named::BySystem } else { Named::Nobody };
-                (Revision { commit, dirt, ..Revision::default() }, named)
-            }
-        }
-    }
-
-    /// No report ever said `dirty`: the host is taken to be clean so far (W5).
-    pub(super) fn never_spoke_of_dirt(&self) -> bool {
-        self.host.checkout().is_none_or(|checkout| checkout.dirt == Dirt::Untold)
     }
 
     /// A path was named: attempts remember what was seen while they ran, and what they left.
@@ -250,12 +191,9 @@ impl Taking<'_> {
             }
             Outcome::Ok => {
                 // Whatever is named first is what it awaited, or nothing is.
-                let trace = attempt.trace_mut().filter(|trace| trace.awaits_path && system.path.is_some());
-                if let Some(trace) = trace {
-                    trace.awaits_path = false;
-                    return true;
-                }
-                return news;
+                let Some(trace) = attempt.trace_mut().filter(|_| system.path.is_some()) else { return news };
+                let awaited = trace.awaited.take().is_some();
+                return core::mem::take(&mut trace.awaits_path) | awaited | news;
             }
             Outcome::Passed { .. }
             | Outcome::TestsFailed { .. }
@@ -271,10 +209,16 @@ impl Taking<'_> {
     /// say. What was doubtful is known again where the path is named.
     fn fill(&mut self, system: &RunningSystem) -> bool {
         let never_spoke = self.never_spoke_of_dirt();
+        let attempt = self.host.operations().open_attempt().filter(|_| system.path.is_none() && !never_spoke);
+        let rebuilt = attempt.is_some_and(|attempt| !self.built_by(system, Some(attempt)).0.dirt.is_clean());
+        let running = self.host.deployment.as_ref().map(|running| &running.generation);
+        let own_word =
+            running.zip(system.commit).and_then(|(running, commit)| self.own_word(running, commit));
         let Some(running) = &mut self.host.deployment else { return false };
-        let (mut news, mut cleared) = (false, false);
+        let (mut news, mut cleared, mut unclear) = (false, false, false);
         if system.path.is_some() || (running.generation.path.is_none() && system.commit.is_some()) {
             cleared = running.doubt.take().is_some();
+            unclear = (cleared || rebuilt) && system.path.is_none() && !never_spoke;
         }
         let generation = &mut running.generation;
         if system.number.is_some() && generation.number != system.number {
@@ -285,7 +229,7 @@ impl Taking<'_> {
             generation.path.clone_from(&system.path);
             news = true;
         }
-        if let Some((mut revision, named)) = system.commit.and_then(|commit| own_word(generation, commit)) {
+        if let Some((mut revision, named)) = own_word {
             // A rebuild of the same commit is not seen where no path is told (K5).
             if generation.path.is_none() && generation.revision.commit.is_none() && !never_spoke {
                 revision.dirt = Dirt::Unknown;
@@ -293,6 +237,10 @@ impl Taking<'_> {
             generation.revision = self.caches.revisions.intern(revision);
             generation.named = named;
             news = true;
+        }
+        if unclear {
+            // Of the same commit, but it may be another build (K5).
+            self.may_be_dirty(|_, runs| runs);
         }
         if news {
             self.one_entry_a_generation();
@@ -367,8 +315,8 @@ impl Taking<'_> {
 
     /// Nobody tells how an attempt ended, or whether it changed what runs.
     pub(super) fn attempt_lost(&mut self, made: Made) {
+        self.tests_doubtful();
         let past = self.host.past_mut();
-        past.doubt = past.clock;
         past.marks.system = Mark::moved(past.clock, made.after);
         if let Some(running) = &mut self.host.deployment {
             running.doubt = Some(Doubt::MayHaveChanged);
@@ -384,38 +332,6 @@ impl Taking<'_> {
     fn earlier_at(&self, path: &StorePath) -> Option<&Generation> {
         self.host.earlier().iter().rev().find(|earlier| earlier.path.as_ref() == Some(path))
     }
-}
-
-/// What becomes of a generation of which the system itself says what it was built from. `None` where it is known as
-/// that already. Its own word stands against a result's; two of its own that differ make the commit unknown (K3).
-pub(super) fn own_word(generation: &Generation, commit: Commit) -> Option<Built> {
-    let known = &generation.revision;
-    let same = known.commit.filter(|known| known.same(&commit));
-    match (generation.named, same) {
-        (Named::Contradicted, _) => None,
-        (named, Some(same)) => {
-            // More digits of the same commit: what is compared next is compared with them.
-            let longer = commit.digits() > same.digits();
-            let commit = Some(if longer { commit } else { same });
-            let now = Revision { commit, ..Revision::clone(known) };
-            (longer || named != Named::BySystem).then_some((now, Named::BySystem))
-        }
-        (Named::BySystem, None) => {
-            Some((Revision { dirt: known.dirt, ..Revision::default() }, Named::Contradicted))
-        }
-        (Named::Nobody, None) => {
-            Some((Revision { commit: Some(commit), ..Revision::clone(known) }, Named::BySystem))
-        }
-        (Named::ByResult, None) => Some((
-            Revision { commit: Some(commit), dirt: known.dirt.of_another_commit(), ..Revision::default() },
-            Named::BySystem,
-        )),
-    }
-}
-
-/// A path that is named of what may be the system that was told without one.
-fn same_but_unbound(running: &Generation, system: &RunningSystem) -> bool {
-    running.path.is_none() && system.path.is_some()
 }
 
 /// How a change came about that belongs to an attempt.

@@ -11,12 +11,15 @@ use crate::time::Timestamp;
 /// An operation that a result has ended: what its facts are judged by.
 #[derive(Clone, Debug)]
 pub(crate) struct Closing {
+    pub(crate) kind: Kind,
     /// Where it stands among the ended ones.
     pub(crate) index: usize,
     /// Its course as far as it was heard.
     pub(crate) trace: Trace,
     /// Whether no operation of its class is known to be newer.
     pub(crate) newest: bool,
+    /// Whether it failed, and so did one before that may be newer.
+    pub(crate) beside: bool,
 }
 
 /// To which operation a result belongs.
@@ -109,7 +112,7 @@ impl Operations {
         self.any_seen = true;
         let ended = &mut self.ended[index];
         (ended.at, ended.outcome, ended.settled) = (at, outcome, false);
-        let class = ended.class();
+        let (kind, class) = (ended.kind, ended.class());
         let trace = match &ended.trace {
             Some(trace) if newest => Trace::clone(trace),
             // Of a class only the newest operation's course is remembered. An older one has ended before the newer
@@ -125,7 +128,7 @@ impl Operations {
             let older = self.ended[..index].iter_mut().filter(|e| e.class() == class && !e.never_began());
             older.for_each(|e| e.trace = None);
         }
-        Closing { index, trace, newest }
+        Closing { kind, index, trace, newest, beside: false }
     }
 
     /// An operation has ended. `newest` says whether it is known to be no older than the others of its class.
@@ -244,10 +247,12 @@ impl Trace {
             copy: None,
             deployment: None,
             from: None,
+            from_doubtful: false,
             first_other: None,
             other_is_new: false,
             more_paths: false,
             awaits_path: false,
+            awaited: None,
             ordered: false,
             claimed: 0,
             to: None,

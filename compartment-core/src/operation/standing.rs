@@ -81,14 +81,16 @@ impl Operations {
         newest.filter(|trace| trace.start_seen()).map(|trace| trace.after.saturating_sub(1))
     }
 
-    /// The attempt to which a change of what runs belongs that is seen now: it runs, or its outcome is not known.
+    /// The attempt to which a change of what runs belongs that is seen now: it runs, or its outcome is not known, or
+    /// nobody has told what its failure left.
     pub(crate) fn open_attempt(&self) -> Option<(super::Kind, &super::Trace)> {
-        if let Some(open) = self.open().filter(|open| open.kind.deploys() && !open.settled) {
+        if let Some(open) = self.open().filter(|open| open.kind.deploys()) {
             return Some((open.kind, &open.trace));
         }
         let last = self.last_ended(Class::Attempt)?;
-        let open = last.outcome.is_unknown() && !last.settled;
-        if open { Some((last.kind, last.trace()?)) } else { None }
+        let trace = last.trace()?;
+        let open = last.outcome.is_unknown() || (last.outcome.may_have_activated() && trace.left.is_none());
+        if open && !last.settled { Some((last.kind, trace)) } else { None }
     }
 
     /// Whether anything was asked for, runs, or ran out of time without the log saying so.

@@ -5,7 +5,7 @@ use alloc::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::checkout::{Checkout, Doubt};
+use crate::checkout::{Checkout, Doubt, Revision};
 use crate::event::Target;
 use crate::host::Marks;
 use crate::id::StorePath;
@@ -38,6 +38,9 @@ pub(crate) struct Trace {
     pub(crate) deployment: Option<u32>,
     /// Of an attempt: the path that ran when it was first heard of.
     pub(crate) from: Option<StorePath>,
+    /// Of an attempt: whether what ran when it was first heard of was not known, so that what is seen later may have
+    /// run already.
+    pub(crate) from_doubtful: bool,
     /// Of an attempt: the first other path that was named since it was first heard of.
     pub(crate) first_other: Option<StorePath>,
     /// Of an attempt: whether that other path had never run before, as far as is known.
@@ -56,6 +59,8 @@ pub(crate) struct Trace {
     /// Of an attempt that succeeded and named no system: the first path named from now on is its own, if it is another
     /// than the one at its start (K4).
     pub(crate) awaits_path: bool,
+    /// Of an attempt that succeeded and could not be placed, and named no path: what it built. `None` once a path is named.
+    pub(crate) awaited: Option<Arc<Revision>>,
     /// What was known when it ended without a result: its own late result is held against that.
     pub(crate) lost: Option<Box<Lost>>,
 }
@@ -82,6 +87,15 @@ impl Trace {
     /// When the operation's result was made.
     pub(crate) const fn made(&self) -> Made {
         Made { after: self.after, over: self.over }
+    }
+
+    /// It ended after every word with a smaller mark: it was seen to start or to run, or its result was made after
+    /// these.
+    pub(crate) const fn runs_after(&self) -> Clock {
+        match self.known_by {
+            KnownBy::Start | KnownBy::Notice if self.heard > self.after => self.heard,
+            KnownBy::Start | KnownBy::Notice | KnownBy::End => self.after,
+        }
     }
 
     /// Whether its start was seen.

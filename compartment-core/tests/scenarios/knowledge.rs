@@ -209,3 +209,16 @@ fn k8_a_pass_of_a_request_that_lapsed_hides_no_run_that_may_be_newer() {
     ]);
     assert_eq!(late.reason("gpc0", Tests), "outcome-unknown");
 }
+
+#[test]
+fn w3_a_test_that_is_said_to_run_may_be_the_next_one_that_was_asked_for() {
+    let first = of(log![
+        heartbeat("gpc0").runs("a", 1),
+        requested("t1", Ask::Test { host: host("gpc0") }),
+        test_started("gpc0").op("t1"),
+        requested("t2", Ask::Test { host: host("gpc0") }),
+        heartbeat("gpc0").running(Kind::Test),
+        test_pass("gpc0", 3).op("t1"),
+    ]);
+    assert_eq!(first.reason("gpc0", Tests), "unordered");
+}

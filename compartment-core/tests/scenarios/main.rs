@@ -15,6 +15,7 @@ mod deployments;
 mod drift;
 mod ends;
 mod field_cases;
+mod found;
 mod history;
 mod knowledge;
 mod live;

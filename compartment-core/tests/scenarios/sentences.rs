@@ -1,7 +1,7 @@
 //! The sentence of every reason, and a whole matrix as it goes to programs.
 
 use compartment_core::compartment::{Verdict, agent, git, lock, system, tests};
-use compartment_core::event::{Kind, Reading, RunningSystem, TestsConfig};
+use compartment_core::event::{Kind, Reading, TestsConfig};
 use compartment_core::testing::{
     Scenario, commit, compared, configured, configured_on, desired, heartbeat, log, merged, op_stopped,
     opened, pull_fail, pull_ok, pull_started, pushed, released, rollback_ok, rollback_started, seen,
@@ -164,10 +164,10 @@ fn system_in_words() {
             green().when(log![heartbeat("gpc0").system_unreadable()]),
             Scenario::given(log![desired('a'), heartbeat("gpc0").at('a').lock('a').runs("a", 1)]),
             green().when(log![
-                switch_started("gpc0"),
-                heartbeat("gpc0").idle(),
-                heartbeat("gpc0")
-                    .system_is(RunningSystem { commit: Some(commit('a')), ..RunningSystem::default() }),
+                switch_started("gpc0").op("s"),
+                heartbeat("gpc0").running(Kind::Switch),
+                switch_ok("gpc0").commit('a').runs("a", 1).op("s"),
+                test_started("gpc0"),
             ]),
             green().when(log![switch_ok("gpc0").op("x").commit('a').runs("z", 9)]),
             green().when(log![desired('b'), pull_ok("gpc0", 'b').lock('b').dirty(false)]),

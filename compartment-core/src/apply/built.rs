@@ -1,0 +1,282 @@
+//! What a system was built from, who says so, and whether of a clean checkout (CORE-006 W5, K3 to K5).
+
+use super::deploy::Said;
+use super::report::Taking;
+use crate::checkout::{Dirt, Lock, Revision};
+use crate::commit::Commit;
+use crate::event::{Deployer, GenerationNumber, Kind, RunningSystem};
+use crate::generation::{Generation, How, Named};
+use crate::id::StorePath;
+use crate::operation::{Class, Trace};
+
+/// What a system was built from, and who says so.
+pub(super) type Built = (Revision, Named);
+
+impl Taking<'_> {
+    /// What a system was built from that a heartbeat names: its own word, else the history's entry for its path. A
+    /// build is clean only if the checkout was clean at its seen start, and at every word since that may have been
+    /// made before the build (W5).
+    pub(super) fn built_by(&self, system: &RunningSystem, attempt: Option<(Kind, &Trace)>) -> Built {
+        let known = system.path.as_ref().and_then(|path| self.ran_at(path));
+        match (known, system.commit) {
+            (Some(known), None) => (Revision::clone(&known.revision), known.named),
+            (Some(known), Some(commit)) => self
+                .own_word(known, commit)
+                .unwrap_or_else(|| (Revision::clone(&known.revision), known.named)),
+            (None, commit) => {
+                let named = if commit.is_some() { Named::BySystem } else { Named::Nobody };
+                (Revision { commit, dirt: self.seen_dirt(system, attempt), ..Revision::default() }, named)
+            }
+        }
+    }
+
+    /// The dirt of a build of which nobody told, and which is seen to run.
+    fn seen_dirt(&self, system: &RunningSystem, attempt: Option<(Kind, &Trace)>) -> Dirt {
+        if self.never_spoke_of_dirt() {
+            return Dirt::Untold;
+        }
+        let start = attempt.map(|(_, attempt)| attempt).filter(|attempt| attempt.start_seen());
+        let copy = start.and_then(|start| start.copy.as_ref());
+        // What a rollback leads to was built long ago, and so may what ran already, or what was forgotten (K4).
+        let is_old = attempt.is_some_and(|(kind, attempt)| kind == Kind::Rollback || attempt.from_doubtful)
+            || system.path.as_ref().is_some_and(|path| !self.never_ran(path, system.number));
+        let is_other = self.may_be_unclean(system) || self.awaits_another(system.commit);
+        let was_dirty = self.host.dirt_window || copy.is_some_and(|copy| !copy.dirt.is_clean());
+        // Where no path is told, a rebuild of the same commit is not seen (K5).
+        let commits = copy.and_then(|copy| copy.known_commit()).zip(system.commit.as_ref());
+        let is_placed = system.path.is_some() || commits.is_some_and(|(built, told)| built.same(told));
+        if is_old || is_other || was_dirty || !is_placed { Dirt::Unknown } else { Dirt::SeenClean }
+    }
+
+    /// Whether a success says what its path was built from (K4). For a path that ran before it does only where its
+    /// start was seen, and no path but the first and the last since: a tool that undoes its own switch and exits
+    /// with 0 does not rename the path on which it ends (W2).
+    pub(super) fn counts(&self, kind: Deployer, said: &Said<'_>, path: Option<&StorePath>) -> bool {
+        let Some(path) = path else { return true };
+        let trace = said.trace;
+        if self.ran_at(path).is_none() {
+            return trace.start_seen() || !self.host.past().dropped || said.system.commit.is_some();
+        }
+        if said.system.path.is_none() {
+            // Only the host's word says that it is this path: where that ran before, its entry speaks.
+            return trace.other_is_new;
+        }
+        kind == Deployer::Switch && trace.start_seen() && trace.saw_only(path)
+    }
+
+    /// What a switch built: its system's word, else its own, else the checkout that stood at its seen start. Dirt and
+    /// lock that it does not say are those of that checkout, where the commit is the same.
+    pub(super) fn built(
+        &self,
+        kind: Deployer,
+        said: &Said<'_>,
+        path: Option<&StorePath>,
+        counts: bool,
+    ) -> Built {
+        let ran = path.and_then(|path| self.ran_at(path));
+        if let Some(ran) = ran.filter(|_| !counts) {
+            let known = (Revision::clone(&ran.revision), ran.named);
+            let (built, named) =
+                said.system.commit.and_then(|commit| self.own_word(ran, commit)).unwrap_or(known);
+            // It may have been named first while this build ran already.
+            let dirt = if said.dirty == Some(true) { built.dirt.or_dirty() } else { built.dirt };
+            return (Revision { dirt, ..built }, named);
+        }
+        if !counts && said.system.commit.is_none() {
+            return (Revision::unknown(), Named::Nobody);
+        }
+        let copy = checkout_at_start(kind, said);
+        let at_start = copy.as_ref().and_then(|copy| copy.commit);
+        let (commit, named) = match (said.system.commit, said.commit.or(at_start)) {
+            (Some(commit), _) => (Some(commit), Named::BySystem),
+            (None, Some(commit)) => (Some(commit), Named::ByResult),
+            (None, None) => (None, Named::Nobody),
+        };
+        let same = |revision: &Revision| revision.commit.zip(commit).is_some_and(|(a, b)| a.same(&b));
+        let copy = copy.filter(same);
+        let dirt = match (said.dirty, &copy) {
+            (Some(dirty), _) => dirty.into(),
+            (None, Some(copy)) => copy.dirt,
+            (None, None) if said.trace.start_seen() && !self.never_spoke_of_dirt() => Dirt::Unknown,
+            (None, None) => self.unseen_dirt(),
+        };
+        // What is said of another commit than the system's own says nothing of the build.
+        let other = match (said.commit.or(at_start), said.system.commit) {
+            (Some(said), Some(own)) => !said.same(&own),
+            (None, Some(_)) => ran.is_some() || self.may_be_unclean(&said.system),
+            (_, None) => false,
+        };
+        let dirt = if other { self.old_dirt() } else { dirt };
+        // A lock belongs to the commit that it was told with.
+        let own = said.commit.zip(commit).is_none_or(|(said, commit)| said.same(&commit));
+        let lock = match (said.lock.filter(|_| own), &copy) {
+            (Some(file), _) => Lock::Told(file),
+            (None, Some(copy)) => copy.lock,
+            (None, None) => Lock::Untold,
+        };
+        let contradicted = ran.is_some_and(|ran| ran.named == Named::Contradicted);
+        if let (true, true, Some(commit)) = (contradicted, said.trace.start_seen(), said.commit) {
+            return (Revision { commit: Some(commit), dirt, lock }, Named::ByResult);
+        }
+        // Its own word stands against a result's (K3); of the same commit, the result says the rest.
+        if let (Some(ran), Named::ByResult) = (ran, named)
+            && ran.named == Named::BySystem
+        {
+            let known = Revision::clone(&ran.revision);
+            return match known.commit.filter(|known| commit.is_some_and(|commit| commit.same(known))) {
+                Some(known) => (Revision { commit: Some(known), dirt, lock }, Named::BySystem),
+                None => (known, Named::BySystem),
+            };
+        }
+        if let (Some(ran), Some(commit)) = (ran, said.system.commit)
+            && let Named::BySystem | Named::Contradicted = ran.named
+            && !ran.commit().is_some_and(|known| known.same(&commit))
+        {
+            let known = (Revision::clone(&ran.revision), ran.named);
+            return self.own_word(ran, commit).unwrap_or(known);
+        }
+        (Revision { commit, dirt, lock }, named)
+    }
+
+    /// Whether a path is known to be new: it is not in the history, which is whole, or its number is above all before
+    /// (K4).
+    pub(super) fn never_ran(&self, path: &StorePath, number: Option<GenerationNumber>) -> bool {
+        let running = self.host.deployment.iter().map(|running| &running.generation);
+        let mut ran = running.chain(self.host.earlier());
+        let above = |number| ran.all(|ran| ran.number.is_some_and(|earlier| earlier < number));
+        self.ran_at(path).is_none() && (!self.host.past().dropped || number.is_some_and(above))
+    }
+
+    /// Whether the last success could not be placed and named no path, and what it built is not known to be this commit,
+    /// and clean: the path that is named next may be its own.
+    fn awaits_another(&self, commit: Option<Commit>) -> bool {
+        let last = self.host.operations().last_ended(Class::Attempt);
+        let built = last.and_then(|last| last.trace()?.awaited.as_ref());
+        built.is_some_and(|built| {
+            let same = built.commit.zip(commit).is_some_and(|(built, told)| built.same(&told));
+            !same || !built.dirt.is_clean()
+        })
+    }
+
+    /// Whether what is named may be a system that is known, and not known to be clean: nothing tells them apart.
+    pub(super) fn may_be_unclean(&self, system: &RunningSystem) -> bool {
+        let running = self.host.deployment.iter().map(|running| &running.generation);
+        // A system's own word stands against a result's (K3), so only two of its own tell two systems apart.
+        let differs = |ran: &Generation| {
+            let commits = ran.commit().zip(system.commit.as_ref());
+            ran.named == Named::BySystem && commits.is_some_and(|(a, b)| !a.same(b))
+        };
+        let mut alike = running
+            .chain(self.host.earlier())
+            .filter(|ran| (ran.path.is_none() || system.path.is_none()) && !differs(ran));
+        let another = |ran: &Generation| {
+            ran.commit().is_none_or(|known| system.commit.is_some_and(|told| !known.same(&told)))
+        };
+        alike.any(|ran| !matches!(ran.revision.dirt, Dirt::Clean | Dirt::SeenClean) || another(ran))
+    }
+
+    /// Generations, the running one or not, of which nobody knows any more that they were built clean.
+    pub(super) fn may_be_dirty(&mut self, which: impl Fn(&Generation, bool) -> bool) {
+        let running = self.host.deployment.iter_mut().map(|running| (&mut running.generation, true));
+        let earlier = self.host.past.iter_mut().flat_map(|past| &mut past.earlier);
+        for (known, runs) in running.chain(earlier.map(|earlier| (earlier, false))) {
+            if which(known, runs) {
+                let dirt = known.revision.dirt.or_dirty();
+                let revision = Revision { dirt, ..Revision::clone(&known.revision) };
+                known.revision = self.caches.revisions.intern(revision);
+            }
+        }
+    }
+
+    /// A rollback leads to what ran before (W2). What was first seen when it may have led there already was not built
+    /// just then, so that nobody knows of its dirt.
+    pub(super) fn led_back(&mut self, system: &RunningSystem, trace: &Trace) {
+        if self.never_spoke_of_dirt() {
+            return;
+        }
+        self.may_be_dirty(|known, runs| {
+            let there = if system.path.is_some() { known.path == system.path } else { runs };
+            let is_new = !trace.start_seen() || (trace.other_is_new && trace.first_other == known.path);
+            there && is_new && known.revision.dirt.is_inferred()
+        });
+    }
+
+    /// No report ever said `dirty`: the host is taken to be clean so far (W5).
+    pub(super) fn never_spoke_of_dirt(&self) -> bool {
+        self.host.checkout().is_none_or(|checkout| checkout.dirt == Dirt::Untold)
+    }
+
+    /// The dirt of a build of which nobody knows when it was made.
+    pub(super) fn old_dirt(&self) -> Dirt {
+        if self.never_spoke_of_dirt() { Dirt::Untold } else { Dirt::Unknown }
+    }
+
+    /// The dirt of a build whose start was not seen (W5). A result that is not in order may be of a build long ago.
+    pub(super) fn unseen_dirt(&self) -> Dirt {
+        match (self.never_spoke_of_dirt(), self.in_order() && !self.host.dirt_window) {
+            (true, _) => Dirt::Untold,
+            (false, true) => Dirt::SeenClean,
+            (false, false) => Dirt::Unknown,
+        }
+    }
+
+    /// What becomes of a known generation of which the system itself says what it was built from. A commit that was told
+    /// without a path right before or after a path of which nobody knew any was that path's, as far as nothing tells of
+    /// a change: two that differ contradict each other (K3).
+    pub(super) fn own_word(&self, known: &Generation, commit: Commit) -> Option<Built> {
+        let never_spoke = self.never_spoke_of_dirt();
+        if known.named != Named::Nobody {
+            return own_word(known, commit, never_spoke);
+        }
+        let told = |beside: &Generation| {
+            let told = beside.path.is_none() && beside.named == Named::BySystem;
+            told && beside.commit().is_some_and(|told| !told.same(&commit))
+        };
+        let running = self.host.deployment.iter().map(|running| &running.generation);
+        let mut before: Option<&Generation> = None;
+        let mut contradicts = false;
+        for ran in self.host.earlier().iter().chain(running) {
+            if let Some(before) = before.filter(|_| ran.how == How::Outside) {
+                contradicts |= core::ptr::eq(ran, known) && told(before);
+                contradicts |= core::ptr::eq(before, known) && told(ran);
+            }
+            before = Some(ran);
+        }
+        let contradicted = (Revision::unknown(), Named::Contradicted);
+        if contradicts { Some(contradicted) } else { own_word(known, commit, never_spoke) }
+    }
+}
+
+/// What becomes of a generation of which the system itself says what it was built from. `None` where it is known as
+/// that already. Its own word stands against a result's; two of its own that differ make the commit unknown (K3).
+fn own_word(generation: &Generation, commit: Commit, never_spoke: bool) -> Option<Built> {
+    let known = &generation.revision;
+    // That the checkout was clean says nothing of a build of another commit.
+    let dirt = if never_spoke { known.dirt } else { known.dirt.or_dirty() };
+    let same = known.commit.filter(|known| known.same(&commit));
+    match (generation.named, same) {
+        (Named::Contradicted, _) => None,
+        (named, Some(same)) => {
+            // More digits of the same commit: what is compared next is compared with them.
+            let longer = commit.digits() > same.digits();
+            let commit = Some(if longer { commit } else { same });
+            let now = Revision { commit, ..Revision::clone(known) };
+            (longer || named != Named::BySystem).then_some((now, Named::BySystem))
+        }
+        (Named::BySystem, None) => {
+            Some((Revision { dirt: known.dirt, ..Revision::default() }, Named::Contradicted))
+        }
+        (Named::Nobody | Named::ByResult, None) => {
+            Some((Revision { commit: Some(commit), dirt, ..Revision::default() }, Named::BySystem))
+        }
+    }
+}
+
+/// The checkout that a switch built, as far as it was known when that was seen to start.
+fn checkout_at_start(kind: Deployer, said: &Said<'_>) -> Option<Revision> {
+    let copy = said.trace.copy.as_ref().filter(|_| kind == Deployer::Switch && said.trace.start_seen());
+    // One with another lock was changed before the switch began: it may have been at another commit.
+    let lock = said.lock.filter(|_| said.commit.or(said.system.commit).is_none()).map(Lock::Told);
+    let fits = |copy: &Revision| lock.is_none_or(|lock| copy.lock == Lock::Untold || copy.lock == lock);
+    copy.and_then(|copy| copy.revision()).filter(fits)
+}

@@ -1,0 +1,215 @@
+//! Which operation a result ends, and what is remembered of it (CORE-006 K1, K6, K10).
+
+use alloc::boxed::Box;
+
+use super::report::Taking;
+use crate::event::{Kind, RequestKind};
+use crate::knowledge::{Made, Mark};
+use crate::operation::{Class, Closing, Ended, Lost, Outcome, Owner, Trace};
+use crate::text::Text;
+
+impl Taking<'_> {
+    /// A result: the operation that it ends, or nothing for a duplicate.
+    pub(super) fn result(&mut self, kind: Kind, outcome: Outcome) -> Option<Closing> {
+        let failing = outcome.is_failure();
+        self.ended_by_word(kind, outcome, failing, false)
+    }
+
+    /// Whether no honest run fits the success in hand, so that it proves nothing: its id is that of an operation of
+    /// another kind, or it comes in order after a word which says that its operation was over.
+    pub(super) fn contradicts(&self, kind: Kind) -> bool {
+        let operations = self.host.operations();
+        self.op.is_some_and(|op| {
+            operations.is_of_other_kind(op, kind)
+                || (self.in_order() && operations.was_ended_by_word(op, kind))
+        })
+    }
+
+    /// A refusal ends nothing but its own request, and nothing was tried (CORE-006 K1, field case F10).
+    pub(super) fn rejected(&mut self, kind: RequestKind) -> bool {
+        let op = self.op;
+        let Some(past) = &mut self.host.past else { return false };
+        let withdrawn =
+            op.is_some_and(|op| past.operations.withdraw(|p| p.op == *op && p.ask.kind() == kind));
+        let kind = Kind::ALL.iter().copied().find(|k| RequestKind::from(*k) == kind);
+        kind.is_some_and(|kind| past.operations.rejected(kind, op)) | withdrawn
+    }
+
+    pub(super) fn stopped(&mut self, kind: Kind, by: Option<Text>, activated: Option<bool>) -> bool {
+        let Some(closing) = self.ended_by_word(kind, Outcome::Stopped { by, activated }, true, true) else {
+            return false;
+        };
+        let past = self.host.past();
+        let (marks, tests) = (past.marks, past.doubt);
+        let doubt = self.host.deployment.as_ref().and_then(|deployment| deployment.doubt);
+        let mark = match Class::of(kind) {
+            Class::Pull => {
+                self.pull_failed(&closing);
+                self.moved_by_another(&closing);
+                self.host.past().marks.commit
+            }
+            Class::Attempt => {
+                self.deploy_failed(&closing, activated, None);
+                self.doubted_by_another(&closing);
+                self.host.past().marks.system
+            }
+            Class::Test => return true,
+        };
+        let since = self.host.past().doubt;
+        // A stop is no word against the operation's own result, which still counts.
+        if closing.trace.lost().is_none()
+            && let Some(trace) = self.host.past_mut().operations.ended_trace_mut(closing.index)
+        {
+            trace.lost = Some(Box::new(Lost { marks, mark, tests: (tests, since), doubt }));
+        }
+        true
+    }
+
+    /// An operation has ended by a word that says how.
+    fn ended_by_word(&mut self, kind: Kind, outcome: Outcome, failing: bool, stop: bool) -> Option<Closing> {
+        let (op, at, in_order) = (self.op, self.at, self.in_order());
+        let contradicts = self.contradicts(kind);
+        let owner = self.host.operations().owner(kind, op, in_order, failing);
+        let asked = match owner {
+            Owner::Duplicate => return None,
+            Owner::Ended(index) if stop && !self.host.operations().stop_counts(index) => return None,
+            Owner::Open | Owner::Ended(_) | Owner::Own => self.host.past_mut().operations.delivered(kind, op),
+        };
+        let mut closing = match owner {
+            Owner::Duplicate => return None,
+            Owner::Open => {
+                let mut open = *self.host.past_mut().operations.take_open()?;
+                open.settled = false;
+                if open.op.is_none() && op.is_some() {
+                    // `running` named no id, so this may have begun later than what was noticed.
+                    open.trace.heard = self.tick();
+                }
+                open.op = open.op.or_else(|| op.cloned());
+                if let Some(asked) = &asked {
+                    open.trace.after = open.trace.after.max(asked.clock);
+                    open.trace.to = open.trace.to.or_else(|| asked.target().map(Box::new));
+                }
+                if !in_order && contradicts {
+                    open.trace.after = 0;
+                }
+                self.remember(Ended::new(open, at, outcome), in_order)
+            }
+            Owner::Ended(index) => {
+                _ = self.tick();
+                self.host.past_mut().operations.end_late(index, at, outcome)
+            }
+            Owner::Own => {
+                if in_order {
+                    self.end_open(Outcome::Overtaken);
+                    _ = self.other_went_on(true);
+                }
+                let clock = self.tick();
+                let lapsed = self.host.past_mut().operations.take_lapsed(kind, op);
+                let requested = asked.as_ref().map(|asked| asked.clock).or(lapsed);
+                if let (Some(requested), Some(open)) = (requested, self.host.past_mut().operations.open_mut())
+                    && (open.op.is_none() && open.kind == kind && open.trace.heard < requested)
+                {
+                    // That one is over, so that nobody knows whose the next result without an id is (K1).
+                    open.trace.after = 0;
+                }
+                let after = match (requested, self.due_test(kind)) {
+                    (Some(requested), _) => requested,
+                    (None, Some(due)) => due,
+                    (None, None) if in_order => self.begun_after(kind),
+                    (None, None) => 0,
+                };
+                let to = asked.as_ref().and_then(|asked| asked.target()).map(Box::new);
+                let after = if contradicts { 0 } else { after };
+                if contradicts {
+                    self.tests_doubtful();
+                }
+                let trace = Trace { after, heard: clock, to, ..self.scene() };
+                let own = self.operation(kind, trace);
+                // A pass of which nobody knows when it began hides nothing (K8).
+                let unclear = kind == Kind::Test && !failing && after == 0;
+                self.remember_if(Ended::new(own, at, outcome), in_order, !unclear)
+            }
+        };
+        if kind == Kind::Test
+            && (contradicts || self.another_may_run(&closing))
+            && let Some(trace) = self.host.past_mut().operations.ended_trace_mut(closing.index)
+        {
+            // Nobody knows when it began.
+            (trace.after, closing.trace.after) = (0, 0);
+        }
+        if owner != Owner::Open && !in_order {
+            // What has no known end may have ended before this was made (W4).
+            _ = self.attempt_goes_on();
+            self.pull_goes_on();
+        }
+        Some(closing)
+    }
+
+    fn remember(&mut self, ended: Ended, in_order: bool) -> Closing {
+        self.remember_if(ended, in_order, true)
+    }
+
+    /// Remembers an operation that has ended, as the newest of its class where `may_be_newest`, and where it hides no
+    /// attempt or test run that failed, or whose outcome is not known, and that may have come after it. `in_order` for
+    /// a result in order.
+    fn remember_if(&mut self, ended: Ended, in_order: bool, may_be_newest: bool) -> Closing {
+        let trace = ended.trace().cloned().unwrap_or_else(|| Trace::ended(0, 0));
+        let last = self.host.operations().last_ended(ended.class());
+        let unwell = |outcome: &Outcome| outcome.is_failure() || outcome.is_unknown();
+        let failed = last.filter(|last| unwell(&last.outcome) && !last.settled && last.kind != Kind::Pull);
+        let is_after =
+            |last: &Ended| in_order || last.trace().is_none_or(|last| last.heard < trace.runs_after());
+        let failing = ended.outcome.is_failure();
+        let newest = last.is_none() || (may_be_newest && failed.is_none_or(|last| failing || is_after(last)));
+        let beside = failing && failed.is_some_and(|last| !is_after(last));
+        if !newest && ended.kind == Kind::Test && ended.outcome.is_unknown() {
+            // It may be the last run: what has passed before is not known to be.
+            self.tests_doubtful();
+        }
+        let kind = ended.kind;
+        let index = self.host.past_mut().operations.remember(ended, newest);
+        Closing { kind, index, trace, newest, beside }
+    }
+
+    /// The operation that no word had ended is over: this word is after its end (W3).
+    pub(super) fn end_open(&mut self, how: Outcome) {
+        let Some(past) = &mut self.host.past else { return };
+        let Some(mut open) = past.operations.take_open() else { return };
+        let clock = self.tick();
+        open.trace.over = Some(clock);
+        let class = open.class();
+        let (at, outcome) = if open.deadline <= self.at {
+            (open.deadline, Outcome::Expired { recorded: open.recorded })
+        } else {
+            (self.at, how)
+        };
+        let made = open.trace.made();
+        let doubt = self.host.deployment.as_ref().and_then(|deployment| deployment.doubt);
+        let past = self.host.past();
+        // Words that only said that it may have moved something are none against its own result.
+        let mut marks = past.marks;
+        if let Some(before) = open.trace.lost() {
+            for (now, then) in marks.all().into_iter().zip(before.marks.clone().all()) {
+                *now = if *now == before.mark { *then } else { *now };
+            }
+        }
+        let lost = Lost { marks, mark: Mark::moved(clock, made.after), tests: (past.doubt, clock), doubt };
+        open.trace.lost = Some(Box::new(lost));
+        _ = self.remember(Ended::new(*open, at, outcome), false);
+        match class {
+            Class::Pull => self.pull_lost(made),
+            Class::Attempt => self.attempt_lost(made),
+            Class::Test => {}
+        }
+    }
+
+    /// When the result in hand was made.
+    pub(super) fn made(&self, closing: &Closing) -> Made {
+        if self.in_order() {
+            return Made::IN_ORDER;
+        }
+        let Made { after, over } = closing.trace.made();
+        let by_session = self.session.map_or(0, |session| session.anchor.saturating_add(1));
+        Made { after: if closing.newest { after.max(by_session) } else { 0 }, over }
+    }
+}

@@ -1,0 +1,337 @@
+//! CORE-006 section 10: histories that a search through runs of honest hosts has found to be shown green by mistake,
+//! each in its smallest form, and what is right. One of each kind.
+
+use compartment_core::Compartment::{self, Git, Lock, System, Tests};
+use compartment_core::event::{Kind, RunningSystem};
+use compartment_core::testing::{
+    Scenario, Step, commit, desired, heartbeat, host, log, op_stopped, path, pull_fail, pull_ok,
+    pull_started, requested, rollback_fail, rollback_ok, rollback_started, switch_fail, switch_ok,
+    switch_started, test_pass, test_started, wait,
+};
+use compartment_core::{Ask, Status};
+
+use crate::mins;
+
+/// What a cell says of a host whose desired commit is `a`.
+fn reason(cell: Compartment, steps: impl IntoIterator<Item = Step>) -> &'static str {
+    let told = Scenario::given(log![desired('a')]).when(steps);
+    assert_ne!(told.cells("gpc0").status(cell), Status::Ok);
+    told.reason("gpc0", cell)
+}
+
+/// A system that says its commit and no path.
+fn labelled(digit: char) -> RunningSystem {
+    RunningSystem { commit: Some(commit(digit)), ..RunningSystem::default() }
+}
+
+// The dirt of what runs (W5).
+
+#[test]
+fn what_a_rollback_leads_to_was_built_long_ago() {
+    let beat = || heartbeat("gpc0").at('a').dirty(false);
+    let seen_first = log![beat().runs("b", 2).built_from('a'), rollback_ok("gpc0").runs("b", 2), beat()];
+    let after_its_stop = log![
+        beat().runs("b", 2).built_from('b').idle(),
+        rollback_started("gpc0"),
+        op_stopped("gpc0", Kind::Rollback),
+        beat().runs("c", 1).built_from('a').idle(),
+        switch_started("gpc0"),
+        switch_ok("gpc0").runs("c", 1).commit('f').dirty(false),
+        beat(),
+    ];
+    assert_eq!(reason(System, after_its_stop), "dirt-unknown");
+    assert_eq!(reason(System, seen_first), "dirt-unknown");
+}
+
+#[test]
+fn a_system_that_is_named_late_may_be_the_dirty_one_that_was_told_without_a_path() {
+    let unplaced = log![
+        heartbeat("gpc0").dirt_unreadable().runs("p", 1).origin("s", 1),
+        switch_ok("gpc0").op("s1").commit('b').dirty(true).origin("s", 2),
+        pull_ok("gpc0", 'b').op("p1").dirty(false).origin("s", 3),
+        heartbeat("gpc0").at('b').runs("a", 2).built_from('a').origin("s", 4),
+        heartbeat("gpc0").at('a').dirty(false).origin("s", 5),
+    ];
+    assert_eq!(reason(System, unplaced), "dirt-unknown");
+}
+
+#[test]
+fn dirt_that_is_told_late_may_have_been_in_what_was_only_seen() {
+    let by_a_pull = log![
+        heartbeat("gpc0").runs("a", 1),
+        pull_ok("gpc0", 'a').dirty(true).op("p1"),
+        heartbeat("gpc0").at('a').dirty(false).runs("a", 1).built_from('a'),
+    ];
+    assert_eq!(reason(System, by_a_pull), "dirt-unknown");
+    let by_a_switch = log![
+        heartbeat("gpc0").at('a').dirty(false).runs("p", 1).idle(),
+        switch_started("gpc0").op("s1"),
+        heartbeat("gpc0").runs("a", 2).built_from('a').running(Kind::Switch),
+        switch_ok("gpc0").op("s1").commit('c').dirty(true).runs("c", 3).built_from('c'),
+        heartbeat("gpc0").at('a').dirty(false).runs("a", 2).built_from('a').idle(),
+    ];
+    assert_eq!(reason(System, by_a_switch), "dirt-unknown");
+}
+
+#[test]
+fn what_a_result_says_of_one_commit_says_nothing_of_a_system_of_another() {
+    // It was changed by hand right before the switch, of which only the dirt is told.
+    let silent = log![
+        heartbeat("gpc0").dirty(true).runs("c", 3).built_from('a'),
+        pull_ok("gpc0", 'b').dirty(true),
+        switch_started("gpc0").op("s1"),
+        switch_ok("gpc0").op("s1").dirty(false).runs("c", 3).built_from('a'),
+        heartbeat("gpc0").at('a').dirty(false).idle(),
+    ];
+    assert_eq!(reason(System, silent), "dirt-unknown");
+}
+
+#[test]
+fn a_commit_without_a_path_does_not_tell_one_build_of_it_from_another() {
+    let beat = || heartbeat("gpc0").at('a').dirty(false).system_is(labelled('a'));
+    let by_a_rollback = log![
+        switch_started("gpc0"),
+        switch_ok("gpc0").commit('a').dirty(false).system_is(labelled('a')),
+        heartbeat("gpc0").dirty(true),
+        rollback_started("gpc0"),
+        wait(mins(31)),
+        beat(),
+    ];
+    assert_eq!(reason(System, by_a_rollback), "dirt-unknown");
+    let by_a_lost_one = log![
+        beat().idle(),
+        switch_started("gpc0"),
+        switch_ok("gpc0").commit('a').dirty(false).system_is(labelled('a')),
+        heartbeat("gpc0").running(Kind::Rollback),
+        op_stopped("gpc0", Kind::Test),
+        beat(),
+    ];
+    assert_eq!(reason(System, by_a_lost_one), "dirt-unknown");
+}
+
+#[test]
+fn what_ran_when_an_attempt_began_was_not_built_by_it_where_nobody_knew_it() {
+    let ran_already = log![
+        heartbeat("gpc0").at('a').dirty(false).runs("p", 1).idle(),
+        rollback_started("gpc0"),
+        switch_started("gpc0"),
+        wait(mins(31)),
+        heartbeat("gpc0").at('a').dirty(false).runs("c", 3).built_from('a'),
+    ];
+    assert_eq!(reason(System, ran_already), "dirt-unknown");
+}
+
+#[test]
+fn dirt_between_two_words_of_a_pull_may_be_in_a_build_by_hand() {
+    let pulled = log![
+        heartbeat("gpc0").at('b').dirty(false).runs("p", 1).running(Kind::Pull),
+        heartbeat("gpc0").at('a').dirty(false).runs("a", 2).built_from('a'),
+        heartbeat("gpc0").at('a').dirty(false).idle(),
+    ];
+    assert_eq!(reason(System, pulled), "dirt-unknown");
+}
+
+// The checkout (K2).
+
+#[test]
+fn what_a_switch_says_of_its_checkout_is_newer_than_a_pull_before_it() {
+    let late = log![
+        pull_ok("gpc0", 'b').dirty(true).op("p1"),
+        requested("p2", Ask::Pull { host: host("gpc0") }),
+        pull_started("gpc0").op("p2"),
+        switch_started("gpc0").op("s1"),
+        switch_ok("gpc0").op("s1").commit('b').dirty(false),
+        pull_ok("gpc0", 'a').dirty(false).op("p2"),
+        heartbeat("gpc0").dirty(false).idle(),
+    ];
+    assert_eq!(reason(Git, late), "doubtful");
+    let seen_before = log![
+        heartbeat("gpc0").running(Kind::Pull),
+        heartbeat("gpc0").at('a').idle(),
+        switch_started("gpc0").op("s1"),
+        pull_ok("gpc0", 'a').op("p2"),
+        switch_ok("gpc0").op("s1").commit('c'),
+    ];
+    assert_eq!(reason(Git, seen_before), "doubtful");
+}
+
+#[test]
+fn a_result_of_a_pull_is_no_word_of_another_pull_that_runs_still() {
+    let asked_before = log![
+        requested("p2", Ask::Pull { host: host("gpc0") }),
+        pull_started("gpc0").op("p2"),
+        heartbeat("gpc0").at('c').lock('c'),
+        requested("p4", Ask::Pull { host: host("gpc0") }),
+        heartbeat("gpc0").at('b').dirty(true).lock('d'),
+        pull_ok("gpc0", 'b').op("p6"),
+        heartbeat("gpc0").at('b').dirty(false),
+        pull_ok("gpc0", 'a').lock('a').dirty(false).op("p4"),
+    ];
+    assert_eq!(reason(Lock, asked_before), "differs");
+}
+
+#[test]
+fn another_pull_may_run_after_one_has_ended_that_was_said_to_run() {
+    let by_success = log![
+        pull_started("gpc0").op("p1"),
+        heartbeat("gpc0").running(Kind::Pull),
+        pull_ok("gpc0", 'b').op("p1"),
+        heartbeat("gpc0").at('a').lock('a'),
+        heartbeat("gpc0").idle(),
+    ];
+    assert_eq!(reason(Git, by_success), "unordered");
+    let by_failure = log![
+        pull_started("gpc0").op("p1"),
+        heartbeat("gpc0").at('b').dirty(false).running(Kind::Pull),
+        pull_fail("gpc0").op("p1"),
+        heartbeat("gpc0").at('a').dirty(false),
+        test_started("gpc0").op("t1"),
+    ];
+    assert_eq!(reason(Git, by_failure), "unordered");
+}
+
+#[test]
+fn a_lock_is_not_known_where_dirt_may_be_in_it() {
+    let dirtied = log![heartbeat("gpc0").dirty(true), pull_ok("gpc0", 'a').lock('a').dirty(false).op("p1"),];
+    assert_eq!(reason(Lock, dirtied), "differs");
+    let cleaned = log![
+        pull_started("gpc0").op("p1"),
+        heartbeat("gpc0").idle(),
+        heartbeat("gpc0").dirty(false),
+        pull_ok("gpc0", 'b').lock('a').dirty(true).op("p1"),
+    ];
+    assert_eq!(reason(Lock, cleaned), "differs");
+    let cleaned_before_a_switch = log![
+        pull_started("gpc0").op("p1"),
+        pull_ok("gpc0", 'b').lock('a').dirty(true).op("p1"),
+        switch_started("gpc0").op("s1"),
+        switch_ok("gpc0").op("s1").commit('b').dirty(false),
+    ];
+    assert_eq!(reason(Lock, cleaned_before_a_switch), "differs");
+}
+
+// Which operation a word is of (K1, W3).
+
+#[test]
+fn a_failure_that_changed_nothing_is_no_word_of_another_attempt_that_was_said_to_run() {
+    let tested = log![
+        heartbeat("gpc0").runs("a", 1).built_from('a').idle(),
+        test_started("gpc0").op("t1"),
+        test_pass("gpc0", 3).op("t1"),
+    ];
+    let told = tested.clone().into_iter().chain(log![
+        rollback_started("gpc0").op("r1"),
+        heartbeat("gpc0").running(Kind::Rollback),
+        rollback_fail("gpc0").op("r1").activated(false),
+    ]);
+    assert_eq!(reason(Tests, told), "doubtful");
+    let noticed = tested.into_iter().chain(log![
+        heartbeat("gpc0").running(Kind::Rollback),
+        heartbeat("gpc0").system_is(labelled('a')).running(Kind::Rollback),
+        rollback_fail("gpc0").op("r1").activated(false),
+    ]);
+    assert_eq!(reason(Tests, noticed), "doubtful");
+}
+
+#[test]
+fn two_failures_whose_order_is_open_are_both_red_until_neither_runs() {
+    let failed = log![
+        heartbeat("gpc0").runs("p", 1).idle(),
+        rollback_fail("gpc0").op("r1").activated(true).runs("a", 1),
+        rollback_fail("gpc0").op("r2").runs("b", 2),
+        heartbeat("gpc0").at('a').runs("a", 1).built_from('a'),
+    ];
+    assert_eq!(reason(System, failed), "attempt-failed");
+}
+
+#[test]
+fn a_failure_may_have_begun_later_than_what_was_noticed_before_it() {
+    let failed = log![
+        heartbeat("gpc0").runs("a", 1),
+        heartbeat("gpc0").running(Kind::Test),
+        requested("t1", Ask::Test { host: host("gpc0") }),
+        requested("t2", Ask::Test { host: host("gpc0") }),
+        compartment_core::testing::test_fail("gpc0", 2, 3).op("t1"),
+        test_pass("gpc0", 3).op("t2"),
+    ];
+    assert_eq!(reason(Tests, failed), "failed");
+}
+
+#[test]
+fn nothing_is_settled_while_a_host_says_that_the_attempt_runs() {
+    let runs_still = log![
+        rollback_started("gpc0"),
+        rollback_ok("gpc0"),
+        pull_ok("gpc0", 'a').dirty(true),
+        heartbeat("gpc0").at('a').runs("b", 2).built_from('b'),
+        rollback_started("gpc0"),
+        wait(mins(31)),
+        heartbeat("gpc0").dirty(false).runs("b", 2).built_from('b'),
+        heartbeat("gpc0").system_is(labelled('b')).running(Kind::Rollback),
+        heartbeat("gpc0").dirty(false).runs("a", 3).built_from('a').running(Kind::Rollback),
+    ];
+    assert_eq!(reason(System, runs_still), "outcome-unknown");
+}
+
+// Words that no honest host says together.
+
+#[test]
+fn a_result_after_a_word_that_its_run_was_over_proves_nothing() {
+    let idle = log![
+        heartbeat("gpc0").runs("a", 1).origin("s", 1),
+        test_started("gpc0").op("t1").origin("s", 2),
+        heartbeat("gpc0").idle().origin("s", 3),
+        test_pass("gpc0", 3).op("t1").origin("s", 4),
+    ];
+    assert_eq!(reason(Tests, idle), "unordered");
+}
+
+#[test]
+fn a_start_of_what_was_over_contradicts_it() {
+    let again = log![
+        heartbeat("gpc0").runs("a", 1),
+        requested("t1", Ask::Test { host: host("gpc0") }),
+        heartbeat("gpc0").idle(),
+        heartbeat("gpc0").running(Kind::Test),
+        test_pass("gpc0", 3),
+        test_started("gpc0").op("t1"),
+    ];
+    assert_eq!(reason(Tests, again), "doubtful");
+}
+
+#[test]
+fn two_commits_told_of_one_path_contradict_each_other_also_where_one_names_no_path() {
+    let named = || RunningSystem { path: Some(path("p")), ..RunningSystem::default() };
+    let beat = |system| heartbeat("gpc0").at('a').system_is(system);
+    let of_a = || RunningSystem { commit: Some(commit('a')), ..named() };
+    let after = log![beat(named()), beat(labelled('b')), beat(of_a())];
+    let before = log![beat(labelled('b')), beat(named()), beat(of_a())];
+    assert_eq!(reason(System, after), "outside-change");
+    assert_eq!(reason(System, before), "outside-change");
+}
+
+#[test]
+fn a_lock_that_was_not_there_at_the_start_is_of_another_checkout() {
+    let changed = log![
+        heartbeat("gpc0").at('a'),
+        heartbeat("gpc0").lock('b'),
+        switch_started("gpc0"),
+        heartbeat("gpc0").at('a'),
+        switch_ok("gpc0").no_lock(),
+    ];
+    assert_eq!(reason(System, changed), "deployed-unknown");
+}
+
+#[test]
+fn what_a_failed_switch_left_is_judged_by_its_start() {
+    let left = log![
+        heartbeat("gpc0").at('a').dirty(true).runs("p", 1).idle(),
+        switch_started("gpc0").op("s1"),
+        switch_fail("gpc0").op("s1"),
+        heartbeat("gpc0").at('a').dirty(false).idle(),
+        heartbeat("gpc0").runs("a", 2).built_from('a'),
+        heartbeat("gpc0").runs("c", 3).built_from('c'),
+        heartbeat("gpc0").runs("a", 2).built_from('a'),
+    ];
+    assert_eq!(reason(System, left), "dirt-unknown");
+}
