@@ -80,6 +80,28 @@ fn wired(message: &Message) -> Message {
     read
 }
 
+/// After any history and some time these events follow, a second apart: Git, Lock and System are green. `events` is
+/// told when the first one happens.
+fn deployed_well<const N: usize>(
+    records: &[Record],
+    span: Span,
+    name: &str,
+    events: impl FnOnce(Timestamp) -> [Event; N],
+) -> Result<(), TestCaseError> {
+    let mut fleet = fold(records);
+    let mut now = end(records) + span + Span::from_secs(1);
+    for event in events(now) {
+        now = now + Span::from_secs(1);
+        fleet.apply(&next(&fleet, now, event));
+    }
+    let index = fleet.index_of(&host(name)).expect("it was configured");
+    let cells = fleet.cells(index, now);
+    for status in [cells.git.verdict(), cells.lock.verdict(), cells.system.verdict()] {
+        prop_assert_eq!(status.status, Status::Ok, "{:?}", status);
+    }
+    Ok(())
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
@@ -421,44 +443,24 @@ proptest! {
     /// result that names all that was deployed.
     #[test]
     fn every_state_of_a_pushed_host_has_a_way_back(records in any_history(60), span in later(), name in prop::sample::select(&HOSTS[..])) {
-        let mut fleet = fold(&records);
-        let mut now = end(&records) + span + Span::from_secs(1);
-        for event in [
+        deployed_well(&records, span, name, |now| [
             pushed(name, compartment_core::event::TestsConfig::default()),
             looked_at(now + Span::from_secs(1)),
             switch_started(name).op("way-back-1").into(),
             switch_ok(name).commit('e').lock('e').dirty(false).runs("new", 8).op("way-back-1").into(),
-        ] {
-            now = now + Span::from_secs(1);
-            fleet.apply(&next(&fleet, now, event));
-        }
-        let index = fleet.index_of(&host(name)).expect("it was configured");
-        let cells = fleet.cells(index, now);
-        for status in [cells.git.verdict(), cells.lock.verdict(), cells.system.verdict()] {
-            prop_assert_eq!(status.status, Status::Ok, "{:?}", status);
-        }
+        ])?;
     }
 
     /// From any state, a host that was repaired by hand leads back to a green System by evidence alone, without
     /// any operation being reported.
     #[test]
     fn repair_by_hand_is_seen(records in any_history(60), span in later(), name in prop::sample::select(&HOSTS[..])) {
-        let mut fleet = fold(&records);
-        let mut now = end(&records) + span + Span::from_secs(1);
-        for event in [
+        deployed_well(&records, span, name, |now| [
             configured(name, compartment_core::event::TestsConfig::default()),
             looked_at(now + Span::from_secs(1)),
             heartbeat(name).at('e').dirty(false).lock('e').runs("before", 7).idle().into(),
             heartbeat(name).at('e').dirty(false).lock('e').runs("repaired", 8).built_from('e').idle().into(),
-        ] {
-            now = now + Span::from_secs(1);
-            fleet.apply(&next(&fleet, now, event));
-        }
-        let index = fleet.index_of(&host(name)).expect("it was configured");
-        let cells = fleet.cells(index, now);
-        for status in [cells.git.verdict(), cells.lock.verdict(), cells.system.verdict()] {
-            prop_assert_eq!(status.status, Status::Ok, "{:?}", status);
-        }
+        ])?;
     }
 
     /// Every operation ends: a week after the last word nothing is blue, and nothing waits.

@@ -1,9 +1,10 @@
 //! The worlds: small vocabularies, each exhaustive to a useful depth.
 
+mod agents;
 mod alphabet;
-mod list;
-
-pub use list::worlds;
+mod checkout;
+mod system;
+mod tests;
 
 use crate::host::Law;
 use crate::word::Word;
@@ -23,6 +24,30 @@ pub struct World {
     pub words: Vec<Word>,
     /// How many words, in a minute for all worlds together.
     pub depth: usize,
+}
+
+/// All worlds, in the order in which they are told.
+#[must_use]
+pub fn worlds() -> Vec<World> {
+    vec![
+        agents::results_alone(),
+        checkout::pulls_late(),
+        checkout::pulls_seen(),
+        checkout::dirt(),
+        system::switches_by_path(),
+        system::switches_late(),
+        system::labels(),
+        system::failures(),
+        system::rollbacks(),
+        system::rollbacks_late(),
+        tests::tests(),
+        tests::tests_late(),
+        agents::ordered(),
+        agents::session(),
+        checkout::unreadable(),
+        checkout::moves(),
+        checkout::no_lock(),
+    ]
 }
 
 /// How results with an id are heard.
