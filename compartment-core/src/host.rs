@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::checkout::{Checkout, Sighting};
 use crate::commit::Commit;
-use crate::event::{CheckoutPlace, Kind, Origin, TestsConfig};
+use crate::event::{CheckoutPlace, GenerationNumber, Kind, Origin, TestsConfig};
 use crate::generation::{Deployment, Generation};
 use crate::id::{HostId, OpId, SessionId, Version};
 use crate::knowledge::{Clock, Mark};
@@ -32,12 +32,41 @@ pub struct Host {
     pub(crate) channel: u32,
     pub(crate) system: SystemField,
     pub(crate) membership: Membership,
+    pub(crate) unseen: Unseen,
+}
+
+/// What builds and test runs are judged by whose start is not seen. Two facts in one byte of the row.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Unseen(u8);
+
+impl Unseen {
+    const DIRT: u8 = 1;
+    const NO_TEST: u8 = 2;
+
     /// Whether the checkout was not known to be clean at the last word that says that no switch ran, or at any word
-    /// since: what a switch was built from whose start was not seen (W5).
-    pub(crate) dirt_window: bool,
-    /// Whether any word said that no test runs. Of a host of which nothing is remembered; else see
-    /// [`Past::no_test`].
-    pub(crate) no_test_heard: bool,
+    /// since (W5).
+    pub(crate) const fn dirt(self) -> bool {
+        self.0 & Self::DIRT != 0
+    }
+
+    /// True where that is news.
+    pub(crate) const fn set_dirt(&mut self, is: bool) -> bool {
+        let before = self.dirt();
+        self.0 = if is { self.0 | Self::DIRT } else { self.0 & !Self::DIRT };
+        is != before
+    }
+
+    /// Whether any word said that no test runs. Of a host of which nothing is remembered; else see [`Past::no_test`].
+    pub(crate) const fn no_test(self) -> bool {
+        self.0 & Self::NO_TEST != 0
+    }
+
+    /// True where that is news.
+    pub(crate) const fn set_no_test(&mut self) -> bool {
+        let before = self.no_test();
+        self.0 |= Self::NO_TEST;
+        !before
+    }
 }
 
 /// Whether reports of a host are heard.
@@ -66,7 +95,7 @@ pub struct Past {
     /// The generations that ran before the running one, the latest last.
     pub earlier: Vec<Generation>,
     /// Whether generations are no longer in that history: a path that is not in it may have run before (K4).
-    pub(crate) dropped: bool,
+    pub(crate) dropped: Dropped,
     /// The deployment whose tests are due.
     pub tests_due: Option<TestsDue>,
     /// The producers' sessions, the last used last.
@@ -85,6 +114,29 @@ pub struct Past {
     /// An operation of this kind may run still, though one of its kind has ended: a word before said that one runs, and
     /// not which. `None` once a word says what runs.
     pub(crate) may_run: Option<Kind>,
+}
+
+/// What is known of the generations that are no longer in the history.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Dropped {
+    /// There are none.
+    #[default]
+    Nothing,
+    /// All had a number, of which this is the highest.
+    UpTo(GenerationNumber),
+    /// One had no number: it may have any.
+    Any,
+}
+
+impl Dropped {
+    /// With one more.
+    pub(crate) fn and(self, number: Option<GenerationNumber>) -> Self {
+        match (self, number) {
+            (Self::Any, _) | (_, None) => Self::Any,
+            (Self::Nothing, Some(number)) => Self::UpTo(number),
+            (Self::UpTo(highest), Some(number)) => Self::UpTo(highest.max(number)),
+        }
+    }
 }
 
 /// The newest words believed (CORE-006, section 10): of each part of the checkout, and of what runs.
@@ -145,7 +197,7 @@ impl TestsDue {
 static NOTHING_PAST: Past = Past {
     operations: Operations::NONE,
     earlier: Vec::new(),
-    dropped: false,
+    dropped: Dropped::Nothing,
     tests_due: None,
     sessions: Vec::new(),
     clock: 0,
@@ -170,8 +222,7 @@ impl Host {
             channel,
             system: SystemField::Readable,
             membership: Membership::Known,
-            dirt_window: false,
-            no_test_heard: false,
+            unseen: Unseen::default(),
         }
     }
 
@@ -286,7 +337,7 @@ impl Host {
     }
 
     pub(crate) fn past_mut(&mut self) -> &mut Past {
-        let no_test = self.no_test_heard.into();
+        let no_test = self.unseen.no_test().into();
         self.past.get_or_insert_with(|| Box::new(Past { no_test, ..Past::default() }))
     }
 

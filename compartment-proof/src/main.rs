@@ -1,5 +1,6 @@
 //! `proof`: the fold against the honest host, from a terminal.
 
+use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Instant;
@@ -24,7 +25,7 @@ enum What {
     /// All histories of the small worlds, up to a length.
     Worlds {
         /// How many words; in each world what fits into a minute for all, unless said.
-        #[arg(long)]
+        #[arg(long, value_parser = at_least_one::<usize>)]
         depth: Option<usize>,
         /// So many words more than what fits into a minute.
         #[arg(long, default_value_t = 0)]
@@ -42,7 +43,7 @@ enum What {
         #[arg(long, default_value_t = 1)]
         seed: u64,
         /// How many words are heard.
-        #[arg(long, default_value_t = 1_000_000)]
+        #[arg(long, default_value_t = 1_000_000, value_parser = at_least_one::<u64>)]
         steps: u64,
         /// Stop after so many faults.
         #[arg(long, default_value_t = 5)]
@@ -65,84 +66,122 @@ enum What {
     },
 }
 
-fn main() -> ExitCode {
-    let right = match Arguments::parse().what {
-        What::Worlds { depth, deeper, only, needless } => {
-            small_worlds(&only, |world| depth.unwrap_or(world.depth + deeper), needless)
-        }
-        What::Random { seed, steps, faults } => random(seed, steps, faults),
-        What::Table { file, deeper, seed, steps } => match table(&file, deeper, seed, steps) {
-            Ok(()) => true,
-            Err(error) => {
-                eprintln!("{}: {error}", file.display());
-                false
-            }
-        },
-    };
-    if right { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+/// A proof of nothing proves nothing.
+fn at_least_one<N: std::str::FromStr<Err: std::fmt::Display> + Default + PartialEq>(
+    word: &str,
+) -> Result<N, String> {
+    match word.parse::<N>() {
+        Ok(number) if number == N::default() => Err("at least 1 is needed".to_string()),
+        Ok(number) => Ok(number),
+        Err(error) => Err(error.to_string()),
+    }
 }
 
-fn small_worlds(only: &str, depth: impl Fn(&World) -> usize + Sync, needless: bool) -> bool {
-    let worlds: Vec<_> = worlds().into_iter().filter(|world| world.name.contains(only)).collect();
+fn main() -> ExitCode {
+    let mut out = io::stdout().lock();
+    let done = match Arguments::parse().what {
+        What::Worlds { depth, deeper, only, needless } => {
+            small_worlds(&mut out, &only, |world| depth.unwrap_or(world.depth + deeper), needless)
+        }
+        What::Random { seed, steps, faults } => random(&mut out, seed, steps, faults),
+        What::Table { file, deeper, seed, steps } => {
+            let name = file.display();
+            table(&file, deeper, seed, steps)
+                .map_err(|error| io::Error::new(error.kind(), format!("{name}: {error}")))
+        }
+    };
+    match done {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        // Whoever read it has seen enough.
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn small_worlds(
+    out: &mut impl Write,
+    only: &str,
+    depth: impl Fn(&World) -> usize + Sync,
+    needless: bool,
+) -> io::Result<bool> {
+    let all = worlds();
+    let worlds: Vec<_> = all.iter().filter(|world| world.name.contains(only)).cloned().collect();
+    if worlds.is_empty() {
+        let names: Vec<_> = all.iter().map(|world| world.name).collect();
+        return Err(io::Error::other(format!(
+            "no world is named like {only:?}; there are: {}",
+            names.join(", ")
+        )));
+    }
     let begun = Instant::now();
     let mut lies = 0;
     for (world, covered) in worlds.iter().zip(search_all(&worlds, &depth)) {
-        println!("{}: {}, {} + {} words", world.name, world.about, world.start.len(), depth(world));
-        lies += print(world, &covered, needless);
+        writeln!(out, "{}: {}, {} + {} words", world.name, world.about, world.start.len(), depth(world))?;
+        lies += print(out, world, &covered, needless)?;
     }
-    println!("{lies} kinds of false green, {:.1} s", begun.elapsed().as_secs_f64());
-    lies == 0
+    writeln!(out, "{lies} kinds of false green, {:.1} s", begun.elapsed().as_secs_f64())?;
+    Ok(lies == 0)
 }
 
 /// How many kinds of false green there are.
-fn print(world: &World, covered: &Covered, needless: bool) -> usize {
-    println!(
+fn print(out: &mut impl Write, world: &World, covered: &Covered, needless: bool) -> io::Result<usize> {
+    writeln!(
+        out,
         "  {} histories ({} that no run fits), {} sets of runs, of at most {} runs",
         covered.histories, covered.contradictions, covered.beliefs, covered.runs
-    );
+    )?;
     let green: Vec<_> = CELLS.iter().zip(covered.green).map(|(cell, n)| format!("{cell} {n}")).collect();
-    println!("  green and true: {}", green.join(", "));
+    writeln!(out, "  green and true: {}", green.join(", "))?;
     for (rule, found) in &covered.needless {
         let color = if found.gray { "gray" } else { "yellow" };
-        println!("  needless {color} {rule}: {}", found.count);
+        writeln!(out, "  needless {color} {rule}: {}", found.count)?;
         if needless {
-            println!("{}", lines(&found.shortest, world.law.locks, world.law.session));
+            writeln!(out, "{}", lines(&found.shortest, world.law.locks, world.law.session))?;
         }
     }
     let mut shown: Vec<Vec<_>> = Vec::new();
     for found in &covered.found {
         let small = shrink(&world.law, found);
         if !shown.contains(&small.words) {
-            println!("\n{}", tell(&world.law, &small));
+            writeln!(out, "\n{}", tell(&world.law, &small))?;
             shown.push(small.words);
         }
     }
-    shown.len()
+    Ok(shown.len())
 }
 
-fn random(seed: u64, steps: u64, faults: usize) -> bool {
+fn random(out: &mut impl Write, seed: u64, steps: u64, faults: usize) -> io::Result<bool> {
     let begun = Instant::now();
     let walked = walk_all(seed, steps, faults);
     let seconds = begun.elapsed().as_secs_f64();
     let rate = walked.steps as f64 / seconds;
-    println!("{} words in {} histories, {seconds:.1} s, {rate:.0} a second", walked.steps, walked.histories);
-    println!(
+    writeln!(
+        out,
+        "{} words in {} histories, {seconds:.1} s, {rate:.0} a second",
+        walked.steps, walked.histories
+    )?;
+    writeln!(
+        out,
         "{} restarts, {} honest updates; judged {} times",
         walked.restarts, walked.updates, walked.judged
-    );
+    )?;
     for ((cell, so), green) in CELLS.iter().zip(walked.truths).zip(walked.green) {
-        println!("  {cell}: true {so}, green {green}");
+        writeln!(out, "  {cell}: true {so}, green {green}")?;
     }
     for (rule, count) in &walked.unproven {
-        println!("  true in its run and not green, by {rule}: {count}");
+        writeln!(out, "  true in its run and not green, by {rule}: {count}")?;
     }
     for wrong in &walked.wrong {
-        println!("\n{:?}, seed {}, {} steps\n{}", wrong.what, wrong.seed, wrong.steps, wrong.history);
+        writeln!(out, "\n{:?}, seed {}, {} steps\n{}", wrong.what, wrong.seed, wrong.steps, wrong.history)?;
     }
-    walked.wrong.is_empty()
+    Ok(walked.wrong.is_empty())
 }
 
-fn table(file: &PathBuf, deeper: usize, seed: u64, steps: u64) -> std::io::Result<()> {
+fn table(file: &PathBuf, deeper: usize, seed: u64, steps: u64) -> io::Result<bool> {
     let text = std::fs::read_to_string(file)?;
     let worlds = worlds();
     let depth = |world: &World| world.depth + deeper;
@@ -153,7 +192,8 @@ fn table(file: &PathBuf, deeper: usize, seed: u64, steps: u64) -> std::io::Resul
         .map(|(world, covered)| (world.clone(), depth(&world), covered))
         .collect();
     let walked = walk_all(seed, steps, 100);
-    let missing = || std::io::Error::other("the marks around the tables are missing");
+    let missing = || io::Error::other("the marks around the tables are missing");
     let anew = put(&text, &tables(&rows, (seed, &walked))).ok_or_else(missing)?;
-    std::fs::write(file, anew)
+    std::fs::write(file, anew)?;
+    Ok(true)
 }

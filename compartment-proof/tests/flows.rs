@@ -1,4 +1,4 @@
-//! Flows that are green when all is well, each in the number of words that CORE-006 section 10 gives it. What the hub
+//! Flows that are green when all is well, each in a stated number of words. What the hub
 //! itself sees and decides is not counted.
 
 use compartment_core::event::{CheckoutPlace, Decision, Observation, TestsConfig, Via};

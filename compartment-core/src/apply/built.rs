@@ -4,8 +4,9 @@ use super::deploy::Said;
 use super::report::Taking;
 use crate::checkout::{Dirt, Lock, Revision};
 use crate::commit::Commit;
-use crate::event::{Deployer, GenerationNumber, Kind, RunningSystem};
-use crate::generation::{Generation, How, Named};
+use crate::event::{CheckoutPlace, Deployer, GenerationNumber, Kind, RunningSystem, Target};
+use crate::generation::{Generation, How, Named, find};
+use crate::host::Dropped;
 use crate::id::StorePath;
 use crate::operation::{Class, Trace};
 
@@ -32,16 +33,18 @@ impl Taking<'_> {
 
     /// The dirt of a build of which nobody told, and which is seen to run.
     fn seen_dirt(&self, system: &RunningSystem, attempt: Option<(Kind, &Trace)>) -> Dirt {
-        if self.never_spoke_of_dirt() {
-            return Dirt::Untold;
+        // What is pushed to a host is built elsewhere: no checkout of its own tells.
+        if self.never_spoke_of_dirt() || self.host.checkout_place == CheckoutPlace::None {
+            return self.old_dirt();
         }
         let start = attempt.map(|(_, attempt)| attempt).filter(|attempt| attempt.start_seen());
         let copy = start.and_then(|start| start.copy.as_ref());
         // What a rollback leads to was built long ago, and so may what ran already, or what was forgotten (K4).
         let is_old = attempt.is_some_and(|(kind, attempt)| kind == Kind::Rollback || attempt.from_doubtful)
+            || (attempt.is_none() && self.host.deployment.as_ref().is_some_and(|now| now.doubt.is_some()))
             || system.path.as_ref().is_some_and(|path| !self.never_ran(path, system.number));
         let is_other = self.may_be_unclean(system) || self.awaits_another(system.commit);
-        let was_dirty = self.host.dirt_window || copy.is_some_and(|copy| !copy.dirt.is_clean());
+        let was_dirty = self.host.unseen.dirt() || copy.is_some_and(|copy| !copy.dirt.is_clean());
         // Where no path is told, a rebuild of the same commit is not seen (K5).
         let commits = copy.and_then(|copy| copy.known_commit()).zip(system.commit.as_ref());
         let is_placed = system.path.is_some() || commits.is_some_and(|(built, told)| built.same(told));
@@ -55,7 +58,9 @@ impl Taking<'_> {
         let Some(path) = path else { return true };
         let trace = said.trace;
         if self.ran_at(path).is_none() {
-            return trace.start_seen() || !self.host.past().dropped || said.system.commit.is_some();
+            return trace.start_seen()
+                || self.host.past().dropped == Dropped::Nothing
+                || said.system.commit.is_some();
         }
         if said.system.path.is_none() {
             // Only the host's word says that it is this path: where that ran before, its entry speaks.
@@ -85,7 +90,8 @@ impl Taking<'_> {
         if !counts && said.system.commit.is_none() {
             return (Revision::unknown(), Named::Nobody);
         }
-        let copy = checkout_at_start(kind, said);
+        let here = self.host.checkout_place == CheckoutPlace::Host;
+        let copy = checkout_at_start(kind, said).filter(|_| here);
         let at_start = copy.as_ref().and_then(|copy| copy.commit);
         let (commit, named) = match (said.system.commit, said.commit.or(at_start)) {
             (Some(commit), _) => (Some(commit), Named::BySystem),
@@ -114,6 +120,17 @@ impl Taking<'_> {
             (None, Some(copy)) => copy.lock,
             (None, None) => Lock::Untold,
         };
+        if let (None, Some(number), false) = (path, said.system.number, said.trace.start_seen()) {
+            // It may be the generation of that number that the history knows (K4): a number may be given again.
+            let numbered = Target { number: Some(number), path: None };
+            if let Some(ran) = find(self.host.earlier(), &numbered) {
+                if !ran.commit().zip(commit.as_ref()).is_some_and(|(a, b)| a.same(b)) {
+                    return (Revision::unknown(), Named::Nobody);
+                }
+                let dirt = if ran.revision.dirt.is_clean() { dirt } else { dirt.or_dirty() };
+                return (Revision { commit, dirt, lock }, named);
+            }
+        }
         let contradicted = ran.is_some_and(|ran| ran.named == Named::Contradicted);
         if let (true, true, Some(commit)) = (contradicted, said.trace.start_seen(), said.commit) {
             return (Revision { commit: Some(commit), dirt, lock }, Named::ByResult);
@@ -142,9 +159,16 @@ impl Taking<'_> {
     /// (K4).
     pub(super) fn never_ran(&self, path: &StorePath, number: Option<GenerationNumber>) -> bool {
         let running = self.host.deployment.iter().map(|running| &running.generation);
+        // What a success built that named no path is what this path may be.
+        let running = running.filter(|running| running.path.is_some() || !self.awaits_path());
         let mut ran = running.chain(self.host.earlier());
-        let above = |number| ran.all(|ran| ran.number.is_some_and(|earlier| earlier < number));
-        self.ran_at(path).is_none() && (!self.host.past().dropped || number.is_some_and(above))
+        let mut above = |number| ran.all(|ran| ran.number.is_some_and(|earlier| earlier < number));
+        let is_new = match (self.host.past().dropped, number) {
+            (Dropped::Nothing, _) => true,
+            (Dropped::UpTo(highest), Some(number)) => highest < number && above(number),
+            (Dropped::UpTo(_), None) | (Dropped::Any, _) => false,
+        };
+        is_new && self.ran_at(path).is_none()
     }
 
     /// Whether the last success could not be placed and named no path, and what it built is not known to be this commit,
@@ -213,11 +237,9 @@ impl Taking<'_> {
 
     /// The dirt of a build whose start was not seen (W5). A result that is not in order may be of a build long ago.
     pub(super) fn unseen_dirt(&self) -> Dirt {
-        match (self.never_spoke_of_dirt(), self.in_order() && !self.host.dirt_window) {
-            (true, _) => Dirt::Untold,
-            (false, true) => Dirt::SeenClean,
-            (false, false) => Dirt::Unknown,
-        }
+        let here = self.host.checkout_place == CheckoutPlace::Host;
+        let is_clean = here && self.in_order() && !self.host.unseen.dirt();
+        if is_clean && !self.never_spoke_of_dirt() { Dirt::SeenClean } else { self.old_dirt() }
     }
 
     /// What becomes of a known generation of which the system itself says what it was built from. A commit that was told

@@ -308,7 +308,7 @@ impl Taking<'_> {
     }
 
     fn window_dirty(&mut self) {
-        self.noted |= !core::mem::replace(&mut self.host.dirt_window, true);
+        self.noted |= self.host.unseen.set_dirt(true);
     }
 
     /// Remembers the newest word on commit, dirt and lock.
@@ -333,7 +333,12 @@ impl Taking<'_> {
         if !desired.is_some_and(|desired| desired.commit.same(commit)) {
             return false;
         }
-        let Some(past) = &mut self.host.past else { return false };
+        let (at, Some(past)) = (self.at, &mut self.host.past) else { return false };
+        if let Some(open) = past.operations.open_mut().filter(|open| open.kind == Kind::Pull)
+            && open.deadline <= at
+        {
+            return !core::mem::replace(&mut open.settled, true);
+        }
         let pull = past.operations.last_ended_mut(Class::Pull).filter(|pull| pull.outcome != Outcome::Ok);
         pull.is_some_and(|pull| !core::mem::replace(&mut pull.settled, true))
     }

@@ -144,9 +144,20 @@ impl Taking<'_> {
                 }
             }
         }
+        let running = self.host.deployment.as_ref().map(|now| &now.generation);
+        let unplaced = system.path.is_some() && running.is_some_and(|running| running.path.is_none());
+        let named = system.clone();
         let told = if system.path.is_some() || another { Part::Told(system) } else { Part::Silent };
         match believe(told, false, None, place, Word::Failed(changed)) {
-            Belief::Stands | Belief::Agreed => {}
+            Belief::Stands | Belief::Agreed => {
+                if unplaced {
+                    // It names what ran all along, unless it is older than what is known.
+                    match place {
+                        Place::Later => _ = self.fill(&named),
+                        Place::Open | Place::Earlier => self.tests_doubtful(),
+                    }
+                }
+            }
             Belief::Is(system) => {
                 self.readable(Some(&system));
                 let running = self.host.deployment.as_ref().and_then(|now| now.generation.path.as_ref());

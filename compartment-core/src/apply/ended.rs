@@ -4,7 +4,7 @@ use alloc::boxed::Box;
 
 use super::report::Taking;
 use crate::event::{Kind, RequestKind};
-use crate::knowledge::{Made, Mark};
+use crate::knowledge::{Clock, Made, Mark};
 use crate::operation::{Class, Closing, Ended, Lost, Outcome, Owner, Trace};
 use crate::text::Text;
 
@@ -106,12 +106,7 @@ impl Taking<'_> {
                 let clock = self.tick();
                 let lapsed = self.host.past_mut().operations.take_lapsed(kind, op);
                 let requested = asked.as_ref().map(|asked| asked.clock).or(lapsed);
-                if let (Some(requested), Some(open)) = (requested, self.host.past_mut().operations.open_mut())
-                    && (open.op.is_none() && open.kind == kind && open.trace.heard < requested)
-                {
-                    // That one is over, so that nobody knows whose the next result without an id is (K1).
-                    open.trace.after = 0;
-                }
+                self.over_since(kind, requested);
                 let after = match (requested, self.due_test(kind)) {
                     (Some(requested), _) => requested,
                     (None, Some(due)) => due,
@@ -169,6 +164,20 @@ impl Taking<'_> {
         let kind = ended.kind;
         let index = self.host.past_mut().operations.remember(ended, newest);
         Closing { kind, index, trace, newest, beside }
+    }
+
+    /// A result is in hand of what was asked for after what is open began: that one is over (W2).
+    fn over_since(&mut self, kind: Kind, requested: Option<Clock>) {
+        let open = self.host.past_mut().operations.open_mut();
+        let Some(open) = open.filter(|open| open.kind == kind && Some(open.trace.heard) < requested) else {
+            return;
+        };
+        if open.op.is_some() {
+            self.end_open(Outcome::Overtaken);
+        } else {
+            // Nobody knows whose the next result without an id is (K1).
+            open.trace.after = 0;
+        }
     }
 
     /// The operation that no word had ended is over: this word is after its end (W3).

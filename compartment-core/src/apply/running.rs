@@ -109,7 +109,8 @@ impl Taking<'_> {
     /// A word that does not say what runs: an attempt without a known end may have changed it since it was told.
     pub(super) fn attempt_goes_on(&mut self) -> bool {
         let Some(past) = &mut self.host.past else { return false };
-        past.operations.open_mut().is_some_and(|open| core::mem::take(&mut open.settled))
+        let attempt = past.operations.open_mut().filter(|open| open.kind.deploys());
+        attempt.is_some_and(|open| core::mem::take(&mut open.settled))
     }
 
     /// A word says what runs, or that nothing does: a build or a test run whose start is not seen begins after the
@@ -117,7 +118,7 @@ impl Taking<'_> {
     pub(super) fn note_runs(&mut self, kind: Option<Kind>) {
         if kind != Some(Kind::Switch) {
             let dirty = self.host.checkout().is_some_and(|checkout| !checkout.dirt.is_clean());
-            self.noted |= core::mem::replace(&mut self.host.dirt_window, dirty) != dirty;
+            self.noted |= self.host.unseen.set_dirt(dirty);
         }
         if kind != Some(Kind::Test) {
             self.noted |= match &mut self.host.past {
@@ -125,7 +126,7 @@ impl Taking<'_> {
                     let next = past.clock.saturating_add(1);
                     core::mem::replace(&mut past.no_test, next) != next
                 }
-                None => !core::mem::replace(&mut self.host.no_test_heard, true),
+                None => self.host.unseen.set_no_test(),
             };
         }
     }
@@ -133,7 +134,9 @@ impl Taking<'_> {
     /// After which words an operation begins whose start is not seen, and whose end comes in order.
     pub(super) fn begun_after(&self, kind: Kind) -> Clock {
         match kind {
-            Kind::Test => self.host.past.as_ref().map_or(self.host.no_test_heard.into(), |past| past.no_test),
+            Kind::Test => {
+                self.host.past.as_ref().map_or(self.host.unseen.no_test().into(), |past| past.no_test)
+            }
             Kind::Pull | Kind::Switch | Kind::Rollback => 0,
         }
     }

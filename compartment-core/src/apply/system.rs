@@ -96,10 +96,9 @@ impl Taking<'_> {
     fn history_speaks(&self, running: &Generation, system: &RunningSystem) -> bool {
         let Some(path) = system.path.as_ref().filter(|_| running.path.is_none()) else { return false };
         let same = |commit: Option<&Commit>| commit.zip(running.commit()).is_some_and(|(a, b)| a.same(b));
-        if same(system.commit.as_ref()) {
-            return false;
-        }
         match self.earlier_at(path) {
+            Some(earlier) if !earlier.revision.dirt.is_clean() => true,
+            _ if same(system.commit.as_ref()) => false,
             Some(earlier) => !same(earlier.commit()),
             // A path that is no longer in the history may be an old one, unless its number is above all before.
             None => self.awaits_path() && !self.never_ran(path, system.number),
@@ -107,7 +106,7 @@ impl Taking<'_> {
     }
 
     /// Whether the last attempt succeeded and named no system, and no path was named since.
-    fn awaits_path(&self) -> bool {
+    pub(super) fn awaits_path(&self) -> bool {
         let last = self.host.operations().last_ended(Class::Attempt);
         last.and_then(|last| last.trace()).is_some_and(|trace| trace.awaits_path)
     }
@@ -207,7 +206,7 @@ impl Taking<'_> {
 
     /// What a host adds about the system that it is known to run fills what is unknown. The number is the host's to
     /// say. What was doubtful is known again where the path is named.
-    fn fill(&mut self, system: &RunningSystem) -> bool {
+    pub(super) fn fill(&mut self, system: &RunningSystem) -> bool {
         let never_spoke = self.never_spoke_of_dirt();
         let attempt = self.host.operations().open_attempt().filter(|_| system.path.is_none() && !never_spoke);
         let rebuilt = attempt.is_some_and(|attempt| !self.built_by(system, Some(attempt)).0.dirt.is_clean());
@@ -215,7 +214,7 @@ impl Taking<'_> {
         let own_word =
             running.zip(system.commit).and_then(|(running, commit)| self.own_word(running, commit));
         let Some(running) = &mut self.host.deployment else { return false };
-        let (mut news, mut cleared, mut unclear) = (false, false, false);
+        let (mut news, mut cleared, mut unclear, mut contradicted) = (false, false, false, false);
         if system.path.is_some() || (running.generation.path.is_none() && system.commit.is_some()) {
             cleared = running.doubt.take().is_some();
             unclear = (cleared || rebuilt) && system.path.is_none() && !never_spoke;
@@ -234,9 +233,14 @@ impl Taking<'_> {
             if generation.path.is_none() && generation.revision.commit.is_none() && !never_spoke {
                 revision.dirt = Dirt::Unknown;
             }
+            contradicted = named == Named::Contradicted;
             generation.revision = self.caches.revisions.intern(revision);
             generation.named = named;
             news = true;
+        }
+        if contradicted {
+            // It is not what ran when it said something else.
+            self.tests_doubtful();
         }
         if unclear {
             // Of the same commit, but it may be another build (K5).
@@ -262,7 +266,7 @@ impl Taking<'_> {
     pub(super) fn run(&mut self, revision: Revision, named: Named, (path, number): Place, how: How) {
         let before = self.host.deployment.take();
         // The first system of a host that never said that nothing runs needs nothing to be held against.
-        if before.is_some() || self.host.past.is_some() || self.host.no_test_heard {
+        if before.is_some() || self.host.past.is_some() || self.host.unseen.no_test() {
             let clock = self.tick();
             self.host.past_mut().changed = clock;
         }
@@ -302,8 +306,9 @@ impl Taking<'_> {
             false
         });
         let surplus = (past.earlier.len() + 1).saturating_sub(HISTORY);
-        past.earlier.drain(..surplus);
-        past.dropped |= surplus > 0;
+        for gone in past.earlier.drain(..surplus) {
+            past.dropped = past.dropped.and(gone.number);
+        }
     }
 
     /// Remembers the newest word on what runs.

@@ -4,7 +4,7 @@ use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
-use super::proof::{checkout_commit_proven, checkout_differs_in_commit};
+use super::proof::{checkout_commit_proven, checkout_differs_in_commit, pull_has_no_end};
 use super::words::{
     cannot_see, checkout_commit, checkout_facts, deployed_commit, desired_commit, desired_facts, distance,
     expired, how_it_ended, standing_fact, why,
@@ -146,7 +146,7 @@ impl View {
     fn of_checkout(evidence: &Evidence<'_>) -> Self {
         let pull = match evidence.host.operations().last(Class::Pull, evidence.now) {
             Standing::Running(_) => Pull::Running,
-            Standing::Expired(_) => Pull::Expired,
+            Standing::Expired(pull) if !pull.settled => Pull::Expired,
             Standing::Ended(pull) if !pull.settled => match pull.outcome {
                 Outcome::Failed { .. } | Outcome::TestsFailed { .. } => Pull::Failed,
                 Outcome::Stopped { .. } => Pull::Stopped,
@@ -157,7 +157,7 @@ impl View {
                 | Outcome::Overtaken
                 | Outcome::Lapsed => Pull::Quiet,
             },
-            Standing::None | Standing::Ended(_) => Pull::Quiet,
+            Standing::None | Standing::Expired(_) | Standing::Ended(_) => Pull::Quiet,
         };
         let checkout = evidence.host.checkout();
         let doubt = checkout.and_then(|checkout| checkout.doubt);
@@ -167,6 +167,7 @@ impl View {
             Some(Sighting::Known(_)) if doubt == Some(Doubt::Unordered) => Commit::Unordered,
             Some(Sighting::Known(_)) if doubt.is_some() => Commit::Doubtful,
             Some(Sighting::Known(_)) if checkout_commit_proven(evidence) => Commit::Equal,
+            Some(Sighting::Known(_)) if pull_has_no_end(evidence) => Commit::Doubtful,
             Some(Sighting::Known(_)) if checkout_differs_in_commit(evidence) => Commit::Different,
             Some(Sighting::Known(_)) if checkout.is_some_and(|checkout| checkout.dirt.is_clean()) => {
                 Commit::Contradicted
@@ -222,15 +223,18 @@ pub(super) fn sentence(reason: Reason, evidence: &Evidence<'_>) -> String {
         (Reason::Current, CheckoutPlace::Host) => format!("the checkout is at the desired {host}"),
         (Reason::Current, CheckoutPlace::None) => format!("the deployed {host} is the desired commit"),
         (Reason::PullFailed | Reason::PullStopped | Reason::PullExpired, _) => {
-            format!("{}; Host: {host}, Latest: {latest}", pull_trouble(evidence))
+            format!("{}; Host: {host} when last told, Latest: {latest}", pull_trouble(evidence))
         }
         (Reason::Doubtful, _) => {
-            format!("Host: {host} when last told, Latest: {latest}; a pull may have moved it since")
+            format!("Host: {host} when last told, Latest: {latest}; it may have moved since")
         }
         (Reason::DirtUnknown, CheckoutPlace::Host) => format!(
             "the checkout is at the desired {host}; whether it is clean has not been told since it may have changed"
         ),
-        (Reason::Contradicted, _) => format!(
+        (Reason::Contradicted, CheckoutPlace::None) => {
+            format!("{host} is said to be deployed and clean, as desired, but its lock is not that commit's")
+        }
+        (Reason::Contradicted, CheckoutPlace::Host) => format!(
             "the checkout is said to be clean at the desired {host}, but its lock is not that commit's"
         ),
         (Reason::Unordered, _) => format!("Host: {host}, Latest: {latest}; {}", why(Doubt::Unordered)),

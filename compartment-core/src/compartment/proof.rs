@@ -4,6 +4,7 @@ use super::{Evidence, view_part};
 use crate::channel::{Availability, Channel, Desired, DesiredLock};
 use crate::checkout::{CheckoutLock, Dirt, Lock, Revision};
 use crate::commit::Commit;
+use crate::operation::{Class, Standing};
 
 view_part! {
     /// Whether the desired state can be seen.
@@ -59,10 +60,17 @@ pub(crate) fn checkout_commit_proven(evidence: &Evidence<'_>) -> bool {
     checkout.is_some_and(|(checkout, desired)| {
         // A clean checkout of a commit has that commit's lock: one that says otherwise contradicts itself.
         commit_proven(checkout.known_commit(), checkout.dirt, desired)
+            && !pull_has_no_end(evidence)
             && !other_lock(checkout.lock.of_commit(), desired)
             // One that was told apart from the commit may be of another, unless it is known to be that commit's.
             && (checkout.lock.is_of_commit() || lock_is(checkout.lock.of_commit(), desired))
     })
+}
+
+/// The time of a pull ran out, and no word since has named the desired commit: it may have moved the checkout (K2).
+pub(super) fn pull_has_no_end(evidence: &Evidence<'_>) -> bool {
+    let last = evidence.host.operations().last(Class::Pull, evidence.now);
+    matches!(last, Standing::Expired(pull) if !pull.settled)
 }
 
 /// A lock is told, and it is known to be the desired commit's.
@@ -71,7 +79,7 @@ fn lock_is(lock: Lock, desired: &Desired) -> bool {
 }
 
 /// A lock is told, and it is known not to be the desired commit's.
-fn other_lock(lock: Lock, desired: &Desired) -> bool {
+pub(super) fn other_lock(lock: Lock, desired: &Desired) -> bool {
     match (lock, desired.lock) {
         (Lock::Told(file), DesiredLock::Known(_) | DesiredLock::NoFile) => {
             DesiredLock::from(file) != desired.lock
@@ -89,6 +97,7 @@ pub(crate) fn checkout_lock_proven(evidence: &Evidence<'_>) -> bool {
     let speaks =
         checkout.dirt.is_clean() || matches!(checkout.lock, CheckoutLock::Told { with_dirt: true, .. });
     lock_proven(checkout.lock.of_commit(), speaks, checkout_commit_proven(evidence), desired)
+        && !pull_has_no_end(evidence)
 }
 
 /// The checkout's commit is known to be another one than the desired one.

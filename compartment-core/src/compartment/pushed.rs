@@ -7,7 +7,7 @@ use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use super::proof::{available, deployed_lock_proven};
+use super::proof::{available, deployed_lock_proven, other_lock};
 use super::words::{deployed_facts, field_fact, standing_fact};
 use super::{DesiredView, Evidence, Fact, git, lock, system};
 use crate::checkout::{Dirt, Lock, Revision};
@@ -29,7 +29,12 @@ pub(super) fn git_view(evidence: &Evidence<'_>) -> git::View {
             let wanted = available(evidence.channel).map(|desired| &desired.commit);
             let equal =
                 revision.commit.as_ref().zip(wanted).is_some_and(|(commit, wanted)| commit.same(wanted));
-            if equal { git::Commit::Equal } else { git::Commit::Different }
+            let other = available(evidence.channel).is_some_and(|desired| other_lock(revision.lock, desired));
+            match (equal, other && revision.dirt.is_clean()) {
+                (true, true) => git::Commit::Contradicted,
+                (true, false) => git::Commit::Equal,
+                (false, _) => git::Commit::Different,
+            }
         }
     };
     let tree = match revision(evidence).map_or(Dirt::Untold, |revision| revision.dirt) {

@@ -328,7 +328,7 @@ pub(super) fn sentence(reason: Reason, evidence: &Evidence<'_>) -> String {
         Reason::Doubtful => {
             format!("{deployed} ran when last told; an attempt may have changed it since, and nobody has told what runs")
         }
-        Reason::Unordered => "what is said to run disagrees, and nothing tells which word is newer: report starts, or in one session".to_string(),
+        Reason::Unordered => "reports on what runs disagree, and nothing tells which is newer: report starts, and everything in one session".to_string(),
         Reason::NotSwitched => format!("pulled {desired}, but {deployed} runs: not switched"),
         Reason::NotDeployed => format!("{deployed} runs, {desired} is desired: not deployed"),
         Reason::RolledBack => format!("rolled back: {deployed} runs, {desired} is desired"),

@@ -196,7 +196,7 @@ pub(super) fn sentence(reason: Reason, evidence: &Evidence<'_>) -> String {
             format!("{}, and what runs may have been changed since", last_run(evidence))
         }
         Reason::Unordered => format!(
-            "{}, but nothing tells when that run began: report its start, or in one session",
+            "{}, but nothing tells when that run began: report starts, and everything in one session",
             last_run(evidence)
         ),
         Reason::NoTests => "the host has no tests".to_string(),

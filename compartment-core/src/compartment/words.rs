@@ -124,7 +124,7 @@ pub(super) const fn why(doubt: Doubt) -> &'static str {
         Doubt::MayHaveChanged => "an operation may have changed it since",
         Doubt::Contradicted => "what was told contradicts itself",
         Doubt::Unordered => {
-            "words disagree, and nothing tells which is newer: report starts, or in one session"
+            "reports disagree, and nothing tells which is newer: report starts, and everything in one session"
         }
     }
 }

@@ -103,7 +103,7 @@ fn f08_an_agent_killed_inside_its_own_switch_is_yellow_once_it_says_that_nothing
 fn f09_the_deadline_ends_what_an_agent_died_in_whatever_else_is_known() {
     let dead = green().when(log![pull_started("gpc0"), wait(mins(17 * 60))]);
     assert_eq!(dead.row("gpc0").running, None);
-    let dead = dead.then("gpc0", "A3 G6 L5 S10 T8");
+    let dead = dead.then("gpc0", "A3 G7 L8 S6 T8");
     // A status of before the deadline, delivered now, does not bring it back.
     let stale = dead.when(log![heartbeat("gpc0").running(Kind::Pull)]);
     assert_eq!(stale.row("gpc0").running, None);
@@ -128,7 +128,7 @@ fn f11_two_events_for_one_start_and_a_late_duplicate_of_a_result_change_nothing(
     let twice =
         green().when(log![pull_started("gpc0").op("p"), wait(secs(100)), pull_started("gpc0").op("p")]);
     // The second start does not give it another two minutes.
-    let _ = twice.when(log![wait(secs(19))]).then("gpc0", "A3 G6 L5 S10 T8");
+    let _ = twice.when(log![wait(secs(19))]).then("gpc0", "A3 G7 L8 S6 T8");
 
     let done = updated().when(log![
         test_started("gpc0").op("t"),

@@ -335,3 +335,159 @@ fn what_a_failed_switch_left_is_judged_by_its_start() {
     ];
     assert_eq!(reason(System, left), "dirt-unknown");
 }
+
+// Paths that ran before (K4).
+
+fn at(path_name: &str, number: u32) -> RunningSystem {
+    RunningSystem {
+        path: Some(path(path_name)),
+        number: compartment_core::event::GenerationNumber::new(number),
+        commit: None,
+    }
+}
+
+#[test]
+fn a_generation_that_is_forgotten_still_has_had_its_number() {
+    let others = || (1..=10).map(|n| Step::from(heartbeat("gpc0").system_is(at(&format!("q{n}"), n))));
+    let back = log![
+        heartbeat("gpc0").at('a').dirty(false).idle(),
+        heartbeat("gpc0").runs("old", 20).built_from('a').idle(),
+    ];
+    let dirty = log![switch_ok("gpc0").commit('a').dirty(true).runs("old", 20)];
+    assert_eq!(reason(System, dirty.into_iter().chain(others()).chain(back)), "dirt-unknown");
+    // A number above all before makes a path new, also where the success told that number and no path.
+    let built = log![
+        heartbeat("gpc0").at('a').idle(),
+        switch_started("gpc0"),
+        switch_ok("gpc0").commit('a').system_is(RunningSystem { path: None, ..at("new", 11) }),
+        heartbeat("gpc0").runs("new", 11).idle(),
+    ];
+    let told = Scenario::given(log![desired('a')]).when(others()).when(built);
+    assert_eq!(told.reason("gpc0", System), "current");
+}
+
+#[test]
+fn the_entry_of_a_path_speaks_also_of_its_dirt() {
+    let beat = || heartbeat("gpc0").at('a').dirty(false);
+    let by_number = log![
+        beat().idle(),
+        switch_ok("gpc0").commit('a').dirty(true).runs("p5", 5),
+        beat().runs("p6", 6).idle(),
+        switch_ok("gpc0").commit('a').dirty(false).system_is(RunningSystem { path: None, ..at("p5", 5) }),
+    ];
+    assert_eq!(reason(System, by_number.clone()), "dirt-unknown");
+    let named = by_number.into_iter().chain(log![heartbeat("gpc0").runs("p5", 5).idle()]);
+    assert_eq!(reason(System, named), "dirt-unknown");
+    let without_numbers = log![
+        heartbeat("gpc0").at('a').system_is(RunningSystem { number: None, ..at("p1", 1) }),
+        switch_ok("gpc0").commit('a').dirty(true).system_is(RunningSystem { number: None, ..at("p2", 1) }),
+        beat().system_is(RunningSystem { number: None, ..at("p1", 1) }).idle(),
+        switch_started("gpc0"),
+        switch_ok("gpc0").commit('a').dirty(false),
+        heartbeat("gpc0").system_is(RunningSystem { number: None, ..at("p2", 1) }).idle(),
+    ];
+    assert_eq!(reason(System, without_numbers), "deployed-dirty");
+}
+
+#[test]
+fn what_says_another_commit_than_was_tested_was_not_tested() {
+    let unnumbered = |name| RunningSystem { number: None, ..at(name, 1) };
+    let tested = log![
+        heartbeat("gpc0").system_is(unnumbered("p1")).idle(),
+        switch_started("gpc0"),
+        switch_ok("gpc0").commit('b'),
+        heartbeat("gpc0").system_is(labelled('b')).idle(),
+        test_started("gpc0"),
+        test_pass("gpc0", 3),
+        heartbeat("gpc0").system_is(unnumbered("p3")).idle(),
+        heartbeat("gpc0").system_is(RunningSystem { commit: Some(commit('a')), ..unnumbered("p3") }).idle(),
+    ];
+    assert_eq!(reason(Tests, tested), "doubtful");
+}
+
+#[test]
+fn a_failure_that_changed_nothing_names_what_ran_all_along() {
+    let named = log![
+        heartbeat("gpc0").dirty(false).system_is(labelled('a')).idle(),
+        test_pass("gpc0", 3),
+        switch_started("gpc0"),
+        switch_fail("gpc0").activated(false).runs("a", 1).built_from('a'),
+        heartbeat("gpc0").at('a').dirty(false).runs("b", 2).idle(),
+    ];
+    assert_eq!(reason(Tests, named), "earlier-deployment");
+}
+
+#[test]
+fn a_system_that_is_seen_after_a_doubt_may_have_run_for_long() {
+    let lost = log![
+        pull_ok("gpc0", 'b').dirty(true),
+        heartbeat("gpc0").at('b').runs("b", 1).built_from('b'),
+        rollback_started("gpc0").op("r1"),
+        rollback_started("gpc0").op("r2"),
+        rollback_fail("gpc0").op("r2").activated(false),
+        pull_ok("gpc0", 'a').dirty(false),
+        heartbeat("gpc0").runs("a", 2).built_from('a').idle(),
+        rollback_started("gpc0").op("r3"),
+        heartbeat("gpc0").runs("a", 2).built_from('a').idle(),
+    ];
+    assert_eq!(reason(System, lost), "dirt-unknown");
+}
+
+// Fleets that push: nothing is checked out on the host.
+
+#[test]
+fn what_is_pushed_lends_its_dirt_to_nothing_else() {
+    let deployed = || {
+        let tests = compartment_core::event::TestsConfig::default();
+        log![
+            compartment_core::testing::pushed("gpc0", tests),
+            switch_ok("gpc0").commit('b').dirty(false).runs("b", 1),
+        ]
+    };
+    let silent = deployed().into_iter().chain(log![switch_ok("gpc0").commit('a').runs("a", 2)]);
+    assert_eq!(reason(System, silent), "dirt-unknown");
+    let killed = deployed()
+        .into_iter()
+        .chain(log![switch_started("gpc0"), heartbeat("gpc0").runs("a", 2).built_from('a').idle(),]);
+    assert_eq!(reason(System, killed), "dirt-unknown");
+}
+
+#[test]
+fn a_host_without_a_checkout_builds_from_none_that_it_once_had() {
+    let tests = compartment_core::event::TestsConfig::default();
+    let moved = log![
+        heartbeat("gpc0").at('a'),
+        switch_started("gpc0"),
+        compartment_core::testing::pushed("gpc0", tests),
+        switch_ok("gpc0").runs("x", 2),
+    ];
+    assert_eq!(reason(System, moved), "deployed-unknown");
+}
+
+// Pulls whose time ran out.
+
+#[test]
+fn the_time_of_a_pull_that_ran_out_is_answered_for_by_the_desired_commit_alone() {
+    let expired = log![heartbeat("gpc0").at('a').lock('a').dirty(false), pull_started("gpc0"), wait(mins(3))];
+    assert_eq!(reason(Git, expired.clone()), "pull-expired");
+    assert_eq!(reason(Lock, expired.clone()), "differs");
+    let told =
+        Scenario::given(log![desired('a')]).when(expired).when(log![heartbeat("gpc0").at('a').dirty(false)]);
+    assert_eq!(told.reason("gpc0", Git), "current");
+    let moved_on = told.when(log![desired('c'), heartbeat("gpc0").at('a').dirty(false).idle()]);
+    assert_eq!(moved_on.reason("gpc0", Git), "differs");
+}
+
+#[test]
+fn a_test_is_over_once_one_has_ended_that_was_asked_for_later() {
+    let third = log![
+        heartbeat("gpc0").runs("a", 1),
+        requested("t1", Ask::Test { host: host("gpc0") }),
+        test_started("gpc0").op("t1"),
+        requested("t2", Ask::Test { host: host("gpc0") }),
+        test_pass("gpc0", 3).op("t2"),
+        heartbeat("gpc0").running(Kind::Test),
+        test_pass("gpc0", 3).op("t1"),
+    ];
+    assert_eq!(reason(Tests, third), "running");
+}

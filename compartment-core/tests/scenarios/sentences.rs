@@ -100,14 +100,14 @@ fn git_in_words() {
     G5 deployed-doubtful: aaaaaaa is deployed, and proves nothing now: the switch failed at 2026-01-05T10:00:04Z with exit code 1: builder failed
     G5 dirty: the checkout at aaaaaaa has changes that are in no commit
     G6 current: the checkout is at the desired aaaaaaa
-    G7 pull-failed: the pull failed at 2026-01-05T10:00:06Z with exit code 1: could not resolve host; Host: aaaaaaa, Latest: bbbbbbb
-    G7 pull-stopped: the pull was stopped at 2026-01-05T10:00:07Z (the host says: by ann); Host: aaaaaaa, Latest: bbbbbbb
-    G7 pull-expired: the pull's time ran out at 2026-01-05T10:02:06Z: its outcome is unknown; Host: aaaaaaa, Latest: bbbbbbb
+    G7 pull-failed: the pull failed at 2026-01-05T10:00:06Z with exit code 1: could not resolve host; Host: aaaaaaa when last told, Latest: bbbbbbb
+    G7 pull-stopped: the pull was stopped at 2026-01-05T10:00:07Z (the host says: by ann); Host: aaaaaaa when last told, Latest: bbbbbbb
+    G7 pull-expired: the pull's time ran out at 2026-01-05T10:02:06Z: its outcome is unknown; Host: aaaaaaa when last told, Latest: bbbbbbb
     G8 differs: Host: aaaaaaa, Latest: bbbbbbb (1 ahead, 3 behind)
-    G8 doubtful: Host: aaaaaaa when last told, Latest: aaaaaaa; a pull may have moved it since
+    G8 doubtful: Host: aaaaaaa when last told, Latest: aaaaaaa; it may have moved since
     G8 dirt-unknown: the checkout is at the desired aaaaaaa; whether it is clean has not been told since it may have changed
     G8 contradicted: the checkout is said to be clean at the desired aaaaaaa, but its lock is not that commit's
-    G8 unordered: Host: aaaaaaa, Latest: aaaaaaa; words disagree, and nothing tells which is newer: report starts, or in one session
+    G8 unordered: Host: aaaaaaa, Latest: aaaaaaa; reports disagree, and nothing tells which is newer: report starts, and everything in one session
     ");
 }
 
@@ -201,7 +201,7 @@ fn system_in_words() {
     S7 unreadable: what the host says of its system could not be read
     S8 deployed-unknown: what the running system was built from is not known: switch once
     S8 doubtful: aaaaaaa ran when last told; an attempt may have changed it since, and nobody has told what runs
-    S8 unordered: what is said to run disagrees, and nothing tells which word is newer: report starts, or in one session
+    S8 unordered: reports on what runs disagree, and nothing tells which is newer: report starts, and everything in one session
     S9 not-switched: pulled bbbbbbb, but aaaaaaa runs: not switched
     S9 not-deployed: aaaaaaa runs, bbbbbbb is desired: not deployed
     S9 rolled-back: rolled back: aaaaaaa runs, bbbbbbb is desired
@@ -247,7 +247,7 @@ fn tests_in_words() {
     T4 system-unreadable: what is deployed can no longer be read, so the last run proves nothing
     T4 earlier-deployment: 3 of 3 tests passed at 2026-01-05T10:00:04Z, of an earlier deployment
     T4 doubtful: 3 of 3 tests passed at 2026-01-05T10:00:04Z, and what runs may have been changed since
-    T4 unordered: 3 of 3 tests passed at 2026-01-05T10:00:02Z, but nothing tells when that run began: report its start, or in one session
+    T4 unordered: 3 of 3 tests passed at 2026-01-05T10:00:02Z, but nothing tells when that run began: report starts, and everything in one session
     T4 outcome-unknown: the host came back at 2026-01-05T10:00:06Z without the tests' result
     T5 no-tests: the host has no tests
     T6 failed: 1 of 3 tests passed at 2026-01-05T10:00:06Z; failed: test-1, test-2
