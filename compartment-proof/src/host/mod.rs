@@ -3,7 +3,7 @@
 //! A run changes in two ways. [`Run::hidden`] takes a step that nobody sees: an operation begins, activates a system,
 //! ends. [`Run::says`] makes a word, or delivers one that was made earlier, and refuses where an honest host would not
 //! say it. People's hands change something only right before the word that tells it (W1). Each takes what is open from
-//! a [`Choice`], so that one text serves for all runs, for one by chance, and for a witness.
+//! a [`Choice`](crate::choice::Choice), so that one text serves for all runs, for one by chance, and for a witness.
 
 mod hands;
 mod hidden;
