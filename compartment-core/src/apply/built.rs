@@ -190,8 +190,10 @@ impl Taking<'_> {
             let commits = ran.commit().zip(system.commit.as_ref());
             ran.named == Named::BySystem && commits.is_some_and(|(a, b)| !a.same(b))
         };
+        // What a success left that named no path is the path that was named next (K4), unless its system says else.
+        let named = |ran: &&Generation| ran.path.is_some() || ran.named == Named::BySystem;
         let mut alike = running
-            .chain(self.host.earlier())
+            .chain(self.host.earlier().iter().filter(named))
             .filter(|ran| (ran.path.is_none() || system.path.is_none()) && !differs(ran));
         let another = |ran: &Generation| {
             ran.commit().is_none_or(|known| system.commit.is_some_and(|told| !known.same(&told)))
