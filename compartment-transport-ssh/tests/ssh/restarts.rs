@@ -22,8 +22,8 @@ use crate::sshd::{LONG, Sshd};
 const SWITCH: &str = "#!/bin/sh\necho switching >> \"$0.begun\"\n\
                       while test -e \"$(dirname \"$0\")/hang\"; do sleep 0.05; done\n";
 
-/// A shell for operations that begins when it may.
-const DOOR: &str = "#!/bin/sh\nwhile test -e \"$0.shut\"; do sleep 0.05; done\nexec /bin/sh \"$@\"\n";
+/// A shell for operations that says that it is there, and begins when it may.
+const DOOR: &str = "#!/bin/sh\necho here >> \"$0.reached\"\nwhile test -e \"$0.shut\"; do sleep 0.05; done\nexec /bin/sh \"$@\"\n";
 
 struct World {
     sshd: Sshd,
@@ -100,18 +100,18 @@ impl World {
 
     /// Has a switch begin of which the hub does not hear that it has, and ends the hub.
     async fn switch_unheard(&self, hub: Hub) -> OpId {
-        let begun = || fs::read_to_string(self.machine.path("switch.begun")).unwrap_or_default().len();
-        let before = begun();
+        let length = |name: &str| fs::read_to_string(self.machine.path(name)).unwrap_or_default().len();
+        let (begun, reached) = (length("switch.begun"), length("door.reached"));
         self.machine.hang(true);
         fs::write(self.machine.path("door.shut"), "").unwrap();
         let request = request(self.switch());
         let op = request.op.clone();
         hub.request(request).await.unwrap();
-        let folder = self.machine.path(&format!("state/local/ops/{op}"));
-        until("it is written down", || folder.join("meta").exists()).await;
+        // What is only written down still waits for the hub to confirm the order.
+        until("it is at the door", || length("door.reached") > reached).await;
         self.sshd.hang(true);
         fs::remove_file(self.machine.path("door.shut")).unwrap();
-        until("it has begun", || begun() > before).await;
+        until("it has begun", || length("switch.begun") > begun).await;
         assert_eq!(shown(&hub), ".gggg");
         hub.shutdown().await;
         self.sshd.hang(false);
