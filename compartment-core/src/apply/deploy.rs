@@ -151,10 +151,12 @@ impl Taking<'_> {
         match believe(told, false, None, place, Word::Failed(changed)) {
             Belief::Stands | Belief::Agreed => {
                 if unplaced {
-                    // It names what ran all along, unless it is older than what is known.
-                    match place {
-                        Place::Later => _ = self.fill(&named),
-                        Place::Open | Place::Earlier => self.tests_doubtful(),
+                    // It names what ran all along, unless that is in doubt, or this is older than what is known.
+                    let known = self.host.deployment.as_ref().is_some_and(|now| now.doubt.is_none());
+                    if known && place == Place::Later {
+                        _ = self.fill(&named);
+                    } else {
+                        self.tests_doubtful();
                     }
                 }
             }

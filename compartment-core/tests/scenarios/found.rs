@@ -418,6 +418,20 @@ fn a_failure_that_changed_nothing_names_what_ran_all_along() {
 }
 
 #[test]
+fn a_failure_that_changed_nothing_names_nothing_that_is_in_doubt() {
+    let doubtful = log![
+        heartbeat("gpc0").at('a').dirty(false).system_is(RunningSystem { number: None, ..at("p1", 1) }),
+        switch_started("gpc0"),
+        switch_ok("gpc0").commit('a').dirty(false),
+        rollback_fail("gpc0"),
+        rollback_started("gpc0"),
+        rollback_fail("gpc0").activated(false).runs("x", 2),
+        rollback_ok("gpc0").runs("x", 2),
+    ];
+    assert_eq!(reason(System, doubtful), "deployed-unknown");
+}
+
+#[test]
 fn a_system_that_is_seen_after_a_doubt_may_have_run_for_long() {
     let lost = log![
         pull_ok("gpc0", 'b').dirty(true),
