@@ -109,7 +109,11 @@ impl Taking<'_> {
         // What is said of another commit than the system's own says nothing of the build.
         let other = match (said.commit.or(at_start), said.system.commit) {
             (Some(said), Some(own)) => !said.same(&own),
-            (None, Some(_)) => ran.is_some() || self.may_be_unclean(&said.system),
+            // It may have run before, and have been forgotten (K4).
+            (None, Some(_)) => {
+                path.is_some_and(|path| !self.never_ran(path, said.system.number))
+                    || self.may_be_unclean(&said.system)
+            }
             (_, None) => false,
         };
         let dirt = if other { self.old_dirt() } else { dirt };
@@ -131,8 +135,15 @@ impl Taking<'_> {
                 return (Revision { commit, dirt, lock }, named);
             }
         }
-        let contradicted = ran.is_some_and(|ran| ran.named == Named::Contradicted);
-        if let (true, true, Some(commit)) = (contradicted, said.trace.start_seen(), said.commit) {
+        // A switch whose start was seen ends a contradiction of the system's words, also one of this very word (K3).
+        let told = said.system.commit;
+        let contradicted = ran.is_some_and(|ran| {
+            let by_this = told.is_some_and(|told| ran.commit().is_some_and(|known| !known.same(&told)));
+            ran.named == Named::Contradicted || (ran.named == Named::BySystem && by_this)
+        });
+        let same = |commit: &Commit| told.is_none_or(|told| told.same(commit));
+        if let (true, true, Some(commit)) = (contradicted, said.trace.start_seen(), said.commit.filter(same))
+        {
             return (Revision { commit: Some(commit), dirt, lock }, Named::ByResult);
         }
         // Its own word stands against a result's (K3); of the same commit, the result says the rest.

@@ -367,6 +367,17 @@ fn a_generation_that_is_forgotten_still_has_had_its_number() {
 }
 
 #[test]
+fn a_path_that_is_forgotten_may_be_that_of_a_dirty_build() {
+    let named = |name: &str| RunningSystem { number: None, ..at(name, 1) };
+    let others = (1..=11).map(|n| Step::from(heartbeat("gpc0").system_is(named(&format!("q{n}")))));
+    let old = log![heartbeat("gpc0").at('b').dirty(true).system_is(named("old"))];
+    let of_a = RunningSystem { commit: Some(commit('a')), ..named("old") };
+    let again =
+        log![heartbeat("gpc0").at('a').dirty(false).idle(), switch_ok("gpc0").dirty(false).system_is(of_a),];
+    assert_eq!(reason(System, old.into_iter().chain(others).chain(again)), "dirt-unknown");
+}
+
+#[test]
 fn the_entry_of_a_path_speaks_also_of_its_dirt() {
     let beat = || heartbeat("gpc0").at('a').dirty(false);
     let by_number = log![
