@@ -343,7 +343,7 @@ pub fn lock_file(lock: u8) -> LockFile {
     if lock == NO_LOCK { LockFile::NoFile } else { LockHash::from_bytes([0x11 * (lock + 1); 32]).into() }
 }
 
-fn path(path: u8) -> StorePath {
+pub(crate) fn path(path: u8) -> StorePath {
     static PATHS: LazyLock<Vec<StorePath>> = LazyLock::new(|| {
         let path = |n| StorePath::new(&format!("/nix/store/p{n}-nixos-system")).expect("a path");
         (1..=256).map(path).collect()

@@ -139,6 +139,14 @@ impl Run {
         Some(Word::Result { kind: ended.kind, id, end, told })
     }
 
+    /// The path that runs, where a clean build of this commit may lead to it. `None` where it has no name, or says another
+    /// commit of itself.
+    #[must_use]
+    pub fn rebuilt(&self, commit: u8) -> Option<u8> {
+        let runs = self.slots[usize::from(self.runs)];
+        runs.name.filter(|_| runs.label.is_none_or(|label| label == commit))
+    }
+
     /// Whether an id may be used anew: nothing under way has it.
     #[must_use]
     pub fn is_done_with(&self, id: u8) -> bool {

@@ -13,7 +13,7 @@ use super::host::Member;
 use super::{Fault, Walked, Wrong};
 use crate::choice::{Chance, Choice};
 use crate::fold::{CELLS, LATE, is_true};
-use crate::word::{commit, lock_file};
+use crate::word::{commit, lock_file, path};
 
 /// The lock files of the commits of a history: some commits leave it as it is.
 const LOCKS: &[u8] = &[0, 1, 1, 2, 0, 3, 3, 4];
@@ -218,9 +218,16 @@ impl Stretch {
         Ok(())
     }
 
-    /// A full agent does one honest update of a host: is all green then? In a copy of the hub.
+    /// A full agent does one honest update of a host: is all green then? In a copy of the hub. The switch leads to a new
+    /// path, or to the one that runs already.
     fn update(&self, which: usize) -> Result<(), Fault> {
         let Some(desired) = self.desired else { return Ok(()) };
+        let new = StorePath::new("/nix/store/full-nixos-system").expect("a path");
+        let again = self.members[which].run.rebuilt(desired).map(path);
+        again.into_iter().chain([new]).try_for_each(|path| self.update_to(which, desired, &path))
+    }
+
+    fn update_to(&self, which: usize, desired: u8, path: &StorePath) -> Result<(), Fault> {
         let name = &self.members[which].name;
         let mut fleet = self.fleet.clone();
         let mut now = self.now;
@@ -241,7 +248,7 @@ impl Stretch {
             }
             .into(),
         );
-        for event in full_update(name, desired) {
+        for event in full_update(name, desired, path) {
             hear(event);
         }
         let Some(index) = fleet.index_of(name) else { return Ok(()) };
@@ -283,11 +290,14 @@ fn shortest(seed: u64, steps: &mut Vec<u64>, what: &Fault) -> String {
 }
 
 /// What a full agent says of one update: it names all that it knows.
-fn full_update(name: &HostId, desired: u8) -> Vec<Event> {
+fn full_update(name: &HostId, desired: u8, path: &StorePath) -> Vec<Event> {
     let (is, lock) = (commit(desired), Some(lock_file(LOCKS[usize::from(desired)])));
     let system = || {
-        let path = StorePath::new("/nix/store/full-nixos-system").expect("a path");
-        Box::new(RunningSystem { path: Some(path), number: GenerationNumber::new(1000), commit: Some(is) })
+        Box::new(RunningSystem {
+            path: Some(path.clone()),
+            number: GenerationNumber::new(1000),
+            commit: Some(is),
+        })
     };
     let heartbeat = Heartbeat {
         commit: Reading::Told(is),
