@@ -94,7 +94,8 @@ pub struct Past {
     pub operations: Operations,
     /// The generations that ran before the running one, the latest last.
     pub earlier: Vec<Generation>,
-    /// Whether generations are no longer in that history: a path that is not in it may have run before (K4).
+    /// What is known of the generations that are no longer in that history: a path that is not in it may have run before
+    /// (K4).
     pub(crate) dropped: Dropped,
     /// The deployment whose tests are due.
     pub tests_due: Option<TestsDue>,

@@ -69,8 +69,7 @@ impl Taking<'_> {
         kind == Deployer::Switch && trace.start_seen() && trace.saw_only(path)
     }
 
-    /// What a switch built: its system's word, else its own, else the checkout that stood at its seen start. Dirt and
-    /// lock that it does not say are those of that checkout, where the commit is the same.
+    /// What a success built or led to. Where it does not count, the entry of a path that ran before stands (K4).
     pub(super) fn built(
         &self,
         kind: Deployer,
@@ -78,92 +77,100 @@ impl Taking<'_> {
         path: Option<&StorePath>,
         counts: bool,
     ) -> Built {
-        let ran = path.and_then(|path| self.ran_at(path));
-        if let Some(ran) = ran.filter(|_| !counts) {
-            let known = (Revision::clone(&ran.revision), ran.named);
-            let (built, named) =
-                said.system.commit.and_then(|commit| self.own_word(ran, commit)).unwrap_or(known);
-            // It may have been named first while this build ran already.
-            let dirt = if said.dirty == Some(true) { built.dirt.or_dirty() } else { built.dirt };
-            return (Revision { dirt, ..built }, named);
+        match path.and_then(|path| self.ran_at(path)) {
+            Some(ran) if !counts => {
+                let known = (Revision::clone(&ran.revision), ran.named);
+                let own = said.system.commit.and_then(|commit| self.own_word(ran, commit));
+                let (built, named) = own.unwrap_or(known);
+                // It may have been named first while this build ran already.
+                let dirt = if said.dirty == Some(true) { built.dirt.or_dirty() } else { built.dirt };
+                (Revision { dirt, ..built }, named)
+            }
+            None if !counts && said.system.commit.is_none() => (Revision::unknown(), Named::Nobody),
+            Some(ran) => self.named_anew(ran, said, self.told(kind, said, path)),
+            None => self.by_number(said, path, self.told(kind, said, path)),
         }
-        if !counts && said.system.commit.is_none() {
-            return (Revision::unknown(), Named::Nobody);
-        }
+    }
+
+    /// What a switch says that it built: its system's word, else its own, else the checkout that stood at its seen start.
+    /// Dirt and lock that it does not say are those of that checkout, where the commit is the same.
+    fn told(&self, kind: Deployer, said: &Said<'_>, path: Option<&StorePath>) -> Built {
         let here = self.host.checkout_place == CheckoutPlace::Host;
         let copy = checkout_at_start(kind, said).filter(|_| here);
-        let at_start = copy.as_ref().and_then(|copy| copy.commit);
-        let (commit, named) = match (said.system.commit, said.commit.or(at_start)) {
+        let spoken = said.commit.or(copy.as_ref().and_then(|copy| copy.commit));
+        let (commit, named) = match (said.system.commit, spoken) {
             (Some(commit), _) => (Some(commit), Named::BySystem),
             (None, Some(commit)) => (Some(commit), Named::ByResult),
             (None, None) => (None, Named::Nobody),
         };
-        let same = |revision: &Revision| revision.commit.zip(commit).is_some_and(|(a, b)| a.same(&b));
-        let copy = copy.filter(same);
+        let is_same = |of: Option<Commit>| of.zip(commit).is_some_and(|(a, b)| a.same(&b));
+        let copy = copy.filter(|copy| is_same(copy.commit));
         let dirt = match (said.dirty, &copy) {
             (Some(dirty), _) => dirty.into(),
             (None, Some(copy)) => copy.dirt,
-            (None, None) if said.trace.start_seen() && !self.never_spoke_of_dirt() => Dirt::Unknown,
+            (None, None) if said.trace.start_seen() => self.old_dirt(),
             (None, None) => self.unseen_dirt(),
         };
-        // What is said of another commit than the system's own says nothing of the build.
-        let other = match (said.commit.or(at_start), said.system.commit) {
+        // What is said of another commit than the system's own says nothing of the build. Where none is said, it may be a
+        // build of before, of a path that has run or is forgotten (K4).
+        let may_have_run = || path.is_some_and(|path| !self.never_ran(path, said.system.number));
+        let other = match (spoken, said.system.commit) {
             (Some(said), Some(own)) => !said.same(&own),
-            // It may have run before, and have been forgotten (K4).
-            (None, Some(_)) => {
-                path.is_some_and(|path| !self.never_ran(path, said.system.number))
-                    || self.may_be_unclean(&said.system)
-            }
+            (None, Some(_)) => may_have_run() || self.may_be_unclean(&said.system),
             (_, None) => false,
         };
         let dirt = if other { self.old_dirt() } else { dirt };
         // A lock belongs to the commit that it was told with.
-        let own = said.commit.zip(commit).is_none_or(|(said, commit)| said.same(&commit));
+        let own = said.commit.is_none() || is_same(said.commit);
         let lock = match (said.lock.filter(|_| own), &copy) {
             (Some(file), _) => Lock::Told(file),
             (None, Some(copy)) => copy.lock,
             (None, None) => Lock::Untold,
         };
-        if let (None, Some(number), false) = (path, said.system.number, said.trace.start_seen()) {
-            // It may be the generation of that number that the history knows (K4): a number may be given again.
-            let numbered = Target { number: Some(number), path: None };
-            if let Some(ran) = find(self.host.earlier(), &numbered) {
-                if !ran.commit().zip(commit.as_ref()).is_some_and(|(a, b)| a.same(b)) {
-                    return (Revision::unknown(), Named::Nobody);
-                }
-                let dirt = if ran.revision.dirt.is_clean() { dirt } else { dirt.or_dirty() };
-                return (Revision { commit, dirt, lock }, named);
-            }
-        }
-        // A switch whose start was seen ends a contradiction of the system's words, also one of this very word (K3).
-        let told = said.system.commit;
-        let contradicted = ran.is_some_and(|ran| {
-            let by_this = told.is_some_and(|told| ran.commit().is_some_and(|known| !known.same(&told)));
-            ran.named == Named::Contradicted || (ran.named == Named::BySystem && by_this)
-        });
-        let same = |commit: &Commit| told.is_none_or(|told| told.same(commit));
-        if let (true, true, Some(commit)) = (contradicted, said.trace.start_seen(), said.commit.filter(same))
-        {
-            return (Revision { commit: Some(commit), dirt, lock }, Named::ByResult);
-        }
-        // Its own word stands against a result's (K3); of the same commit, the result says the rest.
-        if let (Some(ran), Named::ByResult) = (ran, named)
-            && ran.named == Named::BySystem
-        {
-            let known = Revision::clone(&ran.revision);
-            return match known.commit.filter(|known| commit.is_some_and(|commit| commit.same(known))) {
-                Some(known) => (Revision { commit: Some(known), dirt, lock }, Named::BySystem),
-                None => (known, Named::BySystem),
-            };
-        }
-        if let (Some(ran), Some(commit)) = (ran, said.system.commit)
-            && let Named::BySystem | Named::Contradicted = ran.named
-            && !ran.commit().is_some_and(|known| known.same(&commit))
-        {
-            let known = (Revision::clone(&ran.revision), ran.named);
-            return self.own_word(ran, commit).unwrap_or(known);
-        }
         (Revision { commit, dirt, lock }, named)
+    }
+
+    /// What becomes of the entry of a path by a success that counts (K3, K4).
+    fn named_anew(&self, ran: &Generation, said: &Said<'_>, (told, named): Built) -> Built {
+        let is_known = |commit: &Commit| ran.commit().is_some_and(|known| known.same(commit));
+        let own = said.system.commit;
+        let contradicted = ran.named == Named::Contradicted
+            || (ran.named == Named::BySystem && own.is_some_and(|own| !is_known(&own)));
+        match (contradicted, own) {
+            // A switch whose start was seen ends a contradiction of the system's words, also one of this very word.
+            (true, own) => {
+                let named = said.commit.filter(|commit| own.is_none_or(|own| own.same(commit)));
+                match named.filter(|_| said.trace.start_seen()) {
+                    Some(commit) => (Revision { commit: Some(commit), ..told }, Named::ByResult),
+                    None => own
+                        .and_then(|own| self.own_word(ran, own))
+                        .unwrap_or_else(|| (Revision::clone(&ran.revision), ran.named)),
+                }
+            }
+            // The system's own word stands against a result's; of the same commit, the result says the rest.
+            (false, None) if ran.named == Named::BySystem && named == Named::ByResult => {
+                match told.commit.filter(is_known) {
+                    Some(_) => (Revision { commit: ran.revision.commit, ..told }, Named::BySystem),
+                    None => (Revision::clone(&ran.revision), Named::BySystem),
+                }
+            }
+            (false, _) => (told, named),
+        }
+    }
+
+    /// A success that names no path and whose start was not seen may have led to the generation of its number that the
+    /// history knows (K4): a number may be given again.
+    fn by_number(&self, said: &Said<'_>, path: Option<&StorePath>, (told, named): Built) -> Built {
+        let number = said.system.number.filter(|_| path.is_none() && !said.trace.start_seen());
+        let numbered = number.map(|number| Target { number: Some(number), path: None });
+        match numbered.and_then(|target| find(self.host.earlier(), &target)) {
+            None => (told, named),
+            Some(ran) if ran.commit().zip(told.commit.as_ref()).is_some_and(|(a, b)| a.same(b)) => {
+                let dirt = if ran.revision.dirt.is_clean() { told.dirt } else { told.dirt.or_dirty() };
+                (Revision { dirt, ..told }, named)
+            }
+            Some(_) => (Revision::unknown(), Named::Nobody),
+        }
     }
 
     /// Whether a path is known to be new: it is not in the history, which is whole, or its number is above all before

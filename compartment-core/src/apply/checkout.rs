@@ -253,10 +253,8 @@ impl Taking<'_> {
         if other_lock {
             now.believe_lock(Belief::Unknown);
         }
-        let other_dirt =
-            dirty.is_some_and(|dirty| before.dirt != Dirt::Untold && before.dirt != dirty.into());
-        let other_dirt = (other_dirt || (dirty == Some(true) && before.dirt == Dirt::Untold))
-            && !marks.dirt.is_since(start);
+        let differs = |dirty: bool| before.dirt != dirty.into() && (dirty || before.dirt != Dirt::Untold);
+        let other_dirt = dirty.is_some_and(differs) && !marks.dirt.is_since(start);
         match dirty {
             Some(_) if other_dirt => {
                 now.dirt = Dirt::Unknown;

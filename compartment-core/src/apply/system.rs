@@ -10,7 +10,7 @@ use crate::generation::{Deployment, Generation, HISTORY, How, Named, TestVerdict
 use crate::host::SystemField;
 use crate::id::StorePath;
 use crate::knowledge::{Made, Mark};
-use crate::operation::{Class, Outcome};
+use crate::operation::{Class, Ended, Outcome};
 
 /// By what a host's system is told from others.
 pub(super) type Place = (Option<StorePath>, Option<GenerationNumber>);
@@ -124,7 +124,7 @@ impl Taking<'_> {
                 && (running.generation.revision.commit.is_none()
                     || (attempted() && !self.never_spoke_of_dirt()));
         }
-        if system.path.is_none() || running.generation.path.is_some() {
+        if system.path.is_none() {
             return false;
         }
         let attempted = self.host.operations().open_attempt().is_some();
@@ -139,8 +139,14 @@ impl Taking<'_> {
     /// A path was named: attempts remember what was seen while they ran, and what they left.
     fn note_path(&mut self, system: &RunningSystem) -> bool {
         let Some(path) = &system.path else { return false };
+        let Some(past) = &self.host.past else { return false };
+        let runs = past.operations.open().is_some_and(|open| open.kind.deploys());
+        let lost = |last: &Ended| last.outcome.is_unknown() && !last.settled;
+        if !runs && !past.operations.last_ended(Class::Attempt).is_some_and(lost) {
+            return false;
+        }
         let is_new = self.never_ran(path, system.number);
-        let Some(past) = &mut self.host.past else { return false };
+        let past = self.host.past_mut();
         let mut news = false;
         if let Some(open) = past.operations.open_mut().filter(|open| open.kind.deploys()) {
             news |= open.trace.note_path(path, is_new);
