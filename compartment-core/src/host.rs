@@ -94,8 +94,8 @@ pub struct Past {
     pub operations: Operations,
     /// The generations that ran before the running one, the latest last.
     pub earlier: Vec<Generation>,
-    /// What is known of the generations that are no longer in that history: a path that is not in it may have run before
-    /// (K4).
+    /// What is known of the generations that are no longer in that history: a path that is not in it may have run
+    /// before (K4).
     pub(crate) dropped: Dropped,
     /// The deployment whose tests are due.
     pub tests_due: Option<TestsDue>,
@@ -112,8 +112,8 @@ pub struct Past {
     /// A test run whose start was not seen began after every word with a smaller mark: the last word that says that
     /// no test ran (K8). Zero where none did.
     pub(crate) no_test: Clock,
-    /// An operation of this kind may run still, though one of its kind has ended: a word before said that one runs, and
-    /// not which. `None` once a word says what runs.
+    /// An operation of this kind may run still, though one of its kind has ended: a word before said that one runs,
+    /// and not which. `None` once a word says what runs.
     pub(crate) may_run: Option<Kind>,
 }
 

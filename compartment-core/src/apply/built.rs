@@ -92,8 +92,8 @@ impl Taking<'_> {
         }
     }
 
-    /// What a switch says that it built: its system's word, else its own, else the checkout that stood at its seen start.
-    /// Dirt and lock that it does not say are those of that checkout, where the commit is the same.
+    /// What a switch says that it built: its system's word, else its own, else the checkout that stood at its seen
+    /// start. Dirt and lock that it does not say are those of that checkout, where the commit is the same.
     fn told(&self, kind: Deployer, said: &Said<'_>, path: Option<&StorePath>) -> Built {
         let here = self.host.checkout_place == CheckoutPlace::Host;
         let copy = checkout_at_start(kind, said).filter(|_| here);
@@ -111,8 +111,8 @@ impl Taking<'_> {
             (None, None) if said.trace.start_seen() => self.old_dirt(),
             (None, None) => self.unseen_dirt(),
         };
-        // What is said of another commit than the system's own says nothing of the build. Where none is said, it may be a
-        // build of before, of a path that has run or is forgotten (K4).
+        // What is said of another commit than the system's own says nothing of the build. Where none is said, it may
+        // be a build of before, of a path that has run or is forgotten (K4).
         let may_have_run = || path.is_some_and(|path| !self.never_ran(path, said.system.number));
         let other = match (spoken, said.system.commit) {
             (Some(said), Some(own)) => !said.same(&own),
@@ -189,8 +189,8 @@ impl Taking<'_> {
         is_new && self.ran_at(path).is_none()
     }
 
-    /// Whether the last success could not be placed and named no path, and what it built is not known to be this commit,
-    /// and clean: the path that is named next may be its own.
+    /// Whether the last success could not be placed and named no path, and what it built is not known to be this
+    /// commit, and clean: the path that is named next may be its own.
     fn awaits_another(&self, commit: Option<Commit>) -> bool {
         let last = self.host.operations().last_ended(Class::Attempt);
         let built = last.and_then(|last| last.trace()?.awaited.as_ref());
@@ -262,9 +262,9 @@ impl Taking<'_> {
         if is_clean && !self.never_spoke_of_dirt() { Dirt::SeenClean } else { self.old_dirt() }
     }
 
-    /// What becomes of a known generation of which the system itself says what it was built from. A commit that was told
-    /// without a path right before or after a path of which nobody knew any was that path's, as far as nothing tells of
-    /// a change: two that differ contradict each other (K3).
+    /// What becomes of a known generation of which the system itself says what it was built from. A commit that was
+    /// told without a path right before or after a path of which nobody knew any was that path's, as far as nothing
+    /// tells of a change: two that differ contradict each other (K3).
     pub(super) fn own_word(&self, known: &Generation, commit: Commit) -> Option<Built> {
         let never_spoke = self.never_spoke_of_dirt();
         if known.named != Named::Nobody {

@@ -194,8 +194,8 @@ impl Taking<'_> {
         made.place(told.then_some(newest))
     }
 
-    /// Where a switch says to have gone. A success that names no system belongs to the first path named since its start
-    /// that differs from the one at the start (K4).
+    /// Where a switch says to have gone. A success that names no system belongs to the first path named since its
+    /// start that differs from the one at the start (K4).
     fn switched_to(&self, said: &Said<'_>) -> At {
         let seen = || {
             let other = said.trace.first_other.clone()?;
@@ -206,7 +206,8 @@ impl Taking<'_> {
         (said.system.path.clone().or_else(seen), said.system.number)
     }
 
-    /// The generation that a rollback went to: what it says runs; else what it was sent to. A rollback's own `commit` makes no path known (K4).
+    /// The generation that a rollback went to: what it says runs; else what it was sent to. A rollback's own `commit`
+    /// makes no path known (K4).
     fn rolled_to(&self, said: &Said<'_>) -> (At, Option<Built>) {
         let named = Target { number: said.system.number, path: said.system.path.clone() };
         // Where another path was seen on the way, nothing tells that it is where it was sent to.

@@ -49,8 +49,8 @@ pub(crate) struct Trace {
     pub(crate) more_paths: bool,
     /// Whether it was asked for, or is due.
     pub(crate) ordered: bool,
-    /// Of an operation with an id: the last word since its start that says that one of its kind runs, which may have been
-    /// another. Zero where none does.
+    /// Of an operation with an id: the last word since its start that says that one of its kind runs, which may have
+    /// been another. Zero where none does.
     pub(crate) claimed: Clock,
     /// Of a rollback: where it goes, as far as its start or its request said (K7).
     pub(crate) to: Option<Box<Target>>,
@@ -59,7 +59,8 @@ pub(crate) struct Trace {
     /// Of an attempt that succeeded and named no system: the first path named from now on is its own, if it is another
     /// than the one at its start (K4).
     pub(crate) awaits_path: bool,
-    /// Of an attempt that succeeded and could not be placed, and named no path: what it built. `None` once a path is named.
+    /// Of an attempt that succeeded and could not be placed, and named no path: what it built. `None` once a path is
+    /// named.
     pub(crate) awaited: Option<Arc<Revision>>,
     /// What was known when it ended without a result: its own late result is held against that.
     pub(crate) lost: Option<Box<Lost>>,

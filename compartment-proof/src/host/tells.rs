@@ -139,8 +139,8 @@ impl Run {
         Some(Word::Result { kind: ended.kind, id, end, told })
     }
 
-    /// The path that runs, where a clean build of this commit may lead to it. `None` where it has no name, or says another
-    /// commit of itself.
+    /// The path that runs, where a clean build of this commit may lead to it. `None` where it has no name, or says
+    /// another commit of itself.
     #[must_use]
     pub fn rebuilt(&self, commit: u8) -> Option<u8> {
         let runs = self.slots[usize::from(self.runs)];

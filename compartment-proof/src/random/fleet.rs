@@ -218,8 +218,8 @@ impl Stretch {
         Ok(())
     }
 
-    /// A full agent does one honest update of a host: is all green then? In a copy of the hub. The switch leads to a new
-    /// path, or to the one that runs already.
+    /// A full agent does one honest update of a host: is all green then? In a copy of the hub. The switch leads to a
+    /// new path, or to the one that runs already.
     fn update(&self, which: usize) -> Result<(), Fault> {
         let Some(desired) = self.desired else { return Ok(()) };
         let new = StorePath::new("/nix/store/full-nixos-system").expect("a path");
