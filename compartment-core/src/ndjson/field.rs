@@ -244,7 +244,8 @@ impl Parse for Names {
     }
 }
 
-/// An object whose parts are fields: one bad part makes the whole bad, unknown parts are ignored.
+/// An object whose parts are fields: one bad part makes the whole bad, and so does one that is told twice; unknown parts
+/// are ignored.
 macro_rules! objects {
     ($($type:ty, $what:literal, { $($key:literal => $part:ident: $part_type:ty),+ } => $build:expr;)+) => {$(
         impl Parse for $type {
@@ -253,7 +254,14 @@ macro_rules! objects {
                 $(let mut $part = Field::<$part_type>::Absent;)+
                 while let Some(key) = map.next_key::<Key>()? {
                     match key.0.as_str() {
-                        $($key => $part = map.next_value()?,)+
+                        // A part that is told twice is not told.
+                        $($key => {
+                            let again = !matches!($part, Field::Absent);
+                            $part = map.next_value()?;
+                            if again {
+                                $part = Field::Bad(Box::new(Self::EXPECTED));
+                            }
+                        })+
                         _ => { map.next_value::<IgnoredAny>()?; }
                     }
                 }

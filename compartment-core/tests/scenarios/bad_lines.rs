@@ -132,6 +132,16 @@ fn in_a_heartbeat_it_is_unreadable_and_one_bad_part_makes_the_whole_system_so() 
 }
 
 #[test]
+fn a_part_that_is_told_twice_is_not_told() {
+    let line =
+        r#"{"type":"heartbeat","host":"gpc0","system":{"commit":"aaaaaaa","path":"/x","commit":"bbbbbbb"}}"#;
+    let Said::Heartbeat(beat) = said(line) else { panic!("no heartbeat") };
+    assert_eq!(beat.system, Reading::Unreadable);
+    let tests = r#"{"type":"host-configured","host":"gpc0","tests":{"enabled":true,"enabled":false}}"#;
+    assert!(decode(tests.as_bytes()).is_err());
+}
+
+#[test]
 fn null_is_absent_but_for_running_where_it_says_that_nothing_runs() {
     let Said::Heartbeat(beat) =
         said(r#"{"type":"heartbeat","host":"gpc0","commit":null,"system":null,"running":null}"#)
