@@ -98,6 +98,8 @@ pub enum Lock {
     Untold,
     /// It could not be read, so not even a clean commit speaks for it.
     Unreadable,
+    /// One was told of what was deployed, and by now another build of the same commit may run (CORE-006 K5).
+    Unknown,
     /// The lock file that was reported with this commit.
     Told(LockFile),
 }
@@ -108,7 +110,7 @@ impl Lock {
     pub const fn hash(&self) -> Option<&LockHash> {
         match self {
             Self::Told(file) => file.hash(),
-            Self::Untold | Self::Unreadable => None,
+            Self::Untold | Self::Unreadable | Self::Unknown => None,
         }
     }
 }

@@ -133,6 +133,16 @@ pub struct Deployment {
 }
 
 impl Deployment {
+    /// Whether a word names path, number and commit, each as it is known, and the commit as the system's own word.
+    pub(crate) fn is_all_of(&self, system: &RunningSystem) -> bool {
+        let Generation { path, number, named, .. } = &self.generation;
+        self.doubt.is_none()
+            && *named == Named::BySystem
+            && path.is_some()
+            && (path, number) == (&system.path, &system.number)
+            && self.generation.commit() == system.commit.as_ref()
+    }
+
     /// Which deployment of the host this is.
     #[must_use]
     pub const fn count(&self) -> u32 {

@@ -42,7 +42,11 @@ impl Taking<'_> {
         // What a rollback leads to was built long ago, and so may what ran already, or what was forgotten (K4).
         let is_old = attempt.is_some_and(|(kind, attempt)| kind == Kind::Rollback || attempt.from_doubtful)
             || (attempt.is_none() && self.host.deployment.as_ref().is_some_and(|now| now.doubt.is_some()))
-            || system.path.as_ref().is_some_and(|path| !self.never_ran(path, system.number));
+            || match &system.path {
+                Some(path) => !self.never_ran(path, system.number),
+                // A commit alone may be that of a system that is forgotten.
+                None => self.host.past().dropped != Dropped::Nothing,
+            };
         let is_other = self.may_be_unclean(system) || self.awaits_another(system.commit);
         let was_dirty = self.host.unseen.dirt() || copy.is_some_and(|copy| !copy.dirt.is_clean());
         // Where no path is told, a rebuild of the same commit is not seen (K5).
@@ -230,6 +234,18 @@ impl Taking<'_> {
                 known.revision = self.caches.revisions.intern(revision);
             }
         }
+    }
+
+    /// What runs says the commit of before, and no path: another build of that commit may run, and so of another lock
+    /// (K5). True where that is news.
+    pub(super) fn lock_unknown(&mut self) -> bool {
+        let Some(running) = &mut self.host.deployment else { return false };
+        let known = &mut running.generation.revision;
+        let news = matches!(known.lock, Lock::Told(_));
+        if news {
+            *known = self.caches.revisions.intern(Revision { lock: Lock::Unknown, ..Revision::clone(known) });
+        }
+        news
     }
 
     /// A rollback leads to what ran before (W2). What was first seen when it may have led there already was not built

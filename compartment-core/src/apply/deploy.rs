@@ -73,6 +73,8 @@ impl Taking<'_> {
                 let is = believe(Part::Told(()), agrees, None, place, Word::Ok);
                 if is == Belief::Unknown {
                     self.not_known(Doubt::Unordered);
+                } else if at.0.is_none() && self.running_lock() != Some(built.0.lock) {
+                    _ = self.lock_unknown();
                 }
                 self.tests_doubtful();
                 if counts {
@@ -325,6 +327,10 @@ impl Taking<'_> {
             let clean = revision.dirt.is_clean() || !running.revision.dirt.is_clean();
             running.path.is_none() && clean || (path.is_some() && *path == running.path)
         })
+    }
+
+    fn running_lock(&self) -> Option<Lock> {
+        self.host.deployment.as_ref().map(|running| running.generation.revision.lock)
     }
 
     /// A success whose place is open tells another commit of a path than is known: what that path was built from is

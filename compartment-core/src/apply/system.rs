@@ -213,19 +213,26 @@ impl Taking<'_> {
     /// What a host adds about the system that it is known to run fills what is unknown. The number is the host's to
     /// say. What was doubtful is known again where the path is named.
     pub(super) fn fill(&mut self, system: &RunningSystem) -> bool {
+        // Nearly all heartbeats say once more what is known.
+        if self.host.deployment.as_ref().is_some_and(|running| running.is_all_of(system)) {
+            return false;
+        }
         let never_spoke = self.never_spoke_of_dirt();
-        let attempt = self.host.operations().open_attempt().filter(|_| system.path.is_none() && !never_spoke);
-        let rebuilt = attempt.is_some_and(|attempt| !self.built_by(system, Some(attempt)).0.dirt.is_clean());
+        let attempt = self.host.operations().open_attempt().filter(|_| system.path.is_none());
+        let dirty = |attempt| !self.built_by(system, Some(attempt)).0.dirt.is_clean();
+        let (attempted, rebuilt) = (attempt.is_some(), !never_spoke && attempt.is_some_and(dirty));
         let running = self.host.deployment.as_ref().map(|running| &running.generation);
         let own_word =
             running.zip(system.commit).and_then(|(running, commit)| self.own_word(running, commit));
         let Some(running) = &mut self.host.deployment else { return false };
         let (mut news, mut cleared, mut unclear, mut contradicted) = (false, false, false, false);
-        if system.path.is_some() || (running.generation.path.is_none() && system.commit.is_some()) {
+        let mut another = false;
+        let generation = &mut running.generation;
+        if system.path.is_some() || (generation.path.is_none() && system.commit.is_some()) {
             cleared = running.doubt.take().is_some();
             unclear = (cleared || rebuilt) && system.path.is_none() && !never_spoke;
+            another = system.path.is_none() && (cleared || attempted);
         }
-        let generation = &mut running.generation;
         if system.number.is_some() && generation.number != system.number {
             generation.number = system.number;
             news = true;
@@ -247,6 +254,9 @@ impl Taking<'_> {
         if contradicted {
             // It is not what ran when it said something else.
             self.tests_doubtful();
+        }
+        if another {
+            news |= self.lock_unknown();
         }
         if unclear {
             // Of the same commit, but it may be another build (K5).

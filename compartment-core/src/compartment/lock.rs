@@ -233,7 +233,7 @@ fn short(lock: Lock) -> String {
     match lock {
         Lock::Told(LockFile::Hash(hash)) => hash.short().to_string(),
         Lock::Told(LockFile::NoFile) => "none".to_string(),
-        Lock::Untold | Lock::Unreadable => "unknown".to_string(),
+        Lock::Untold | Lock::Unreadable | Lock::Unknown => "unknown".to_string(),
     }
 }
 

@@ -50,7 +50,8 @@ fn lock_proven(lock: Lock, speaks: bool, commit_proven: bool, desired: &Desired)
         (Lock::Told(file), DesiredLock::Known(_) | DesiredLock::NoFile) => {
             DesiredLock::from(file) == desired.lock && speaks
         }
-        (Lock::Told(_), DesiredLock::NotSeenYet | DesiredLock::Missing) | (Lock::Untold, _) => commit_proven,
+        (Lock::Told(_), DesiredLock::NotSeenYet | DesiredLock::Missing)
+        | (Lock::Untold | Lock::Unknown, _) => commit_proven,
     }
 }
 
@@ -85,7 +86,7 @@ pub(super) fn other_lock(lock: Lock, desired: &Desired) -> bool {
             DesiredLock::from(file) != desired.lock
         }
         (Lock::Told(_), DesiredLock::NotSeenYet | DesiredLock::Missing)
-        | (Lock::Untold | Lock::Unreadable, _) => false,
+        | (Lock::Untold | Lock::Unreadable | Lock::Unknown, _) => false,
     }
 }
 

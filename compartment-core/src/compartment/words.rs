@@ -205,6 +205,7 @@ pub(super) fn deployed_facts(evidence: &Evidence<'_>) -> Vec<Fact> {
     let lock = match revision.lock {
         Lock::Untold => "not reported of this commit".to_string(),
         Lock::Unreadable => "unreadable".to_string(),
+        Lock::Unknown => "not known: another build of this commit may run by now".to_string(),
         Lock::Told(file) => lock_file(file),
     };
     let doubt = deployment.doubt.map(|doubt| Fact::new("deployed is doubtful", why(doubt)));

@@ -478,6 +478,52 @@ fn what_is_pushed_lends_its_dirt_to_nothing_else() {
 }
 
 #[test]
+fn a_commit_told_without_a_path_after_an_attempt_says_nothing_of_the_lock_that_was_built() {
+    let tests = compartment_core::event::TestsConfig::default();
+    // Two commits build to one system, which says that it was built from the first.
+    let deployed = log![
+        desired('b'),
+        compartment_core::testing::pushed("gpc0", tests),
+        switch_started("gpc0"),
+        switch_ok("gpc0").lock('b').built_from('a'),
+    ];
+    let before = Scenario::given(log![desired('a')]).when(deployed.clone());
+    assert_eq!(before.cells("gpc0").status(Lock), Status::Ok);
+    let perhaps_rolled_back = deployed.into_iter().chain(log![
+        heartbeat("gpc0").built_from('a').running(Kind::Rollback),
+        heartbeat("gpc0").built_from('a').idle(),
+    ]);
+    assert_eq!(reason(Lock, perhaps_rolled_back), "differs");
+}
+
+#[test]
+fn a_success_that_cannot_be_placed_and_names_no_path_says_nothing_of_the_lock_that_was_built() {
+    let tests = compartment_core::event::TestsConfig::default();
+    let rolled_back = log![
+        desired('b'),
+        compartment_core::testing::pushed("gpc0", tests),
+        switch_started("gpc0").op("s1"),
+        switch_ok("gpc0").op("s1").lock('b').built_from('a'),
+        rollback_ok("gpc0").op("r1").built_from('a'),
+    ];
+    assert_eq!(reason(Lock, rolled_back), "differs");
+}
+
+#[test]
+fn a_commit_told_without_a_path_may_be_that_of_a_system_that_is_forgotten() {
+    let dirty = log![switch_ok("gpc0").commit('a').dirty(true).runs("x", 1)];
+    let others = (2..=12).map(|n| {
+        Step::from(switch_ok("gpc0").commit('b').dirty(false).runs(&format!("w{n}"), n).built_from('b'))
+    });
+    let killed = log![
+        heartbeat("gpc0").at('a').dirty(false).idle(),
+        switch_started("gpc0"),
+        heartbeat("gpc0").at('a').dirty(false).built_from('a').idle(),
+    ];
+    assert_eq!(reason(System, dirty.into_iter().chain(others).chain(killed)), "dirt-unknown");
+}
+
+#[test]
 fn a_host_without_a_checkout_builds_from_none_that_it_once_had() {
     let tests = compartment_core::event::TestsConfig::default();
     let moved = log![
