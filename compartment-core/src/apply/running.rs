@@ -79,15 +79,16 @@ impl Taking<'_> {
         let Some(kind) = past.may_run else { return false };
         if over {
             past.may_run = None;
+            self.noted = true;
         }
         match Class::of(kind) {
-            Class::Pull => self.checkout_unordered() | over,
+            Class::Pull => self.checkout_unordered(),
             Class::Attempt if over => {
                 self.tests_doubtful();
                 self.not_known(Doubt::MayHaveChanged);
                 true
             }
-            Class::Attempt | Class::Test => over,
+            Class::Attempt | Class::Test => false,
         }
     }
 
