@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::commit::{Commit, LockFile, LockHash};
+use crate::event::{Heartbeat, Reading};
 use crate::knowledge::Belief;
 
 /// A fact that may never have been told, or that can no longer be read.
@@ -218,6 +219,20 @@ impl Checkout {
     pub fn revision(&self) -> Option<Revision> {
         let commit = *self.known_commit()?;
         Some(Revision { commit: Some(commit), dirt: self.dirt.of_build(), lock: self.lock.of_commit() })
+    }
+
+    /// Whether a heartbeat names all parts, and each as it is known.
+    pub(crate) fn is_all_of(&self, heartbeat: &Heartbeat) -> bool {
+        let (Reading::Told(commit), Reading::Told(dirty), Reading::Told(file)) =
+            (&heartbeat.commit, heartbeat.dirty, heartbeat.lock_hash)
+        else {
+            return false;
+        };
+        let whole = CheckoutLock::Told { file, with_commit: true, with_dirt: true };
+        self.commit.known() == Some(commit)
+            && self.doubt.is_none()
+            && self.dirt == dirty.into()
+            && self.lock == whole
     }
 
     /// What becomes of the commit. A word that names another one leaves the lock unproven: a lock belongs to the

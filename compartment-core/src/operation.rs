@@ -232,6 +232,21 @@ impl Ended {
         self.trace.as_deref()
     }
 
+    /// Whether a word of what is there may still answer for it: for a pull or an attempt that did not succeed (K6), or
+    /// for an attempt that named no system and awaits a path (K4).
+    fn is_unanswered(&self) -> bool {
+        match self.outcome {
+            _ if self.settled || self.kind == Kind::Test => false,
+            Outcome::Ok => self.trace().is_some_and(|trace| trace.awaits_path || trace.awaited.is_some()),
+            Outcome::Failed { .. }
+            | Outcome::Stopped { .. }
+            | Outcome::Expired { .. }
+            | Outcome::Lost
+            | Outcome::Overtaken => true,
+            Outcome::Passed { .. } | Outcome::TestsFailed { .. } | Outcome::Lapsed => false,
+        }
+    }
+
     /// Whether it never began, as far as anybody heard.
     const fn never_began(&self) -> bool {
         matches!(self.outcome, Outcome::Lapsed)
@@ -311,6 +326,10 @@ pub struct Operations {
     ended: Vec<Ended>,
     /// Whether any was ever seen.
     any_seen: bool,
+    /// Whether the time of one that ended ran out, and the log does not say so yet.
+    unrecorded: bool,
+    /// Whether a word of what is there may still answer for one that ended.
+    unanswered: bool,
     /// The operation asked for.
     pub pending: Option<Box<Pending>>,
     /// The stop asked for.
@@ -321,8 +340,16 @@ pub struct Operations {
 
 impl Operations {
     /// Nothing ever happened.
-    pub const NONE: Self =
-        Self { open: None, ended: Vec::new(), any_seen: false, pending: None, stop: None, refresh: None };
+    pub const NONE: Self = Self {
+        open: None,
+        ended: Vec::new(),
+        any_seen: false,
+        unrecorded: false,
+        unanswered: false,
+        pending: None,
+        stop: None,
+        refresh: None,
+    };
 
     pub(crate) fn for_each_checkout(&mut self, each: impl FnMut(&mut Arc<Checkout>)) {
         let open = self.open.iter_mut().map(|operation| &mut operation.trace);

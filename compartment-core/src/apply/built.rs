@@ -318,8 +318,8 @@ fn own_word(generation: &Generation, commit: Commit, never_spoke: bool) -> Optio
             // More digits of the same commit: what is compared next is compared with them.
             let longer = commit.digits() > same.digits();
             let commit = Some(if longer { commit } else { same });
-            let now = Revision { commit, ..Revision::clone(known) };
-            (longer || named != Named::BySystem).then_some((now, Named::BySystem))
+            let now = || Revision { commit, ..Revision::clone(known) };
+            (longer || named != Named::BySystem).then(|| (now(), Named::BySystem))
         }
         (Named::BySystem, None) => {
             Some((Revision { dirt: known.dirt, ..Revision::default() }, Named::Contradicted))

@@ -9,7 +9,7 @@ use crate::commit::{Commit, LockFile};
 use crate::event::{Heartbeat, Kind, Reading};
 use crate::host::Marks;
 use crate::knowledge::{Belief, Changed, Clock, Made, Mark, Part, Place, Word, believe};
-use crate::operation::{Class, Closing, Lost, Operation, Outcome};
+use crate::operation::{Class, Closing, Lost, Operation};
 
 impl Taking<'_> {
     /// A heartbeat names parts of the checkout. While a pull runs, or has no known end, it may have moved what the
@@ -30,6 +30,23 @@ impl Taking<'_> {
             // It may have been dirty between the words.
             self.window_dirty();
         }
+        // Nearly all heartbeats say once more what is known.
+        let repeats = !pulls && self.host.checkout().is_some_and(|known| known.is_all_of(heartbeat));
+        let news = !repeats && self.look_at_checkout(heartbeat, if pulls { Word::Lost } else { Word::Look });
+        let told = [commit.is_mentioned(), dirty.is_mentioned(), lock_hash.is_mentioned()];
+        self.mark(Made::IN_ORDER, told.map(|told| told || another));
+        if pulls && !another {
+            self.mark_moved(told.map(|told| !told));
+        }
+        match commit {
+            Reading::Told(commit) => self.clear_pull(commit) | news,
+            Reading::Absent | Reading::Unreadable => news,
+        }
+    }
+
+    /// What a heartbeat names of the checkout is so. A word of loss makes unknown what it does not name.
+    fn look_at_checkout(&mut self, heartbeat: &Heartbeat, word: Word) -> bool {
+        let Heartbeat { commit, dirty, lock_hash, .. } = heartbeat;
         let before = self.known_checkout();
         let mut now = before.clone();
         let (commit, dirt) = (Part::from(*commit), Part::from(*dirty).map(Dirt::from));
@@ -38,7 +55,7 @@ impl Taking<'_> {
             let with_commit = commit != Part::Silent || before.lock.is_with_commit(file);
             CheckoutLock::Told { file, with_commit, with_dirt }
         });
-        let (place, word) = (Place::Later, if pulls { Word::Lost } else { Word::Look });
+        let place = Place::Later;
         // A lock that is not the one which was told with the commit, and no commit: it may be another one by now.
         let moved = commit == Part::Silent && other_lock(&before, *lock_hash);
         now.believe_commit(look(commit, place, word), Doubt::MayHaveChanged);
@@ -61,16 +78,7 @@ impl Taking<'_> {
                 now.believe_dirt(Belief::Unknown);
             }
         }
-        let news = self.store_checkout(&before, now);
-        let told = [commit != Part::Silent, dirt != Part::Silent, lock != Part::Silent];
-        self.mark(Made::IN_ORDER, told.map(|told| told || another));
-        if pulls && !another {
-            self.mark_moved(told.map(|told| !told));
-        }
-        match commit {
-            Part::Told(commit) => self.clear_pull(&commit) | news,
-            Part::Silent | Part::Unreadable => news,
-        }
+        self.store_checkout(&before, now)
     }
 
     /// A word that says nothing of the checkout, while a pull has no known end.
@@ -337,7 +345,7 @@ impl Taking<'_> {
         {
             return !core::mem::replace(&mut open.settled, true);
         }
-        let pull = past.operations.last_ended_mut(Class::Pull).filter(|pull| pull.outcome != Outcome::Ok);
+        let pull = past.operations.unanswered_mut(Class::Pull);
         pull.is_some_and(|pull| !core::mem::replace(&mut pull.settled, true))
     }
 

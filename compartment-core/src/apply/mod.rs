@@ -237,6 +237,9 @@ impl Fleet {
     /// Keeps what is derived from a host's facts in step with them, and says how far the change reaches.
     fn changed(&mut self, index: u32, before: &Before, change: HostChange) -> Changes {
         let mut changes = Changes { host: Some((HostIndex(index), change)), reach: Reach::Host };
+        if change != HostChange::Row {
+            return changes;
+        }
         let host = &self.facts.hosts[index as usize];
         let (commit, channel) = (host.deployed_commit(), host.channel);
         match (before.active, host.is_active()) {

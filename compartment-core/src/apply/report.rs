@@ -48,8 +48,38 @@ impl Fleet {
 
 impl Taking<'_> {
     fn take(mut self, said: &Said) -> HostChange {
-        let news = match said {
-            Said::Heartbeat(heartbeat) => self.heartbeat(heartbeat),
+        let news = if let Said::Heartbeat(heartbeat) = said {
+            self.heartbeat(heartbeat)
+        } else {
+            self.operation_told(said)
+        };
+        if news
+            && self.in_order()
+            && let Some(kind) = said.ends()
+        {
+            self.note_runs(Some(kind));
+        }
+        if news && let Some(past) = &mut self.host.past {
+            past.operations.stop_done();
+            self.host.drop_stale_tests();
+        }
+        if (news || self.noted)
+            && let Some(past) = &mut self.host.past
+        {
+            past.operations.word_taken();
+        }
+        match (news, self.noted) {
+            (true, _) => HostChange::Row,
+            (false, true) => HostChange::Noted,
+            (false, false) => HostChange::Heard,
+        }
+    }
+
+    /// The start or the end of an operation. Compiled apart: heartbeats are nearly all that is heard, and short.
+    #[inline(never)]
+    fn operation_told(&mut self, said: &Said) -> bool {
+        match said {
+            Said::Heartbeat(_) => false,
             Said::Started { kind, timeout_s, to } => self.started(*kind, *timeout_s, to.as_ref()),
             Said::PullOk { commit, lock_hash, dirty } => {
                 let contradicts = self.contradicts(Kind::Pull);
@@ -103,21 +133,6 @@ impl Taking<'_> {
             }),
             Said::OpRejected { kind, .. } => self.rejected(*kind),
             Said::OpStopped { kind, by, activated } => self.stopped(*kind, by.clone(), *activated),
-        };
-        if news
-            && self.in_order()
-            && let Some(kind) = said.ends()
-        {
-            self.note_runs(Some(kind));
-        }
-        if news && let Some(past) = &mut self.host.past {
-            past.operations.stop_done();
-            self.host.drop_stale_tests();
-        }
-        match (news, self.noted) {
-            (true, _) => HostChange::Row,
-            (false, true) => HostChange::Noted,
-            (false, false) => HostChange::Heard,
         }
     }
 

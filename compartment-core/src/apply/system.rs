@@ -85,9 +85,8 @@ impl Taking<'_> {
     /// named again: no honest run fits (W2).
     fn undone(&self, path: &StorePath) -> bool {
         let unnamed = self.host.deployment.as_ref().is_some_and(|now| now.generation.path.is_none());
-        let last =
-            self.host.operations().last_ended(Class::Attempt).filter(|last| last.outcome == Outcome::Ok);
-        let trace = last.and_then(|last| last.trace());
+        let last = self.host.operations().last_ended(Class::Attempt);
+        let trace = last.filter(|last| matches!(last.outcome, Outcome::Ok)).and_then(|last| last.trace());
         unnamed && trace.is_some_and(|trace| trace.from.as_ref() == Some(path) && trace.first_other.is_some())
     }
 
@@ -107,7 +106,7 @@ impl Taking<'_> {
 
     /// Whether the last attempt succeeded and named no system, and no path was named since.
     pub(super) fn awaits_path(&self) -> bool {
-        let last = self.host.operations().last_ended(Class::Attempt);
+        let last = self.host.operations().unanswered(Class::Attempt);
         last.and_then(|last| last.trace()).is_some_and(|trace| trace.awaits_path)
     }
 
@@ -141,8 +140,8 @@ impl Taking<'_> {
         let Some(path) = &system.path else { return false };
         let Some(past) = &self.host.past else { return false };
         let runs = past.operations.open().is_some_and(|open| open.kind.deploys());
-        let lost = |last: &Ended| last.outcome.is_unknown() && !last.settled;
-        if !runs && !past.operations.last_ended(Class::Attempt).is_some_and(lost) {
+        let lost = |last: &Ended| last.outcome.is_unknown();
+        if !runs && !past.operations.unanswered(Class::Attempt).is_some_and(lost) {
             return false;
         }
         let is_new = self.never_ran(path, system.number);
@@ -151,8 +150,7 @@ impl Taking<'_> {
         if let Some(open) = past.operations.open_mut().filter(|open| open.kind.deploys()) {
             news |= open.trace.note_path(path, is_new);
         }
-        let ended = past.operations.last_ended_mut(Class::Attempt).filter(|ended| !ended.settled);
-        if let Some(ended) = ended
+        if let Some(ended) = past.operations.unanswered_mut(Class::Attempt)
             && ended.outcome.is_unknown()
             && let Some(trace) = ended.trace_mut()
         {
@@ -180,10 +178,7 @@ impl Taking<'_> {
         {
             news |= !core::mem::replace(&mut open.settled, true);
         }
-        let Some(attempt) = past.operations.last_ended_mut(Class::Attempt).filter(|attempt| !attempt.settled)
-        else {
-            return news;
-        };
+        let Some(attempt) = past.operations.unanswered_mut(Class::Attempt) else { return news };
         match &attempt.outcome {
             outcome if outcome.is_unknown() && tells => attempt.settled = true,
             Outcome::Failed { .. } | Outcome::Stopped { .. } => {

@@ -182,7 +182,7 @@ impl From<Deployer> for Kind {
 /// A field of a heartbeat: not mentioned is no news, unreadable is doubt (CORE-006, section 2).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Reading<T> {
-    /// Not mentioned, or null.
+    /// Not mentioned, or null; of a lock, null says that there is no file (CORE-006 K9).
     #[default]
     Absent,
     /// Mentioned, but it did not parse: the last readable value proves nothing any more.
@@ -192,6 +192,11 @@ pub enum Reading<T> {
 }
 
 impl<T> Reading<T> {
+    /// Whether there is a word on it, readable or not.
+    pub(crate) const fn is_mentioned(&self) -> bool {
+        !matches!(self, Self::Absent)
+    }
+
     /// The value, where there is one.
     pub fn told(self) -> Option<T> {
         match self {

@@ -112,6 +112,9 @@ impl Operations {
         self.any_seen = true;
         let ended = &mut self.ended[index];
         (ended.at, ended.outcome, ended.settled) = (at, outcome, false);
+        self.look_for_unrecorded();
+        self.unanswered = true;
+        let ended = &mut self.ended[index];
         let (kind, class) = (ended.kind, ended.class());
         let trace = match &ended.trace {
             Some(trace) if newest => Trace::clone(trace),
@@ -141,6 +144,8 @@ impl Operations {
             // Step by step up to the ten that are kept, not twofold.
             self.ended.reserve_exact(2);
         }
+        self.unrecorded |= ended.outcome.is_unrecorded_expiry();
+        self.unanswered = true;
         let class = ended.class();
         let last = self.last_ended_index(class);
         match last {
@@ -179,7 +184,12 @@ impl Operations {
         let oldest = (0..=self.ended.len() - ENDED).find(|index| !kept.contains(&Some(*index)));
         if let Some(oldest) = oldest {
             self.ended.remove(oldest);
+            self.look_for_unrecorded();
         }
+    }
+
+    fn look_for_unrecorded(&mut self) {
+        self.unrecorded = self.ended.iter().any(|e| e.outcome.is_unrecorded_expiry());
     }
 
     /// The log says that an operation's time ran out. True where that is news.
@@ -191,7 +201,9 @@ impl Operations {
         }
         let unrecorded = |e: &&mut Ended| named(e.kind, &e.op) && e.outcome.is_unrecorded_expiry();
         let ended = self.ended.iter_mut().find(unrecorded);
-        ended.map(|ended| ended.outcome = Outcome::Expired { recorded: true }).is_some()
+        let news = ended.map(|ended| ended.outcome = Outcome::Expired { recorded: true }).is_some();
+        self.look_for_unrecorded();
+        news
     }
 
     /// A refusal was reported: that operation never was. True where there was one.
@@ -201,13 +213,23 @@ impl Operations {
 
     /// The course of an ended operation, to note something of it. `None` once a newer one of its class is known.
     pub(crate) fn ended_trace_mut(&mut self, index: usize) -> Option<&mut Trace> {
+        self.unanswered = true;
         self.ended.get_mut(index)?.trace.as_deref_mut()
     }
 
-    /// The newest ended operation of a class, to note what answers for it.
-    pub(crate) fn last_ended_mut(&mut self, class: Class) -> Option<&mut Ended> {
+    /// The newest ended operation of a class, where a word of what is there may still answer for it, to note that.
+    pub(crate) fn unanswered_mut(&mut self, class: Class) -> Option<&mut Ended> {
+        if !self.unanswered {
+            return None;
+        }
         let index = self.last_ended_index(class)?;
-        Some(&mut self.ended[index])
+        Some(&mut self.ended[index]).filter(|last| last.is_unanswered())
+    }
+
+    /// A word was taken that changed something: whether any is unanswered is looked for anew.
+    pub(crate) fn word_taken(&mut self) {
+        let unanswered = |class| self.last_ended(class).is_some_and(Ended::is_unanswered);
+        self.unanswered = unanswered(Class::Pull) || unanswered(Class::Attempt);
     }
 }
 
@@ -231,8 +253,8 @@ impl Ended {
 }
 
 impl Outcome {
-    fn is_unrecorded_expiry(&self) -> bool {
-        *self == Self::Expired { recorded: false }
+    pub(super) const fn is_unrecorded_expiry(&self) -> bool {
+        matches!(self, Self::Expired { recorded: false })
     }
 }
 

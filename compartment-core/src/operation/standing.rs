@@ -1,6 +1,6 @@
 //! Where things stand: what the cells read.
 
-use super::{Class, Ended, Operation, Operations, Outcome, Progress, Standing};
+use super::{Class, Ended, Operation, Operations, Progress, Standing};
 use crate::id::OpId;
 use crate::knowledge::Clock;
 use crate::time::Timestamp;
@@ -63,6 +63,15 @@ impl Operations {
         self.last_ended_index(class).map(|index| &self.ended[index])
     }
 
+    /// The newest ended operation of a class, where a word of what is there may still answer for it.
+    pub(crate) fn unanswered(&self, class: Class) -> Option<&Ended> {
+        // Nearly always there is none, and then nothing else needs to be read.
+        if !self.unanswered {
+            return None;
+        }
+        self.last_ended(class).filter(|last| last.is_unanswered())
+    }
+
     pub(super) fn last_ended_index(&self, class: Class) -> Option<usize> {
         self.ended.iter().rposition(|e| e.class() == class && !e.never_began())
     }
@@ -87,10 +96,10 @@ impl Operations {
         if let Some(open) = self.open().filter(|open| open.kind.deploys()) {
             return Some((open.kind, &open.trace));
         }
-        let last = self.last_ended(Class::Attempt)?;
+        let last = self.unanswered(Class::Attempt)?;
         let trace = last.trace()?;
         let open = last.outcome.is_unknown() || (last.outcome.may_have_activated() && trace.left.is_none());
-        if open && !last.settled { Some((last.kind, trace)) } else { None }
+        open.then_some((last.kind, trace))
     }
 
     /// Whether anything was asked for, runs, or ran out of time without the log saying so.
@@ -99,7 +108,7 @@ impl Operations {
             || self.pending.is_some()
             || self.stop.is_some()
             || self.refresh.is_some()
-            || self.unrecorded_expiries().next().is_some()
+            || self.unrecorded
     }
 
     /// Operations with an id whose time ran out at `now`, where the log does not say so yet.
@@ -110,7 +119,7 @@ impl Operations {
     }
 
     fn unrecorded_expiries(&self) -> impl Iterator<Item = (&OpId, super::Kind)> {
-        let expired = self.ended.iter().filter(|e| e.outcome == Outcome::Expired { recorded: false });
+        let expired = self.ended.iter().filter(|e| e.outcome.is_unrecorded_expiry());
         expired.filter_map(|e| Some((e.op.as_ref()?, e.kind)))
     }
 }
