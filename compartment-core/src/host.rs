@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
 
-use crate::checkout::{Checkout, Sighting};
+use crate::checkout::{Checkout, Revision, Sighting};
 use crate::commit::Commit;
 use crate::event::{CheckoutPlace, GenerationNumber, Kind, Origin, TestsConfig};
 use crate::generation::{Deployment, Generation};
@@ -112,6 +112,8 @@ pub struct Past {
     /// A test run whose start was not seen began after every word with a smaller mark: the last word that says that
     /// no test ran (K8). Zero where none did.
     pub(crate) no_test: Clock,
+    /// What an attempt built that succeeded, could not be placed, and named no path. `None` once a path is named.
+    pub(crate) awaited: Option<Arc<Revision>>,
     /// An operation of this kind may run still, though one of its kind has ended: a word before said that one runs,
     /// and not which. `None` once a word says what runs.
     pub(crate) may_run: Option<Kind>,
@@ -206,6 +208,7 @@ static NOTHING_PAST: Past = Past {
     changed: 0,
     doubt: 0,
     no_test: 0,
+    awaited: None,
     may_run: None,
 };
 

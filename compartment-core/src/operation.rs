@@ -237,7 +237,7 @@ impl Ended {
     fn is_unanswered(&self) -> bool {
         match self.outcome {
             _ if self.settled || self.kind == Kind::Test => false,
-            Outcome::Ok => self.trace().is_some_and(|trace| trace.awaits_path || trace.awaited.is_some()),
+            Outcome::Ok => self.trace().is_some_and(|trace| trace.awaits_path),
             Outcome::Failed { .. }
             | Outcome::Stopped { .. }
             | Outcome::Expired { .. }

@@ -8,7 +8,7 @@ use crate::event::{CheckoutPlace, Deployer, GenerationNumber, Kind, RunningSyste
 use crate::generation::{Generation, How, Named, find};
 use crate::host::Dropped;
 use crate::id::StorePath;
-use crate::operation::{Class, Trace};
+use crate::operation::Trace;
 
 /// What a system was built from, and who says so.
 pub(super) type Built = (Revision, Named);
@@ -42,11 +42,7 @@ impl Taking<'_> {
         // What a rollback leads to was built long ago, and so may what ran already, or what was forgotten (K4).
         let is_old = attempt.is_some_and(|(kind, attempt)| kind == Kind::Rollback || attempt.from_doubtful)
             || (attempt.is_none() && self.host.deployment.as_ref().is_some_and(|now| now.doubt.is_some()))
-            || match &system.path {
-                Some(path) => !self.never_ran(path, system.number),
-                // A commit alone may be that of a system that is forgotten.
-                None => self.host.past().dropped != Dropped::Nothing,
-            };
+            || self.may_be_of_before(system.path.as_ref(), system.number);
         let is_other = self.may_be_unclean(system) || self.awaits_another(system.commit);
         let was_dirty = self.host.unseen.dirt() || copy.is_some_and(|copy| !copy.dirt.is_clean());
         // Where no path is told, a rebuild of the same commit is not seen (K5).
@@ -117,10 +113,13 @@ impl Taking<'_> {
         };
         // What is said of another commit than the system's own says nothing of the build. Where none is said, it may
         // be a build of before, of a path that has run or is forgotten (K4).
-        let may_have_run = || path.is_some_and(|path| !self.never_ran(path, said.system.number));
         let other = match (spoken, said.system.commit) {
             (Some(said), Some(own)) => !said.same(&own),
-            (None, Some(_)) => may_have_run() || self.may_be_unclean(&said.system),
+            (None, Some(_)) => {
+                self.may_be_of_before(path, said.system.number)
+                    || self.may_be_unclean(&said.system)
+                    || self.awaits_another(said.system.commit)
+            }
             (_, None) => false,
         };
         let dirt = if other { self.old_dirt() } else { dirt };
@@ -177,6 +176,15 @@ impl Taking<'_> {
         }
     }
 
+    /// Whether what is named may have run before and be forgotten, or be known under this path. A commit alone may be
+    /// that of any system that is forgotten.
+    fn may_be_of_before(&self, path: Option<&StorePath>, number: Option<GenerationNumber>) -> bool {
+        match path {
+            Some(path) => !self.never_ran(path, number),
+            None => self.host.past().dropped != Dropped::Nothing,
+        }
+    }
+
     /// Whether a path is known to be new: it is not in the history, which is whole, or its number is above all before
     /// (K4).
     pub(super) fn never_ran(&self, path: &StorePath, number: Option<GenerationNumber>) -> bool {
@@ -193,12 +201,10 @@ impl Taking<'_> {
         is_new && self.ran_at(path).is_none()
     }
 
-    /// Whether the last success could not be placed and named no path, and what it built is not known to be this
+    /// Whether a success could not be placed and named no path, and what it built is not known to be this
     /// commit, and clean: the path that is named next may be its own.
     fn awaits_another(&self, commit: Option<Commit>) -> bool {
-        let last = self.host.operations().last_ended(Class::Attempt);
-        let built = last.and_then(|last| last.trace()?.awaited.as_ref());
-        built.is_some_and(|built| {
+        self.host.past().awaited.as_ref().is_some_and(|built| {
             let same = built.commit.zip(commit).is_some_and(|(built, told)| built.same(&told));
             !same || !built.dirt.is_clean()
         })
@@ -287,7 +293,9 @@ impl Taking<'_> {
             return own_word(known, commit, never_spoke);
         }
         let told = |beside: &Generation| {
-            let told = beside.path.is_none() && beside.named == Named::BySystem;
+            // What could not be placed in the history is beside nothing.
+            let placed = beside.deployment > 0;
+            let told = placed && beside.path.is_none() && beside.named == Named::BySystem;
             told && beside.commit().is_some_and(|told| !told.same(&commit))
         };
         let running = self.host.deployment.iter().map(|running| &running.generation);

@@ -56,8 +56,13 @@ impl Taking<'_> {
                 self.rolled_to(&said)
             }
         };
+        if dirty == Some(true) && at.0.is_some() {
+            // Whatever else is said of the path, this is how it was built.
+            self.may_be_dirty(|known, _| known.path == at.0 && known.revision.dirt.is_inferred());
+        }
         let counts = self.counts(kind, &said, at.0.as_ref());
         let built = built.unwrap_or_else(|| self.built(kind, &said, at.0.as_ref(), counts));
+        let by_order = kind == Deployer::Switch && at.0.is_some() && said.system.path.is_none();
         if place != Place::Later && at.0.is_none() && !built.0.dirt.is_clean() {
             // What is seen to run may be what it left, and so may what is seen next.
             self.may_be_dirty(|known, runs| runs && (known.path.is_none() || dirty == Some(true)));
@@ -65,6 +70,9 @@ impl Taking<'_> {
         match place {
             Place::Later => {
                 self.runs_now(kind, closing, at, built);
+                if let Some(running) = &mut self.host.deployment {
+                    running.generation.by_order = by_order;
+                }
                 self.mark_system(made);
                 self.tests_are_due();
             }
@@ -80,13 +88,14 @@ impl Taking<'_> {
                 if counts {
                     self.disagrees(&at, &built);
                 }
+                self.out_of_order(&at, &built);
                 if at.0.is_none() {
-                    let awaited = self.caches.revisions.intern(Revision::clone(&built.0));
-                    self.ended_trace(closing)
-                        .into_iter()
-                        .for_each(|trace| trace.awaited = Some(awaited.clone()));
+                    // Two of them may be either.
+                    let two = self.host.past().awaited.as_ref().is_some_and(|other| **other != built.0);
+                    let awaited = if two { Revision::unknown() } else { Revision::clone(&built.0) };
+                    self.host.past_mut().awaited = Some(self.caches.revisions.intern(awaited));
                 }
-                self.ran_before(kind, at, built, counts);
+                self.ran_before(kind.into(), at, built, counts);
                 let past = self.host.past_mut();
                 is.mark(&mut past.marks.system, made.mark(past.clock));
             }
@@ -96,7 +105,7 @@ impl Taking<'_> {
                     let past = self.host.past_mut();
                     past.doubt = past.doubt.max(over);
                 }
-                self.ran_before(kind, at, built, counts);
+                self.ran_before(kind.into(), at, built, counts);
             }
         }
         true
@@ -145,6 +154,12 @@ impl Taking<'_> {
                     running.doubt = lost.doubt;
                 }
             }
+        }
+        if place != Place::Later {
+            let dirt = self.old_dirt();
+            let named = if system.commit.is_some() { Named::BySystem } else { Named::Nobody };
+            let built = (Revision { commit: system.commit, dirt, ..Revision::default() }, named);
+            self.ran_before(closing.kind, (system.path.clone(), system.number), built, true);
         }
         let running = self.host.deployment.as_ref().map(|now| &now.generation);
         let unplaced = system.path.is_some() && running.is_some_and(|running| running.path.is_none());
@@ -349,27 +364,61 @@ impl Taking<'_> {
         }
     }
 
+    /// A success whose place is open may have come between another one, which named no path, and the path that was named
+    /// first since: what that was built from is not known (K4).
+    fn out_of_order(&mut self, (path, _): &At, (revision, _): &Built) {
+        let same = |known: &Generation| match path {
+            Some(_) => known.path == *path,
+            None => known.commit().zip(revision.commit.as_ref()).is_some_and(|(a, b)| a.same(b)),
+        };
+        let dirt = self.old_dirt();
+        let running = self.host.deployment.as_mut().map(|running| &mut running.generation);
+        let earlier = self.host.past.iter_mut().flat_map(|past| past.earlier.iter_mut());
+        for known in running.into_iter().chain(earlier) {
+            if known.by_order && !same(known) {
+                known.by_order = false;
+                known.revision = self.caches.revisions.intern(Revision { dirt, ..Revision::default() });
+                known.named = Named::Nobody;
+            }
+        }
+    }
+
     /// A success that is not the newest word on what runs still tells what its path was built from: where that is
     /// new, it ran before. Where a rollback leads has run before it, whatever it was built from.
-    fn ran_before(&mut self, kind: Deployer, (path, number): At, (revision, named): Built, counts: bool) {
-        let Some(path) = path else { return };
-        let tells = counts && named != Named::Nobody;
-        if self.ran_at(&path).is_some() || !(tells || kind == Deployer::Rollback) {
+    fn ran_before(&mut self, kind: Kind, (path, number): At, (revision, named): Built, counts: bool) {
+        let is_news = match &path {
+            Some(path) => self.ran_at(path).is_none() && (counts || kind == Kind::Rollback),
+            // A commit that is told without a path later may be this one's.
+            None => {
+                named == Named::BySystem && !revision.dirt.is_clean() && !self.is_known_unclean(&revision)
+            }
+        };
+        if !is_news {
             return;
         }
         let at = self.at;
         let generation = Generation {
             revision: self.caches.revisions.intern(revision),
-            path: Some(path),
+            path,
             number,
             at,
-            how: if kind == Deployer::Rollback { How::Rollback } else { How::Switch },
+            how: how(kind),
             named,
             tests: TestVerdict::None,
+            by_order: false,
             deployment: 0,
         };
         self.host.past_mut().earlier.push(generation);
         self.one_entry_a_generation();
+    }
+
+    /// Whether the history knows a system without a path, of this commit, which is not known to be clean.
+    fn is_known_unclean(&self, revision: &Revision) -> bool {
+        let alike = |ran: &Generation| {
+            let commits = ran.commit().zip(revision.commit.as_ref());
+            ran.path.is_none() && !ran.revision.dirt.is_clean() && commits.is_some_and(|(a, b)| a.same(b))
+        };
+        self.host.earlier().iter().any(alike)
     }
 
     /// Tests follow a switch or rollback by themselves.

@@ -81,7 +81,8 @@ impl Taking<'_> {
                 let mut open = *self.host.past_mut().operations.take_open()?;
                 open.settled = false;
                 if open.op.is_none() && op.is_some() {
-                    // `running` named no id, so this may have begun later than what was noticed.
+                    // `running` named no id, so this may have begun later than what was noticed, or be another.
+                    open.trace.claimed = open.trace.heard;
                     open.trace.heard = self.tick();
                 }
                 open.op = open.op.or_else(|| op.cloned());

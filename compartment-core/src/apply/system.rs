@@ -39,6 +39,12 @@ impl Taking<'_> {
     fn system_told(&mut self, system: &RunningSystem, claim: Option<Option<Kind>>) -> bool {
         let mut news = self.belongs(system, claim == Some(None));
         news |= self.settle(system, claim.flatten());
+        if system.path.is_some()
+            && let Some(past) = &mut self.host.past
+        {
+            // Whatever is named first is what was awaited, or nothing is.
+            self.noted |= past.awaited.take().is_some();
+        }
         self.mark_system(Made::IN_ORDER);
         news
     }
@@ -190,10 +196,8 @@ impl Taking<'_> {
                 }
             }
             Outcome::Ok => {
-                // Whatever is named first is what it awaited, or nothing is.
                 let Some(trace) = attempt.trace_mut().filter(|_| system.path.is_some()) else { return news };
-                let awaited = trace.awaited.take().is_some();
-                return core::mem::take(&mut trace.awaits_path) | awaited | news;
+                return core::mem::take(&mut trace.awaits_path) | news;
             }
             Outcome::Passed { .. }
             | Outcome::TestsFailed { .. }
@@ -234,8 +238,10 @@ impl Taking<'_> {
         }
         if system.path.is_some() && generation.path.is_none() {
             generation.path.clone_from(&system.path);
+            generation.by_order = generation.named != Named::Nobody;
             news = true;
         }
+        generation.by_order &= system.path.is_none() || system.commit.is_none();
         if let Some((mut revision, named)) = own_word {
             // A rebuild of the same commit is not seen where no path is told (K5).
             if generation.path.is_none() && generation.revision.commit.is_none() && !never_spoke {
@@ -289,6 +295,7 @@ impl Taking<'_> {
             how,
             named,
             tests: TestVerdict::None,
+            by_order: false,
             deployment: before.as_ref().map_or(0, Deployment::count).saturating_add(1),
         };
         if let Some(before) = before {

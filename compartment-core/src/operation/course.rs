@@ -274,7 +274,6 @@ impl Trace {
             other_is_new: false,
             more_paths: false,
             awaits_path: false,
-            awaited: None,
             ordered: false,
             claimed: 0,
             to: None,

@@ -5,7 +5,7 @@ use alloc::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::checkout::{Checkout, Doubt, Revision};
+use crate::checkout::{Checkout, Doubt};
 use crate::event::Target;
 use crate::host::Marks;
 use crate::id::StorePath;
@@ -59,9 +59,6 @@ pub(crate) struct Trace {
     /// Of an attempt that succeeded and named no system: the first path named from now on is its own, if it is another
     /// than the one at its start (K4).
     pub(crate) awaits_path: bool,
-    /// Of an attempt that succeeded and could not be placed, and named no path: what it built. `None` once a path is
-    /// named.
-    pub(crate) awaited: Option<Arc<Revision>>,
     /// What was known when it ended without a result: its own late result is held against that.
     pub(crate) lost: Option<Box<Lost>>,
 }

@@ -509,18 +509,63 @@ fn a_success_that_cannot_be_placed_and_names_no_path_says_nothing_of_the_lock_th
     assert_eq!(reason(Lock, rolled_back), "differs");
 }
 
-#[test]
-fn a_commit_told_without_a_path_may_be_that_of_a_system_that_is_forgotten() {
-    let dirty = log![switch_ok("gpc0").commit('a').dirty(true).runs("x", 1)];
+/// A system that a dirty checkout built, and as many others as are remembered.
+fn forgotten_dirt() -> impl Iterator<Item = Step> {
+    let dirty = log![switch_ok("gpc0").commit('a').dirty(true).runs("x", 1).built_from('a')];
     let others = (2..=12).map(|n| {
-        Step::from(switch_ok("gpc0").commit('b').dirty(false).runs(&format!("w{n}"), n).built_from('b'))
+        let clean = switch_ok("gpc0").commit('b').dirty(false);
+        Step::from(clean.runs(&format!("w{n}"), n).built_from('b'))
     });
+    dirty.into_iter().chain(others)
+}
+
+#[test]
+fn a_commit_seen_without_a_path_may_be_that_of_a_system_that_is_forgotten() {
     let killed = log![
         heartbeat("gpc0").at('a').dirty(false).idle(),
         switch_started("gpc0"),
         heartbeat("gpc0").at('a').dirty(false).built_from('a').idle(),
     ];
-    assert_eq!(reason(System, dirty.into_iter().chain(others).chain(killed)), "dirt-unknown");
+    assert_eq!(reason(System, forgotten_dirt().chain(killed)), "dirt-unknown");
+}
+
+#[test]
+fn a_commit_of_a_success_without_a_path_may_be_that_of_a_system_that_is_forgotten() {
+    let tests = compartment_core::event::TestsConfig::default();
+    let pushed = Step::from(compartment_core::testing::pushed("gpc0", tests));
+    let silent = log![switch_started("gpc0"), switch_ok("gpc0").dirty(false).built_from('a')];
+    let all = core::iter::once(pushed).chain(forgotten_dirt()).chain(silent);
+    assert_eq!(reason(Git, all), "dirt-unknown");
+}
+
+#[test]
+fn a_commit_of_a_success_without_a_path_may_be_that_of_one_that_could_not_be_placed() {
+    let tests = compartment_core::event::TestsConfig::default();
+    let silent = log![
+        compartment_core::testing::pushed("gpc0", tests),
+        switch_ok("gpc0").op("s1").commit('c').dirty(true).built_from('c'),
+        rollback_ok("gpc0").op("r1").built_from('a'),
+        switch_started("gpc0").op("s2"),
+        switch_ok("gpc0").op("s2").dirty(false).built_from('a'),
+    ];
+    assert_eq!(reason(Git, silent.clone()), "dirt-unknown");
+    // Also once a path was named in between.
+    let (before, after) = silent.split_at(3);
+    let between = log![heartbeat("gpc0").runs("x", 7).built_from('d').idle()];
+    assert_eq!(reason(Git, [before, &between, after].concat()), "dirt-unknown");
+}
+
+#[test]
+fn what_could_not_be_placed_is_awaited_though_something_else_has_ended_since() {
+    let overtaken = log![
+        heartbeat("gpc0").runs("p", 1).built_from('d'),
+        switch_ok("gpc0").op("s1").commit('c').dirty(true).runs("c", 2).built_from('c'),
+        heartbeat("gpc0").at('c').dirty(false).runs("p", 1).built_from('d').running(Kind::Switch),
+        switch_ok("gpc0").op("s2").commit('c').dirty(false),
+        test_started("gpc0").op("t1"),
+        heartbeat("gpc0").at('a').runs("x", 3).built_from('a'),
+    ];
+    assert_eq!(reason(System, overtaken), "dirt-unknown");
 }
 
 #[test]
@@ -533,6 +578,94 @@ fn a_host_without_a_checkout_builds_from_none_that_it_once_had() {
         switch_ok("gpc0").runs("x", 2),
     ];
     assert_eq!(reason(System, moved), "deployed-unknown");
+}
+
+#[test]
+fn a_failure_that_was_asked_for_may_be_of_another_pull_than_the_one_that_was_said_to_run() {
+    let pulled = log![
+        heartbeat("gpc0").at('b').dirty(false),
+        requested("p1", Ask::Pull { host: host("gpc0") }),
+        heartbeat("gpc0").running(Kind::Pull),
+        pull_fail("gpc0").op("p1"),
+        heartbeat("gpc0").at('a').dirty(false),
+        heartbeat("gpc0").dirty(false),
+    ];
+    assert_eq!(reason(Git, pulled.clone()), "unordered");
+    let over = Scenario::given(log![desired('a')]).when(pulled);
+    let over = over.when(log![heartbeat("gpc0").at('a').dirty(false).idle()]);
+    assert_eq!(over.reason("gpc0", Git), "current");
+}
+
+#[test]
+fn a_success_that_cannot_be_placed_and_names_no_commit_is_no_build_of_what_its_path_says_later() {
+    let built = log![
+        heartbeat("gpc0").dirty(true).idle(),
+        heartbeat("gpc0").at('a').dirty(false).runs("p", 1).built_from('b').idle(),
+        heartbeat("gpc0").runs("p", 1).built_from('b').running(Kind::Switch),
+        switch_ok("gpc0").op("s1").dirty(false).runs("x", 2),
+        heartbeat("gpc0").at('a').dirty(false).runs("x", 2).built_from('a').idle(),
+    ];
+    assert_eq!(reason(System, built), "dirt-unknown");
+}
+
+#[test]
+fn a_path_that_a_late_failure_names_has_run_before() {
+    let tests = compartment_core::event::TestsConfig::default();
+    let rebuilt = log![
+        compartment_core::testing::pushed("gpc0", tests),
+        heartbeat("gpc0").runs("p", 1).built_from('e'),
+        switch_ok("gpc0").op("s1").commit('a').dirty(true),
+        switch_started("gpc0").op("s2"),
+        heartbeat("gpc0").runs("p", 1).built_from('e'),
+        switch_fail("gpc0").op("s2").runs("x", 2).built_from('a'),
+        switch_started("gpc0").op("s3"),
+        switch_ok("gpc0").op("s3").dirty(false).runs("x", 2).built_from('a'),
+    ];
+    assert_eq!(reason(Git, rebuilt), "dirt-unknown");
+}
+
+#[test]
+fn a_path_that_was_named_after_a_success_may_be_that_of_another_one_that_is_heard_of_late() {
+    let tests = compartment_core::event::TestsConfig::default();
+    let named = log![
+        compartment_core::testing::pushed("gpc0", tests),
+        heartbeat("gpc0").runs("p", 1),
+        switch_started("gpc0").op("s1"),
+        switch_ok("gpc0").op("s1").commit('a'),
+        heartbeat("gpc0").runs("x", 2).idle(),
+    ];
+    let known = Scenario::given(log![desired('a')]).when(named.clone());
+    assert_eq!(known.cells("gpc0").status(Git), Status::Ok);
+    let late =
+        log![switch_ok("gpc0").op("s2").commit('a').runs("y", 3), heartbeat("gpc0").runs("x", 2).idle()];
+    assert_eq!(reason(Git, named.into_iter().chain(late)), "deployed-doubtful");
+}
+
+#[test]
+fn a_path_that_was_named_after_a_commit_may_be_that_of_a_success_that_is_heard_of_late() {
+    let tests = compartment_core::event::TestsConfig::default();
+    let late = log![
+        compartment_core::testing::pushed("gpc0", tests),
+        heartbeat("gpc0").system_is(labelled('a')).idle(),
+        heartbeat("gpc0").runs("x", 2).idle(),
+        switch_ok("gpc0").op("s1").dirty(false).runs("y", 3),
+        heartbeat("gpc0").runs("x", 2).idle(),
+    ];
+    assert_eq!(reason(Git, late), "deployed-doubtful");
+}
+
+#[test]
+fn a_success_that_says_that_it_was_dirty_stains_its_path_though_its_commit_does_not_count() {
+    let tests = compartment_core::event::TestsConfig::default();
+    let stained = log![
+        compartment_core::testing::pushed("gpc0", tests),
+        heartbeat("gpc0").system_is(labelled('d')),
+        switch_started("gpc0").op("s1"),
+        rollback_ok("gpc0").op("r1").runs("x", 2).built_from('a'),
+        switch_ok("gpc0").op("s1").commit('c').dirty(true).runs("x", 2),
+        heartbeat("gpc0").runs("x", 2).built_from('a'),
+    ];
+    assert_eq!(reason(Git, stained), "dirt-unknown");
 }
 
 // Pulls whose time ran out.
