@@ -3,7 +3,7 @@
 use compartment_core::event::Kind;
 use compartment_core::{Cells, Compartment, Fleet, Record, Span, Status, Timestamp, ndjson};
 
-use crate::host::Truth;
+use crate::host::{Law, Truth};
 use crate::word::{Names, Part, Word, host};
 
 /// What the fold shows of one host after a history.
@@ -73,9 +73,9 @@ pub fn is_green(cells: &Cells, cell: Compartment) -> bool {
     cells.status(cell) == Status::Ok
 }
 
-/// Whether a word speaks of what a cell shows.
+/// Whether a word speaks of what a cell shows. Where nothing is checked out, what is deployed answers for Git and Lock.
 #[must_use]
-pub const fn touches(word: &Word, cell: Compartment) -> bool {
+pub const fn touches(law: &Law, word: &Word, cell: Compartment) -> bool {
     let (checkout, system, tests) = match word {
         Word::Beat { told, .. } => {
             let system = told.path.mentioned() || told.label.is_some();
@@ -90,11 +90,13 @@ pub const fn touches(word: &Word, cell: Compartment) -> bool {
         | Word::Requested { .. }
         | Word::Observed(..)
         | Word::Unavailable
+        | Word::Pushed
         | Word::Merged(..)
         | Word::Wait => (false, false, false),
     };
     match cell {
         Compartment::Agent => false,
+        Compartment::Git | Compartment::Lock if law.pushed => system,
         Compartment::Git | Compartment::Lock => checkout,
         Compartment::System => system,
         Compartment::Tests => tests,
@@ -136,6 +138,7 @@ pub fn simpler(word: &Word) -> Vec<Word> {
         | Word::Requested { .. }
         | Word::Observed(..)
         | Word::Unavailable
+        | Word::Pushed
         | Word::Merged(..)
         | Word::Wait => {}
     }

@@ -48,6 +48,7 @@ impl Old {
             | Word::Requested { .. }
             | Word::Observed(..)
             | Word::Unavailable
+            | Word::Pushed
             | Word::Merged(..)
             | Word::Wait => {}
         }
@@ -61,6 +62,7 @@ impl Old {
             | Word::Requested { .. }
             | Word::Observed(..)
             | Word::Unavailable
+            | Word::Pushed
             | Word::Merged(..)
             | Word::Wait => self.last,
         };

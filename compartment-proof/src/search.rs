@@ -65,6 +65,8 @@ pub struct Covered {
     pub scores: Scores,
     /// False greens, one for each kind of last word.
     pub found: Vec<Found>,
+    /// How many histories leave a cell blue although every deadline has passed, and the first of them.
+    pub blue: (u64, Vec<Word>),
 }
 
 /// How two cells fare, the old way and ours.
@@ -148,9 +150,12 @@ impl Heard {
             Word::Started { .. } => result.is_none() && !self.begun[usize::from(id)],
             Word::Rejected { .. } => result.is_none() && !self.begun[usize::from(id)] && id < self.ids,
             Word::Requested { .. } => id == self.ids,
-            Word::Beat { .. } | Word::Observed(..) | Word::Unavailable | Word::Merged(..) | Word::Wait => {
-                true
-            }
+            Word::Beat { .. }
+            | Word::Observed(..)
+            | Word::Unavailable
+            | Word::Pushed
+            | Word::Merged(..)
+            | Word::Wait => true,
         }
     }
 
@@ -172,6 +177,7 @@ impl Heard {
                 | Word::Beat { .. }
                 | Word::Observed(..)
                 | Word::Unavailable
+                | Word::Pushed
                 | Word::Merged(..)
                 | Word::Wait => {}
             }
@@ -268,12 +274,17 @@ impl Search<'_> {
         let mut right = true;
         for late in [false, true] {
             let Some(cells) = shown.cells(late) else { continue };
+            if late && Compartment::ALL.iter().any(|cell| cells.status(*cell) == Status::Working) {
+                self.blue();
+            }
             for (place, cell) in CELLS.into_iter().enumerate() {
                 let green = is_green(&cells, cell);
                 let lie = match known {
                     Known::Always(truth) if green && !is_true(&truth, cell) => Lie::NotTrue,
                     Known::Nothing
-                        if green && still_broken(broken, word, cell) && self.contradicts(cell, word) =>
+                        if green
+                            && still_broken(&self.world.law, broken, word, cell)
+                            && self.contradicts(cell, word) =>
                     {
                         Lie::Contradiction
                     }
@@ -329,6 +340,14 @@ impl Search<'_> {
         }
     }
 
+    fn blue(&mut self) {
+        let (count, first) = &mut self.covered.blue;
+        *count += 1;
+        if *count == 1 {
+            first.clone_from(&self.words);
+        }
+    }
+
     fn found(&mut self, found: Found) {
         let like = |other: &&mut Found| {
             let ends = found.words.last().is_some_and(|word| other.ends_like(word));
@@ -353,15 +372,16 @@ fn shape(word: &Word) -> String {
         Word::Rejected { .. } => "rejected".to_string(),
         Word::Requested { .. } => "requested".to_string(),
         Word::Observed(..) | Word::Unavailable | Word::Merged(..) => "channel".to_string(),
+        Word::Pushed => "configured".to_string(),
         Word::Wait => "wait".to_string(),
     }
 }
 
 /// Whether a cell speaks of what the words contradict each other about: the word that no run fits touches it, and so
 /// does the last one, which is the same or looks at the same again. A result after it is news.
-fn still_broken(broken: Option<&Word>, word: &Word, cell: Compartment) -> bool {
+fn still_broken(law: &Law, broken: Option<&Word>, word: &Word, cell: Compartment) -> bool {
     let again = |broken: &Word| matches!(word, Word::Beat { .. }) && word.path() == broken.path();
     broken.is_some_and(|broken| {
-        touches(broken, cell) && touches(word, cell) && (again(broken) || broken == word)
+        touches(law, broken, cell) && touches(law, word, cell) && (again(broken) || broken == word)
     })
 }

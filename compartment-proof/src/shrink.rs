@@ -46,7 +46,8 @@ fn fails(law: &Law, words: &[Word], cell: Compartment, lie: Lie) -> Option<Found
     let wide = if lie == Lie::Contradiction { &widest(law) } else { law };
     let runs = fitting(wide, words);
     let false_in_one = runs.iter().any(|run| run.counts() && !is_true(&run.truth(law, desired), cell));
-    let none_fits = !runs.iter().any(Run::counts) && words.last().is_some_and(|word| touches(word, cell));
+    let none_fits =
+        !runs.iter().any(Run::counts) && words.last().is_some_and(|word| touches(law, word, cell));
     let so = match lie {
         Lie::NotTrue => false_in_one,
         // What the words before the last already exclude is another story.

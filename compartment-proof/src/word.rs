@@ -4,8 +4,8 @@ use crate::host::IDS;
 use std::sync::LazyLock;
 
 use compartment_core::event::{
-    Decision, Deployer, Event, Heartbeat, Kind, Observation, Origin, Reading, Report, RunningSystem, Said,
-    Target, Via,
+    CheckoutPlace, Decision, Deployer, Event, Heartbeat, Kind, Observation, Origin, Reading, Report,
+    RunningSystem, Said, Target, TestsConfig, Via,
 };
 use compartment_core::{
     Actor, Ask, ChannelName, Commit, HostId, LockFile, LockHash, OpId, PrId, SessionId, StorePath, Text,
@@ -145,6 +145,8 @@ pub enum Word {
     Observed(u8, bool),
     /// `desired-unavailable`.
     Unavailable,
+    /// `host-configured`: nothing is checked out on the host.
+    Pushed,
     /// `pr-merged`; the lock where it was said.
     Merged(u8, bool),
     /// Half an hour and more goes by: every deadline passes.
@@ -164,9 +166,12 @@ impl Word {
         match self {
             Self::Started { id, .. } | Self::Result { id, .. } => *id,
             Self::Rejected { id, .. } | Self::Requested { id, .. } => Some(*id),
-            Self::Beat { .. } | Self::Observed(..) | Self::Unavailable | Self::Merged(..) | Self::Wait => {
-                None
-            }
+            Self::Beat { .. }
+            | Self::Observed(..)
+            | Self::Unavailable
+            | Self::Pushed
+            | Self::Merged(..)
+            | Self::Wait => None,
         }
     }
 
@@ -179,6 +184,7 @@ impl Word {
             Self::Rejected { .. }
             | Self::Observed(..)
             | Self::Unavailable
+            | Self::Pushed
             | Self::Merged(..)
             | Self::Wait => None,
         }
@@ -192,6 +198,7 @@ impl Word {
             Self::Requested { .. }
             | Self::Observed(..)
             | Self::Unavailable
+            | Self::Pushed
             | Self::Merged(..)
             | Self::Wait => false,
         }
@@ -250,6 +257,13 @@ impl Word {
             Self::Unavailable => Observation::DesiredUnavailable {
                 channel: ChannelName::main(),
                 error: Text::from("no route"),
+            }
+            .into(),
+            Self::Pushed => Decision::HostConfigured {
+                host: names.host.clone(),
+                channel: ChannelName::main(),
+                checkout: CheckoutPlace::None,
+                tests: TestsConfig::default(),
             }
             .into(),
             Self::Merged(desired, said) => Observation::PrMerged {

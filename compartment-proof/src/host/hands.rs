@@ -88,9 +88,19 @@ impl Run {
         owes
     }
 
+    /// What a switch pushes is built from a checkout elsewhere, of which nothing is known. Dirt that would be the first
+    /// of which a word speaks is told by the result.
+    pub(super) fn elsewhere(&self, law: &Law, choice: &mut impl Choice) -> (Checkout, Parts) {
+        let commit = choice.pick(law.commits()) as u8;
+        let dirty = (self.spoke || law.switch_tells.dirt) && choice.pick(2) == 1;
+        let lock = if dirty { law.any_lock(choice) } else { law.lock(commit) };
+        (Checkout { commit, dirty, lock }, Parts { dirt: dirty && !self.spoke, ..Parts::NONE })
+    }
+
     /// What runs, as a heartbeat finds it: where it says something else than what was so, people changed that.
     pub(super) fn hands_on_system(&mut self, law: &Law, told: &Told, choice: &mut impl Choice) -> Option<()> {
-        let dirt = if self.dirt_since { Dirt::Dirty } else { Dirt::Clean };
+        let may_be_dirty = if law.pushed { self.told_dirt } else { self.dirt_since };
+        let dirt = if may_be_dirty { Dirt::Dirty } else { Dirt::Clean };
         // That it cannot be read tells of no change (W1); what runs then, nobody knows.
         if told.path == Part::Unreadable {
             self.unread = true;
@@ -129,11 +139,11 @@ impl Run {
             let there = path.and_then(|path| self.slots.iter().find(|slot| slot.name == Some(path)));
             let is = there.and_then(|slot| slot.label).or(label);
             let explains = self.claimed.is_none_or(|claimed| is.is_none_or(|is| is == claimed));
-            if path.is_some() && (other || (explains && (self.unplaced || self.named == path))) {
+            if path.is_some() && (other || (explains && (self.unplaced.is_some() || self.named == path))) {
                 if law.late == 0 {
                     return None;
                 }
-                self.untold = Some(self.moment);
+                self.untold = Some((self.unplaced.unwrap_or(self.named_at), self.moment));
             }
             let before = self.runs;
             let slot = self.other_slot(dirt, choice, fits)?;
@@ -155,11 +165,11 @@ impl Run {
         if runs.name.is_none() {
             self.slot().name = path;
         }
-        if path.is_none() && self.unplaced {
+        if path.is_none() && self.unplaced.is_some() {
             self.claimed = label.or(self.claimed);
         }
         if path.is_some() {
-            (self.unplaced, self.named, self.named_at, self.claimed) = (false, path, self.moment, None);
+            (self.unplaced, self.named, self.named_at, self.claimed) = (None, path, self.moment, None);
         }
         self.tell_label(self.runs, label)
     }

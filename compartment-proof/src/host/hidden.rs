@@ -73,7 +73,14 @@ impl Run {
 
     /// An operation begins. `to`: where a rollback says it goes.
     pub(super) fn begin(&mut self, law: &Law, kind: Kind, id: Id, to: Option<u8>, choice: &mut impl Choice) {
-        let owes = if kind == Kind::Switch { self.hands_before_switch(law, choice) } else { Parts::NONE };
+        let (copy, owes) = match kind {
+            Kind::Switch if law.pushed => self.elsewhere(law, choice),
+            Kind::Switch => {
+                let owes = self.hands_before_switch(law, choice);
+                (self.checkout, owes)
+            }
+            Kind::Pull | Kind::Rollback | Kind::Test => (self.checkout, Parts::NONE),
+        };
         let mut to = to;
         if let Id::Known(id) = id
             && let Some((_, asked)) = self.requests[usize::from(id)].take()
@@ -85,7 +92,7 @@ impl Run {
             id,
             told: false,
             seen: false,
-            copy: self.checkout,
+            copy,
             owes,
             from: self.runs,
             stretch: self.stretch,
@@ -97,7 +104,7 @@ impl Run {
             moment: self.moment,
         });
         self.moment += 1;
-        choice.note(|| format!("a {kind} begins, from {}", self.checkout));
+        choice.note(|| format!("a {kind} begins, from {copy}"));
     }
 
     /// A word has told of the operation that runs.

@@ -23,6 +23,8 @@ pub struct Law {
     pub session: bool,
     /// People change the checkout and the system by hand.
     pub hands: bool,
+    /// Nothing is checked out on the host: what is switched to was built elsewhere (CORE-006, section 11).
+    pub pushed: bool,
 }
 
 impl Law {
@@ -43,17 +45,44 @@ impl Law {
                 switch_tells.lock |= told.lock.mentioned();
             }
         }
-        Self { locks, hidden: hidden.collect(), switch_tells, pull_tells_dirt, late, session, hands: true }
+        Self {
+            locks,
+            hidden: hidden.collect(),
+            switch_tells,
+            pull_tells_dirt,
+            late,
+            session,
+            hands: true,
+            pushed: words.contains(&Word::Pushed),
+        }
     }
 
     /// The law of a host that may do anything and tells what it has the habit of telling.
     #[must_use]
-    pub fn any(locks: &'static [u8], anonymous: bool, late: usize, session: bool, habits: Habits) -> Self {
-        let kinds = [Kind::Pull, Kind::Switch, Kind::Rollback, Kind::Test];
+    pub fn any(
+        locks: &'static [u8],
+        anonymous: bool,
+        (late, session): (usize, bool),
+        habits: Habits,
+        pushed: bool,
+    ) -> Self {
+        let kinds = [Kind::Pull, Kind::Switch, Kind::Rollback, Kind::Test].into_iter();
+        let kinds = kinds.filter(|kind| !(pushed && *kind == Kind::Pull));
         let unseen = |kind| Unseen { kind, anonymous, named: !anonymous, ordered: !anonymous };
         let switch_tells = Parts { commit: true, dirt: habits.dirt, lock: habits.lock };
-        let hidden = kinds.into_iter().map(unseen).collect();
-        Self { locks, hidden, switch_tells, pull_tells_dirt: habits.dirt, late, session, hands: true }
+        let hidden = kinds.map(unseen).collect();
+        let pull_tells_dirt = habits.dirt;
+        Self { locks, hidden, switch_tells, pull_tells_dirt, late, session, hands: true, pushed }
+    }
+
+    /// An operation that its hosts do.
+    pub(super) fn any_kind(&self, choice: &mut impl Choice) -> Kind {
+        let kinds: &[Kind] = if self.pushed {
+            &[Kind::Switch, Kind::Test, Kind::Rollback]
+        } else {
+            &[Kind::Pull, Kind::Switch, Kind::Test, Kind::Rollback]
+        };
+        kinds[choice.pick(kinds.len())]
     }
 
     pub(super) fn commits(&self) -> usize {

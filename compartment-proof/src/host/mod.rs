@@ -216,14 +216,14 @@ pub struct Run {
     /// Kinds, one bit each, of which a start without an id was heard and no end, and which have ended all the same:
     /// the next result of the kind without an id would be theirs (K1).
     awaited: u8,
-    /// The last success named no path, and neither has a word since its start.
-    unplaced: bool,
+    /// When the last success was made, where it named no path, and neither has a word since its start.
+    unplaced: Option<u8>,
     /// The path that the latest word on what runs has named.
     named: Option<u8>,
     /// When that word was made.
     named_at: u8,
-    /// When people changed what runs, where only a result that was made before can tell it.
-    untold: Option<u8>,
+    /// When people changed what runs, where only a result can tell it that was made before, and since this moment.
+    untold: Option<(u8, u8)>,
     /// The commit that a success told since then.
     claimed: Option<u8>,
     /// The last word on the system could not be read.
@@ -267,7 +267,7 @@ impl Run {
             requests: [None; IDS],
             ordered_test: None,
             awaited: 0,
-            unplaced: false,
+            unplaced: None,
             named: None,
             named_at: 0,
             untold: None,
@@ -294,12 +294,21 @@ impl Run {
     #[must_use]
     pub fn truth(&self, law: &Law, desired: u8) -> Truth {
         let Moment { checkout, slot, stretch, .. } = self.truth;
-        let built = self.slots[usize::from(slot)].built >> desired & 1 == 1;
+        let is_built = self.slots[usize::from(slot)].built >> desired & 1 == 1;
         let broken = self.attempt.failed && self.attempt.stretch == stretch;
+        let (git, lock) = if law.pushed {
+            // What is deployed answers for both.
+            let built = self.slots[usize::from(slot)].built;
+            let same = |commit: &u8| law.lock(*commit) == law.lock(desired);
+            let alike = (0..law.commits() as u8).filter(same).any(|commit| built >> commit & 1 == 1);
+            (is_built && !self.unread, alike && !self.unread)
+        } else {
+            (checkout.commit == desired && !checkout.dirty, checkout.lock == law.lock(desired))
+        };
         Truth {
-            git: checkout.commit == desired && !checkout.dirty,
-            lock: checkout.lock == law.lock(desired),
-            system: built && !broken && !self.unread,
+            git,
+            lock,
+            system: is_built && !broken && !self.unread,
             tests: !self.unread && self.test.passed && self.test.stretch == stretch,
         }
     }

@@ -27,7 +27,8 @@ impl Run {
             self.attempt.began = 0;
             self.truth.moment = 0;
             self.named_at = 0;
-            self.untold = self.untold.map(|_| 0);
+            self.untold = self.untold.map(|_| (0, 0));
+            self.unplaced = self.unplaced.map(|_| 0);
         }
         if self.flights[0].is_none() {
             self.flights.swap(0, 1);
@@ -103,7 +104,9 @@ impl Run {
 
     fn rank_moments(&mut self) {
         let mut all = Ranks::of(&[0, self.truth.moment, self.named_at, self.test.began, self.attempt.began]);
-        self.untold.iter().for_each(|untold| all.add(*untold));
+        for moment in self.untold.iter().flat_map(|(since, at)| [since, at]).chain(&self.unplaced) {
+            all.add(*moment);
+        }
         self.operation.iter().for_each(|operation| all.add(operation.moment));
         self.flights.iter().flatten().for_each(|ended| {
             all.add(ended.began);
@@ -113,7 +116,9 @@ impl Run {
         all.put(&mut self.named_at);
         all.put(&mut self.test.began);
         all.put(&mut self.attempt.began);
-        self.untold.iter_mut().for_each(|untold| all.put(untold));
+        for moment in self.untold.iter_mut().flat_map(|(since, at)| [since, at]).chain(&mut self.unplaced) {
+            all.put(moment);
+        }
         self.operation.iter_mut().for_each(|operation| all.put(&mut operation.moment));
         self.flights.iter_mut().flatten().for_each(|ended| {
             all.put(&mut ended.began);

@@ -33,7 +33,7 @@ impl Run {
                     self.ordered_test = Some(id);
                 }
             }
-            Word::Observed(..) | Word::Unavailable | Word::Merged(..) | Word::Wait => {}
+            Word::Observed(..) | Word::Unavailable | Word::Pushed | Word::Merged(..) | Word::Wait => {}
         }
         self.settle();
         Some(())
@@ -304,18 +304,20 @@ impl Run {
         if ended.truth.moment >= self.named_at {
             match named {
                 Some(_) => {
-                    (self.unplaced, self.named, self.claimed) = (false, named, None);
+                    (self.unplaced, self.named, self.claimed) = (None, named, None);
                     self.named_at = ended.truth.moment;
                 }
                 None if well => {
-                    self.unplaced = !ended.placed;
+                    self.unplaced = (!ended.placed).then_some(ended.truth.moment);
                     self.claimed = told.label.or(told.commit.told()).or(self.claimed);
                 }
                 // It tells that what ran runs no more.
                 None if changed => self.named = None,
                 None => {}
             }
-        } else if named.is_some() && self.untold.is_some_and(|untold| ended.truth.moment < untold) {
+        } else if named.is_some()
+            && self.untold.is_some_and(|(since, at)| since < ended.truth.moment && ended.truth.moment < at)
+        {
             self.untold = None;
         }
         if self.slots[slot].dirt == Dirt::Open && told.names_system() {

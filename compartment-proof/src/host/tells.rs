@@ -29,12 +29,13 @@ impl Run {
     pub fn any_beat(&self, law: &Law, habits: Habits, next: u8, choice: &mut impl Choice) -> Word {
         let hands = law.hands && choice.pick(6) == 0;
         let mut told = Told::default();
-        if habits.commit && choice.pick(3) > 0 {
+        let checkout = !law.pushed;
+        if checkout && habits.commit && choice.pick(3) > 0 {
             let changed = hands && choice.pick(2) == 0;
             let commit = if changed { choice.pick(law.commits()) as u8 } else { self.checkout.commit };
             told.commit = Part::Told(commit);
         }
-        if habits.dirt && choice.pick(3) > 0 {
+        if checkout && habits.dirt && choice.pick(3) > 0 {
             told.dirty = Part::Told(self.checkout.dirty != (hands && choice.pick(3) == 0));
         }
         if habits.lock && told.commit.mentioned() && choice.pick(2) > 0 {
@@ -54,10 +55,10 @@ impl Run {
             let label = if told.path.mentioned() { named.and_then(|slot| slot.label) } else { runs.label };
             told.label = Some(label.unwrap_or_else(|| choice.pick(law.commits()) as u8));
         }
-        if choice.pick(40) == 0 && habits.commit {
+        if checkout && choice.pick(40) == 0 && habits.commit {
             told.commit = Part::Unreadable;
         }
-        if choice.pick(40) == 0 && habits.dirt {
+        if checkout && choice.pick(40) == 0 && habits.dirt {
             told.dirty = Part::Unreadable;
         }
         let runs = habits.running && choice.pick(2) == 0;
@@ -65,7 +66,13 @@ impl Run {
     }
 
     /// A start that this host may make now. `id`: one that nobody has used.
-    pub fn any_start(&self, anonymous: bool, id: Option<u8>, choice: &mut impl Choice) -> Option<Word> {
+    pub fn any_start(
+        &self,
+        law: &Law,
+        anonymous: bool,
+        id: Option<u8>,
+        choice: &mut impl Choice,
+    ) -> Option<Word> {
         if self.operation.is_some() {
             return None;
         }
@@ -75,7 +82,7 @@ impl Run {
             let (id, kind) = asked[choice.pick(asked.len())];
             return Some(Word::Started { kind, id: Some(id), to: None });
         }
-        let kind = [Kind::Pull, Kind::Switch, Kind::Test, Kind::Rollback][choice.pick(4)];
+        let kind = law.any_kind(choice);
         match (anonymous, id) {
             (true, _) => Some(Word::Started { kind, id: None, to: None }),
             (false, Some(id)) => Some(Word::Started { kind, id: Some(id), to: None }),

@@ -41,19 +41,23 @@ pub struct Stretch {
 impl Stretch {
     /// The history of a seed.
     #[must_use]
-    fn new(seed: u64) -> Self {
+    fn new(seed: u64, told: Option<Vec<String>>) -> Self {
         let mut choice = Chance::new(seed, false);
         let members = ["g1", "g2", "g3"].iter().map(|name| Member::new(name, LOCKS, &mut choice)).collect();
         let now = "2026-01-05T10:00:00Z".parse().unwrap_or(Timestamp::MIN);
         let (fleet, kept) = (Fleet::new(), Vec::new());
-        Self { choice, members, fleet, now, kept, told: None, desired: None, unused: 0, reachable: true }
+        let mut stretch =
+            Self { choice, members, fleet, now, kept, told, desired: None, unused: 0, reachable: true };
+        let configured: Vec<_> = stretch.members.iter().filter_map(Member::configured).collect();
+        configured.into_iter().for_each(|event| stretch.hear(event));
+        stretch
     }
 
     /// Walks it to its end, or to the first thing that is wrong.
     pub fn walk(seed: u64, walked: &mut Walked) {
         let mut seeds = fastrand::Rng::with_seed(seed);
         let mut steps: Vec<u64> = (0..STEPS).map(|_| seeds.u64(..)).collect();
-        let Some((what, taken)) = Self::new(seed).takes(&steps, walked) else { return };
+        let Some((what, taken)) = Self::new(seed, None).takes(&steps, walked) else { return };
         steps.truncate(taken);
         let history = shortest(seed, &mut steps, &what);
         walked.wrong.push(Wrong { what, seed, steps: steps.len(), history });
@@ -248,7 +252,7 @@ impl Stretch {
             }
             .into(),
         );
-        for event in full_update(name, desired, path) {
+        for event in full_update(name, self.members[which].law.pushed, desired, path) {
             hear(event);
         }
         let Some(index) = fleet.index_of(name) else { return Ok(()) };
@@ -264,7 +268,7 @@ impl Stretch {
 /// Leaves steps out for as long as the same is wrong, and tells what is left.
 fn shortest(seed: u64, steps: &mut Vec<u64>, what: &Fault) -> String {
     let wrong = |steps: &[u64], told: Option<Vec<String>>| {
-        let mut stretch = Stretch { told, ..Stretch::new(seed) };
+        let mut stretch = Stretch::new(seed, told);
         let found = stretch.takes(steps, &mut Walked::default());
         let (_, taken) = found.filter(|(fault, _)| fault.is_like(what))?;
         Some((taken, stretch.told.unwrap_or_default().join("\n")))
@@ -290,7 +294,7 @@ fn shortest(seed: u64, steps: &mut Vec<u64>, what: &Fault) -> String {
 }
 
 /// What a full agent says of one update: it names all that it knows.
-fn full_update(name: &HostId, desired: u8, path: &StorePath) -> Vec<Event> {
+fn full_update(name: &HostId, pushed: bool, desired: u8, path: &StorePath) -> Vec<Event> {
     let (is, lock) = (commit(desired), Some(lock_file(LOCKS[usize::from(desired)])));
     let system = || {
         Box::new(RunningSystem {
@@ -299,14 +303,17 @@ fn full_update(name: &HostId, desired: u8, path: &StorePath) -> Vec<Event> {
             commit: Some(is),
         })
     };
-    let heartbeat = Heartbeat {
-        commit: Reading::Told(is),
-        dirty: Reading::Told(false),
-        lock_hash: lock.into(),
-        system: Reading::Told(system()),
-        running: Some(None),
-        ..Heartbeat::default()
+    let checkout = if pushed {
+        Heartbeat::default()
+    } else {
+        Heartbeat {
+            commit: Reading::Told(is),
+            dirty: Reading::Told(false),
+            lock_hash: lock.into(),
+            ..Heartbeat::default()
+        }
     };
+    let heartbeat = Heartbeat { system: Reading::Told(system()), running: Some(None), ..checkout };
     let started = |kind| Said::Started { kind, timeout_s: None, to: None };
     let ok = Said::DeployOk {
         kind: Deployer::Switch,
@@ -319,13 +326,16 @@ fn full_update(name: &HostId, desired: u8, path: &StorePath) -> Vec<Event> {
         let op = op.map(|op| OpId::new(op).expect("an id"));
         Event::from(Report { op, ..Report::new(name.clone(), said) })
     };
-    vec![
+    let pull = [
         say(Some("full-p"), started(Kind::Pull)),
         say(Some("full-p"), Said::PullOk { commit: is, lock_hash: lock, dirty: Some(false) }),
+    ];
+    let rest = [
         say(Some("full-s"), started(Kind::Switch)),
         say(Some("full-s"), ok),
         say(None, Said::Heartbeat(heartbeat)),
         say(Some("full-t"), started(Kind::Test)),
         say(Some("full-t"), Said::TestPass { total: 3 }),
-    ]
+    ];
+    pull.into_iter().filter(|_| !pushed).chain(rest).collect()
 }

@@ -48,7 +48,9 @@ impl Member {
             running: habit(),
         };
         let late = if style == Style::Ids { 2 } else { 0 };
-        let law = Law::any(locks, style == Style::Plain, late, style == Style::Session, habits);
+        let (anonymous, session) = (style == Style::Plain, style == Style::Session);
+        let pushed = choice.pick(4) == 0;
+        let law = Law::any(locks, anonymous, (late, session), habits, pushed);
         let run = Run::new(&law, choice.pick(locks.len()) as u8);
         let name = HostId::new(name).expect("a host id");
         let (ids, heard) = ([0; IDS], Vec::new());
@@ -74,6 +76,12 @@ impl Member {
         }
     }
 
+    /// What the hub is told of it first.
+    pub(super) fn configured(&self) -> Option<Event> {
+        let names = Names { host: &self.name, locks: self.law.locks, ids: self.ids, number: None, at: None };
+        Word::Pushed.event(&names).filter(|_| self.law.pushed)
+    }
+
     fn beat(&mut self, choice: &mut Chance) -> Option<Event> {
         let word = self.run.any_beat(&self.law, self.habits, self.next_path, choice);
         self.heard(word, choice)
@@ -81,7 +89,7 @@ impl Member {
 
     fn start(&mut self, choice: &mut Chance) -> Option<Event> {
         let fresh = self.fresh_id();
-        let word = self.run.any_start(self.style == Style::Plain, fresh, choice)?;
+        let word = self.run.any_start(&self.law, self.style == Style::Plain, fresh, choice)?;
         self.heard(word, choice)
     }
 
@@ -107,7 +115,13 @@ impl Member {
             return None;
         }
         let id = self.fresh_id()?;
-        let kind = [Kind::Pull, Kind::Switch, Kind::Test, Kind::Rollback][choice.pick(4)];
+        let kinds: &[Kind] = if self.law.pushed {
+            // The others are refused where nothing is checked out.
+            &[Kind::Test, Kind::Rollback]
+        } else {
+            &[Kind::Pull, Kind::Switch, Kind::Test, Kind::Rollback]
+        };
+        let kind = kinds[choice.pick(kinds.len())];
         self.heard(Word::Requested { kind, id, to: None }, choice)
     }
 

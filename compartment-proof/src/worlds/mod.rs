@@ -38,6 +38,8 @@ pub fn worlds() -> Vec<World> {
         system::switches_late(),
         system::labels(),
         system::failures(),
+        system::pushed(),
+        system::pushed_late(),
         system::rollbacks(),
         system::rollbacks_late(),
         tests::tests(),

@@ -171,3 +171,56 @@ pub(super) fn rollbacks_late() -> World {
     .about("rollbacks with ids, ordered or not, whose results are heard at any time")
     .depth(4)
 }
+
+pub(super) fn pushed() -> World {
+    World::new(
+        "pushed",
+        Made,
+        vec![Word::Observed(A, true), Word::Pushed],
+        vec![
+            started(Switch, None),
+            ok(Switch, None, NOTHING.at(A).lock(A)),
+            ok(Switch, None, NOTHING.at(A).on(0)),
+            ok(Switch, None, NOTHING.at(B).on(1)),
+            ok(Switch, None, NOTHING.at(A).dirt(true).on(1)),
+            ok(Switch, None, NOTHING.at(A).dirt(false).lock(A).on(0)),
+            ok(Switch, None, NOTHING),
+            fail(Switch, None, None, NOTHING),
+            fail(Switch, None, Some(true), NOTHING.on(1)),
+            ok(Rollback, None, NOTHING.on(0)),
+            ok(Rollback, None, NOTHING),
+            idle(NOTHING),
+            idle(NOTHING.on(0)),
+            beat(NOTHING.on(1)),
+            beat(NOTHING.on(0).of(A)),
+            beat(NOTHING.on(1).of(B)),
+        ],
+    )
+    .about("a host on which nothing is checked out: what is deployed answers for Git and Lock")
+    .depth(5)
+}
+
+pub(super) fn pushed_late() -> World {
+    World::new(
+        "pushed-late",
+        Late(1),
+        vec![Word::Observed(A, true), Word::Pushed],
+        vec![
+            started(Switch, Some(0)),
+            started(Switch, Some(1)),
+            ok(Switch, Some(0), NOTHING.at(A).lock(A)),
+            ok(Switch, Some(0), NOTHING.at(A).on(0)),
+            ok(Switch, Some(0), NOTHING.at(A).on(1)),
+            ok(Switch, Some(1), NOTHING.at(B).on(1)),
+            ok(Switch, Some(1), NOTHING),
+            fail(Switch, Some(0), None, NOTHING),
+            stop(Switch, Some(1), Some(true)),
+            beat(NOTHING.on(0)),
+            beat(NOTHING.on(1)),
+            idle(NOTHING),
+            beat(NOTHING.on(1).of(A)),
+        ],
+    )
+    .about("the same, with ids whose starts and results are heard at any time")
+    .depth(4)
+}
