@@ -23,22 +23,22 @@ pub fn put(text: &str, tables: &str) -> Option<String> {
 
 /// All tables.
 #[must_use]
-pub fn tables(worlds: &[(World, usize, Covered)], (seed, walked): (u64, &Walked)) -> String {
-    [small_worlds(worlds), needless(worlds), old_ways(worlds), random(seed, walked)].join("\n")
+pub fn tables(worlds: &[(World, usize, Covered)], walks: &[(u64, Walked)]) -> String {
+    [small_worlds(worlds), needless(worlds), old_ways(worlds), random(walks), unproven(walks)].join("\n")
 }
 
 fn small_worlds(worlds: &[(World, usize, Covered)]) -> String {
     let mut text = "### The small worlds\n\n| world | what is heard | words | histories | of these, no run fits | sets of runs | \
-                    most runs | green and true | false greens |\n|---|---|--:|--:|--:|--:|--:|--:|--:|\n"
+                    most runs | green and true | false greens | blue without end |\n|---|---|--:|--:|--:|--:|--:|--:|--:|--:|\n"
         .to_string();
-    let mut all = [0; 4];
+    let mut all = [0; 5];
     for (world, depth, covered) in worlds {
         let green = covered.green.iter().sum();
         let lies = covered.found.len() as u64;
         line(
             &mut text,
             format_args!(
-                "| {} | {} | {} + {depth} | {} | {} | {} | {} | {} | {} |",
+                "| {} | {} | {} + {depth} | {} | {} | {} | {} | {} | {} | {} |",
                 world.name,
                 world.about,
                 world.start.len(),
@@ -48,15 +48,18 @@ fn small_worlds(worlds: &[(World, usize, Covered)]) -> String {
                 grouped(covered.runs as u64),
                 grouped(green),
                 grouped(lies),
+                grouped(covered.blue.0),
             ),
         );
-        let these = [covered.histories, covered.contradictions, green, lies];
+        let these = [covered.histories, covered.contradictions, green, lies, covered.blue.0];
         all.iter_mut().zip(these).for_each(|(sum, one)| *sum += one);
     }
-    let [histories, contradictions, green, lies] = all.map(grouped);
+    let [histories, contradictions, green, lies, blue] = all.map(grouped);
     line(
         &mut text,
-        format_args!("| **all** | | | {histories} | {contradictions} | | | {green} | **{lies}** |"),
+        format_args!(
+            "| **all** | | | {histories} | {contradictions} | | | {green} | **{lies}** | **{blue}** |"
+        ),
     );
     text
 }
@@ -105,17 +108,34 @@ fn old_ways(worlds: &[(World, usize, Covered)]) -> String {
     text
 }
 
-fn random(seed: u64, walked: &Walked) -> String {
+fn random(walks: &[(u64, Walked)]) -> String {
     let mut text = "### Long histories by chance\n\n| seed | words | histories | judged | hub restarts | honest updates | \
                     green and true | false greens | blue without end | stuck | restarts that differ |\n\
                     |--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|\n"
         .to_string();
-    let [lies, blue, stuck, restarts] = walked.faults();
-    let green = walked.green.iter().sum();
-    let counts =
-        [walked.steps, walked.histories, walked.judged, walked.restarts, walked.updates, green, lies, blue];
-    let counts: Vec<_> = counts.into_iter().chain([stuck, restarts]).map(grouped).collect();
-    line(&mut text, format_args!("| {seed} | {} |", counts.join(" | ")));
+    for (seed, walked) in walks {
+        let [lies, blue, stuck, restarts] = walked.faults();
+        let green = walked.green.iter().sum();
+        let covered = [walked.steps, walked.histories, walked.judged, walked.restarts, walked.updates];
+        let counts = covered.into_iter().chain([green, lies, blue, stuck, restarts]);
+        let counts: Vec<_> = counts.map(grouped).collect();
+        line(&mut text, format_args!("| {seed} | {} |", counts.join(" | ")));
+    }
+    text
+}
+
+/// What simpler rules could gain at most: other runs that fit are not asked.
+fn unproven(walks: &[(u64, Walked)]) -> String {
+    let mut rules: BTreeMap<&str, u64> = BTreeMap::new();
+    for (rule, count) in walks.iter().flat_map(|(_, walked)| &walked.unproven) {
+        *rules.entry(rule).or_default() += count;
+    }
+    let mut text =
+        "### True in its run, and not green, in the long histories\n\n| rule | cells |\n|---|--:|\n"
+            .to_string();
+    for (rule, count) in rules {
+        line(&mut text, format_args!("| {rule} | {} |", grouped(count)));
+    }
     text
 }
 
