@@ -6,7 +6,7 @@ use super::system::{Place as At, how};
 use crate::checkout::{Dirt, Doubt, Lock, Revision};
 use crate::commit::{Commit, LockFile};
 use crate::event::{Deployer, Kind, RunningSystem, Target};
-use crate::generation::{Generation, How, Named, TestVerdict, find};
+use crate::generation::{Generation, How, Named, find};
 use crate::host::TestsDue;
 use crate::knowledge::{Belief, Changed, Made, Mark, Part, Place, Word, believe};
 use crate::operation::{Closing, KnownBy, Trace};
@@ -346,79 +346,6 @@ impl Taking<'_> {
 
     fn running_lock(&self) -> Option<Lock> {
         self.host.deployment.as_ref().map(|running| running.generation.revision.lock)
-    }
-
-    /// A success whose place is open tells another commit of a path than is known: what that path was built from is
-    /// not known (K4).
-    fn disagrees(&mut self, (path, _): &At, (revision, _): &Built) {
-        let differs = |known: &Generation| {
-            let commits = known.commit().zip(revision.commit.as_ref());
-            known.path.is_some() && known.path == *path && commits.is_some_and(|(a, b)| !a.same(b))
-        };
-        let dirt = self.old_dirt();
-        let running = self.host.deployment.as_mut().map(|running| &mut running.generation);
-        let earlier = self.host.past.iter_mut().flat_map(|past| past.earlier.iter_mut());
-        for known in running.into_iter().chain(earlier).filter(|known| differs(known)) {
-            known.revision = self.caches.revisions.intern(Revision { dirt, ..Revision::default() });
-            known.named = Named::Nobody;
-        }
-    }
-
-    /// A success whose place is open may have come between another one, which named no path, and the path that was named
-    /// first since: what that was built from is not known (K4).
-    fn out_of_order(&mut self, (path, _): &At, (revision, _): &Built) {
-        let same = |known: &Generation| match path {
-            Some(_) => known.path == *path,
-            None => known.commit().zip(revision.commit.as_ref()).is_some_and(|(a, b)| a.same(b)),
-        };
-        let dirt = self.old_dirt();
-        let running = self.host.deployment.as_mut().map(|running| &mut running.generation);
-        let earlier = self.host.past.iter_mut().flat_map(|past| past.earlier.iter_mut());
-        for known in running.into_iter().chain(earlier) {
-            if known.by_order && !same(known) {
-                known.by_order = false;
-                known.revision = self.caches.revisions.intern(Revision { dirt, ..Revision::default() });
-                known.named = Named::Nobody;
-            }
-        }
-    }
-
-    /// A success that is not the newest word on what runs still tells what its path was built from: where that is
-    /// new, it ran before. Where a rollback leads has run before it, whatever it was built from.
-    fn ran_before(&mut self, kind: Kind, (path, number): At, (revision, named): Built, counts: bool) {
-        let is_news = match &path {
-            Some(path) => self.ran_at(path).is_none() && (counts || kind == Kind::Rollback),
-            // A commit that is told without a path later may be this one's.
-            None => {
-                named == Named::BySystem && !revision.dirt.is_clean() && !self.is_known_unclean(&revision)
-            }
-        };
-        if !is_news {
-            return;
-        }
-        let at = self.at;
-        let generation = Generation {
-            revision: self.caches.revisions.intern(revision),
-            path,
-            number,
-            at,
-            how: how(kind),
-            named,
-            tests: TestVerdict::None,
-            by_order: false,
-            deployment: 0,
-        };
-        self.host.past_mut().earlier.push(generation);
-        self.one_entry_a_generation();
-    }
-
-    /// Whether the history knows a system without a path, of this commit, which is not known to be clean.
-    fn is_known_unclean(&self, revision: &Revision) -> bool {
-        let alike = |ran: &Generation| {
-            let commits = ran.commit().zip(revision.commit.as_ref());
-            ran.path.is_none() && !ran.revision.dirt.is_clean() && commits.is_some_and(|(a, b)| a.same(b))
-        };
-        self.host.earlier().iter().any(alike)
     }
 
     /// Tests follow a switch or rollback by themselves.

@@ -6,7 +6,7 @@ use super::report::Taking;
 use crate::checkout::{Dirt, Doubt, Revision};
 use crate::commit::Commit;
 use crate::event::{GenerationNumber, Kind, Reading, RunningSystem};
-use crate::generation::{Deployment, Generation, HISTORY, How, Named, TestVerdict};
+use crate::generation::{Deployment, Generation, How, Named, TestVerdict};
 use crate::host::SystemField;
 use crate::id::StorePath;
 use crate::knowledge::{Made, Mark};
@@ -303,30 +303,6 @@ impl Taking<'_> {
         }
         self.host.deployment = Some(Deployment { generation, doubt: None });
         self.one_entry_a_generation();
-    }
-
-    /// One entry a generation, and at most [`HISTORY`] of them. What an earlier entry of the running generation
-    /// knows is kept.
-    pub(super) fn one_entry_a_generation(&mut self) {
-        let (Some(running), Some(past)) = (&mut self.host.deployment, &mut self.host.past) else { return };
-        let now = &mut running.generation;
-        past.earlier.retain(|earlier| {
-            if !earlier.is(now) {
-                return true;
-            }
-            now.number = now.number.or(earlier.number);
-            if now.path.is_none() {
-                now.path.clone_from(&earlier.path);
-            }
-            if now.tests == TestVerdict::None {
-                now.tests = earlier.tests;
-            }
-            false
-        });
-        let surplus = (past.earlier.len() + 1).saturating_sub(HISTORY);
-        for gone in past.earlier.drain(..surplus) {
-            past.dropped = past.dropped.and(gone.number);
-        }
     }
 
     /// Remembers the newest word on what runs.
