@@ -167,7 +167,11 @@ impl Taking<'_> {
         let told = if system.path.is_some() || another { Part::Told(system) } else { Part::Silent };
         match believe(told, false, None, place, Word::Failed(changed)) {
             Belief::Stands | Belief::Agreed => {
-                if unplaced {
+                if self.host.deployment.is_none() && named.path.is_some() {
+                    // It is the first word on what runs.
+                    let (revision, by) = self.built_by(&named, None);
+                    self.run(revision, by, (named.path, named.number), How::Seen);
+                } else if unplaced {
                     // It names what ran all along, unless that is in doubt, or this is older than what is known.
                     let known = self.host.deployment.as_ref().is_some_and(|now| now.doubt.is_none());
                     if known && place == Place::Later {

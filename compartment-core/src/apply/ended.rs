@@ -151,8 +151,9 @@ impl Taking<'_> {
     fn remember_if(&mut self, ended: Ended, in_order: bool, may_be_newest: bool) -> Closing {
         let trace = ended.trace().cloned().unwrap_or_else(|| Trace::ended(0, 0));
         let last = self.host.operations().last_ended(ended.class());
-        let unwell = |outcome: &Outcome| outcome.is_failure() || outcome.is_unknown();
-        let failed = last.filter(|last| unwell(&last.outcome) && !last.settled && last.kind != Kind::Pull);
+        // Of an unknown outcome it may turn out to have failed, also where a word has told what runs since.
+        let unwell = |last: &Ended| last.outcome.is_unknown() || (last.outcome.is_failure() && !last.settled);
+        let failed = last.filter(|last| unwell(last) && last.kind != Kind::Pull);
         let is_after =
             |last: &Ended| in_order || last.trace().is_none_or(|last| last.heard < trace.runs_after());
         let failing = ended.outcome.is_failure();

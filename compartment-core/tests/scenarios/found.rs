@@ -668,6 +668,34 @@ fn a_success_that_says_that_it_was_dirty_stains_its_path_though_its_commit_does_
     assert_eq!(reason(Git, stained), "dirt-unknown");
 }
 
+#[test]
+fn the_first_word_on_what_runs_may_be_that_of_a_failure_that_changed_nothing() {
+    let tests = compartment_core::event::TestsConfig::default();
+    let failed = log![
+        compartment_core::testing::pushed("gpc0", tests),
+        switch_fail("gpc0").activated(false).runs("x", 1).built_from('b'),
+    ];
+    let named =
+        log![switch_started("gpc0"), switch_ok("gpc0").commit('a'), heartbeat("gpc0").runs("x", 1).idle(),];
+    assert_eq!(reason(Git, failed.into_iter().chain(named)), "differs");
+}
+
+#[test]
+fn a_success_that_cannot_be_placed_hides_no_attempt_whose_failure_is_heard_of_later() {
+    let tests = compartment_core::event::TestsConfig::default();
+    let hidden = log![
+        compartment_core::testing::pushed("gpc0", tests),
+        heartbeat("gpc0").runs("x", 1).built_from('a'),
+        switch_started("gpc0").op("s2"),
+        test_started("gpc0").op("t1"),
+        heartbeat("gpc0").runs("x", 1).built_from('a'),
+        switch_ok("gpc0").op("s1").runs("x", 1).built_from('a'),
+        switch_fail("gpc0").op("s2").activated(false).runs("x", 1).built_from('a'),
+        heartbeat("gpc0").runs("x", 1).built_from('a').idle(),
+    ];
+    assert_eq!(reason(System, hidden), "attempt-failed");
+}
+
 // Pulls whose time ran out.
 
 #[test]
