@@ -333,6 +333,7 @@ impl Caches {
                 self.revisions.share(awaited);
             }
             past.operations.for_each_checkout(|checkout| self.checkouts.share(checkout));
+            past.operations.look_anew();
         }
     }
 }

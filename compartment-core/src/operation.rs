@@ -326,9 +326,13 @@ pub struct Operations {
     ended: Vec<Ended>,
     /// Whether any was ever seen.
     any_seen: bool,
-    /// Whether the time of one that ended ran out, and the log does not say so yet.
+    /// Whether the time of one that ended ran out, and the log does not say so yet. Derived from `ended`, as every event
+    /// asks for it: see [`Operations::look_anew`].
+    #[serde(skip)]
     unrecorded: bool,
-    /// Whether a word of what is there may still answer for one that ended.
+    /// Whether a word of what is there may still answer for one that ended. Derived likewise; while a word is taken, it
+    /// may be true of none.
+    #[serde(skip)]
     unanswered: bool,
     /// The operation asked for.
     pub pending: Option<Box<Pending>>,

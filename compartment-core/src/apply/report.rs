@@ -66,7 +66,7 @@ impl Taking<'_> {
         if (news || self.noted)
             && let Some(past) = &mut self.host.past
         {
-            past.operations.word_taken();
+            past.operations.look_anew();
         }
         match (news, self.noted) {
             (true, _) => HostChange::Row,

@@ -112,7 +112,6 @@ impl Operations {
         self.any_seen = true;
         let ended = &mut self.ended[index];
         (ended.at, ended.outcome, ended.settled) = (at, outcome, false);
-        self.look_for_unrecorded();
         self.unanswered = true;
         let ended = &mut self.ended[index];
         let (kind, class) = (ended.kind, ended.class());
@@ -144,7 +143,6 @@ impl Operations {
             // Step by step up to the ten that are kept, not twofold.
             self.ended.reserve_exact(2);
         }
-        self.unrecorded |= ended.outcome.is_unrecorded_expiry();
         self.unanswered = true;
         let class = ended.class();
         let last = self.last_ended_index(class);
@@ -176,6 +174,7 @@ impl Operations {
             Ended { op, started_at: at, at, copy: None, outcome, trace, kind, settled: false },
             true,
         );
+        self.look_anew();
     }
 
     /// Makes room: the oldest that is not the last of its class.
@@ -184,12 +183,7 @@ impl Operations {
         let oldest = (0..=self.ended.len() - ENDED).find(|index| !kept.contains(&Some(*index)));
         if let Some(oldest) = oldest {
             self.ended.remove(oldest);
-            self.look_for_unrecorded();
         }
-    }
-
-    fn look_for_unrecorded(&mut self) {
-        self.unrecorded = self.ended.iter().any(|e| e.outcome.is_unrecorded_expiry());
     }
 
     /// The log says that an operation's time ran out. True where that is news.
@@ -202,7 +196,7 @@ impl Operations {
         let unrecorded = |e: &&mut Ended| named(e.kind, &e.op) && e.outcome.is_unrecorded_expiry();
         let ended = self.ended.iter_mut().find(unrecorded);
         let news = ended.map(|ended| ended.outcome = Outcome::Expired { recorded: true }).is_some();
-        self.look_for_unrecorded();
+        self.look_anew();
         news
     }
 
@@ -226,8 +220,10 @@ impl Operations {
         Some(&mut self.ended[index]).filter(|last| last.is_unanswered())
     }
 
-    /// A word was taken that changed something: whether any is unanswered is looked for anew.
-    pub(crate) fn word_taken(&mut self) {
+    /// What is derived from the ended operations is derived anew. To be called whenever an event may have changed
+    /// one of them.
+    pub(crate) fn look_anew(&mut self) {
+        self.unrecorded = self.ended.iter().any(|e| e.outcome.is_unrecorded_expiry());
         let unanswered = |class| self.last_ended(class).is_some_and(Ended::is_unanswered);
         self.unanswered = unanswered(Class::Pull) || unanswered(Class::Attempt);
     }
