@@ -4,11 +4,11 @@ use compartment_core::Compartment::{Agent, Git, Lock, System, Tests};
 use compartment_core::event::{Kind, TestsConfig};
 use compartment_core::replay::{Explainer, Explanation, Until};
 use compartment_core::testing::{
-    Scenario, Step, configured, desired, heartbeat, host, log, merged, op_stopped, opened, pull_fail,
-    pull_ok, pull_started, rollback_started, switch_ok, switch_started, test_fail, test_pass, test_started,
-    wait,
+    Scenario, Step, configured, desired, expired, heartbeat, host, log, merged, op_stopped, opened,
+    pull_fail, pull_ok, pull_started, rollback_started, switch_ok, switch_started, test_fail, test_pass,
+    test_started, wait,
 };
-use compartment_core::{Ask, AuditEntry, Compartment, FOLD_VERSION, Fleet, ReadOptions, SnapshotError};
+use compartment_core::{Ask, AuditEntry, Compartment, FOLD_VERSION, Fleet, ReadOptions, SnapshotError, Work};
 
 use crate::{green, mins, updated};
 
@@ -158,6 +158,21 @@ fn a_snapshot_and_the_rest_of_the_log_make_the_same_fleet() {
         let (now, options) = (whole.now(), ReadOptions::default());
         assert_eq!(restored.matrix(now, &options), whole.fleet.matrix(now, &options));
     }
+}
+
+#[test]
+fn an_expiry_that_is_recorded_after_the_operation_was_overtaken_is_owed_no_more_by_a_snapshot_either() {
+    let overtaken = Scenario::default().when(log![
+        switch_started("gpc0").op("s1"),
+        wait(mins(31)),
+        switch_started("gpc0").op("s2"),
+    ]);
+    let recorded = overtaken.clone().when(log![expired("gpc0", Kind::Switch, "s1")]);
+    for owed in [&overtaken, &recorded] {
+        assert_eq!(Fleet::from_snapshot_json(&owed.fleet.snapshot_json()).unwrap(), owed.fleet);
+    }
+    let owes = |of: &Scenario| of.work().iter().any(|work| matches!(work, Work::RecordExpiry { .. }));
+    assert!(owes(&overtaken) && !owes(&recorded));
 }
 
 #[test]
