@@ -72,7 +72,7 @@ pub struct Generation {
     /// What its tests said.
     pub tests: TestVerdict,
     /// The deployment that last made it run: a count that grows whenever what runs on the host changes. Test
-    /// runs are held against it.
+    /// runs are held against it. Zero where only a late word tells that it ran.
     pub deployment: u32,
 }
 

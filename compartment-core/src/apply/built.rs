@@ -293,7 +293,7 @@ impl Taking<'_> {
             return own_word(known, commit, never_spoke);
         }
         let told = |beside: &Generation| {
-            // What could not be placed in the history is beside nothing.
+            // What only a late word tells of has no place in the history, and stands beside nothing.
             let placed = beside.deployment > 0;
             let told = placed && beside.path.is_none() && beside.named == Named::BySystem;
             told && beside.commit().is_some_and(|told| !told.same(&commit))

@@ -15,13 +15,7 @@ impl Taking<'_> {
             let commits = known.commit().zip(revision.commit.as_ref());
             known.path.is_some() && known.path == *path && commits.is_some_and(|(a, b)| !a.same(b))
         };
-        let dirt = self.old_dirt();
-        let running = self.host.deployment.as_mut().map(|running| &mut running.generation);
-        let earlier = self.host.past.iter_mut().flat_map(|past| past.earlier.iter_mut());
-        for known in running.into_iter().chain(earlier).filter(|known| differs(known)) {
-            known.revision = self.caches.revisions.intern(Revision { dirt, ..Revision::default() });
-            known.named = Named::Nobody;
-        }
+        self.unbind(differs);
     }
 
     /// A success whose place is open may have come between another one, which named no path, and the path that was named
@@ -31,15 +25,18 @@ impl Taking<'_> {
             Some(_) => known.path == *path,
             None => known.commit().zip(revision.commit.as_ref()).is_some_and(|(a, b)| a.same(b)),
         };
+        self.unbind(|known| known.by_order && !same(known));
+    }
+
+    /// What these generations were built from is not known.
+    fn unbind(&mut self, which: impl Fn(&Generation) -> bool) {
         let dirt = self.old_dirt();
         let running = self.host.deployment.as_mut().map(|running| &mut running.generation);
         let earlier = self.host.past.iter_mut().flat_map(|past| past.earlier.iter_mut());
-        for known in running.into_iter().chain(earlier) {
-            if known.by_order && !same(known) {
-                known.by_order = false;
-                known.revision = self.caches.revisions.intern(Revision { dirt, ..Revision::default() });
-                known.named = Named::Nobody;
-            }
+        for known in running.into_iter().chain(earlier).filter(|known| which(known)) {
+            known.by_order = false;
+            known.revision = self.caches.revisions.intern(Revision { dirt, ..Revision::default() });
+            known.named = Named::Nobody;
         }
     }
 

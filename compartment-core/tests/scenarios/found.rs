@@ -2,10 +2,10 @@
 //! each in its smallest form, and what is right. One of each kind.
 
 use compartment_core::Compartment::{self, Git, Lock, System, Tests};
-use compartment_core::event::{Kind, RunningSystem};
+use compartment_core::event::{Kind, RunningSystem, TestsConfig};
 use compartment_core::testing::{
     Scenario, Step, commit, desired, heartbeat, host, log, op_stopped, path, pull_fail, pull_ok,
-    pull_started, requested, rollback_fail, rollback_ok, rollback_started, switch_fail, switch_ok,
+    pull_started, pushed, requested, rollback_fail, rollback_ok, rollback_started, switch_fail, switch_ok,
     switch_started, test_pass, test_started, wait,
 };
 use compartment_core::{Ask, Status};
@@ -17,6 +17,11 @@ fn reason(cell: Compartment, steps: impl IntoIterator<Item = Step>) -> &'static 
     let told = Scenario::given(log![desired('a')]).when(steps);
     assert_ne!(told.cells("gpc0").status(cell), Status::Ok);
     told.reason("gpc0", cell)
+}
+
+/// Nothing is checked out on the host: fleets that push.
+fn without_checkout() -> Step {
+    pushed("gpc0", TestsConfig::default()).into()
 }
 
 /// A system that says its commit and no path.
@@ -462,13 +467,7 @@ fn a_system_that_is_seen_after_a_doubt_may_have_run_for_long() {
 
 #[test]
 fn what_is_pushed_lends_its_dirt_to_nothing_else() {
-    let deployed = || {
-        let tests = compartment_core::event::TestsConfig::default();
-        log![
-            compartment_core::testing::pushed("gpc0", tests),
-            switch_ok("gpc0").commit('b').dirty(false).runs("b", 1),
-        ]
-    };
+    let deployed = || log![without_checkout(), switch_ok("gpc0").commit('b').dirty(false).runs("b", 1),];
     let silent = deployed().into_iter().chain(log![switch_ok("gpc0").commit('a').runs("a", 2)]);
     assert_eq!(reason(System, silent), "dirt-unknown");
     let killed = deployed()
@@ -479,11 +478,10 @@ fn what_is_pushed_lends_its_dirt_to_nothing_else() {
 
 #[test]
 fn a_commit_told_without_a_path_after_an_attempt_says_nothing_of_the_lock_that_was_built() {
-    let tests = compartment_core::event::TestsConfig::default();
     // Two commits build to one system, which says that it was built from the first.
     let deployed = log![
         desired('b'),
-        compartment_core::testing::pushed("gpc0", tests),
+        without_checkout(),
         switch_started("gpc0"),
         switch_ok("gpc0").lock('b').built_from('a'),
     ];
@@ -498,10 +496,9 @@ fn a_commit_told_without_a_path_after_an_attempt_says_nothing_of_the_lock_that_w
 
 #[test]
 fn a_success_that_cannot_be_placed_and_names_no_path_says_nothing_of_the_lock_that_was_built() {
-    let tests = compartment_core::event::TestsConfig::default();
     let rolled_back = log![
         desired('b'),
-        compartment_core::testing::pushed("gpc0", tests),
+        without_checkout(),
         switch_started("gpc0").op("s1"),
         switch_ok("gpc0").op("s1").lock('b').built_from('a'),
         rollback_ok("gpc0").op("r1").built_from('a'),
@@ -531,18 +528,15 @@ fn a_commit_seen_without_a_path_may_be_that_of_a_system_that_is_forgotten() {
 
 #[test]
 fn a_commit_of_a_success_without_a_path_may_be_that_of_a_system_that_is_forgotten() {
-    let tests = compartment_core::event::TestsConfig::default();
-    let pushed = Step::from(compartment_core::testing::pushed("gpc0", tests));
     let silent = log![switch_started("gpc0"), switch_ok("gpc0").dirty(false).built_from('a')];
-    let all = core::iter::once(pushed).chain(forgotten_dirt()).chain(silent);
+    let all = core::iter::once(without_checkout()).chain(forgotten_dirt()).chain(silent);
     assert_eq!(reason(Git, all), "dirt-unknown");
 }
 
 #[test]
 fn a_commit_of_a_success_without_a_path_may_be_that_of_one_that_could_not_be_placed() {
-    let tests = compartment_core::event::TestsConfig::default();
     let silent = log![
-        compartment_core::testing::pushed("gpc0", tests),
+        without_checkout(),
         switch_ok("gpc0").op("s1").commit('c').dirty(true).built_from('c'),
         rollback_ok("gpc0").op("r1").built_from('a'),
         switch_started("gpc0").op("s2"),
@@ -570,11 +564,10 @@ fn what_could_not_be_placed_is_awaited_though_something_else_has_ended_since() {
 
 #[test]
 fn a_host_without_a_checkout_builds_from_none_that_it_once_had() {
-    let tests = compartment_core::event::TestsConfig::default();
     let moved = log![
         heartbeat("gpc0").at('a'),
         switch_started("gpc0"),
-        compartment_core::testing::pushed("gpc0", tests),
+        without_checkout(),
         switch_ok("gpc0").runs("x", 2),
     ];
     assert_eq!(reason(System, moved), "deployed-unknown");
@@ -610,9 +603,8 @@ fn a_success_that_cannot_be_placed_and_names_no_commit_is_no_build_of_what_its_p
 
 #[test]
 fn a_path_that_a_late_failure_names_has_run_before() {
-    let tests = compartment_core::event::TestsConfig::default();
     let rebuilt = log![
-        compartment_core::testing::pushed("gpc0", tests),
+        without_checkout(),
         heartbeat("gpc0").runs("p", 1).built_from('e'),
         switch_ok("gpc0").op("s1").commit('a').dirty(true),
         switch_started("gpc0").op("s2"),
@@ -626,9 +618,8 @@ fn a_path_that_a_late_failure_names_has_run_before() {
 
 #[test]
 fn a_path_that_was_named_after_a_success_may_be_that_of_another_one_that_is_heard_of_late() {
-    let tests = compartment_core::event::TestsConfig::default();
     let named = log![
-        compartment_core::testing::pushed("gpc0", tests),
+        without_checkout(),
         heartbeat("gpc0").runs("p", 1),
         switch_started("gpc0").op("s1"),
         switch_ok("gpc0").op("s1").commit('a'),
@@ -643,9 +634,8 @@ fn a_path_that_was_named_after_a_success_may_be_that_of_another_one_that_is_hear
 
 #[test]
 fn a_path_that_was_named_after_a_commit_may_be_that_of_a_success_that_is_heard_of_late() {
-    let tests = compartment_core::event::TestsConfig::default();
     let late = log![
-        compartment_core::testing::pushed("gpc0", tests),
+        without_checkout(),
         heartbeat("gpc0").system_is(labelled('a')).idle(),
         heartbeat("gpc0").runs("x", 2).idle(),
         switch_ok("gpc0").op("s1").dirty(false).runs("y", 3),
@@ -656,9 +646,8 @@ fn a_path_that_was_named_after_a_commit_may_be_that_of_a_success_that_is_heard_o
 
 #[test]
 fn a_success_that_says_that_it_was_dirty_stains_its_path_though_its_commit_does_not_count() {
-    let tests = compartment_core::event::TestsConfig::default();
     let stained = log![
-        compartment_core::testing::pushed("gpc0", tests),
+        without_checkout(),
         heartbeat("gpc0").system_is(labelled('d')),
         switch_started("gpc0").op("s1"),
         rollback_ok("gpc0").op("r1").runs("x", 2).built_from('a'),
@@ -670,11 +659,7 @@ fn a_success_that_says_that_it_was_dirty_stains_its_path_though_its_commit_does_
 
 #[test]
 fn the_first_word_on_what_runs_may_be_that_of_a_failure_that_changed_nothing() {
-    let tests = compartment_core::event::TestsConfig::default();
-    let failed = log![
-        compartment_core::testing::pushed("gpc0", tests),
-        switch_fail("gpc0").activated(false).runs("x", 1).built_from('b'),
-    ];
+    let failed = log![without_checkout(), switch_fail("gpc0").activated(false).runs("x", 1).built_from('b'),];
     let named =
         log![switch_started("gpc0"), switch_ok("gpc0").commit('a'), heartbeat("gpc0").runs("x", 1).idle(),];
     assert_eq!(reason(Git, failed.into_iter().chain(named)), "differs");
@@ -682,9 +667,8 @@ fn the_first_word_on_what_runs_may_be_that_of_a_failure_that_changed_nothing() {
 
 #[test]
 fn a_success_that_cannot_be_placed_hides_no_attempt_whose_failure_is_heard_of_later() {
-    let tests = compartment_core::event::TestsConfig::default();
     let hidden = log![
-        compartment_core::testing::pushed("gpc0", tests),
+        without_checkout(),
         heartbeat("gpc0").runs("x", 1).built_from('a'),
         switch_started("gpc0").op("s2"),
         test_started("gpc0").op("t1"),
