@@ -101,6 +101,8 @@ pub struct Past {
     pub tests_due: Option<TestsDue>,
     /// The producers' sessions, the last used last.
     sessions: Vec<Session>,
+    /// Somebody without a session has told starts or results.
+    sessionless: bool,
     /// What words are placed by.
     pub(crate) clock: Clock,
     /// The newest word believed on each part of a fact.
@@ -172,7 +174,7 @@ struct Session {
 pub(crate) struct SessionPlace {
     /// When the session last spoke in order before this report.
     pub(crate) anchor: Clock,
-    /// Whether the host is known to have no other.
+    /// Whether nobody else is known to tell the host's starts and results.
     pub(crate) is_alone: bool,
 }
 
@@ -203,6 +205,7 @@ static NOTHING_PAST: Past = Past {
     dropped: Dropped::Nothing,
     tests_due: None,
     sessions: Vec::new(),
+    sessionless: false,
     clock: 0,
     marks: Marks { commit: Mark::at(0), dirt: Mark::at(0), lock: Mark::at(0), system: Mark::at(0) },
     changed: 0,
@@ -393,10 +396,8 @@ impl Past {
                 self.sessions[index..].rotate_left(1);
             }
         } else {
-            if let [alone] = &mut self.sessions[..] {
-                alone.anchor = self.clock;
-            }
-            if !self.sessions.is_empty() {
+            self.has_company();
+            if self.speakers() > 0 {
                 self.clock = self.clock.saturating_add(1);
             }
             if self.sessions.len() == SESSIONS {
@@ -405,12 +406,35 @@ impl Past {
             self.sessions.push(Session { id: origin.session.clone(), n: origin.n, anchor: 0 });
         }
         let anchor = self.sessions.last().map_or(0, |session| session.anchor);
-        SessionPlace { anchor, is_alone: self.sessions.len() == 1 }
+        SessionPlace { anchor, is_alone: self.speakers() == 1 }
     }
 
-    /// A word without a session, of a host that has several: whose it is, nobody knows. True where that is news.
+    /// How many are known to tell the host's starts and results: its sessions, and whoever has none.
+    fn speakers(&self) -> usize {
+        self.sessions.len() + usize::from(self.sessionless)
+    }
+
+    /// The one session so far is no longer the only speaker: all that was told until now, it knew.
+    fn has_company(&mut self) {
+        if let ([alone], false) = (&mut self.sessions[..], self.sessionless) {
+            alone.anchor = self.clock;
+        }
+    }
+
+    /// A start or a result without a session: a session's numbers do not place its words against this one (W3). The
+    /// heartbeats of an agent that has a session may have no number. True where that is news.
+    pub(crate) fn note_sessionless(&mut self) -> bool {
+        let news = !self.sessionless;
+        if news {
+            self.has_company();
+            self.sessionless = true;
+        }
+        news
+    }
+
+    /// A word without a session, of a host that has other speakers: whose it is, nobody knows. True where that is news.
     pub(crate) fn note_without_origin(&mut self) -> bool {
-        let unclear = self.sessions.len() > 1 && self.sessions.iter().any(|s| s.anchor == self.clock);
+        let unclear = self.speakers() > 1 && self.sessions.iter().any(|s| s.anchor == self.clock);
         if unclear {
             self.clock = self.clock.saturating_add(1);
         }
@@ -426,7 +450,7 @@ impl Past {
     /// The session last used has spoken in order. True where that is news.
     pub(crate) fn anchor(&mut self) -> bool {
         let clock = self.clock;
-        let several = self.sessions.len() > 1;
+        let several = self.speakers() > 1;
         let last = self.sessions.last_mut().filter(|_| several);
         last.is_some_and(|session| core::mem::replace(&mut session.anchor, clock) != clock)
     }

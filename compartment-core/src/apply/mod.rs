@@ -15,7 +15,7 @@ mod tests;
 use alloc::vec::Vec;
 
 use crate::commit::Commit;
-use crate::event::{Decision, Event, Report};
+use crate::event::{Decision, Event, Report, Said};
 use crate::fleet::{ChannelIndex, Fleet, HostIndex};
 use crate::host::{Host, Membership, Sequence};
 use crate::id::{ChannelName, HostId};
@@ -174,6 +174,9 @@ impl Fleet {
         let session = match &report.origin {
             Some(origin) => Some(host.past_mut().note_origin(origin)),
             None => {
+                if !matches!(report.said, Said::Heartbeat(_)) {
+                    noted |= host.past_mut().note_sessionless();
+                }
                 noted |= host.past.as_mut().is_some_and(|past| past.note_without_origin());
                 None
             }

@@ -197,10 +197,16 @@ impl Say {
 
     /// What was deployed, or where the checkout is.
     #[must_use]
-    pub fn commit(mut self, digit: char) -> Self {
+    pub fn commit(self, digit: char) -> Self {
+        self.commit_is(commit(digit))
+    }
+
+    /// What was deployed, or where the checkout is, exactly as said.
+    #[must_use]
+    pub fn commit_is(mut self, is: Commit) -> Self {
         match &mut self.0.said {
-            Said::DeployOk { commit: at, .. } => *at = Some(commit(digit)),
-            Said::PullOk { commit: at, .. } => *at = commit(digit),
+            Said::DeployOk { commit: at, .. } => *at = Some(is),
+            Said::PullOk { commit: at, .. } => *at = is,
             _ => unreachable!("this report has no commit"),
         }
         self

@@ -1,33 +1,16 @@
 //! CORE-006 section 10: histories that a search through runs of honest hosts has found to be shown green by mistake,
 //! each in its smallest form, and what is right. One of each kind.
 
-use compartment_core::Compartment::{self, Git, Lock, System, Tests};
-use compartment_core::event::{Kind, RunningSystem, TestsConfig};
+use compartment_core::Compartment::{Git, Lock, System, Tests};
+use compartment_core::event::{Kind, RunningSystem};
 use compartment_core::testing::{
     Scenario, Step, commit, desired, heartbeat, host, log, op_stopped, path, pull_fail, pull_ok,
-    pull_started, pushed, requested, rollback_fail, rollback_ok, rollback_started, switch_fail, switch_ok,
+    pull_started, requested, rollback_fail, rollback_ok, rollback_started, switch_fail, switch_ok,
     switch_started, test_pass, test_started, wait,
 };
 use compartment_core::{Ask, Status};
 
-use crate::mins;
-
-/// What a cell says of a host whose desired commit is `a`.
-fn reason(cell: Compartment, steps: impl IntoIterator<Item = Step>) -> &'static str {
-    let told = Scenario::given(log![desired('a')]).when(steps);
-    assert_ne!(told.cells("gpc0").status(cell), Status::Ok);
-    told.reason("gpc0", cell)
-}
-
-/// Nothing is checked out on the host: fleets that push.
-fn without_checkout() -> Step {
-    pushed("gpc0", TestsConfig::default()).into()
-}
-
-/// A system that says its commit and no path.
-fn labelled(digit: char) -> RunningSystem {
-    RunningSystem { commit: Some(commit(digit)), ..RunningSystem::default() }
-}
+use crate::{labelled, mins, reason, without_checkout};
 
 // The dirt of what runs (W5).
 

@@ -28,13 +28,14 @@ mod rollouts;
 mod rules;
 mod rulings;
 mod sentences;
+mod thought_up;
 
-use compartment_core::Span;
-use compartment_core::event::{GenerationNumber, RunningSystem};
+use compartment_core::event::{GenerationNumber, RunningSystem, TestsConfig};
 use compartment_core::testing::{
-    Scenario, desired, heartbeat, log, path, pull_ok, pull_started, released, switch_ok, switch_started,
-    test_pass, test_started,
+    Scenario, Step, commit, desired, heartbeat, log, path, pull_ok, pull_started, pushed, released,
+    switch_ok, switch_started, test_pass, test_started,
 };
+use compartment_core::{Compartment, Span, Status};
 
 /// A host whose row is green, as first seen: commit, lock and system `a`, generation 1.
 fn green() -> Scenario {
@@ -60,6 +61,23 @@ fn updated() -> Scenario {
             switch_ok("gpc0").runs("b", 2).built_from('b'),
         ])
         .then("gpc0", "A3 G6 L5 S10 T4")
+}
+
+/// What a cell says of a host whose desired commit is `a`.
+fn reason(cell: Compartment, steps: impl IntoIterator<Item = Step>) -> &'static str {
+    let told = Scenario::given(log![desired('a')]).when(steps);
+    assert_ne!(told.cells("gpc0").status(cell), Status::Ok);
+    told.reason("gpc0", cell)
+}
+
+/// Nothing is checked out on the host: fleets that push.
+fn without_checkout() -> Step {
+    pushed("gpc0", TestsConfig::default()).into()
+}
+
+/// A system that says its commit and no path.
+fn labelled(digit: char) -> RunningSystem {
+    RunningSystem { commit: Some(commit(digit)), ..RunningSystem::default() }
 }
 
 /// A system at a path, with neither number nor commit.
