@@ -249,14 +249,23 @@ impl Checkout {
                 // Of the same commit the longer name is kept: what is told next is compared with it directly, and
                 // not with a short one that begins several.
                 let before = self.commit.known().copied().filter(|before| before.same(&commit));
-                let longer = before.filter(|before| before.digits() > commit.digits());
                 // One that was told apart from any commit may be of another.
                 let alone = matches!(self.lock, CheckoutLock::Told { with_commit: false, .. });
                 if before.is_none() || alone {
                     self.lock_unproven();
                 }
-                (self.commit, self.doubt) = (Sighting::Known(longer.unwrap_or(commit)), None);
+                let longer = before.map_or(commit, |before| before.longer(commit));
+                (self.commit, self.doubt) = (Sighting::Known(longer), None);
             }
+        }
+    }
+
+    /// A word tells more digits of the commit.
+    pub(crate) fn lengthen(&mut self, commit: Commit) {
+        if let Sighting::Known(known) = &mut self.commit
+            && known.same(&commit)
+        {
+            *known = known.longer(commit);
         }
     }
 

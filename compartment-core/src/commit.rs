@@ -42,6 +42,12 @@ impl Commit {
             && (digits.is_multiple_of(2) || self.bytes[whole] >> 4 == other.bytes[whole] >> 4)
     }
 
+    /// Of two names of one commit the one with more digits: what is compared next is compared with all that is known.
+    #[must_use]
+    pub(crate) fn longer(self, other: Self) -> Self {
+        if other.digits > self.digits { other } else { self }
+    }
+
     /// How many hex digits are known.
     #[must_use]
     pub fn digits(&self) -> usize {

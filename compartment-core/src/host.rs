@@ -97,6 +97,10 @@ pub struct Past {
     /// What is known of the generations that are no longer in that history: a path that is not in it may have run
     /// before (K4).
     pub(crate) dropped: Dropped,
+    /// One of them is not known to be a clean build of the commit that its system says.
+    pub(crate) dropped_doubtful: bool,
+    /// A deployment's lock was told once.
+    pub(crate) lock_told: bool,
     /// The deployment whose tests are due.
     pub tests_due: Option<TestsDue>,
     /// The producers' sessions, the last used last.
@@ -134,6 +138,15 @@ pub(crate) enum Dropped {
 }
 
 impl Dropped {
+    /// Whether one of them may have had this number.
+    pub(crate) fn may_have(self, number: GenerationNumber) -> bool {
+        match self {
+            Self::Nothing => false,
+            Self::UpTo(highest) => number <= highest,
+            Self::Any => true,
+        }
+    }
+
     /// With one more.
     pub(crate) fn and(self, number: Option<GenerationNumber>) -> Self {
         match (self, number) {
@@ -203,6 +216,8 @@ static NOTHING_PAST: Past = Past {
     operations: Operations::NONE,
     earlier: Vec::new(),
     dropped: Dropped::Nothing,
+    dropped_doubtful: false,
+    lock_told: false,
     tests_due: None,
     sessions: Vec::new(),
     sessionless: false,

@@ -97,9 +97,10 @@ impl Taking<'_> {
     fn told(&self, kind: Deployer, said: &Said<'_>, path: Option<&StorePath>) -> Built {
         let here = self.host.checkout_place == CheckoutPlace::Host;
         let copy = checkout_at_start(kind, said).filter(|_| here);
-        let spoken = said.commit.or(copy.as_ref().and_then(|copy| copy.commit));
+        let start = copy.as_ref().and_then(|copy| copy.commit);
+        let spoken = said.commit.map_or(start, |commit| Some(longer(commit, start)));
         let (commit, named) = match (said.system.commit, spoken) {
-            (Some(commit), _) => (Some(commit), Named::BySystem),
+            (Some(commit), spoken) => (Some(longer(commit, spoken)), Named::BySystem),
             (None, Some(commit)) => (Some(commit), Named::ByResult),
             (None, None) => (None, Named::Nobody),
         };
@@ -144,20 +145,27 @@ impl Taking<'_> {
             (true, own) => {
                 let named = said.commit.filter(|commit| own.is_none_or(|own| own.same(commit)));
                 match named.filter(|_| said.trace.start_seen()) {
-                    Some(commit) => (Revision { commit: Some(commit), ..told }, Named::ByResult),
+                    Some(commit) => (Revision { commit: Some(longer(commit, own)), ..told }, Named::ByResult),
                     None => own
                         .and_then(|own| self.own_word(ran, own))
                         .unwrap_or_else(|| (Revision::clone(&ran.revision), ran.named)),
                 }
             }
-            // The system's own word stands against a result's; of the same commit, the result says the rest.
-            (false, None) if ran.named == Named::BySystem && named == Named::ByResult => {
+            // The system's own word stands against a result's, and a path has one: of the same commit, the result says
+            // the rest.
+            (false, _) if ran.named == Named::BySystem && named != Named::Nobody => {
                 match told.commit.filter(is_known) {
-                    Some(_) => (Revision { commit: ran.revision.commit, ..told }, Named::BySystem),
+                    Some(commit) => {
+                        let commit = Some(longer(commit, ran.revision.commit));
+                        (Revision { commit, ..told }, Named::BySystem)
+                    }
                     None => (Revision::clone(&ran.revision), Named::BySystem),
                 }
             }
-            (false, _) => (told, named),
+            (false, _) => {
+                let commit = told.commit.map(|commit| longer(commit, ran.revision.commit));
+                (Revision { commit, ..told }, named)
+            }
         }
     }
 
@@ -166,7 +174,9 @@ impl Taking<'_> {
     fn by_number(&self, said: &Said<'_>, path: Option<&StorePath>, (told, named): Built) -> Built {
         let number = said.system.number.filter(|_| path.is_none() && !said.trace.start_seen());
         let numbered = number.map(|number| Target { number: Some(number), path: None });
+        let forgotten = number.is_some_and(|number| self.host.past().dropped.may_have(number));
         match numbered.and_then(|target| find(self.host.earlier(), &target)) {
+            None if forgotten && said.system.commit.is_none() => (Revision::unknown(), Named::Nobody),
             None => (told, named),
             Some(ran) if ran.commit().zip(told.commit.as_ref()).is_some_and(|(a, b)| a.same(b)) => {
                 let dirt = if ran.revision.dirt.is_clean() { told.dirt } else { told.dirt.or_dirty() };
@@ -177,10 +187,10 @@ impl Taking<'_> {
     }
 
     /// Whether what is named may have run before and be forgotten, or be known under this path. A commit alone may be
-    /// that of any system that is forgotten.
+    /// that of any system that is forgotten. A new number makes a path no new build: an old one can be linked again.
     fn may_be_of_before(&self, path: Option<&StorePath>, number: Option<GenerationNumber>) -> bool {
         match path {
-            Some(path) => !self.never_ran(path, number),
+            Some(path) => self.host.past().dropped_doubtful || !self.never_ran(path, number),
             None => self.host.past().dropped != Dropped::Nothing,
         }
     }
@@ -231,6 +241,10 @@ impl Taking<'_> {
 
     /// Generations, the running one or not, of which nobody knows any more that they were built clean.
     pub(super) fn may_be_dirty(&mut self, which: impl Fn(&Generation, bool) -> bool) {
+        if let Some(past) = &mut self.host.past {
+            // Of those that are forgotten it is not known either.
+            past.dropped_doubtful |= past.dropped != Dropped::Nothing;
+        }
         let running = self.host.deployment.iter_mut().map(|running| (&mut running.generation, true));
         let earlier = self.host.past.iter_mut().flat_map(|past| &mut past.earlier);
         for (known, runs) in running.chain(earlier.map(|earlier| (earlier, false))) {
@@ -313,6 +327,11 @@ impl Taking<'_> {
     }
 }
 
+/// A commit, in the longer of its names where it is the same as another.
+pub(super) fn longer(commit: Commit, other: Option<Commit>) -> Commit {
+    other.filter(|other| other.same(&commit)).map_or(commit, |other| commit.longer(other))
+}
+
 /// What becomes of a generation of which the system itself says what it was built from. `None` where it is known as
 /// that already. Its own word stands against a result's; two of its own that differ make the commit unknown (K3).
 fn own_word(generation: &Generation, commit: Commit, never_spoke: bool) -> Option<Built> {
@@ -323,11 +342,9 @@ fn own_word(generation: &Generation, commit: Commit, never_spoke: bool) -> Optio
     match (generation.named, same) {
         (Named::Contradicted, _) => None,
         (named, Some(same)) => {
-            // More digits of the same commit: what is compared next is compared with them.
-            let longer = commit.digits() > same.digits();
-            let commit = Some(if longer { commit } else { same });
+            let commit = Some(same.longer(commit));
             let now = || Revision { commit, ..Revision::clone(known) };
-            (longer || named != Named::BySystem).then(|| (now(), Named::BySystem))
+            (commit != Some(same) || named != Named::BySystem).then(|| (now(), Named::BySystem))
         }
         (Named::BySystem, None) => {
             Some((Revision { dirt: known.dirt, ..Revision::default() }, Named::Contradicted))

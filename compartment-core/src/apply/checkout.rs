@@ -145,7 +145,8 @@ impl Taking<'_> {
         let before = self.known_checkout();
         let doubt = Doubt::Unordered;
 
-        let agrees = before.known_commit().is_some_and(|known| known.same(&commit));
+        // One that begins as another goes on may be a third.
+        let agrees = before.known_commit() == Some(&commit);
         let lost = pull.trace.lost();
         let place = self.place(made, before.commit != Sighting::Never, lost, |marks| marks.commit);
         let is = believe(Part::Told(commit), agrees, None, place, Word::Ok);
@@ -248,8 +249,10 @@ impl Taking<'_> {
         let mut now = before.clone();
         let same = |built: &Commit| before.known_commit().is_some_and(|known| known.same(built));
         let other = commit.is_some_and(|built| !same(&built)) && !marks.commit.is_since(start);
-        if other {
-            now.doubt_commit(Doubt::MayHaveChanged);
+        match commit {
+            Some(_) if other => now.doubt_commit(Doubt::MayHaveChanged),
+            Some(built) if !marks.commit.is_since(start) => now.lengthen(built),
+            Some(_) | None => {}
         }
         let alone = matches!(before.lock, CheckoutLock::Told { with_commit: false, .. });
         let same = commit.is_none_or(|built| same(&built));
@@ -260,6 +263,10 @@ impl Taking<'_> {
         let other_lock = other_lock && !marks.lock.is_since(start);
         if other_lock {
             now.believe_lock(Belief::Unknown);
+            if dirty == Some(false) && before.dirt.is_clean() && commit.is_some() && same {
+                // One clean commit has one lock.
+                now.doubt_commit(Doubt::Contradicted);
+            }
         }
         let differs = |dirty: bool| before.dirt != dirty.into() && (dirty || before.dirt != Dirt::Untold);
         let other_dirt = dirty.is_some_and(differs) && !marks.dirt.is_since(start);

@@ -44,6 +44,9 @@ impl Taking<'_> {
                 });
             }
         }
+        if lock.is_some() {
+            self.host.past_mut().lock_told = true;
+        }
         if place != Place::Earlier {
             self.readable(system);
         }
@@ -89,6 +92,10 @@ impl Taking<'_> {
                     self.disagrees(&at, &built);
                 }
                 self.out_of_order(&at, &built);
+                self.lengthen(&at, &said);
+                if self.has_another_lock(&said) {
+                    self.not_known(Doubt::Contradicted);
+                }
                 if at.0.is_none() {
                     // Two of them may be either.
                     let two = self.host.past().awaited.as_ref().is_some_and(|other| **other != built.0);
@@ -100,6 +107,7 @@ impl Taking<'_> {
                 is.mark(&mut past.marks.system, made.mark(past.clock));
             }
             Place::Earlier => {
+                self.lengthen(&at, &said);
                 if !self.agrees(&at, &built) {
                     let over = made.over.unwrap_or_default();
                     let past = self.host.past_mut();
@@ -330,7 +338,8 @@ impl Taking<'_> {
     fn agrees(&self, (path, _): &At, (revision, _): &Built) -> bool {
         self.host.deployment.as_ref().is_some_and(|running| {
             let running = &running.generation;
-            let commit = running.commit().zip(revision.commit.as_ref()).is_some_and(|(a, b)| a.same(b));
+            // One that begins as another goes on may be a third.
+            let commit = revision.commit.is_some() && running.revision.commit == revision.commit;
             match (path, &running.path) {
                 (Some(path), Some(running)) => path == running,
                 (Some(_) | None, Some(_) | None) => commit,
@@ -345,6 +354,16 @@ impl Taking<'_> {
             let running = &running.generation;
             let clean = revision.dirt.is_clean() || !running.revision.dirt.is_clean();
             running.path.is_none() && clean || (path.is_some() && *path == running.path)
+        })
+    }
+
+    /// Whether a success tells another lock of the commit that is known to run, and both are clean: one commit has one.
+    fn has_another_lock(&self, said: &Said<'_>) -> bool {
+        let running = self.host.deployment.as_ref().map(|running| &*running.generation.revision);
+        let told = said.commit.or(said.system.commit).zip(said.lock).filter(|_| said.dirty == Some(false));
+        running.zip(told).is_some_and(|(running, (commit, file))| {
+            let same = running.commit.is_some_and(|known| known.same(&commit)) && running.dirt.is_clean();
+            same && matches!(running.lock, Lock::Told(known) if known != file)
         })
     }
 

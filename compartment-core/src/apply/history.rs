@@ -1,6 +1,7 @@
 //! The generations that ran before, and what late words say of them (CORE-006 K4).
 
-use super::built::Built;
+use super::built::{Built, longer};
+use super::deploy::Said;
 use super::report::Taking;
 use super::system::{Place as At, how};
 use crate::checkout::Revision;
@@ -26,6 +27,22 @@ impl Taking<'_> {
             None => known.commit().zip(revision.commit.as_ref()).is_some_and(|(a, b)| a.same(b)),
         };
         self.unbind(|known| known.by_order && !same(known));
+    }
+
+    /// A success whose place is open or earlier tells more digits of the commit of a path: what is compared next is
+    /// compared with them.
+    pub(super) fn lengthen(&mut self, (path, _): &At, said: &Said<'_>) {
+        let running = self.host.deployment.as_mut().map(|running| &mut running.generation);
+        let earlier = self.host.past.iter_mut().flat_map(|past| past.earlier.iter_mut());
+        for known in running.into_iter().chain(earlier) {
+            if let Some(commit) =
+                known.revision.commit.filter(|_| known.path.is_some() && known.path == *path)
+            {
+                let commit = Some(longer(longer(commit, said.commit), said.system.commit));
+                let revision = Revision { commit, ..Revision::clone(&known.revision) };
+                known.revision = self.caches.revisions.intern(revision);
+            }
+        }
     }
 
     /// What these generations were built from is not known.
@@ -90,7 +107,10 @@ impl Taking<'_> {
         let (Some(running), Some(past)) = (&mut self.host.deployment, &mut self.host.past) else { return };
         let now = &mut running.generation;
         past.earlier.retain(|earlier| {
-            if !earlier.is(now) {
+            // A clean build may have been given the number of one that was not.
+            let renumbered =
+                now.path.is_none() && now.revision.dirt.is_clean() && !earlier.revision.dirt.is_clean();
+            if renumbered || !earlier.is(now) {
                 return true;
             }
             now.number = now.number.or(earlier.number);
@@ -105,6 +125,7 @@ impl Taking<'_> {
         let surplus = (past.earlier.len() + 1).saturating_sub(HISTORY);
         for gone in past.earlier.drain(..surplus) {
             past.dropped = past.dropped.and(gone.number);
+            past.dropped_doubtful |= gone.named != Named::BySystem || !gone.revision.dirt.is_clean();
         }
     }
 }

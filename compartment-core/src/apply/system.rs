@@ -5,8 +5,8 @@ use alloc::boxed::Box;
 use super::report::Taking;
 use crate::checkout::{Dirt, Doubt, Revision};
 use crate::commit::Commit;
-use crate::event::{GenerationNumber, Kind, Reading, RunningSystem};
-use crate::generation::{Deployment, Generation, How, Named, TestVerdict};
+use crate::event::{GenerationNumber, Kind, Reading, RunningSystem, Target};
+use crate::generation::{Deployment, Generation, How, Named, TestVerdict, find};
 use crate::host::SystemField;
 use crate::id::StorePath;
 use crate::knowledge::{Made, Mark};
@@ -64,6 +64,7 @@ impl Taking<'_> {
         let same = |running| {
             !Generation::differs_from(running, system)
                 && !self.history_speaks(running, system)
+                && !self.numbered_elsewhere(running, system)
                 && !self.unbound(system, idle)
         };
         if running.is_some_and(same) {
@@ -108,6 +109,17 @@ impl Taking<'_> {
             // A path that is no longer in the history may be an old one, unless its number is above all before.
             None => self.awaits_path() && !self.never_ran(path, system.number),
         }
+    }
+
+    /// A number is named without a path, and not known of the system that runs: where another generation had it, that
+    /// one runs (K4).
+    fn numbered_elsewhere(&self, running: &Generation, system: &RunningSystem) -> bool {
+        let number = system.number.filter(|_| system.path.is_none() && running.number.is_none());
+        number.is_some_and(|number| {
+            let ran = find(self.host.earlier(), &Target { number: Some(number), path: None });
+            let forgotten = system.commit.is_none() && self.host.past().dropped.may_have(number);
+            ran.map_or(forgotten, |ran| !ran.is(running))
+        })
     }
 
     /// Whether the last attempt succeeded and named no system, and no path was named since.

@@ -48,7 +48,8 @@ pub(super) fn git_view(evidence: &Evidence<'_>) -> git::View {
 /// What Lock sees: the lock of what is deployed.
 pub(super) fn lock_view(evidence: &Evidence<'_>) -> lock::View {
     // A host of which a lock was told once, and not of what runs now, is not one that never told any.
-    let ever_told = history(evidence.host).any(|generation| generation.revision.lock != Lock::Untold);
+    let ever_told = evidence.host.past().lock_told
+        || history(evidence.host).any(|generation| generation.revision.lock != Lock::Untold);
     let reported = match (revision(evidence), doubt(evidence)) {
         (None, _) => lock::Reported::Never,
         (Some(_), _) if !ever_told => lock::Reported::Never,

@@ -1,10 +1,15 @@
 //! CORE-006 section 10: histories that people thought up against the fold and that were shown green by mistake, each
 //! in its smallest form, and what is right. They go where the search of `found` does not: several speakers.
 
-use compartment_core::Compartment::{Git, System, Tests};
-use compartment_core::testing::{heartbeat, log, pull_ok, pull_started, switch_fail, switch_ok, test_pass};
+use compartment_core::Commit;
+use compartment_core::Compartment::{Git, Lock, System, Tests};
+use compartment_core::event::{Reading, RunningSystem};
+use compartment_core::testing::{
+    Scenario, Step, desired, heartbeat, log, pull_ok, pull_started, switch_fail, switch_ok, switch_started,
+    test_pass, wait,
+};
 
-use crate::{reason, without_checkout};
+use crate::{at_path, mins, numbered, reason, without_checkout};
 
 // Several speakers (W3): the numbers of a session place its results against its own words only.
 
@@ -55,4 +60,178 @@ fn a_spooled_success_hides_no_failure_that_somebody_else_told_since() {
         switch_ok("gpc0").op("s1").commit('a').dirty(false).runs("a", 1).origin("spool", 2),
     ];
     assert_eq!(reason(System, told), "attempt-failed");
+}
+
+// Numbers of generations (K4): one may be given again.
+
+#[test]
+fn a_number_without_a_path_is_that_of_the_generation_that_had_it() {
+    let seen = log![
+        without_checkout(),
+        switch_ok("gpc0").commit('b').dirty(false).runs("b", 2),
+        switch_ok("gpc0").commit('a').dirty(false),
+        heartbeat("gpc0").system_is(numbered(2)),
+    ];
+    assert_eq!(reason(System, seen), "outside-change");
+}
+
+#[test]
+fn a_number_that_is_forgotten_may_be_that_of_any_generation() {
+    let beat = |n: u32| heartbeat("gpc0").at('b').dirty(true).runs(&format!("p{n}"), n);
+    let many = (1..=12).flat_map(|n| log![beat(n)]);
+    let told = log![
+        heartbeat("gpc0").at('a').dirty(false).idle(),
+        switch_ok("gpc0").commit('a').dirty(false).system_is(numbered(1)),
+    ];
+    assert_eq!(reason(System, many.clone().chain(told)), "deployed-unknown");
+    let seen = log![
+        heartbeat("gpc0").at('a').dirty(false).idle(),
+        switch_ok("gpc0").commit('a').dirty(false),
+        heartbeat("gpc0").dirty(false).system_is(numbered(1)),
+    ];
+    assert_eq!(reason(System, many.chain(seen)), "outside-change");
+}
+
+#[test]
+fn a_clean_build_under_the_number_of_a_dirty_one_does_not_clean_that_one() {
+    let told = log![
+        heartbeat("gpc0").at('a').dirty(true).runs("a", 2).built_from('a').idle(),
+        heartbeat("gpc0").at('a').dirty(false).idle(),
+        switch_started("gpc0"),
+        switch_ok("gpc0").commit('a').dirty(false).system_is(numbered(2)),
+        heartbeat("gpc0").at('a').dirty(false).runs("a", 2).built_from('a').idle(),
+    ];
+    assert_eq!(reason(System, told), "dirt-unknown");
+}
+
+// What is forgotten (K4): a path may be linked again, under a new number.
+
+#[test]
+fn a_forgotten_path_under_a_new_number_may_be_a_dirty_one() {
+    let dirty = log![
+        heartbeat("gpc0").at('a').dirty(true).runs("a", 1).built_from('a').idle(),
+        heartbeat("gpc0").at('b').dirty(false).idle(),
+    ];
+    let many = (2..=12).flat_map(|n| log![heartbeat("gpc0").runs(&format!("p{n}"), n).built_from('b')]);
+    let again = log![
+        heartbeat("gpc0").at('a').dirty(false).idle(),
+        heartbeat("gpc0").at('a').dirty(false).runs("a", 13).built_from('a').idle(),
+    ];
+    assert_eq!(reason(System, dirty.into_iter().chain(many).chain(again)), "dirt-unknown");
+}
+
+#[test]
+fn a_forgotten_path_under_a_new_number_is_new_where_all_that_is_forgotten_was_built_clean() {
+    let first = log![heartbeat("gpc0").at('b').dirty(false).idle()];
+    let many = (1..=12).flat_map(|n| {
+        let name = format!("p{n}");
+        log![
+            switch_started("gpc0"),
+            switch_ok("gpc0").commit('b').dirty(false).runs(&name, n).built_from('b'),
+        ]
+    });
+    let new = log![
+        heartbeat("gpc0").at('a').dirty(false).idle(),
+        heartbeat("gpc0").at('a').dirty(false).runs("a", 13).built_from('a').idle(),
+    ];
+    let told = Scenario::given(log![desired('a')]).when(first.into_iter().chain(many).chain(new));
+    assert_eq!(told.reason("gpc0", System), "current");
+}
+
+// Shortened commits: two that begin alike may be two.
+
+/// A commit that begins with the seven digits of the desired one, and goes on otherwise.
+fn like_a(digits: &str) -> Commit {
+    Commit::new(&format!("aaaaaaa{digits}")).unwrap()
+}
+
+#[test]
+fn more_digits_of_another_commit_are_not_lost_behind_a_short_one() {
+    // The result tells the short one, its system the long one of another commit, or the other way round.
+    let other = || RunningSystem { commit: Some(like_a("bbbbb")), ..at_path("p") };
+    let short = || RunningSystem { commit: Some(like_a("")), ..at_path("p") };
+    let by_system =
+        log![without_checkout(), switch_ok("gpc0").commit_is(like_a("")).dirty(false).system_is(other())];
+    assert_eq!(reason(System, by_system), "not-deployed");
+    let by_result = log![
+        without_checkout(),
+        switch_ok("gpc0").commit_is(like_a("bbbbb")).dirty(false).system_is(short()),
+    ];
+    assert_eq!(reason(System, by_result), "not-deployed");
+    // The checkout at the start of the switch was at the long one.
+    let at_start = log![
+        heartbeat("gpc0").commit(Reading::Told(like_a("bbbbb"))).dirty(false).idle(),
+        switch_started("gpc0"),
+        switch_ok("gpc0").commit_is(like_a("")).system_is(at_path("p")),
+    ];
+    assert_eq!(reason(System, at_start), "checkout-differs");
+    // The path was told before.
+    let before = log![
+        heartbeat("gpc0").at('a').dirty(false).system_is(other()).idle(),
+        switch_started("gpc0"),
+        switch_ok("gpc0").commit_is(like_a("")).dirty(false).system_is(short()),
+    ];
+    assert_eq!(reason(System, before), "not-switched");
+}
+
+#[test]
+fn a_late_success_tells_more_digits_of_what_runs() {
+    let late = log![
+        without_checkout(),
+        switch_ok("gpc0").commit_is(like_a("")).dirty(false).system_is(at_path("p")),
+        switch_ok("gpc0").op("s1").commit_is(like_a("bbbbb")).dirty(false).system_is(at_path("p")),
+    ];
+    assert_eq!(reason(System, late), "not-deployed");
+    let without_path = log![
+        without_checkout(),
+        switch_ok("gpc0").commit_is(like_a("")).dirty(false),
+        switch_ok("gpc0").op("s1").commit_is(like_a("bbbbb")).dirty(false),
+    ];
+    assert_eq!(reason(System, without_path), "unordered");
+}
+
+#[test]
+fn a_late_pull_tells_more_digits_of_the_checkout() {
+    let late = log![
+        heartbeat("gpc0").commit(Reading::Told(like_a(""))).dirty(false),
+        pull_ok("gpc0", 'a').commit_is(like_a("bbbbb")).op("p1").dirty(false),
+    ];
+    assert_eq!(reason(Git, late), "unordered");
+}
+
+#[test]
+fn what_a_switch_built_tells_more_digits_of_the_checkout() {
+    let built = log![
+        heartbeat("gpc0").commit(Reading::Told(like_a(""))).dirty(false),
+        switch_ok("gpc0").commit_is(like_a("bbbbb")).dirty(false).system_is(at_path("p")),
+    ];
+    assert_eq!(reason(Git, built), "differs");
+}
+
+// One clean commit has one lock: two that are told of it contradict each other.
+
+#[test]
+fn a_late_success_of_the_same_clean_commit_with_another_lock_contradicts() {
+    let late = |first: Step| {
+        log![
+            first,
+            heartbeat("gpc0").at('a').lock('a').dirty(false).idle(),
+            switch_ok("gpc0").commit('a').lock('a').dirty(false).runs("a", 1),
+            switch_ok("gpc0").op("s1").commit('a').lock('c').dirty(false).runs("a", 1),
+        ]
+    };
+    assert_eq!(reason(System, late(without_checkout())), "deployed-unknown");
+    assert_eq!(reason(Git, late(without_checkout())), "deployed-doubtful");
+    assert_eq!(reason(Lock, late(without_checkout())), "deployed-doubtful");
+    assert_eq!(reason(System, late(wait(mins(1)))), "checkout-unproven");
+    assert_eq!(reason(Git, late(wait(mins(1)))), "doubtful");
+}
+
+#[test]
+fn a_lock_that_was_told_once_of_a_forgotten_deployment_was_told() {
+    let first = log![without_checkout(), switch_ok("gpc0").commit('b').lock('b').dirty(false).runs("b", 1)];
+    let many = (2..=12).flat_map(|n| {
+        log![switch_ok("gpc0").commit('c').dirty(true).runs(&format!("p{n}"), n).built_from('c')]
+    });
+    assert_eq!(reason(Lock, first.into_iter().chain(many)), "differs");
 }
