@@ -39,9 +39,11 @@ impl Taking<'_> {
                 // The dirt may have been there when what was only seen was built.
                 let trace = &closing.trace;
                 let before = trace.deployment.unwrap_or_default();
-                self.may_be_dirty(|known, _| {
-                    known.revision.dirt.is_inferred() && (!trace.start_seen() || known.deployment > before)
-                });
+                // Of what only a late word told of, nobody knows since when it is there.
+                let may_be_it = |known: &Generation| {
+                    !trace.start_seen() || known.deployment == 0 || known.deployment > before
+                };
+                self.may_be_dirty(|known, _| known.revision.dirt.is_inferred() && may_be_it(known));
             }
         }
         if lock.is_some() {

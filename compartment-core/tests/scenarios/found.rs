@@ -62,6 +62,21 @@ fn dirt_that_is_told_late_may_have_been_in_what_was_only_seen() {
 }
 
 #[test]
+fn dirt_that_is_told_late_may_have_been_in_what_only_a_late_word_named() {
+    let named = log![
+        without_checkout(),
+        switch_started("gpc0").op("s1"),
+        heartbeat("gpc0").system_is(labelled('e')),
+        switch_fail("gpc0").op("s2").runs("p", 1).built_from('a'),
+        switch_ok("gpc0").op("s1").commit('c').dirty(true).system_is(labelled('a')),
+        rollback_ok("gpc0").op("r1").runs("q", 2),
+        heartbeat("gpc0").runs("q", 2).built_from('a'),
+        heartbeat("gpc0").runs("p", 1).built_from('a'),
+    ];
+    assert_eq!(reason(Git, named), "dirt-unknown");
+}
+
+#[test]
 fn what_a_result_says_of_one_commit_says_nothing_of_a_system_of_another() {
     // It was changed by hand right before the switch, of which only the dirt is told.
     let silent = log![
