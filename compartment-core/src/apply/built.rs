@@ -241,10 +241,6 @@ impl Taking<'_> {
 
     /// Generations, the running one or not, of which nobody knows any more that they were built clean.
     pub(super) fn may_be_dirty(&mut self, which: impl Fn(&Generation, bool) -> bool) {
-        if let Some(past) = &mut self.host.past {
-            // Of those that are forgotten it is not known either.
-            past.dropped_doubtful |= past.dropped != Dropped::Nothing;
-        }
         let running = self.host.deployment.iter_mut().map(|running| (&mut running.generation, true));
         let earlier = self.host.past.iter_mut().flat_map(|past| &mut past.earlier);
         for (known, runs) in running.chain(earlier.map(|earlier| (earlier, false))) {
@@ -253,6 +249,15 @@ impl Taking<'_> {
                 let revision = Revision { dirt, ..Revision::clone(&known.revision) };
                 known.revision = self.caches.revisions.intern(revision);
             }
+        }
+    }
+
+    /// Dirt is told late that may have been there when any build of before was made, of which only `which` may be told
+    /// apart.
+    pub(super) fn was_dirty(&mut self, which: impl Fn(&Generation) -> bool) {
+        self.may_be_dirty(|known, _| known.revision.dirt.is_inferred() && which(known));
+        if let Some(past) = &mut self.host.past {
+            past.dropped_doubtful |= past.dropped != Dropped::Nothing;
         }
     }
 

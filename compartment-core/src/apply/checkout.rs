@@ -190,7 +190,7 @@ impl Taking<'_> {
         is_lock.mark(&mut marks.lock, mark);
         if dirty == Some(true) && !self.in_order() {
             // The dirt may have been there when what was only seen was built.
-            self.may_be_dirty(|known, _| known.revision.dirt.is_inferred());
+            self.was_dirty(|_| true);
         }
         if here {
             _ = self.clear_pull(&commit);

@@ -36,14 +36,13 @@ impl Taking<'_> {
         if kind == Deployer::Switch {
             self.checkout_built(closing, commit, dirty, lock);
             if dirty == Some(true) {
-                // The dirt may have been there when what was only seen was built.
                 let trace = &closing.trace;
                 let before = trace.deployment.unwrap_or_default();
                 // Of what only a late word told of, nobody knows since when it is there.
                 let may_be_it = |known: &Generation| {
                     !trace.start_seen() || known.deployment == 0 || known.deployment > before
                 };
-                self.may_be_dirty(|known, _| known.revision.dirt.is_inferred() && may_be_it(known));
+                self.was_dirty(may_be_it);
             }
         }
         if lock.is_some() {
@@ -61,9 +60,15 @@ impl Taking<'_> {
                 self.rolled_to(&said)
             }
         };
-        if dirty == Some(true) && at.0.is_some() {
-            // Whatever else is said of the path, this is how it was built.
-            self.may_be_dirty(|known, _| known.path == at.0 && known.revision.dirt.is_inferred());
+        if kind == Deployer::Switch && at.0.is_some() && !self.never_spoke_of_dirt() {
+            // Whatever else is said of the path, this is how it was built: dirty, or from another commit than the one
+            // that its system speaks of, so that nobody has seen that one being built.
+            let is_so = |known: &Generation| {
+                dirty == Some(true) || known.commit().zip(commit.as_ref()).is_some_and(|(a, b)| !a.same(b))
+            };
+            self.may_be_dirty(|known, _| {
+                known.path == at.0 && known.revision.dirt.is_inferred() && is_so(known)
+            });
         }
         let counts = self.counts(kind, &said, at.0.as_ref());
         let built = built.unwrap_or_else(|| self.built(kind, &said, at.0.as_ref(), counts));

@@ -137,6 +137,7 @@ impl Taking<'_> {
             // What has no known end may have ended before this was made (W4).
             _ = self.attempt_goes_on();
             self.pull_goes_on();
+            _ = self.other_went_on(false);
         }
         Some(closing)
     }

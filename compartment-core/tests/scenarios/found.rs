@@ -62,6 +62,19 @@ fn dirt_that_is_told_late_may_have_been_in_what_was_only_seen() {
 }
 
 #[test]
+fn what_a_result_built_of_one_commit_is_no_clean_build_of_the_one_that_its_system_says() {
+    let named = log![
+        heartbeat("gpc0").dirty(true).idle(),
+        heartbeat("gpc0").at('c').dirty(false).runs("b", 1).built_from('b').idle(),
+        switch_started("gpc0").op("s1"),
+        heartbeat("gpc0").dirty(false).runs("p", 2).built_from('a'),
+        switch_ok("gpc0").op("s1").commit('c').dirty(false).runs("p", 2),
+        heartbeat("gpc0").at('a').dirty(false).runs("p", 2).built_from('a').idle(),
+    ];
+    assert_eq!(reason(System, named), "dirt-unknown");
+}
+
+#[test]
 fn dirt_that_is_told_late_may_have_been_in_what_only_a_late_word_named() {
     let named = log![
         without_checkout(),
@@ -135,6 +148,18 @@ fn dirt_between_two_words_of_a_pull_may_be_in_a_build_by_hand() {
 }
 
 // The checkout (K2).
+
+#[test]
+fn a_late_failure_may_be_after_a_pull_that_only_running_spoke_of() {
+    let late = log![
+        pull_started("gpc0").op("p1"),
+        heartbeat("gpc0").at('a').runs("d", 1).running(Kind::Pull),
+        pull_ok("gpc0", 'a').op("p1"),
+        heartbeat("gpc0").at('a'),
+        switch_fail("gpc0").op("s1"),
+    ];
+    assert_eq!(reason(Git, late), "unordered");
+}
 
 #[test]
 fn what_a_switch_says_of_its_checkout_is_newer_than_a_pull_before_it() {
