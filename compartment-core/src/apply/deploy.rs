@@ -8,6 +8,7 @@ use crate::commit::{Commit, LockFile};
 use crate::event::{Deployer, Kind, RunningSystem, Target};
 use crate::generation::{Generation, How, Named, find};
 use crate::host::TestsDue;
+use crate::id::StorePath;
 use crate::knowledge::{Belief, Changed, Made, Mark, Part, Place, Word, believe};
 use crate::operation::{Closing, KnownBy, Trace};
 
@@ -91,7 +92,7 @@ impl Taking<'_> {
                 let is = believe(Part::Told(()), agrees, None, place, Word::Ok);
                 if is == Belief::Unknown {
                     self.not_known(Doubt::Unordered);
-                } else if at.0.is_none() && self.running_lock() != Some(built.0.lock) {
+                } else if !self.runs_at(at.0.as_ref()) && self.running_lock() != Some(built.0.lock) {
                     _ = self.lock_unknown();
                 }
                 self.tests_doubtful();
@@ -189,10 +190,16 @@ impl Taking<'_> {
                 } else if unplaced {
                     // It names what ran all along, unless that is in doubt, or this is older than what is known.
                     let known = self.host.deployment.as_ref().is_some_and(|now| now.doubt.is_none());
-                    if known && place == Place::Later {
-                        _ = self.fill(&named);
-                    } else {
-                        self.tests_doubtful();
+                    match place {
+                        Place::Later if known => _ = self.fill(&named),
+                        Place::Later => {
+                            // It runs by now: an attempt before may have left it.
+                            self.tests_doubtful();
+                            let (revision, by) = self.built_by(&named, None);
+                            self.run(revision, by, (named.path, named.number), How::Switch);
+                            self.mark_system(made);
+                        }
+                        Place::Open | Place::Earlier => self.tests_doubtful(),
                     }
                 }
             }
@@ -372,6 +379,12 @@ impl Taking<'_> {
             let same = running.commit.is_some_and(|known| known.same(&commit)) && running.dirt.is_clean();
             same && matches!(running.lock, Lock::Told(known) if known != file)
         })
+    }
+
+    /// Whether this path is known to run.
+    fn runs_at(&self, path: Option<&StorePath>) -> bool {
+        let running = self.host.deployment.as_ref().and_then(|running| running.generation.path.as_ref());
+        path.is_some() && running == path
     }
 
     fn running_lock(&self) -> Option<Lock> {

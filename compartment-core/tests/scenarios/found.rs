@@ -730,3 +730,29 @@ fn a_test_is_over_once_one_has_ended_that_was_asked_for_later() {
     ];
     assert_eq!(reason(Tests, third), "running");
 }
+
+#[test]
+fn a_failure_that_names_what_runs_after_an_attempt_without_an_end_is_a_word_on_what_runs() {
+    let named = log![
+        without_checkout(),
+        rollback_ok("gpc0").system_is(labelled('a')),
+        switch_started("gpc0"),
+        rollback_fail("gpc0").activated(false).runs("p", 1),
+        heartbeat("gpc0").system_is(labelled('a')).idle(),
+        heartbeat("gpc0").runs("q", 2).idle(),
+    ];
+    assert_eq!(reason(System, named), "outside-change");
+}
+
+#[test]
+fn a_lock_that_a_success_told_is_not_that_of_another_build_of_its_commit() {
+    let built = log![
+        without_checkout(),
+        rollback_started("gpc0").op("r1"),
+        rollback_ok("gpc0").op("r1").runs("q", 2),
+        switch_started("gpc0").op("s1"),
+        switch_ok("gpc0").op("s1").lock('a').system_is(labelled('b')),
+        switch_ok("gpc0").op("s2").runs("p", 3).built_from('b'),
+    ];
+    assert_eq!(reason(Lock, built), "differs");
+}
