@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Instant;
 
-use clap::{Parser, Subcommand};
+use clap::{Parser, Subcommand, value_parser};
 use compartment_proof::fold::{CELLS, lines};
 use compartment_proof::random::walk_all;
 use compartment_proof::search::{Covered, search_all};
@@ -24,12 +24,13 @@ struct Arguments {
 enum What {
     /// All histories of the small worlds, up to a length.
     Worlds {
-        /// How many words; in each world what fits into a minute for all, unless said.
-        #[arg(long, value_parser = at_least_one::<usize>)]
-        depth: Option<usize>,
-        /// So many words more than what fits into a minute.
-        #[arg(long, default_value_t = 0)]
-        deeper: usize,
+        /// How many words follow the first ones of each world. Without it, each world has its own number: what fits
+        /// into a minute for all of them.
+        #[arg(long, value_parser = value_parser!(u8).range(1..=MOST_WORDS))]
+        depth: Option<u8>,
+        /// How many words more than without --depth, in each world.
+        #[arg(long, default_value_t = 0, value_parser = value_parser!(u8).range(0..=MOST_WORDS), conflicts_with = "depth")]
+        deeper: u8,
         /// Only worlds whose name contains this.
         #[arg(long, default_value = "")]
         only: String,
@@ -43,50 +44,43 @@ enum What {
         #[arg(long, default_value_t = 1)]
         seed: u64,
         /// How many words are heard.
-        #[arg(long, default_value_t = 1_000_000, value_parser = at_least_one::<u64>)]
+        #[arg(long, default_value_t = 1_000_000, value_parser = value_parser!(u64).range(1..))]
         steps: u64,
         /// Stop after so many faults.
         #[arg(long, default_value_t = 5)]
         faults: usize,
     },
-    /// Writes the tables of docs/PROOF.md anew.
+    /// Works out the tables of docs/PROOF.md and writes them into it, in place of those that are there.
     Table {
-        /// The file.
+        /// The file to change.
         #[arg(long, default_value = "docs/PROOF.md")]
         file: PathBuf,
-        /// So many words more than what fits into a minute.
-        #[arg(long, default_value_t = 0)]
-        deeper: usize,
+        /// How many words more than the worlds have of themselves.
+        #[arg(long, default_value_t = 0, value_parser = value_parser!(u8).range(0..=MOST_WORDS))]
+        deeper: u8,
         /// The seeds of the long histories, a row for each.
         #[arg(long, default_value = "1", value_delimiter = ',')]
         seeds: Vec<u64>,
         /// How many words are heard by each seed.
-        #[arg(long, default_value_t = 1_000_000)]
+        #[arg(long, default_value_t = 1_000_000, value_parser = value_parser!(u64).range(1..))]
         steps: u64,
     },
 }
 
-/// A proof of nothing proves nothing.
-fn at_least_one<N: std::str::FromStr<Err: std::fmt::Display> + Default + PartialEq>(
-    word: &str,
-) -> Result<N, String> {
-    match word.parse::<N>() {
-        Ok(number) if number == N::default() => Err("at least 1 is needed".to_string()),
-        Ok(number) => Ok(number),
-        Err(error) => Err(error.to_string()),
-    }
-}
+/// More words than these no machine gets through in any world.
+const MOST_WORDS: i64 = 50;
 
 fn main() -> ExitCode {
     let mut out = io::stdout().lock();
     let done = match Arguments::parse().what {
         What::Worlds { depth, deeper, only, needless } => {
-            small_worlds(&mut out, &only, |world| depth.unwrap_or(world.depth + deeper), needless)
+            let words = |world: &World| depth.map_or(world.depth + usize::from(deeper), usize::from);
+            small_worlds(&mut out, &only, words, needless)
         }
         What::Random { seed, steps, faults } => random(&mut out, seed, steps, faults),
         What::Table { file, deeper, seeds, steps } => {
             let name = file.display();
-            table(&file, deeper, &seeds, steps)
+            table(&mut out, &file, deeper.into(), &seeds, steps)
                 .map_err(|error| io::Error::new(error.kind(), format!("{name}: {error}")))
         }
     };
@@ -176,7 +170,7 @@ fn random(out: &mut impl Write, seed: u64, steps: u64, faults: usize) -> io::Res
         walked.restarts, walked.updates, walked.judged
     )?;
     for ((cell, so), green) in CELLS.iter().zip(walked.truths).zip(walked.green) {
-        writeln!(out, "  {cell}: true {so}, green {green}")?;
+        writeln!(out, "  {cell}: true {so} times, and of these shown green {green} times")?;
     }
     for (rule, count) in &walked.unproven {
         writeln!(out, "  true in its run and not green, by {rule}: {count}")?;
@@ -184,10 +178,15 @@ fn random(out: &mut impl Write, seed: u64, steps: u64, faults: usize) -> io::Res
     for wrong in &walked.wrong {
         writeln!(out, "\n{:?}, seed {}, {} steps\n{}", wrong.what, wrong.seed, wrong.steps, wrong.history)?;
     }
+    let [greens, blue, stuck, restarts] = walked.faults();
+    writeln!(
+        out,
+        "{greens} false greens, {blue} blue without end, {stuck} stuck, {restarts} restarts that differ"
+    )?;
     Ok(walked.wrong.is_empty())
 }
 
-fn table(file: &PathBuf, deeper: usize, seeds: &[u64], steps: u64) -> io::Result<bool> {
+fn table(out: &mut impl Write, file: &PathBuf, deeper: usize, seeds: &[u64], steps: u64) -> io::Result<bool> {
     let text = std::fs::read_to_string(file)?;
     let worlds = worlds();
     let depth = |world: &World| world.depth + deeper;
@@ -201,5 +200,8 @@ fn table(file: &PathBuf, deeper: usize, seeds: &[u64], steps: u64) -> io::Result
     let missing = || io::Error::other("the marks around the tables are missing");
     let anew = put(&text, &tables(&rows, &walked)).ok_or_else(missing)?;
     std::fs::write(file, anew)?;
-    Ok(true)
+    let faults = rows.iter().map(|(_, _, covered)| covered.found.len() + usize::from(covered.blue.0 > 0));
+    let faults = faults.sum::<usize>() + walked.iter().map(|(_, walked)| walked.wrong.len()).sum::<usize>();
+    writeln!(out, "the tables of {} are written; faults in them: {faults}", file.display())?;
+    Ok(faults == 0)
 }

@@ -140,7 +140,8 @@ impl Run {
             let is = there.and_then(|slot| slot.label).or(label);
             let explains = self.claimed.is_none_or(|claimed| is.is_none_or(|is| is == claimed));
             if path.is_some() && (other || (explains && (self.unplaced.is_some() || self.named == path))) {
-                if law.late == 0 {
+                // One such change at a time: a second one would hide that the first was never told.
+                if law.late == 0 || self.untold.is_some() {
                     return None;
                 }
                 self.untold = Some((self.unplaced.unwrap_or(self.named_at), self.moment));
