@@ -41,6 +41,15 @@ impl Mark {
         self.low >= clock
     }
 
+    /// Once one more word counts for the part: which of the two is the newest may be open, and then the mark is that
+    /// of both. So no mark ever goes back, but where an operation's own end was lost.
+    pub(crate) fn and(self, word: Self) -> Self {
+        if word.moved {
+            return word;
+        }
+        Self { low: self.low.max(word.low), high: self.high.max(word.high), moved: false }
+    }
+
     /// The newest of two words that say the same.
     pub(crate) fn agreed(self, other: Self) -> Self {
         Self {
@@ -170,7 +179,7 @@ impl<T> Belief<T> {
         match self {
             Self::Stands => {}
             Self::Agreed => *mark = mark.agreed(new),
-            Self::Is(_) | Self::Unreadable | Self::Unknown => *mark = new,
+            Self::Is(_) | Self::Unreadable | Self::Unknown => *mark = mark.and(new),
         }
     }
 }

@@ -335,7 +335,7 @@ impl Taking<'_> {
         let marks = &mut past.marks;
         for (told, of) in [(commit, &mut marks.commit), (dirt, &mut marks.dirt), (lock, &mut marks.lock)] {
             if told {
-                *of = mark;
+                *of = of.and(mark);
             }
         }
     }

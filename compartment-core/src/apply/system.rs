@@ -138,8 +138,7 @@ impl Taking<'_> {
             let attempted = || self.host.operations().open_attempt().is_some();
             return system.path.is_none()
                 && system.commit.is_some()
-                && (running.generation.revision.commit.is_none()
-                    || (attempted() && !self.never_spoke_of_dirt()));
+                && (running.generation.revision.commit.is_none() || attempted());
         }
         if system.path.is_none() {
             return false;
@@ -320,7 +319,7 @@ impl Taking<'_> {
     /// Remembers the newest word on what runs.
     pub(super) fn mark_system(&mut self, made: Made) {
         if let Some(past) = &mut self.host.past {
-            past.marks.system = made.mark(past.clock);
+            past.marks.system = past.marks.system.and(made.mark(past.clock));
         }
     }
 

@@ -258,7 +258,7 @@ fn a_failure_that_changed_nothing_is_no_word_of_another_attempt_that_was_said_to
         heartbeat("gpc0").system_is(labelled('a')).running(Kind::Rollback),
         rollback_fail("gpc0").op("r1").activated(false),
     ]);
-    assert_eq!(reason(Tests, noticed), "doubtful");
+    assert_eq!(reason(Tests, noticed), "earlier-deployment");
 }
 
 #[test]
@@ -755,4 +755,32 @@ fn a_lock_that_a_success_told_is_not_that_of_another_build_of_its_commit() {
         switch_ok("gpc0").op("s2").runs("p", 3).built_from('b'),
     ];
     assert_eq!(reason(Lock, built), "differs");
+}
+
+#[test]
+fn a_word_of_long_ago_makes_no_word_since_older() {
+    let late = log![
+        heartbeat("gpc0").at('c').dirty(false).idle(),
+        pull_started("gpc0").op("p1"),
+        pull_started("gpc0").op("p2"),
+        heartbeat("gpc0").dirty(false).running(Kind::Switch),
+        switch_ok("gpc0").op("s1").commit('d').dirty(true).runs("d", 1),
+        pull_ok("gpc0", 'b').op("p1").dirty(false),
+        pull_ok("gpc0", 'a').op("p2").dirty(false),
+    ];
+    assert_eq!(reason(Git, late), "unordered");
+}
+
+#[test]
+fn a_commit_without_a_path_while_an_attempt_has_no_end_says_nothing_of_the_lock_at_the_path_of_before() {
+    let lost = log![
+        without_checkout(),
+        heartbeat("gpc0").runs("p", 1).built_from('b').idle(),
+        switch_started("gpc0"),
+        switch_ok("gpc0").lock('a').runs("q", 2).built_from('b'),
+        switch_started("gpc0"),
+        wait(mins(31)),
+        heartbeat("gpc0").system_is(labelled('b')),
+    ];
+    assert_eq!(reason(Lock, lost), "differs");
 }
