@@ -205,8 +205,7 @@ impl Taking<'_> {
             }
             Belief::Is(system) => {
                 self.readable(Some(&system));
-                let running = self.host.deployment.as_ref().and_then(|now| now.generation.path.as_ref());
-                if system.path.is_some() && system.path.as_ref() == running {
+                if self.runs_at(system.path.as_ref()) {
                     self.now_known();
                 } else {
                     let (revision, named) = self.built_by(&system, Some((closing.kind, &closing.trace)));
@@ -215,8 +214,7 @@ impl Taking<'_> {
                 self.mark_system(made);
             }
             Belief::Unknown | Belief::Unreadable => {
-                let running = self.host.deployment.as_ref().and_then(|now| now.generation.path.as_ref());
-                let seen = running.is_some() && closing.trace.first_other.as_ref() == running;
+                let seen = self.runs_at(closing.trace.first_other.as_ref());
                 if changed == Changed::Yes && place == Place::Later && !seen {
                     self.run(Revision::unknown(), Named::Nobody, (None, None), how(closing.kind));
                 } else if let Some(running) = &mut self.host.deployment {
@@ -242,9 +240,8 @@ impl Taking<'_> {
     fn switched_to(&self, said: &Said<'_>) -> At {
         let seen = || {
             let other = said.trace.first_other.clone()?;
-            let runs =
-                self.host.deployment.as_ref().is_some_and(|now| now.generation.path.as_ref() == Some(&other));
-            (runs && said.trace.knows_from() && !said.trace.more_paths).then_some(other)
+            let its_own = said.trace.knows_from() && !said.trace.more_paths;
+            (its_own && self.runs_at(Some(&other))).then_some(other)
         };
         (said.system.path.clone().or_else(seen), said.system.number)
     }
@@ -294,7 +291,7 @@ impl Taking<'_> {
     fn runs_now(&mut self, kind: Deployer, closing: &Closing, (path, number): At, built: Built) {
         let (revision, named) = built;
         let running = self.host.deployment.as_ref().and_then(|running| running.generation.path.clone());
-        let same = path.is_some() && path == running;
+        let same = self.runs_at(path.as_ref());
         let trace = &closing.trace;
         // It ends where it began, and another path ran in between: no honest run fits (W2).
         let ends_on = path.clone().or(running);
