@@ -248,7 +248,7 @@ impl Ended {
     }
 
     /// Whether it never began, as far as anybody heard.
-    const fn never_began(&self) -> bool {
+    pub(crate) const fn never_began(&self) -> bool {
         matches!(self.outcome, Outcome::Lapsed)
     }
 }

@@ -115,6 +115,7 @@ impl Taking<'_> {
                 is.mark(&mut past.marks.system, made.mark(past.clock));
             }
             Place::Earlier => {
+                self.out_of_order(&at, &built);
                 self.lengthen(&at, &said);
                 if !self.agrees(&at, &built) {
                     let over = made.over.unwrap_or_default();
@@ -175,6 +176,9 @@ impl Taking<'_> {
             let dirt = self.old_dirt();
             let named = if system.commit.is_some() { Named::BySystem } else { Named::Nobody };
             let built = (Revision { commit: system.commit, dirt, ..Revision::default() }, named);
+            if system.path.is_some() {
+                self.out_of_order(&(system.path.clone(), system.number), &built);
+            }
             self.ran_before(closing.kind, (system.path.clone(), system.number), built, true);
         }
         let running = self.host.deployment.as_ref().map(|now| &now.generation);

@@ -149,24 +149,27 @@ impl Taking<'_> {
     /// Remembers an operation that has ended, as the newest of its class where `may_be_newest`, and where it hides no
     /// attempt or test run that failed, or whose outcome is not known, and that may have come after it. `in_order` for
     /// a result in order.
-    fn remember_if(&mut self, ended: Ended, in_order: bool, may_be_newest: bool) -> Closing {
+    fn remember_if(&mut self, mut ended: Ended, in_order: bool, may_be_newest: bool) -> Closing {
         let trace = ended.trace().cloned().unwrap_or_else(|| Trace::ended(0, 0));
         let last = self.host.operations().last_ended(ended.class());
         // Of an unknown outcome it may turn out to have failed, also where a word has told what runs since.
         let unwell = |last: &Ended| last.outcome.is_unknown() || (last.outcome.is_failure() && !last.settled);
         let failed = last.filter(|last| unwell(last) && last.kind != Kind::Pull);
-        let is_after =
-            |last: &Ended| in_order || last.trace().is_none_or(|last| last.heard < trace.runs_after());
+        let heard = |last: &Ended| last.trace().map(|last| last.heard.max(last.beside));
+        let is_after = |last: &Ended| in_order || heard(last).is_none_or(|last| last < trace.runs_after());
         let failing = ended.outcome.is_failure();
         let newest = last.is_none() || (may_be_newest && failed.is_none_or(|last| failing || is_after(last)));
-        let beside = failing && failed.is_some_and(|last| !is_after(last));
+        let beside = failed.filter(|last| failing && !is_after(last)).and_then(heard);
+        if let (Some(heard), Some(trace)) = (beside, ended.trace_mut()) {
+            trace.beside = heard;
+        }
         if !newest && ended.kind == Kind::Test && ended.outcome.is_unknown() {
             // It may be the last run: what has passed before is not known to be.
             self.tests_doubtful();
         }
         let kind = ended.kind;
         let index = self.host.past_mut().operations.remember(ended, newest);
-        Closing { kind, index, trace, newest, beside }
+        Closing { kind, index, trace, newest, beside: beside.is_some() }
     }
 
     /// A result is in hand of what was asked for after what is open began: that one is over (W2).

@@ -19,7 +19,7 @@ impl Taking<'_> {
         self.unbind(differs);
     }
 
-    /// A success whose place is open may have come between another one, which named no path, and the path that was named
+    /// A word that is heard late may have come between another one, which named no path, and the path that was named
     /// first since: what that was built from is not known (K4).
     pub(super) fn out_of_order(&mut self, (path, _): &At, (revision, _): &Built) {
         let same = |known: &Generation| match path {

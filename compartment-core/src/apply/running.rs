@@ -45,7 +45,7 @@ impl Taking<'_> {
 
     /// `running` names no id: it may speak of the operation that is known to run, or of another of its kind.
     fn claimed_again(&mut self) -> bool {
-        let another_is_asked = self.host.operations().waiting_for(Kind::Test).is_some();
+        let another_is_asked = self.host.operations().may_have_begun(Kind::Test);
         let past = self.host.past_mut();
         let Some(open) = past.operations.open_mut() else { return false };
         // While a host says that it runs, nothing is settled (K6).

@@ -70,6 +70,12 @@ impl Operations {
         self.pending.as_deref().filter(|pending| pending.ask.operation() == Some(kind))
     }
 
+    /// Whether an operation of this kind was asked for that nobody has heard of since: what lapsed may have begun all
+    /// the same.
+    pub(crate) fn may_have_begun(&self, kind: Kind) -> bool {
+        self.waiting_for(kind).is_some() || self.ended.iter().any(|e| e.kind == kind && e.never_began())
+    }
+
     /// Drops the stop that was asked for once its operation has ended.
     pub(crate) fn stop_done(&mut self) {
         let Some(target) = self.stop.as_deref().and_then(Pending::stops) else { return };

@@ -261,6 +261,7 @@ impl Trace {
             known_by: KnownBy::End,
             after,
             heard,
+            beside: 0,
             over: None,
             copy: None,
             deployment: None,

@@ -30,6 +30,9 @@ pub(crate) struct Trace {
     pub(crate) after: Clock,
     /// When it was first heard of.
     pub(crate) heard: Clock,
+    /// Of a failure beside others whose order is open: when the last of them was first heard of. A success hides it only
+    /// if it began after them all. Zero where there are none.
+    pub(crate) beside: Clock,
     /// The first word that is surely after its end.
     pub(crate) over: Option<Clock>,
     /// The checkout when it was seen to start.

@@ -784,3 +784,54 @@ fn a_commit_without_a_path_while_an_attempt_has_no_end_says_nothing_of_the_lock_
     ];
     assert_eq!(reason(Lock, lost), "differs");
 }
+
+#[test]
+fn a_late_failure_that_names_another_path_may_have_come_before_the_first_path_that_was_named() {
+    let by_commit = log![
+        without_checkout(),
+        heartbeat("gpc0").system_is(labelled('a')).idle(),
+        heartbeat("gpc0").runs("p", 1).idle(),
+        switch_fail("gpc0").op("s1").activated(false).runs("q", 2),
+        heartbeat("gpc0").runs("p", 1),
+    ];
+    assert_eq!(reason(Git, by_commit), "deployed-doubtful");
+    let by_success = log![
+        heartbeat("gpc0").at('a'),
+        switch_ok("gpc0").op("s1").commit('a'),
+        heartbeat("gpc0").at('a').runs("p", 1).idle(),
+        switch_fail("gpc0").op("s2").activated(true).runs("q", 2),
+        heartbeat("gpc0").at('a').runs("p", 1),
+    ];
+    assert_eq!(reason(System, by_success), "deployed-unknown");
+}
+
+#[test]
+fn a_success_after_one_of_two_failures_hides_not_the_other_one() {
+    let rolled_back = log![
+        without_checkout(),
+        rollback_started("gpc0").op("r1"),
+        requested("r2", Ask::Rollback { host: host("gpc0"), to: None }),
+        rollback_fail("gpc0").op("r3").built_from('a'),
+        rollback_fail("gpc0").op("r1").built_from('a'),
+        rollback_ok("gpc0").op("r2").system_is(labelled('a')),
+        heartbeat("gpc0").system_is(labelled('a')),
+    ];
+    assert_eq!(reason(System, rolled_back), "attempt-failed");
+}
+
+#[test]
+fn a_test_that_is_said_to_run_may_be_one_that_was_asked_for_and_forgotten() {
+    let asked = |name| requested(name, Ask::Test { host: host("gpc0") });
+    let replaced = log![
+        heartbeat("gpc0").at('a').dirty(false).runs("a", 1).built_from('a').idle(),
+        test_started("gpc0").op("t1"),
+        asked("t2"),
+        test_started("gpc0").op("t2"),
+        asked("t3"),
+        requested("s1", Ask::Switch { host: host("gpc0"), force: true }),
+        heartbeat("gpc0").dirty(false).runs("a", 1).built_from('a').running(Kind::Test),
+        test_pass("gpc0", 3).op("t1"),
+        test_pass("gpc0", 3).op("t2"),
+    ];
+    assert_eq!(reason(Tests, replaced), "unordered");
+}
