@@ -302,12 +302,15 @@ impl Checkout {
     }
 
     /// What becomes of the lock.
-    pub(crate) const fn believe_lock(&mut self, belief: Belief<CheckoutLock>) {
+    pub(crate) fn believe_lock(&mut self, belief: Belief<CheckoutLock>) {
         match belief {
             Belief::Stands | Belief::Agreed => {}
             Belief::Is(lock) => self.lock = lock,
-            Belief::Unreadable => self.lock = CheckoutLock::Unreadable,
-            Belief::Unknown => self.lock_unproven(),
+            Belief::Unreadable => {
+                self.drop_lock();
+                self.lock = CheckoutLock::Unreadable;
+            }
+            Belief::Unknown => self.drop_lock(),
         }
     }
 

@@ -178,15 +178,15 @@ struct Session {
     id: SessionId,
     /// The highest number seen.
     n: u64,
-    /// When it last spoke in order, where there are others beside it.
-    anchor: Clock,
+    /// When it last spoke in order, where there are others beside it. `None` before it did.
+    anchor: Option<Clock>,
 }
 
 /// Where a report stands in its session.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct SessionPlace {
-    /// When the session last spoke in order before this report.
-    pub(crate) anchor: Clock,
+    /// When the session last spoke in order before this report. `None` where it did not, or was alone then.
+    pub(crate) anchor: Option<Clock>,
     /// Whether nobody else is known to tell the host's starts and results.
     pub(crate) is_alone: bool,
 }
@@ -418,9 +418,9 @@ impl Past {
             if self.sessions.len() == SESSIONS {
                 self.sessions.remove(0);
             }
-            self.sessions.push(Session { id: origin.session.clone(), n: origin.n, anchor: 0 });
+            self.sessions.push(Session { id: origin.session.clone(), n: origin.n, anchor: None });
         }
-        let anchor = self.sessions.last().map_or(0, |session| session.anchor);
+        let anchor = self.sessions.last().and_then(|session| session.anchor);
         SessionPlace { anchor, is_alone: self.speakers() == 1 }
     }
 
@@ -432,7 +432,7 @@ impl Past {
     /// The one session so far is no longer the only speaker: all that was told until now, it knew.
     fn has_company(&mut self) {
         if let ([alone], false) = (&mut self.sessions[..], self.sessionless) {
-            alone.anchor = self.clock;
+            alone.anchor = Some(self.clock);
         }
     }
 
@@ -449,7 +449,7 @@ impl Past {
 
     /// A word without a session, of a host that has other speakers: whose it is, nobody knows. True where that is news.
     pub(crate) fn note_without_origin(&mut self) -> bool {
-        let unclear = self.speakers() > 1 && self.sessions.iter().any(|s| s.anchor == self.clock);
+        let unclear = self.speakers() > 1 && self.sessions.iter().any(|s| s.anchor == Some(self.clock));
         if unclear {
             self.clock = self.clock.saturating_add(1);
         }
@@ -464,7 +464,7 @@ impl Past {
 
     /// The session last used has spoken in order. True where that is news.
     pub(crate) fn anchor(&mut self) -> bool {
-        let clock = self.clock;
+        let clock = Some(self.clock);
         let several = self.speakers() > 1;
         let last = self.sessions.last_mut().filter(|_| several);
         last.is_some_and(|session| core::mem::replace(&mut session.anchor, clock) != clock)

@@ -74,7 +74,7 @@ impl Taking<'_> {
         // A lock without a word on dirt may be that of a changed tree, and one that nothing ties to a commit is.
         if lock != Part::Silent && dirt == Part::Silent {
             self.window_dirty();
-            if !now.lock.is_of_commit() && !self.is_desired(&now) {
+            if !self.is_one(&now) {
                 now.believe_dirt(Belief::Unknown);
             }
         }
@@ -309,6 +309,11 @@ impl Taking<'_> {
             Some(_) | None => now,
         };
         made.place((told || newest != Mark::default()).then_some(newest))
+    }
+
+    /// Whether commit and lock are known to be those of one checkout.
+    pub(super) fn is_one(&self, checkout: &Checkout) -> bool {
+        checkout.lock.is_of_commit() || self.is_desired(checkout)
     }
 
     /// Whether commit and lock are both those of the desired state, so that they do not contradict each other.

@@ -49,7 +49,7 @@ impl Taking<'_> {
         if lock.is_some() {
             self.host.past_mut().lock_told = true;
         }
-        if place != Place::Earlier {
+        if place == Place::Later {
             self.readable(system);
         }
         let said =
@@ -276,7 +276,7 @@ impl Taking<'_> {
             )),
             // Where no path is told at all, its own word is all that there is.
             (None, None) if path.is_none() && said.commit.is_some() && !self.names_paths() => {
-                let dirt = said.dirty.map_or_else(|| self.unseen_dirt(), Dirt::from);
+                let dirt = said.dirty.map_or_else(|| self.old_dirt(), Dirt::from);
                 let lock = said.lock.map_or(Lock::Untold, Lock::Told);
                 Some((Revision { commit: said.commit, dirt, lock }, Named::ByResult))
             }

@@ -25,14 +25,28 @@ impl Taking<'_> {
         })
     }
 
-    /// A refusal ends nothing but its own request, and nothing was tried (CORE-006 K1, field case F10).
+    /// A refusal ends nothing but its own request, and nothing was tried (CORE-006 K1, field case F10). Without an id it
+    /// may be that of another one than what runs. Of what runs it says nothing.
     pub(super) fn rejected(&mut self, kind: RequestKind) -> bool {
-        let op = self.op;
         let Some(past) = &mut self.host.past else { return false };
-        let withdrawn =
-            op.is_some_and(|op| past.operations.withdraw(|p| p.op == *op && p.ask.kind() == kind));
-        let kind = Kind::ALL.iter().copied().find(|k| RequestKind::from(*k) == kind);
-        kind.is_some_and(|kind| past.operations.rejected(kind, op)) | withdrawn
+        let mut news = false;
+        if let Some(op) = self.op {
+            news |= past.operations.withdraw(|p| p.op == *op && p.ask.kind() == kind);
+            let kind = Kind::ALL.iter().copied().find(|k| RequestKind::from(*k) == kind);
+            news |= kind.is_some_and(|kind| past.operations.rejected(kind, op));
+        }
+        self.goes_on();
+        news
+    }
+
+    /// A word that says nothing of what runs: what has no known end may have gone on until it was made (W4).
+    fn goes_on(&mut self) {
+        let Some(past) = &self.host.past else { return };
+        let marks = past.marks;
+        self.noted |= self.attempt_goes_on();
+        self.pull_goes_on();
+        _ = self.other_went_on(false);
+        self.noted |= self.host.past().marks != marks;
     }
 
     pub(super) fn stopped(&mut self, kind: Kind, by: Option<Text>, activated: Option<bool>) -> bool {
@@ -106,7 +120,8 @@ impl Taking<'_> {
                 }
                 let clock = self.tick();
                 let lapsed = self.host.past_mut().operations.take_lapsed(kind, op);
-                let requested = asked.as_ref().map(|asked| asked.clock).or(lapsed);
+                // Asked for twice under one id, it began at any time since the first.
+                let requested = lapsed.or(asked.as_ref().map(|asked| asked.clock));
                 self.over_since(kind, requested);
                 let after = match (requested, self.due_test(kind)) {
                     (Some(requested), _) => requested,
@@ -114,7 +129,11 @@ impl Taking<'_> {
                     (None, None) if in_order => self.begun_after(kind),
                     (None, None) => 0,
                 };
-                let to = asked.as_ref().and_then(|asked| asked.target()).map(Box::new);
+                let to = asked
+                    .as_ref()
+                    .filter(|_| lapsed.is_none())
+                    .and_then(|asked| asked.target())
+                    .map(Box::new);
                 let after = if contradicts { 0 } else { after };
                 if contradicts {
                     self.tests_doubtful();
@@ -134,10 +153,7 @@ impl Taking<'_> {
             (trace.after, closing.trace.after) = (0, 0);
         }
         if owner != Owner::Open && !in_order {
-            // What has no known end may have ended before this was made (W4).
-            _ = self.attempt_goes_on();
-            self.pull_goes_on();
-            _ = self.other_went_on(false);
+            self.goes_on();
         }
         Some(closing)
     }
@@ -224,7 +240,8 @@ impl Taking<'_> {
             return Made::IN_ORDER;
         }
         let Made { after, over } = closing.trace.made();
-        let by_session = self.session.map_or(0, |session| session.anchor.saturating_add(1));
+        let by_session =
+            self.session.and_then(|session| session.anchor).map_or(0, |anchor| anchor.saturating_add(1));
         Made { after: if closing.newest { after.max(by_session) } else { 0 }, over }
     }
 }

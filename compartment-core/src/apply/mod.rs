@@ -206,7 +206,10 @@ impl Fleet {
                 host.membership = Membership::Known;
                 host.channel = channel;
                 host.tests = *tests;
-                host.checkout_place = *checkout;
+                if core::mem::replace(&mut host.checkout_place, *checkout) != *checkout {
+                    // What was built until now was built elsewhere.
+                    _ = host.unseen.set_dirt(true);
+                }
                 if !(tests.enabled && tests.auto_run)
                     && let Some(past) = &mut host.past
                 {

@@ -5,7 +5,7 @@ use alloc::boxed::Box;
 use super::HostChange;
 use crate::channel::Channel;
 use crate::checkout::{Doubt, Sighting};
-use crate::event::{CheckoutPlace, Heartbeat, Kind, Reading, Report, Said, Target};
+use crate::event::{CheckoutPlace, Heartbeat, Kind, Reading, Report, RunningSystem, Said, Target};
 use crate::fleet::{Caches, Fleet};
 use crate::host::{Host, SessionPlace};
 use crate::id::{OpId, Version};
@@ -146,7 +146,8 @@ impl Taking<'_> {
         }
         news |= self.version(&heartbeat.agent_version);
         news |= self.checkout_seen(heartbeat);
-        if matches!(heartbeat.system, Reading::Absent | Reading::Unreadable) {
+        let told = matches!(&heartbeat.system, Reading::Told(system) if **system != RunningSystem::default());
+        if !told {
             news |= self.attempt_goes_on();
         }
         news |= self.system_seen(&heartbeat.system, heartbeat.running);
@@ -202,7 +203,7 @@ impl Taking<'_> {
         let clock = self.tick();
         // What is pushed to a host is built elsewhere: no checkout that it may have had is what was deployed.
         let own = self.host.checkout_place == CheckoutPlace::Host;
-        let copy = self.checkout_copy().filter(|_| own);
+        let copy = self.checkout_copy().filter(|copy| own && self.is_one(copy));
         // A target counts for what is told under the id that was sent there (K7).
         let to = to.cloned().or_else(|| asked.as_ref().and_then(|asked| asked.target())).map(Box::new);
         let ordered = asked.is_some() || noticed || self.due_test(kind).is_some();

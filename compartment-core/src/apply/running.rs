@@ -64,7 +64,7 @@ impl Taking<'_> {
     /// Whether another operation of the kind of one that has ended may run by now: `running` names no id. Where the
     /// result's own session has spoken in order since, the operation had not ended when something was said to run.
     pub(super) fn another_may_run(&mut self, closing: &Closing) -> bool {
-        let since = self.session.map_or(0, |session| session.anchor);
+        let since = self.session.and_then(|session| session.anchor).unwrap_or_default();
         let may_run = closing.trace.claimed > since && !self.in_order();
         if may_run {
             self.host.past_mut().may_run = Some(closing.kind);

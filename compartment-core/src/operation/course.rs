@@ -200,9 +200,17 @@ impl Operations {
         news
     }
 
-    /// A refusal was reported: that operation never was. True where there was one.
-    pub(crate) fn rejected(&mut self, kind: Kind, op: Option<&OpId>) -> bool {
-        self.open.take_if(|open| open.kind == kind && open.op.as_ref() == op).is_some()
+    /// A refusal was reported: that operation never was. What `running` spoke of was another one, then. True where there
+    /// was one.
+    pub(crate) fn rejected(&mut self, kind: Kind, op: &OpId) -> bool {
+        let own = |open: &Operation| open.kind == kind && open.op.as_ref() == Some(op);
+        let Some(open) = self.open.as_deref_mut().filter(|open| own(open)) else { return false };
+        if open.trace.known_by == KnownBy::Notice {
+            (open.op, open.trace.ordered) = (None, false);
+        } else {
+            self.open = None;
+        }
+        true
     }
 
     /// The course of an ended operation, to note something of it. `None` once a newer one of its class is known.

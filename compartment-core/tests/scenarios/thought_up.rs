@@ -1,13 +1,14 @@
 //! CORE-006 section 10: histories that people thought up against the fold and that were shown green by mistake, each
 //! in its smallest form, and what is right. They go where the search of `found` does not: several speakers.
 
-use compartment_core::Commit;
 use compartment_core::Compartment::{Git, Lock, System, Tests};
-use compartment_core::event::{Reading, RunningSystem};
+use compartment_core::event::{Kind, Reading, RequestKind, RunningSystem, TestsConfig};
 use compartment_core::testing::{
-    Scenario, Step, desired, heartbeat, log, pull_ok, pull_started, switch_fail, switch_ok, switch_started,
-    test_pass, wait,
+    Scenario, Step, commit, configured, desired, expired, heartbeat, host, log, op_rejected, pull_ok,
+    pull_started, requested, rollback_ok, seen, switch_fail, switch_ok, switch_started, test_pass,
+    test_started, wait,
 };
+use compartment_core::{Ask, Commit};
 
 use crate::{at_path, mins, numbered, reason, without_checkout};
 
@@ -234,4 +235,131 @@ fn a_lock_that_was_told_once_of_a_forgotten_deployment_was_told() {
         log![switch_ok("gpc0").commit('c').dirty(true).runs(&format!("p{n}"), n).built_from('c')]
     });
     assert_eq!(reason(Lock, first.into_iter().chain(many)), "differs");
+}
+
+// Refusals (K1, W4): they end nothing but their own request, and tell nothing of what runs.
+
+fn full() -> Step {
+    heartbeat("gpc0").at('a').dirty(false).runs("a", 1).built_from('a').idle().into()
+}
+
+fn tested() -> [Step; 2] {
+    log![test_started("gpc0"), test_pass("gpc0", 1)]
+}
+
+#[test]
+fn a_refusal_without_an_id_is_no_word_on_what_is_seen_to_run() {
+    let rejected = |kind| log![op_rejected("gpc0", kind)];
+    let seen = [full()].into_iter().chain(tested()).chain(log![heartbeat("gpc0").running(Kind::Switch)]);
+    let noticed = || seen.clone().chain(rejected(RequestKind::Switch));
+    assert_eq!((reason(System, noticed()), reason(Tests, noticed())), ("switching", "doubtful"));
+    let started = [full()].into_iter().chain(log![pull_started("gpc0")]);
+    assert_eq!(reason(Git, started.chain(rejected(RequestKind::Pull))), "pulling");
+}
+
+#[test]
+fn a_refusal_is_made_when_what_runs_has_gone_on() {
+    let beat = || heartbeat("gpc0").at('a').dirty(false).lock('a');
+    let busy = || op_rejected("gpc0", RequestKind::Switch).op("s9");
+    let pulls = log![beat(), pull_started("gpc0").op("p1"), busy()];
+    assert_eq!(reason(Lock, pulls), "differs");
+    let late = log![beat(), pull_started("gpc0"), wait(mins(3)), beat(), busy()];
+    assert_eq!(reason(Git, late.clone()), "doubtful");
+    assert_eq!(reason(Lock, late), "differs");
+    let switches = |word: Step| {
+        log![full(), switch_started("gpc0").timeout(1), wait(mins(1)), heartbeat("gpc0").runs("a", 1), word,]
+    };
+    let rejected = op_rejected("gpc0", RequestKind::Pull).op("p9").into();
+    assert_eq!(reason(System, switches(rejected)), "outcome-unknown");
+    let nothing = heartbeat("gpc0").system_is(RunningSystem::default()).into();
+    assert_eq!(reason(System, switches(nothing)), "outcome-unknown");
+}
+
+// A lock that was told apart from any commit may be of another one (K2).
+
+#[test]
+fn what_a_lock_said_of_the_commit_is_lost_with_it() {
+    let apart = || log![heartbeat("gpc0").at('a').dirty(false), heartbeat("gpc0").dirty(false).lock('b'),];
+    let unreadable = apart().into_iter().chain(log![heartbeat("gpc0").lock_unreadable()]);
+    assert_eq!(reason(Git, unreadable), "doubtful");
+    let late = apart().into_iter().chain(log![pull_ok("gpc0", 'a').op("p1").dirty(false)]);
+    assert_eq!(reason(Git, late), "doubtful");
+    let same = apart().into_iter().chain(log![pull_ok("gpc0", 'a').op("p1").dirty(false).lock('a')]);
+    assert_eq!(reason(Git, same), "doubtful");
+}
+
+#[test]
+fn a_switch_of_a_checkout_with_a_lock_apart_from_its_commit_may_have_built_another() {
+    let steps = log![
+        seen(commit('a')),
+        heartbeat("gpc0").at('a').dirty(false).runs("b", 1).built_from('b').idle(),
+        heartbeat("gpc0").dirty(false).lock('b'),
+        switch_started("gpc0"),
+        switch_ok("gpc0").runs("p", 2),
+        heartbeat("gpc0").at('a').dirty(false).lock('a'),
+    ];
+    assert_eq!(Scenario::given(steps).reason("gpc0", System), "deployed-unknown");
+}
+
+#[test]
+fn the_first_words_of_a_new_session_may_be_older_than_those_of_another() {
+    let late = log![
+        heartbeat("gpc0").at('b').dirty(false).origin("x", 1),
+        pull_ok("gpc0", 'a').op("p1").dirty(false).origin("y", 1),
+    ];
+    assert_eq!(reason(Git, late), "unordered");
+}
+
+#[test]
+fn what_was_asked_for_twice_under_one_id_began_at_any_time_since_the_first() {
+    let asked = || requested("s1", Ask::Switch { host: host("gpc0"), force: false });
+    let beat = |name, number| heartbeat("gpc0").at('a').dirty(false).runs(name, number).built_from('b');
+    let switched = log![
+        beat("b", 1).idle(),
+        asked(),
+        wait(mins(6)),
+        expired("gpc0", Kind::Switch, "s1"),
+        beat("c", 3),
+        asked(),
+        switch_ok("gpc0").op("s1").commit('a').dirty(false).runs("a", 2),
+    ];
+    assert_eq!(reason(System, switched), "unordered");
+}
+
+#[test]
+fn what_was_pushed_before_there_was_a_checkout_was_not_built_from_it() {
+    let here = || configured("gpc0", TestsConfig::default());
+    let beat = |name, number, digit| {
+        heartbeat("gpc0").at('a').dirty(false).runs(name, number).built_from(digit).idle()
+    };
+    let seen = log![without_checkout(), beat("b", 1, 'b'), here(), beat("a", 2, 'a')];
+    assert_eq!(reason(System, seen), "dirt-unknown");
+    let started =
+        log![without_checkout(), beat("b", 1, 'b'), switch_started("gpc0"), here(), beat("a", 2, 'a')];
+    assert_eq!(reason(System, started), "dirt-unknown");
+    let told =
+        log![without_checkout(), beat("b", 1, 'b'), here(), switch_ok("gpc0").commit('a').runs("a", 2)];
+    assert_eq!(reason(System, told), "dirt-unknown");
+}
+
+#[test]
+fn a_rollback_without_paths_leads_to_a_build_of_long_ago() {
+    let steps = log![
+        heartbeat("gpc0").at('a').dirty(true).idle(),
+        switch_ok("gpc0").commit('a'),
+        switch_ok("gpc0").commit('b'),
+        heartbeat("gpc0").at('a').dirty(false).idle(),
+        rollback_ok("gpc0").commit('a'),
+    ];
+    assert_eq!(reason(System, steps), "dirt-unknown");
+}
+
+#[test]
+fn a_late_success_is_no_word_on_a_system_that_could_not_be_read_since() {
+    let late = log![
+        full(),
+        heartbeat("gpc0").system_unreadable(),
+        switch_ok("gpc0").op("s1").commit('a').dirty(false).runs("a", 1).built_from('a'),
+    ];
+    assert_eq!(reason(System, late), "unreadable");
 }

@@ -183,13 +183,13 @@ fn g7_is_cleared_by_a_pull_that_succeeds() {
 #[test]
 fn g7_a_rejected_pull_tried_nothing_so_the_one_before_it_is_still_the_last() {
     let _ = behind()
-        .when(log![pull_started("gpc0"), op_rejected("gpc0", RequestKind::Pull)])
+        .when(log![pull_started("gpc0").op("p"), op_rejected("gpc0", RequestKind::Pull).op("p")])
         .then("gpc0", "A3 G8 L8 S6 T8")
         .when(log![
             pull_started("gpc0"),
             pull_fail("gpc0"),
-            pull_started("gpc0"),
-            op_rejected("gpc0", RequestKind::Pull)
+            pull_started("gpc0").op("q"),
+            op_rejected("gpc0", RequestKind::Pull).op("q")
         ])
         .then("gpc0", "A3 G7 L8 S6 T8");
 }
