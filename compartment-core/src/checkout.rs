@@ -127,13 +127,6 @@ pub struct Revision {
     pub lock: Lock,
 }
 
-impl Revision {
-    /// Nothing is known of it, so it proves nothing.
-    pub(crate) const fn unknown() -> Self {
-        Self { commit: None, dirt: Dirt::Unknown, lock: Lock::Untold }
-    }
-}
-
 /// What is known of a checkout's lock.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum CheckoutLock {

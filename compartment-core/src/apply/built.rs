@@ -20,7 +20,12 @@ impl Taking<'_> {
     /// build is clean only if the checkout was clean at its seen start, and at every word since that may have been
     /// made before the build (W5).
     pub(super) fn built_by(&self, system: &RunningSystem, attempt: Option<(Kind, &Trace)>) -> Built {
-        let known = system.path.as_ref().and_then(|path| self.ran_at(path));
+        let numbered = || {
+            let target = Target { number: system.number, path: None };
+            self.ran(&target).filter(|_| system.number.is_some() && system.commit.is_none())
+        };
+        let known = system.path.as_ref().map_or_else(numbered, |path| self.ran_at(path));
+        let copy = attempt.and_then(|(_, trace)| trace.copy.as_ref()).and_then(|copy| copy.known_commit());
         match (known, system.commit) {
             (Some(known), None) => (Revision::clone(&known.revision), known.named),
             (Some(known), Some(commit)) => self
@@ -28,9 +33,17 @@ impl Taking<'_> {
                 .unwrap_or_else(|| (Revision::clone(&known.revision), known.named)),
             (None, commit) => {
                 let named = if commit.is_some() { Named::BySystem } else { Named::Nobody };
+                let commit = commit.map(|commit| self.in_full(commit, copy));
                 (Revision { commit, dirt: self.seen_dirt(system, attempt), ..Revision::default() }, named)
             }
         }
+    }
+
+    /// A commit, in the longest of the names under which the checkout was told to be at it: a short one may begin two.
+    fn in_full(&self, commit: Commit, copy: Option<&Commit>) -> Commit {
+        let here = self.host.checkout_place == CheckoutPlace::Host;
+        let now = self.host.checkout().filter(|_| here).and_then(Checkout::known_commit);
+        longer(longer(commit, copy.copied()), now.copied())
     }
 
     /// The dirt of a build of which nobody told, and which is seen to run.
@@ -60,7 +73,7 @@ impl Taking<'_> {
     pub(super) fn counts(&self, kind: Deployer, said: &Said<'_>, path: Option<&StorePath>) -> bool {
         let Some(path) = path else { return true };
         let trace = said.trace;
-        if self.ran_at(path).is_none() {
+        if self.ran_as(path, said.system.number).is_none() {
             return trace.start_seen()
                 || self.host.past().dropped == Dropped::Nothing
                 || said.system.commit.is_some();
@@ -80,19 +93,29 @@ impl Taking<'_> {
         path: Option<&StorePath>,
         counts: bool,
     ) -> Built {
-        match path.and_then(|path| self.ran_at(path)) {
-            Some(ran) if !counts => {
-                let known = (Revision::clone(&ran.revision), ran.named);
-                let own = said.system.commit.and_then(|commit| self.own_word(ran, commit));
-                let (built, named) = own.unwrap_or(known);
-                // It may have been named first while this build ran already.
-                let dirt = if said.dirty == Some(true) { built.dirt.or_dirty() } else { built.dirt };
-                (Revision { dirt, ..built }, named)
-            }
-            None if !counts && said.system.commit.is_none() => (Revision::unknown(), Named::Nobody),
+        match path.and_then(|path| self.ran_as(path, said.system.number)) {
+            Some(ran) if !counts => self.as_known(ran, said),
+            None if !counts && said.system.commit.is_none() => (self.unknown(), Named::Nobody),
             Some(ran) => self.named_anew(ran, said, self.told(kind, said, path)),
             None => self.by_number(said, path, self.told(kind, said, path)),
         }
+    }
+
+    /// The generation of a path: that which ran there; else the latest of its number of which no path was told.
+    fn ran_as(&self, path: &StorePath, number: Option<GenerationNumber>) -> Option<&Generation> {
+        let running = self.host.deployment.iter().map(|running| &running.generation);
+        let mut all = running.chain(self.host.earlier().iter().rev());
+        let numbered = |ran: &&Generation| ran.path.is_none() && number.is_some() && ran.number == number;
+        self.ran_at(path).or_else(|| all.find(numbered))
+    }
+
+    /// The entry of the history stands, but for what its system says of itself.
+    fn as_known(&self, ran: &Generation, said: &Said<'_>) -> Built {
+        let own = said.system.commit.and_then(|commit| self.own_word(ran, commit));
+        let (built, named) = own.unwrap_or_else(|| (Revision::clone(&ran.revision), ran.named));
+        // It may have been named first while this build ran already.
+        let dirt = if said.dirty == Some(true) { built.dirt.or_dirty() } else { built.dirt };
+        (Revision { dirt, ..built }, named)
     }
 
     /// What a switch says that it built: its system's word, else its own, else the checkout that stood at its seen
@@ -101,7 +124,8 @@ impl Taking<'_> {
         let here = self.host.checkout_place == CheckoutPlace::Host;
         let copy = checkout_at_start(kind, said).filter(|_| here);
         let start = copy.as_ref().and_then(|copy| copy.commit);
-        let spoken = said.commit.map_or(start, |commit| Some(longer(commit, start)));
+        let full = |commit: Commit| self.in_full(commit, start.as_ref());
+        let spoken = said.commit.map_or(start, |commit| Some(full(commit)));
         let (commit, named) = match (said.system.commit, spoken) {
             (Some(commit), spoken) => (Some(longer(commit, spoken)), Named::BySystem),
             (None, Some(commit)) => (Some(commit), Named::ByResult),
@@ -126,7 +150,11 @@ impl Taking<'_> {
             }
             (_, None) => false,
         };
-        let dirt = if other { self.old_dirt() } else { dirt };
+        // A path that may have run before and be forgotten was not built now, unless that was seen to begin (K4).
+        let forgotten =
+            |path: &StorePath| self.ran_at(path).is_none() && !self.never_ran(path, said.system.number);
+        let is_old = !said.trace.start_seen() && path.is_some_and(forgotten);
+        let dirt = if other || is_old { self.old_dirt() } else { dirt };
         // A lock belongs to the commit that it was told with.
         let own = said.commit.is_none() || is_same(said.commit);
         let lock = match (said.lock.filter(|_| own), &copy) {
@@ -172,20 +200,31 @@ impl Taking<'_> {
         }
     }
 
-    /// A success that names no path and whose start was not seen may have led to the generation of its number that the
-    /// history knows (K4): a number may be given again.
+    /// A success that names a number and no path may have led to the generation of that number (K4): one may be given
+    /// again.
     fn by_number(&self, said: &Said<'_>, path: Option<&StorePath>, (told, named): Built) -> Built {
-        let number = said.system.number.filter(|_| path.is_none() && !said.trace.start_seen());
-        let numbered = number.map(|number| Target { number: Some(number), path: None });
-        let forgotten = number.is_some_and(|number| self.host.past().dropped.may_have(number));
-        match numbered.and_then(|target| find(self.host.earlier(), &target)) {
-            None if forgotten && said.system.commit.is_none() => (Revision::unknown(), Named::Nobody),
+        let Some(number) = said.system.number.filter(|_| path.is_none()) else { return (told, named) };
+        let running = self.host.deployment.iter().map(|running| &running.generation);
+        if let Some(ran) = running.into_iter().find(|running| running.number == Some(number)) {
+            // It runs: since this switch began, or before, and then this is no new build unless its start was seen.
+            let is_its_own = said.trace.start_seen() && Some(ran.deployment) > said.trace.deployment;
+            return match (is_its_own, said.trace.start_seen()) {
+                (true, _) => (told, named),
+                (false, true) => self.named_anew(ran, said, (told, named)),
+                (false, false) => self.as_known(ran, said),
+            };
+        }
+        let numbered = Target { number: Some(number), path: None };
+        let forgotten = self.host.past().dropped.may_have(number);
+        match find(self.host.earlier(), &numbered) {
+            None if forgotten && said.system.commit.is_none() => (self.unknown(), Named::Nobody),
             None => (told, named),
             Some(ran) if ran.commit().zip(told.commit.as_ref()).is_some_and(|(a, b)| a.same(b)) => {
                 let dirt = if ran.revision.dirt.is_clean() { told.dirt } else { told.dirt.or_dirty() };
-                (Revision { dirt, ..told }, named)
+                let commit = told.commit.map(|commit| longer(commit, ran.revision.commit));
+                (Revision { commit, dirt, ..told }, named)
             }
-            Some(_) => (Revision::unknown(), Named::Nobody),
+            Some(_) => (self.unknown(), Named::Nobody),
         }
     }
 
@@ -294,6 +333,11 @@ impl Taking<'_> {
         self.host.checkout().is_none_or(|checkout| checkout.dirt == Dirt::Untold)
     }
 
+    /// A build of which nothing is known, so that it proves nothing.
+    pub(super) fn unknown(&self) -> Revision {
+        Revision { dirt: self.old_dirt(), ..Revision::default() }
+    }
+
     /// The dirt of a build of which nobody knows when it was made.
     pub(super) fn old_dirt(&self) -> Dirt {
         if self.never_spoke_of_dirt() { Dirt::Untold } else { Dirt::Unknown }
@@ -330,7 +374,7 @@ impl Taking<'_> {
             }
             before = Some(ran);
         }
-        let contradicted = (Revision::unknown(), Named::Contradicted);
+        let contradicted = (self.unknown(), Named::Contradicted);
         if contradicts { Some(contradicted) } else { own_word(known, commit, never_spoke) }
     }
 }

@@ -21,6 +21,13 @@ pub(super) struct Said<'a> {
     pub(super) trace: &'a Trace,
 }
 
+impl Said<'_> {
+    /// The commit of what it deployed, as its system says, else the switch. A rollback knows of none itself (K4).
+    fn says(&self, kind: Deployer) -> Option<Commit> {
+        self.system.commit.or(self.commit.filter(|_| kind == Deployer::Switch))
+    }
+}
+
 impl Taking<'_> {
     /// A switch or rollback succeeded.
     pub(super) fn deploy_ok(
@@ -99,15 +106,16 @@ impl Taking<'_> {
                 if counts {
                     self.disagrees(&at, &built);
                 }
-                self.out_of_order(&at, &built);
+                self.out_of_order(&at, said.says(kind));
                 self.lengthen(&at, &said);
+                self.label(&said.system);
                 if self.has_another_lock(&said) {
                     self.not_known(Doubt::Contradicted);
                 }
                 if at.0.is_none() {
                     // Two of them may be either.
                     let two = self.host.past().awaited.as_ref().is_some_and(|other| **other != built.0);
-                    let awaited = if two { Revision::unknown() } else { Revision::clone(&built.0) };
+                    let awaited = if two { self.unknown() } else { Revision::clone(&built.0) };
                     self.host.past_mut().awaited = Some(self.caches.revisions.intern(awaited));
                 }
                 self.ran_before(kind.into(), at, built, counts);
@@ -115,8 +123,9 @@ impl Taking<'_> {
                 is.mark(&mut past.marks.system, made.mark(past.clock));
             }
             Place::Earlier => {
-                self.out_of_order(&at, &built);
+                self.out_of_order(&at, said.says(kind));
                 self.lengthen(&at, &said);
+                self.label(&said.system);
                 if !self.agrees(&at, &built) {
                     let over = made.over.unwrap_or_default();
                     let past = self.host.past_mut();
@@ -138,6 +147,7 @@ impl Taking<'_> {
         let made = self.made(closing);
         let place = self.place_of(made, closing);
         let system = system.cloned().unwrap_or_default();
+        self.label(&system);
         let another = self.host.deployment.as_ref().is_some_and(|now| now.generation.differs_from(&system));
         // One that names another system than the one that ran has changed what runs, whatever it says.
         let changed = if another { Changed::Yes } else { Changed::from(activated) };
@@ -177,7 +187,7 @@ impl Taking<'_> {
             let named = if system.commit.is_some() { Named::BySystem } else { Named::Nobody };
             let built = (Revision { commit: system.commit, dirt, ..Revision::default() }, named);
             if system.path.is_some() {
-                self.out_of_order(&(system.path.clone(), system.number), &built);
+                self.out_of_order(&(system.path.clone(), system.number), system.commit);
             }
             self.ran_before(closing.kind, (system.path.clone(), system.number), built, true);
         }
@@ -220,7 +230,7 @@ impl Taking<'_> {
             Belief::Unknown | Belief::Unreadable => {
                 let seen = self.runs_at(closing.trace.first_other.as_ref());
                 if changed == Changed::Yes && place == Place::Later && !seen {
-                    self.run(Revision::unknown(), Named::Nobody, (None, None), how(closing.kind));
+                    self.run(self.unknown(), Named::Nobody, (None, None), how(closing.kind));
                 } else if let Some(running) = &mut self.host.deployment {
                     running.doubt = Some(Doubt::MayHaveChanged);
                 }
@@ -247,7 +257,14 @@ impl Taking<'_> {
             let its_own = said.trace.knows_from() && !said.trace.more_paths;
             (its_own && self.runs_at(Some(&other))).then_some(other)
         };
-        (said.system.path.clone().or_else(seen), said.system.number)
+        // Likewise by its number, where no path is told: it is the only one that was seen to run since.
+        let numbered = || {
+            let running = &self.host.deployment.as_ref()?.generation;
+            let before = said.trace.deployment.filter(|_| said.trace.start_seen())?;
+            let only = running.path.is_none() && running.deployment == before.saturating_add(1);
+            running.number.filter(|_| only && said.system == RunningSystem::default())
+        };
+        (said.system.path.clone().or_else(seen), said.system.number.or_else(numbered))
     }
 
     /// The generation that a rollback went to: what it says runs; else what it was sent to. A rollback's own `commit`
@@ -280,7 +297,7 @@ impl Taking<'_> {
                 let lock = said.lock.map_or(Lock::Untold, Lock::Told);
                 Some((Revision { commit: said.commit, dirt, lock }, Named::ByResult))
             }
-            (None, None) => Some((Revision::unknown(), Named::Nobody)),
+            (None, None) => Some((self.unknown(), Named::Nobody)),
         };
         ((path, number), built)
     }
@@ -405,10 +422,17 @@ impl Taking<'_> {
         }
     }
 
-    /// The generation, running or earlier, that a target names.
-    fn ran(&self, target: &Target) -> Option<&Generation> {
+    /// The generation, running or earlier, that a target names. A number alone names none where one that ran later, and
+    /// of which no number was told, may have been given it again (K4).
+    pub(super) fn ran(&self, target: &Target) -> Option<&Generation> {
         let running = self.host.deployment.as_ref().map(|running| &running.generation);
-        running.filter(|running| running.matches(target)).or_else(|| find(self.host.earlier(), target))
+        let named = running.filter(|running| running.matches(target));
+        let ran = named.or_else(|| find(self.host.earlier(), target))?;
+        let may_have_it = |other: &Generation| {
+            other.number.is_none() && (other.deployment == 0 || other.deployment > ran.deployment)
+        };
+        let again = running.into_iter().chain(self.host.earlier()).any(may_have_it);
+        (target.path.is_some() || !again).then_some(ran)
     }
 
     fn ended_trace(&mut self, closing: &Closing) -> Option<&mut Trace> {

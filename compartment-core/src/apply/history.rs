@@ -5,7 +5,8 @@ use super::deploy::Said;
 use super::report::Taking;
 use super::system::{Place as At, how};
 use crate::checkout::Revision;
-use crate::event::Kind;
+use crate::commit::Commit;
+use crate::event::{Kind, RunningSystem};
 use crate::generation::{Generation, HISTORY, Named, TestVerdict};
 
 impl Taking<'_> {
@@ -21,10 +22,11 @@ impl Taking<'_> {
 
     /// A word that is heard late may have come between another one, which named no path, and the path that was named
     /// first since: what that was built from is not known (K4).
-    pub(super) fn out_of_order(&mut self, (path, _): &At, (revision, _): &Built) {
-        let same = |known: &Generation| match path {
-            Some(_) => known.path == *path,
-            None => known.commit().zip(revision.commit.as_ref()).is_some_and(|(a, b)| a.same(b)),
+    pub(super) fn out_of_order(&mut self, (path, _): &At, told: Option<Commit>) {
+        // Of the path that was named, it has to tell the commit itself: it may be this word's own.
+        let same = |known: &Generation| {
+            (path.is_none() || known.path == *path)
+                && known.commit().zip(told.as_ref()).is_some_and(|(a, b)| a.same(b))
         };
         self.unbind(|known| known.by_order && !same(known));
     }
@@ -45,14 +47,29 @@ impl Taking<'_> {
         }
     }
 
+    /// A word that is heard late, or of a failure, tells which commit a system says of itself: that is so at any time
+    /// (K3).
+    pub(super) fn label(&mut self, system: &RunningSystem) {
+        let (Some(path), Some(commit)) = (&system.path, system.commit) else { return };
+        let Some((revision, named)) = self.ran_at(path).and_then(|ran| self.own_word(ran, commit)) else {
+            return;
+        };
+        let revision = self.caches.revisions.intern(revision);
+        let running = self.host.deployment.as_mut().map(|running| &mut running.generation);
+        let earlier = self.host.past.iter_mut().flat_map(|past| past.earlier.iter_mut());
+        for known in running.into_iter().chain(earlier).filter(|known| known.path.as_ref() == Some(path)) {
+            (known.revision, known.named) = (alloc::sync::Arc::clone(&revision), named);
+        }
+    }
+
     /// What these generations were built from is not known.
     fn unbind(&mut self, which: impl Fn(&Generation) -> bool) {
-        let dirt = self.old_dirt();
+        let unknown = self.unknown();
         let running = self.host.deployment.as_mut().map(|running| &mut running.generation);
         let earlier = self.host.past.iter_mut().flat_map(|past| past.earlier.iter_mut());
         for known in running.into_iter().chain(earlier).filter(|known| which(known)) {
             known.by_order = false;
-            known.revision = self.caches.revisions.intern(Revision { dirt, ..Revision::default() });
+            known.revision = self.caches.revisions.intern(unknown.clone());
             known.named = Named::Nobody;
         }
     }
@@ -122,8 +139,11 @@ impl Taking<'_> {
             }
             false
         });
-        let surplus = (past.earlier.len() + 1).saturating_sub(HISTORY);
-        for gone in past.earlier.drain(..surplus) {
+        while past.earlier.len() >= HISTORY {
+            // The oldest, but that a path has said two commits is not forgotten as long as there is another (K3).
+            let gone =
+                past.earlier.iter().position(|ran| ran.named != Named::Contradicted).unwrap_or_default();
+            let gone = past.earlier.remove(gone);
             past.dropped = past.dropped.and(gone.number);
             past.dropped_doubtful |= gone.named != Named::BySystem || !gone.revision.dirt.is_clean();
         }

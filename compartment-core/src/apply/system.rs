@@ -133,18 +133,22 @@ impl Taking<'_> {
     /// have changed it (K4). Likewise a commit that is told without a path, where a path of unknown commit runs.
     fn unbound(&self, system: &RunningSystem, idle: bool) -> bool {
         let Some(running) = self.host.deployment.as_ref() else { return false };
-        if running.generation.path.is_some() {
-            // A commit told without a path may be another path's.
-            let attempted = || self.host.operations().open_attempt().is_some();
-            return system.path.is_none()
-                && system.commit.is_some()
-                && (running.generation.revision.commit.is_none() || attempted());
-        }
+        let doubted = running.doubt.is_some();
         if system.path.is_none() {
+            let attempted = || self.host.operations().open_attempt().is_some();
+            return match (&running.generation.path, system.commit) {
+                // A commit told without a path may be another path's.
+                (Some(_), Some(_)) => running.generation.revision.commit.is_none() || doubted || attempted(),
+                // Something else may have run until this number was told again.
+                (_, None) => doubted && system.number.is_some(),
+                (None, Some(_)) => false,
+            };
+        }
+        if running.generation.path.is_some() {
             return false;
         }
         let attempted = self.host.operations().open_attempt().is_some();
-        let doubtful = running.doubt.is_some() || attempted;
+        let doubtful = doubted || attempted;
         let numbered = system.number.is_some() && system.number == running.generation.number;
         let named = running.generation.revision.commit.is_some();
         let tied = numbered || (named && idle && self.awaits_path());

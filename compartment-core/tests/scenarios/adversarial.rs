@@ -47,7 +47,7 @@ fn two_commits_are_never_equal_through_a_short_third_in_what_is_deployed() {
         seen(two).lock('a'),
         heartbeat("gpc0").commit(Reading::Told(two)).lock('a').dirty(false),
     ]);
-    let _ = scenario.then("gpc0", "A3 G6 L5 S9 T4");
+    let _ = scenario.then("gpc0", "A3 G6 L5 S7 T4");
 }
 
 #[test]

@@ -835,3 +835,15 @@ fn a_test_that_is_said_to_run_may_be_one_that_was_asked_for_and_forgotten() {
     ];
     assert_eq!(reason(Tests, replaced), "unordered");
 }
+
+#[test]
+fn a_path_that_a_late_success_names_itself_may_not_be_that_of_the_one_before() {
+    let late = log![
+        without_checkout(),
+        rollback_started("gpc0").op("r1"),
+        rollback_ok("gpc0").op("r1").system_is(labelled('a')),
+        heartbeat("gpc0").runs("p", 1).idle(),
+        rollback_ok("gpc0").op("r2").runs("p", 1),
+    ];
+    assert_eq!(reason(Git, late), "deployed-doubtful");
+}

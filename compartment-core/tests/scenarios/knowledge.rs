@@ -161,13 +161,16 @@ fn k4_a_success_whose_place_is_open_makes_unknown_what_a_path_was_built_from() {
     let ran_before = of(log![
         heartbeat("gpc0").at('a').dirty(false).runs("a", 1),
         switch_started("gpc0").op("s1"),
-        switch_ok("gpc0").op("s1").runs("b", 2),
+        switch_ok("gpc0").op("s1").runs("b", 2).commit('a').dirty(false),
         switch_started("gpc0").op("s2"),
         switch_ok("gpc0").op("s2").runs("c", 3),
         switch_started("gpc0").op("s3"),
         heartbeat("gpc0").runs("b", 2),
     ]);
-    let open = ran_before.when(log![switch_ok("gpc0").op("s3").runs("b", 2).built_from('c')]);
+    let open = ran_before.when(log![
+        switch_ok("gpc0").op("s3").runs("b", 2).commit('c'),
+        heartbeat("gpc0").at('a').dirty(false),
+    ]);
     assert_eq!(open.reason("gpc0", System), "deployed-unknown");
     // The system's own word is the way back.
     let told = open.when(log![heartbeat("gpc0").at('a').dirty(false).idle().runs("b", 2).built_from('a')]);

@@ -10,7 +10,7 @@ use compartment_core::testing::{
 };
 use compartment_core::{Ask, Commit};
 
-use crate::{at_path, mins, numbered, reason, without_checkout};
+use crate::{at_path, labelled, mins, numbered, reason, without_checkout};
 
 // Several speakers (W3): the numbers of a session place its results against its own words only.
 
@@ -362,4 +362,139 @@ fn a_late_success_is_no_word_on_a_system_that_could_not_be_read_since() {
         switch_ok("gpc0").op("s1").commit('a').dirty(false).runs("a", 1).built_from('a'),
     ];
     assert_eq!(reason(System, late), "unreadable");
+}
+
+// Numbers in results and rollbacks (K4): what holds of a path holds of a number that is told in its place.
+
+#[test]
+fn a_rollback_to_a_number_may_lead_to_a_later_system_that_was_given_it_again() {
+    let again = log![
+        without_checkout(),
+        switch_ok("gpc0").commit('a').runs("a", 5),
+        rollback_ok("gpc0").runs("d", 4),
+        switch_ok("gpc0").commit('c').system_is(at_path("c")),
+        rollback_ok("gpc0").runs("d", 4),
+        rollback_ok("gpc0").system_is(numbered(5)),
+    ];
+    assert_eq!(reason(System, again), "deployed-unknown");
+}
+
+#[test]
+fn a_success_that_names_the_number_that_ran_names_what_ran() {
+    let beat = |system| heartbeat("gpc0").at('a').dirty(false).system_is(system).idle();
+    let built = |digit| Some(commit(digit));
+    let running = log![
+        beat(RunningSystem { commit: built('c'), ..at_path("p") }),
+        beat(RunningSystem { commit: built('c'), number: numbered(5).number, ..at_path("p") }),
+        switch_ok("gpc0").commit('a').dirty(false).system_is(numbered(5)),
+    ];
+    assert_eq!(reason(System, running), "not-switched");
+    let pathless = log![
+        beat(RunningSystem { commit: built('b'), ..numbered(3) }),
+        switch_ok("gpc0").commit('a').dirty(false).runs("p", 3),
+    ];
+    assert_eq!(reason(System, pathless), "not-switched");
+    let earlier = log![
+        heartbeat("gpc0").at('a').dirty(false).runs("b", 1).built_from('b').idle(),
+        heartbeat("gpc0").at('a').dirty(false).runs("c", 2).built_from('c').idle(),
+        switch_started("gpc0"),
+        switch_ok("gpc0").commit('a').dirty(false).system_is(numbered(1)),
+    ];
+    assert_eq!(reason(System, earlier), "deployed-unknown");
+}
+
+#[test]
+fn a_number_or_a_commit_that_is_told_after_a_doubt_tells_that_something_else_may_have_been_tested() {
+    let lost = |dirty: bool, word: RunningSystem| {
+        let beat = heartbeat("gpc0").at('a').runs("a", 1).built_from('a').idle();
+        let steps = log![
+            if dirty { beat.dirty(false) } else { beat },
+            switch_started("gpc0"),
+            heartbeat("gpc0").idle(),
+        ];
+        steps.into_iter().chain(tested()).chain(log![heartbeat("gpc0").system_is(word)])
+    };
+    assert_eq!(reason(Tests, lost(true, numbered(1))), "earlier-deployment");
+    assert_eq!(reason(Tests, lost(false, labelled('a'))), "earlier-deployment");
+}
+
+#[test]
+fn an_agent_without_paths_whose_heartbeat_names_the_new_number_while_it_switches_gets_green() {
+    let switched = |label| {
+        let system = |number| RunningSystem { commit: label, ..numbered(number) };
+        Scenario::given(log![desired('a')]).when(log![
+            heartbeat("gpc0").at('a').dirty(false).system_is(numbered(5)).idle(),
+            switch_started("gpc0"),
+            heartbeat("gpc0").system_is(system(6)).running(Kind::Switch),
+            switch_ok("gpc0").commit('a').dirty(false),
+            heartbeat("gpc0").at('a').dirty(false).system_is(system(6)).idle(),
+        ])
+    };
+    for label in [None, Some(commit('a'))] {
+        assert_eq!(switched(label).reason("gpc0", System), "current", "{label:?}");
+    }
+}
+
+#[test]
+fn a_rollback_to_an_unknown_path_is_as_clean_as_its_host() {
+    let told = Scenario::given(log![desired('a')]).when(log![
+        rollback_ok("gpc0").runs("a", 2),
+        heartbeat("gpc0").at('a').runs("a", 2).built_from('a').idle(),
+    ]);
+    assert_eq!(told.reason("gpc0", System), "current");
+}
+
+// What a system says of itself is so at any time (K3), and is not forgotten first.
+
+#[test]
+fn a_second_commit_of_one_path_contradicts_the_first_whenever_it_is_told() {
+    let late = log![full(), switch_ok("gpc0").op("s1").commit('a').runs("a", 1).built_from('b'),];
+    assert_eq!(reason(System, late), "deployed-unknown");
+    let failed = log![
+        full(),
+        switch_started("gpc0"),
+        switch_fail("gpc0").activated(false).runs("a", 1).built_from('b'),
+        heartbeat("gpc0").runs("b", 2).built_from('a').idle(),
+        heartbeat("gpc0").at('a').dirty(false).runs("a", 1).idle(),
+    ];
+    assert_eq!(reason(System, failed), "outside-change");
+    let beat = |name: &str, number, digit| heartbeat("gpc0").at('a').runs(name, number).built_from(digit);
+    let many = (2..=12).flat_map(|n| log![beat(&format!("p{n}"), n, 'c')]);
+    let forgotten = log![beat("a", 1, 'a'), beat("a", 1, 'b')].into_iter().chain(many);
+    assert_eq!(reason(System, forgotten.chain(log![beat("a", 1, 'a')])), "outside-change");
+}
+
+#[test]
+fn a_forgotten_path_was_not_built_by_a_success_whose_start_nobody_saw() {
+    let dirty = log![heartbeat("gpc0").at('a').dirty(true).runs("a", 1).built_from('a').idle()];
+    let many = (2..=12).flat_map(|n| log![heartbeat("gpc0").runs(&format!("p{n}"), n).built_from('c')]);
+    let again = log![
+        heartbeat("gpc0").at('a').dirty(false).idle(),
+        switch_ok("gpc0").commit('a').dirty(false).runs("a", 1).built_from('a'),
+    ];
+    assert_eq!(reason(System, dirty.into_iter().chain(many).chain(again)), "dirt-unknown");
+}
+
+#[test]
+fn a_short_commit_is_the_one_that_was_told_in_full_before() {
+    let other = || heartbeat("gpc0").commit(Reading::Told(like_a("bbbbb"))).dirty(false);
+    let pulled = || pull_ok("gpc0", 'a').dirty(false);
+    let result =
+        log![other().idle(), switch_ok("gpc0").commit_is(like_a("")).dirty(false).runs("p", 2), pulled(),];
+    assert_eq!(reason(System, result), "not-switched");
+    let short = RunningSystem { commit: Some(like_a("")), ..at_path("p") };
+    let label = log![
+        other().runs("b", 1).built_from('b').idle(),
+        switch_started("gpc0"),
+        heartbeat("gpc0").system_is(short).idle(),
+        pulled(),
+    ];
+    assert_eq!(reason(System, label), "not-switched");
+    let number = log![
+        without_checkout(),
+        switch_ok("gpc0").commit_is(like_a("bbbbb")).system_is(numbered(2)),
+        switch_ok("gpc0").commit('b').system_is(numbered(3)),
+        switch_ok("gpc0").commit_is(like_a("")).system_is(numbered(2)),
+    ];
+    assert_eq!(reason(System, number), "not-deployed");
 }

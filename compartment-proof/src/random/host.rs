@@ -63,7 +63,9 @@ impl Member {
         let owes = self.run.owes();
         match choice.pick(12) {
             0 | 1 => {
-                self.run.hidden(&self.law, choice);
+                let mut run = self.run;
+                choice.attempt(|choice| run.hidden(&self.law, choice))?;
+                self.run = run;
                 None
             }
             2 | 3 if !owes => self.start(choice),
