@@ -1,16 +1,16 @@
-//! What the ends of switches and rollbacks say of what runs (CORE-006, section 3, K3 to K7).
+//! What switches and rollbacks that succeeded say of what runs (CORE-006, section 3, K3 to K7).
 
 use super::built::Built;
 use super::report::Taking;
-use super::system::{Place as At, how};
+use super::system::Place as At;
 use crate::checkout::{Dirt, Doubt, Lock, Revision};
 use crate::commit::{Commit, LockFile};
-use crate::event::{Deployer, Kind, RunningSystem, Target};
+use crate::event::{Deployer, RunningSystem, Target};
 use crate::generation::{Generation, How, Named, find};
 use crate::host::TestsDue;
 use crate::id::StorePath;
-use crate::knowledge::{Belief, Changed, Made, Mark, Part, Place, Word, believe};
-use crate::operation::{Closing, KnownBy, Trace};
+use crate::knowledge::{Belief, Made, Mark, Part, Place, Word, believe};
+use crate::operation::{Closing, Trace};
 
 /// What a success says of what it deployed.
 pub(super) struct Said<'a> {
@@ -137,111 +137,8 @@ impl Taking<'_> {
         true
     }
 
-    /// A switch or rollback failed or was stopped.
-    pub(super) fn deploy_failed(
-        &mut self,
-        closing: &Closing,
-        activated: Option<bool>,
-        system: Option<&RunningSystem>,
-    ) -> bool {
-        let made = self.made(closing);
-        let place = self.place_of(made, closing);
-        let system = system.cloned().unwrap_or_default();
-        self.label(&system);
-        let another = self.host.deployment.as_ref().is_some_and(|now| now.generation.differs_from(&system));
-        // One that names another system than the one that ran has changed what runs, whatever it says.
-        let changed = if another { Changed::Yes } else { Changed::from(activated) };
-        if let Some(trace) = self.ended_trace(closing) {
-            // What it left is what it says, else the first path named since it was over (K6).
-            let unchanged = trace
-                .from
-                .clone()
-                .filter(|_| changed == Changed::No && trace.start_seen() && trace.first_other.is_none());
-            // Where another failure may be the last one, what is named next is what that left.
-            let left = system.path.clone().or(trace.left.take()).or(unchanged);
-            trace.left = left.filter(|_| !closing.beside);
-        }
-        if closing.kind == Kind::Rollback && changed != Changed::No {
-            self.led_back(&system, &closing.trace);
-        }
-        if changed != Changed::No {
-            let past = self.host.past_mut();
-            past.doubt = past.doubt.max(closing.trace.over.unwrap_or(past.clock));
-        } else if closing.trace.known_by == KnownBy::Notice {
-            // `running` names no id: another one may have run until this one began, and changed what runs.
-            self.tests_doubtful();
-            self.not_known(Doubt::MayHaveChanged);
-        } else if let (true, Some(lost)) = (closing.newest, closing.trace.lost()) {
-            // That it ended without a result cast the doubt, and now it says that it changed nothing.
-            let past = self.host.past_mut();
-            past.doubt = if past.doubt == lost.tests.1 { lost.tests.0 } else { past.doubt };
-            if past.marks.system == lost.mark {
-                past.marks.system = lost.marks.system;
-                if let Some(running) = &mut self.host.deployment {
-                    running.doubt = lost.doubt;
-                }
-            }
-        }
-        if place != Place::Later {
-            let dirt = self.old_dirt();
-            let named = if system.commit.is_some() { Named::BySystem } else { Named::Nobody };
-            let built = (Revision { commit: system.commit, dirt, ..Revision::default() }, named);
-            if system.path.is_some() {
-                self.out_of_order(&(system.path.clone(), system.number), system.commit);
-            }
-            self.ran_before(closing.kind, (system.path.clone(), system.number), built, true);
-        }
-        let running = self.host.deployment.as_ref().map(|now| &now.generation);
-        let unplaced = system.path.is_some() && running.is_some_and(|running| running.path.is_none());
-        let named = system.clone();
-        let told = if system.path.is_some() || another { Part::Told(system) } else { Part::Silent };
-        match believe(told, false, None, place, Word::Failed(changed)) {
-            Belief::Stands | Belief::Agreed => {
-                if self.host.deployment.is_none() && named.path.is_some() {
-                    // It is the first word on what runs.
-                    let (revision, by) = self.built_by(&named, None);
-                    self.run(revision, by, (named.path, named.number), How::Seen);
-                } else if unplaced {
-                    // It names what ran all along, unless that is in doubt, or this is older than what is known.
-                    let known = self.host.deployment.as_ref().is_some_and(|now| now.doubt.is_none());
-                    match place {
-                        Place::Later if known => _ = self.fill(&named),
-                        Place::Later => {
-                            // It runs by now: an attempt before may have left it.
-                            self.tests_doubtful();
-                            let (revision, by) = self.built_by(&named, None);
-                            self.run(revision, by, (named.path, named.number), How::Switch);
-                            self.mark_system(made);
-                        }
-                        Place::Open | Place::Earlier => self.tests_doubtful(),
-                    }
-                }
-            }
-            Belief::Is(system) => {
-                self.readable(Some(&system));
-                if self.runs_at(system.path.as_ref()) {
-                    self.now_known();
-                } else {
-                    let (revision, named) = self.built_by(&system, Some((closing.kind, &closing.trace)));
-                    self.run(revision, named, (system.path, system.number), how(closing.kind));
-                }
-                self.mark_system(made);
-            }
-            Belief::Unknown | Belief::Unreadable => {
-                let seen = self.runs_at(closing.trace.first_other.as_ref());
-                if changed == Changed::Yes && place == Place::Later && !seen {
-                    self.run(self.unknown(), Named::Nobody, (None, None), how(closing.kind));
-                } else if let Some(running) = &mut self.host.deployment {
-                    running.doubt = Some(Doubt::MayHaveChanged);
-                }
-                self.mark_system(made);
-            }
-        }
-        true
-    }
-
     /// The place of a word on what runs. That the attempt's own end was lost is no word against its result.
-    fn place_of(&self, made: Made, closing: &Closing) -> Place {
+    pub(super) fn place_of(&self, made: Made, closing: &Closing) -> Place {
         let now = self.host.past().marks.system;
         let newest =
             closing.trace.lost().filter(|lost| now == lost.mark).map_or(now, |lost| lost.marks.system);
@@ -353,7 +250,7 @@ impl Taking<'_> {
         self.one_entry_a_generation();
     }
 
-    fn now_known(&mut self) {
+    pub(super) fn now_known(&mut self) {
         if self.host.deployment.as_mut().is_some_and(|running| running.doubt.take().is_some()) {
             self.told_anew();
         }
@@ -400,7 +297,7 @@ impl Taking<'_> {
     }
 
     /// Whether this path is known to run.
-    fn runs_at(&self, path: Option<&StorePath>) -> bool {
+    pub(super) fn runs_at(&self, path: Option<&StorePath>) -> bool {
         let running = self.host.deployment.as_ref().and_then(|running| running.generation.path.as_ref());
         path.is_some() && running == path
     }
@@ -435,7 +332,7 @@ impl Taking<'_> {
         (target.path.is_some() || !again).then_some(ran)
     }
 
-    fn ended_trace(&mut self, closing: &Closing) -> Option<&mut Trace> {
+    pub(super) fn ended_trace(&mut self, closing: &Closing) -> Option<&mut Trace> {
         self.host.past_mut().operations.ended_trace_mut(closing.index)
     }
 }

@@ -4,6 +4,7 @@ mod built;
 mod checkout;
 mod deploy;
 mod ended;
+mod failed;
 mod history;
 mod report;
 mod repository;
