@@ -85,15 +85,12 @@ impl Made {
     }
 
     /// The mark of a part once this word is the newest one believed.
-    pub(crate) const fn mark(self, now: Clock) -> Mark {
+    pub(crate) fn mark(self, now: Clock) -> Mark {
         if self.after > now {
             return Mark::at(now);
         }
         // Made before the first word that is surely after the operation's end.
-        let high = match self.over {
-            Some(over) if over < now => over,
-            Some(_) | None => now,
-        };
+        let high = self.over.map_or(now, |over| over.min(now));
         Mark { low: self.after.saturating_sub(1), high, moved: false }
     }
 }
@@ -239,6 +236,31 @@ mod tests {
         assert_eq!(over.place(Some(Mark::at(3))), Place::Open);
         // The newest word may itself have been made before that end.
         assert_eq!(over.place(Some(Mark { low: 3, high: 6, moved: false })), Place::Open);
+    }
+
+    #[test]
+    fn a_mark_says_between_which_words_the_newest_one_was_made() {
+        assert!(Mark::at(4).is_since(4) && !Mark::at(4).is_since(5));
+        let between = Mark { low: 2, high: 6, moved: false };
+        assert!(between.is_since(2) && !between.is_since(3));
+        // Of what surely began after all words, it is as if made now.
+        assert_eq!(Made { after: 7, over: None }.mark(6), Mark::at(6));
+        assert_eq!(Made { after: 6, over: None }.mark(6), Mark { low: 5, high: 6, moved: false });
+        assert_eq!(Made { after: 3, over: Some(5) }.mark(6), Mark { low: 2, high: 5, moved: false });
+        assert_eq!(Made { after: 3, over: Some(9) }.mark(6), Mark { low: 2, high: 6, moved: false });
+    }
+
+    #[test]
+    fn one_more_word_makes_no_word_older() {
+        let mark = |low, high, moved| Mark { low, high, moved };
+        let (one, other) = (mark(1, 6, false), mark(3, 4, false));
+        assert_eq!((one.and(other), other.and(one)), (mark(3, 6, false), mark(3, 6, false)));
+        assert_eq!((one.agreed(other), other.agreed(one)), (mark(3, 6, false), mark(3, 6, false)));
+        // What only may have moved is forgotten once a word tells, and the other way round.
+        assert_eq!(mark(1, 6, true).and(other), mark(3, 6, false));
+        assert_eq!(one.and(mark(0, 2, true)), mark(0, 2, true));
+        assert_eq!(one.agreed(mark(3, 4, true)), mark(3, 6, false));
+        assert_eq!(mark(1, 6, true).agreed(mark(3, 4, true)), mark(3, 6, true));
     }
 
     #[test]
