@@ -3,6 +3,7 @@
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
+use core::cmp::Ordering;
 
 use super::{Evidence, Fact, reasons, view_part};
 use crate::checkout::Sighting;
@@ -93,10 +94,10 @@ fn compare(version: &Version, released: &Version) -> Reported {
         return Reported::Equal;
     }
     let parse = |version: &Version| semver::Version::parse(version.as_str()).ok();
-    match parse(version).zip(parse(released)) {
-        Some((version, released)) if version < released => Reported::Behind,
-        Some((version, released)) if version > released => Reported::Ahead,
-        Some(_) | None => Reported::Different,
+    match parse(version).zip(parse(released)).map(|(version, released)| version.cmp(&released)) {
+        Some(Ordering::Less) => Reported::Behind,
+        Some(Ordering::Greater) => Reported::Ahead,
+        Some(Ordering::Equal) | None => Reported::Different,
     }
 }
 

@@ -4,7 +4,7 @@ use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
-use super::proof::{checkout_commit_proven, checkout_differs_in_commit, pull_has_no_end};
+use super::proof::{checkout_commit_proven, checkout_differs_in_commit};
 use super::words::{
     cannot_see, checkout_commit, checkout_facts, deployed_commit, desired_commit, desired_facts, distance,
     expired, how_it_ended, standing_fact, why,
@@ -167,7 +167,6 @@ impl View {
             Some(Sighting::Known(_)) if doubt == Some(Doubt::Unordered) => Commit::Unordered,
             Some(Sighting::Known(_)) if doubt.is_some() => Commit::Doubtful,
             Some(Sighting::Known(_)) if checkout_commit_proven(evidence) => Commit::Equal,
-            Some(Sighting::Known(_)) if pull_has_no_end(evidence) => Commit::Doubtful,
             Some(Sighting::Known(_)) if checkout_differs_in_commit(evidence) => Commit::Different,
             Some(Sighting::Known(_)) if checkout.is_some_and(|checkout| checkout.dirt.is_clean()) => {
                 Commit::Contradicted

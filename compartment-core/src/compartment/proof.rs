@@ -69,7 +69,7 @@ pub(crate) fn checkout_commit_proven(evidence: &Evidence<'_>) -> bool {
 }
 
 /// The time of a pull ran out, and no word since has named the desired commit: it may have moved the checkout (K2).
-pub(super) fn pull_has_no_end(evidence: &Evidence<'_>) -> bool {
+fn pull_has_no_end(evidence: &Evidence<'_>) -> bool {
     let last = evidence.host.operations().last(Class::Pull, evidence.now);
     matches!(last, Standing::Expired(pull) if !pull.settled)
 }

@@ -277,3 +277,10 @@ fn a_matrix_as_it_goes_to_programs() {
     let matrix = scenario.fleet.matrix(scenario.now(), &ReadOptions::default());
     insta::assert_snapshot!(serde_json::to_string_pretty(&matrix).unwrap());
 }
+
+#[test]
+fn git_says_what_could_not_be_read() {
+    let dirt = green().when(log![heartbeat("gpc0").dirt_unreadable()]);
+    let said = "whether the checkout at aaaaaaa is clean could not be read";
+    assert_eq!(dirt.message("gpc0", Compartment::Git), said);
+}
