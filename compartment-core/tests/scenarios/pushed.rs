@@ -139,6 +139,10 @@ fn a_repository_without_a_lock_file() {
     assert_eq!(codes(&told.then("gpc0", "A1 G6 L1 S10 T3")), ["current", "no-lock", "current"]);
     let silent = none.clone().when(log![switch_ok("gpc0").commit('a').dirty(false)]);
     assert_eq!(codes(&silent), ["current", "no-lock", "current"]);
+    // Also where the commit before had a lock.
+    let before = deployed(new(), 'b', 1).when(log![seen(commit('a')).no_lock(), switch_started("gpc0")]);
+    let silent = before.when(log![switch_ok("gpc0").commit('a').dirty(false).runs("a", 2)]);
+    assert_eq!(codes(&silent), ["current", "no-lock", "current"]);
     let with = none.when(log![switch_started("gpc0"), success('a', 1)]);
     let contradicted = ["contradicted", "differs", "deployed-lock-unproven"];
     assert_eq!(codes(&with.then("gpc0", "A1 G8 L8 S9 T3")), contradicted);

@@ -284,3 +284,17 @@ fn git_says_what_could_not_be_read() {
     let said = "whether the checkout at aaaaaaa is clean could not be read";
     assert_eq!(dirt.message("gpc0", Compartment::Git), said);
 }
+
+#[test]
+fn lock_says_that_it_is_proven_by_the_commit_alone() {
+    let by_commit = green().when(log![desired('b'), pull_ok("gpc0", 'b').dirty(false)]);
+    let said = "the clean checkout at the desired bbbbbbb has the desired lock";
+    assert_eq!(by_commit.message("gpc0", Compartment::Lock), said);
+    let pushed = pushed_to().when(log![
+        desired('b'),
+        switch_started("gpc0"),
+        switch_ok("gpc0").commit('b').dirty(false).runs("b", 2),
+    ]);
+    let said = "the deployed bbbbbbb is the desired commit, and so is its lock";
+    assert_eq!(pushed.message("gpc0", Compartment::Lock), said);
+}
