@@ -155,6 +155,13 @@ impl CheckoutLock {
         matches!(self, Self::Told { file: told, with_commit: true, .. } if told == file)
     }
 
+    const fn file(self) -> Option<LockFile> {
+        match self {
+            Self::Told { file, .. } => Some(file),
+            Self::Never | Self::Unproven | Self::Unreadable => None,
+        }
+    }
+
     /// Whether nothing was told that may be the lock of another commit.
     pub(crate) const fn is_of_commit(self) -> bool {
         !matches!(self, Self::Told { with_commit: false, .. })
@@ -298,7 +305,13 @@ impl Checkout {
     pub(crate) fn believe_lock(&mut self, belief: Belief<CheckoutLock>) {
         match belief {
             Belief::Stands | Belief::Agreed => {}
-            Belief::Is(lock) => self.lock = lock,
+            Belief::Is(lock) => {
+                if self.lock.file() != lock.file() && !lock.is_of_commit() {
+                    // What the one before said of the commit is lost with it.
+                    self.drop_lock();
+                }
+                self.lock = lock;
+            }
             Belief::Unreadable => {
                 self.drop_lock();
                 self.lock = CheckoutLock::Unreadable;

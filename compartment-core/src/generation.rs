@@ -83,6 +83,11 @@ impl Generation {
         self.revision.commit.as_ref()
     }
 
+    /// Whether nothing is known of it, but that it ran.
+    pub(crate) fn is_unknown(&self) -> bool {
+        self.path.is_none() && self.number.is_none() && self.commit().is_none()
+    }
+
     /// The same generation: the same path; else the same number and commit.
     #[must_use]
     pub fn is(&self, other: &Self) -> bool {

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::checkout::{Checkout, Revision, Sighting};
 use crate::commit::Commit;
 use crate::event::{CheckoutPlace, GenerationNumber, Kind, Origin, TestsConfig};
-use crate::generation::{Deployment, Generation};
+use crate::generation::{Deployment, Generation, HISTORY};
 use crate::id::{HostId, OpId, SessionId, Version};
 use crate::knowledge::{Clock, Mark};
 use crate::operation::{Class, Ended, Operation, Operations, Standing, Trace};
@@ -97,8 +97,8 @@ pub struct Past {
     /// What is known of the generations that are no longer in that history: a path that is not in it may have run
     /// before (K4).
     pub(crate) dropped: Dropped,
-    /// One of them is not known to be a clean build of the commit that its system says.
-    pub(crate) dropped_doubtful: bool,
+    /// The commits of those that are not known to have been built clean, the latest first; at most [`HISTORY`].
+    pub(crate) dropped_unclean: Vec<Commit>,
     /// A deployment's lock was told once.
     pub(crate) lock_told: bool,
     /// The deployment whose tests are due.
@@ -135,6 +135,18 @@ pub(crate) enum Dropped {
     UpTo(GenerationNumber),
     /// One had no number: it may have any.
     Any,
+}
+
+impl Past {
+    /// A generation is dropped from the history.
+    pub(crate) fn forget(&mut self, gone: &Generation) {
+        self.dropped = self.dropped.and(gone.number);
+        if let Some(commit) = gone.revision.commit.filter(|_| !gone.revision.dirt.is_clean()) {
+            self.dropped_unclean.retain(|other| *other != commit);
+            self.dropped_unclean.truncate(HISTORY - 1);
+            self.dropped_unclean.insert(0, commit);
+        }
+    }
 }
 
 impl Dropped {
@@ -216,7 +228,7 @@ static NOTHING_PAST: Past = Past {
     operations: Operations::NONE,
     earlier: Vec::new(),
     dropped: Dropped::Nothing,
-    dropped_doubtful: false,
+    dropped_unclean: Vec::new(),
     lock_told: false,
     tests_due: None,
     sessions: Vec::new(),

@@ -57,7 +57,7 @@ impl Taking<'_> {
         // What a rollback leads to was built long ago, and so may what ran already, or what was forgotten (K4).
         let is_old = attempt.is_some_and(|(kind, attempt)| kind == Kind::Rollback || attempt.from_doubtful)
             || (attempt.is_none() && self.host.deployment.as_ref().is_some_and(|now| now.doubt.is_some()))
-            || self.may_be_of_before(system.path.as_ref(), system.number);
+            || self.may_be_of_before(system, system.path.as_ref());
         let is_other = self.may_be_unclean(system) || self.awaits_another(system.commit);
         let clean = |copy: Option<&Arc<Checkout>>| copy.is_some_and(|copy| copy.dirt.is_clean());
         let was_dirty = self.host.unseen.dirt() || start.is_some_and(|start| !clean(start.copy.as_ref()));
@@ -75,8 +75,8 @@ impl Taking<'_> {
         let trace = said.trace;
         if self.ran_as(path, said.system.number).is_none() {
             return trace.start_seen()
-                || self.host.past().dropped == Dropped::Nothing
-                || said.system.commit.is_some();
+                || said.system.commit.is_some()
+                || self.never_ran(path, said.system.number);
         }
         if said.system.path.is_none() {
             // Only the host's word says that it is this path: where that ran before, its entry speaks.
@@ -144,7 +144,7 @@ impl Taking<'_> {
         let other = match (spoken, said.system.commit) {
             (Some(said), Some(own)) => !said.same(&own),
             (None, Some(_)) => {
-                self.may_be_of_before(path, said.system.number)
+                self.may_be_of_before(&said.system, path)
                     || self.may_be_unclean(&said.system)
                     || self.awaits_another(said.system.commit)
             }
@@ -206,18 +206,19 @@ impl Taking<'_> {
         let Some(number) = said.system.number.filter(|_| path.is_none()) else { return (told, named) };
         let running = self.host.deployment.iter().map(|running| &running.generation);
         if let Some(ran) = running.into_iter().find(|running| running.number == Some(number)) {
-            // It runs: since this switch began, or before, and then this is no new build unless its start was seen.
-            let is_its_own = said.trace.start_seen() && Some(ran.deployment) > said.trace.deployment;
-            return match (is_its_own, said.trace.start_seen()) {
-                (true, _) => (told, named),
-                (false, true) => self.named_anew(ran, said, (told, named)),
-                (false, false) => self.as_known(ran, said),
+            // It may have run before: this is a new build only if its start was seen.
+            return if said.trace.start_seen() {
+                self.named_anew(ran, said, (told, named))
+            } else {
+                self.as_known(ran, said)
             };
         }
         let numbered = Target { number: Some(number), path: None };
         let forgotten = self.host.past().dropped.may_have(number);
         match find(self.host.earlier(), &numbered) {
-            None if forgotten && said.system.commit.is_none() => (self.unknown(), Named::Nobody),
+            None if forgotten && said.system.commit.is_none() && !said.trace.start_seen() => {
+                (self.unknown(), Named::Nobody)
+            }
             None => (told, named),
             Some(ran) if ran.commit().zip(told.commit.as_ref()).is_some_and(|(a, b)| a.same(b)) => {
                 let dirt = if ran.revision.dirt.is_clean() { told.dirt } else { told.dirt.or_dirty() };
@@ -230,10 +231,12 @@ impl Taking<'_> {
 
     /// Whether what is named may have run before and be forgotten, or be known under this path. A commit alone may be
     /// that of any system that is forgotten. A new number makes a path no new build: an old one can be linked again.
-    fn may_be_of_before(&self, path: Option<&StorePath>, number: Option<GenerationNumber>) -> bool {
+    fn may_be_of_before(&self, system: &RunningSystem, path: Option<&StorePath>) -> bool {
+        let past = self.host.past();
+        let same = |gone: &Commit| system.commit.is_some_and(|commit| commit.same(gone));
         match path {
-            Some(path) => self.host.past().dropped_doubtful || !self.never_ran(path, number),
-            None => self.host.past().dropped != Dropped::Nothing,
+            Some(path) => past.dropped_unclean.iter().any(same) || !self.never_ran(path, system.number),
+            None => past.dropped != Dropped::Nothing,
         }
     }
 
@@ -294,13 +297,9 @@ impl Taking<'_> {
         }
     }
 
-    /// Dirt is told late that may have been there when any build of before was made, of which only `which` may be told
-    /// apart.
+    /// Dirt is told late that may have been there when these were built.
     pub(super) fn was_dirty(&mut self, which: impl Fn(&Generation) -> bool) {
         self.may_be_dirty(|known, _| known.revision.dirt.is_inferred() && which(known));
-        if let Some(past) = &mut self.host.past {
-            past.dropped_doubtful |= past.dropped != Dropped::Nothing;
-        }
     }
 
     /// What runs says the commit of before, and no path: another build of that commit may run, and so of another lock

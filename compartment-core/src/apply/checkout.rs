@@ -285,6 +285,16 @@ impl Taking<'_> {
         self.set_marks(mark, [other, other_dirt, other_lock]);
     }
 
+    /// A switch was built elsewhere: what it says is of no checkout of the host, but somebody speaks of dirt (W5).
+    pub(super) fn built_elsewhere(&mut self, dirty: Option<bool>) {
+        let before = self.known_checkout();
+        let mut now = before.clone();
+        if dirty.is_some() {
+            now.spoke_of_dirt();
+        }
+        _ = self.store_checkout(&before, now);
+    }
+
     fn known_checkout(&self) -> Checkout {
         self.host.checkout.as_deref().cloned().unwrap_or_default()
     }

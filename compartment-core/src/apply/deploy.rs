@@ -1,11 +1,11 @@
 //! What switches and rollbacks that succeeded say of what runs (CORE-006, section 3, K3 to K7).
 
-use super::built::Built;
+use super::built::{Built, longer};
 use super::report::Taking;
 use super::system::Place as At;
 use crate::checkout::{Dirt, Doubt, Lock, Revision};
 use crate::commit::{Commit, LockFile};
-use crate::event::{Deployer, RunningSystem, Target};
+use crate::event::{CheckoutPlace, Deployer, RunningSystem, Target};
 use crate::generation::{Generation, How, Named, find};
 use crate::host::TestsDue;
 use crate::id::StorePath;
@@ -42,7 +42,10 @@ impl Taking<'_> {
         let made = self.made(closing);
         let place = self.place_of(made, closing);
         if kind == Deployer::Switch {
-            self.checkout_built(closing, commit, dirty, lock);
+            match self.host.checkout_place {
+                CheckoutPlace::Host => self.checkout_built(closing, commit, dirty, lock),
+                CheckoutPlace::None => self.built_elsewhere(dirty),
+            }
             if dirty == Some(true) {
                 let trace = &closing.trace;
                 let before = trace.deployment.unwrap_or_default();
@@ -59,8 +62,8 @@ impl Taking<'_> {
         if place == Place::Later {
             self.readable(system);
         }
-        let said =
-            Said { system: system.cloned().unwrap_or_default(), commit, dirty, lock, trace: &closing.trace };
+        let system = system.cloned().unwrap_or_default();
+        let mut said = Said { system, commit, dirty, lock, trace: &closing.trace };
         let (at, built) = match kind {
             Deployer::Switch => (self.switched_to(&said), None),
             Deployer::Rollback => {
@@ -68,6 +71,9 @@ impl Taking<'_> {
                 self.rolled_to(&said)
             }
         };
+        if said.system == RunningSystem::default() && at.0.is_none() && kind == Deployer::Switch {
+            said.system.number = at.1;
+        }
         if kind == Deployer::Switch && at.0.is_some() && !self.never_spoke_of_dirt() {
             // Whatever else is said of the path, this is how it was built: dirty, or from another commit than the one
             // that its system speaks of, so that nobody has seen that one being built.
@@ -192,7 +198,11 @@ impl Taking<'_> {
             (None, None) if path.is_none() && said.commit.is_some() && !self.names_paths() => {
                 let dirt = said.dirty.map_or_else(|| self.old_dirt(), Dirt::from);
                 let lock = said.lock.map_or(Lock::Untold, Lock::Told);
-                Some((Revision { commit: said.commit, dirt, lock }, Named::ByResult))
+                // It leads to what ran before, of which more digits may be known.
+                let full = |commit| {
+                    self.host.earlier().iter().fold(commit, |full, ran| longer(full, ran.revision.commit))
+                };
+                Some((Revision { commit: said.commit.map(full), dirt, lock }, Named::ByResult))
             }
             (None, None) => Some((self.unknown(), Named::Nobody)),
         };
@@ -213,9 +223,7 @@ impl Taking<'_> {
         let trace = &closing.trace;
         // It ends where it began, and another path ran in between: no honest run fits (W2).
         let ends_on = path.clone().or(running);
-        let another = trace.first_other.is_some() && trace.first_other != ends_on;
-        let undone =
-            (trace.first_other.is_some() && trace.from == ends_on) || (another && trace.from.is_none());
+        let undone = trace.first_other.is_some() && trace.from == ends_on;
         let contradicts = undone || (path.is_none() && trace.more_paths);
         let told_within = !trace.start_seen() || self.host.past().marks.system.is_since(trace.after);
         if contradicts || (same && told_within) {

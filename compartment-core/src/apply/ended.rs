@@ -4,8 +4,9 @@ use alloc::boxed::Box;
 
 use super::report::Taking;
 use crate::event::{Kind, RequestKind};
+use crate::id::OpId;
 use crate::knowledge::{Clock, Made, Mark};
-use crate::operation::{Class, Closing, Ended, Lost, Outcome, Owner, Trace};
+use crate::operation::{Class, Closing, Ended, KnownBy, Lost, Operation, Outcome, Owner, Trace};
 use crate::text::Text;
 
 impl Taking<'_> {
@@ -33,10 +34,42 @@ impl Taking<'_> {
         if let Some(op) = self.op {
             news |= past.operations.withdraw(|p| p.op == *op && p.ask.kind() == kind);
             let kind = Kind::ALL.iter().copied().find(|k| RequestKind::from(*k) == kind);
-            news |= kind.is_some_and(|kind| past.operations.rejected(kind, op));
+            news |= kind.is_some_and(|kind| self.never_began(kind, op));
         }
         self.goes_on();
         news
+    }
+
+    /// The operation of an id never was. What heartbeats said to run was another one, then, of which nothing else is
+    /// known. True where there was one.
+    fn never_began(&mut self, kind: Kind, op: &OpId) -> bool {
+        let begun_after = self.begun_after(kind);
+        let operations = &mut self.host.past_mut().operations;
+        let own = |open: &Operation| open.kind == kind && open.op.as_ref() == Some(op);
+        let Some(mut open) = operations.take_open_if(own) else { return false };
+        let noticed = open.trace.known_by == KnownBy::Notice;
+        if noticed || open.trace.claimed > 0 {
+            let heard = open.trace.heard.max(open.trace.claimed);
+            open.op = None;
+            open.trace = Trace {
+                known_by: KnownBy::Notice,
+                heard,
+                after: begun_after,
+                beside: 0,
+                copy: None,
+                ordered: false,
+                claimed: 0,
+                to: None,
+                ..open.trace
+            };
+            operations.begin(*open);
+        }
+        if !noticed {
+            // Its start said that nothing else ran. It said so by mistake.
+            _ = self.host.unseen.set_dirt(true);
+            self.host.past_mut().no_test = 0;
+        }
+        true
     }
 
     /// A word that says nothing of what runs: what has no known end may have gone on until it was made (W4).

@@ -144,8 +144,7 @@ impl Taking<'_> {
             let gone =
                 past.earlier.iter().position(|ran| ran.named != Named::Contradicted).unwrap_or_default();
             let gone = past.earlier.remove(gone);
-            past.dropped = past.dropped.and(gone.number);
-            past.dropped_doubtful |= gone.named != Named::BySystem || !gone.revision.dirt.is_clean();
+            past.forget(&gone);
         }
     }
 }

@@ -5,7 +5,7 @@ use crate::checkout::Doubt;
 use crate::event::{Kind, RunningSystem};
 use crate::id::OpId;
 use crate::knowledge::{Clock, Mark};
-use crate::operation::{Class, Closing, KnownBy, Operation, Outcome, Trace};
+use crate::operation::{Class, Closing, KnownBy, Operation, Outcome, Pending, Trace};
 use crate::time::Span;
 
 impl Taking<'_> {
@@ -148,7 +148,11 @@ impl Taking<'_> {
             return None;
         }
         let past = self.host.past.as_deref()?;
-        let asked = past.operations.waiting_for(kind).map(|pending| (pending.op.clone(), pending.clock));
+        // Asked for twice under one id, it began at any time since the first.
+        let since = |pending: &Pending| {
+            past.operations.lapsed(kind, &pending.op).map_or(pending.clock, |first| first.min(pending.clock))
+        };
+        let asked = past.operations.waiting_for(kind).map(|pending| (pending.op.clone(), since(pending)));
         asked.or_else(|| past.tests_due.map(|due| (due.op(), due.clock)))
     }
 

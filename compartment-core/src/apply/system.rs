@@ -37,7 +37,8 @@ impl Taking<'_> {
     }
 
     fn system_told(&mut self, system: &RunningSystem, claim: Option<Option<Kind>>) -> bool {
-        let mut news = self.belongs(system, claim == Some(None));
+        let idle = claim.is_some_and(|runs| runs.is_none_or(|kind| !kind.deploys()));
+        let mut news = self.belongs(system, idle);
         news |= self.settle(system, claim.flatten());
         if system.path.is_some()
             && let Some(past) = &mut self.host.past
@@ -313,8 +314,10 @@ impl Taking<'_> {
             by_order: false,
             deployment: before.as_ref().map_or(0, Deployment::count).saturating_add(1),
         };
-        if let Some(before) = before {
-            self.host.past_mut().earlier.push(before.generation);
+        // Of one of which nothing is known, the path that is named next is taken to be its own (K6).
+        let known = before.map(|before| before.generation).filter(|before| !before.is_unknown());
+        if let Some(before) = known {
+            self.host.past_mut().earlier.push(before);
         }
         self.host.deployment = Some(Deployment { generation, doubt: None });
         self.one_entry_a_generation();

@@ -100,6 +100,12 @@ impl Operations {
         self.ended.remove(index).trace().map(|trace| trace.after)
     }
 
+    /// When what lapsed under this id was asked for.
+    pub(crate) fn lapsed(&self, kind: Kind, op: &OpId) -> Option<Clock> {
+        let named = |e: &&Ended| e.never_began() && e.kind == kind && e.op.as_ref() == Some(op);
+        self.ended.iter().rfind(named)?.trace().map(|trace| trace.after)
+    }
+
     /// Whether a stop counts for an ended operation: for what had expired or was lost.
     pub(crate) fn stop_counts(&self, index: usize) -> bool {
         self.ended[index].outcome.is_unknown()
@@ -200,17 +206,9 @@ impl Operations {
         news
     }
 
-    /// A refusal was reported: that operation never was. What `running` spoke of was another one, then. True where there
-    /// was one.
-    pub(crate) fn rejected(&mut self, kind: Kind, op: &OpId) -> bool {
-        let own = |open: &Operation| open.kind == kind && open.op.as_ref() == Some(op);
-        let Some(open) = self.open.as_deref_mut().filter(|open| own(open)) else { return false };
-        if open.trace.known_by == KnownBy::Notice {
-            (open.op, open.trace.ordered) = (None, false);
-        } else {
-            self.open = None;
-        }
-        true
+    /// The operation that no word has ended, where it is that one.
+    pub(crate) fn take_open_if(&mut self, is: impl FnOnce(&Operation) -> bool) -> Option<Box<Operation>> {
+        self.open.take_if(|open| is(open))
     }
 
     /// The course of an ended operation, to note something of it. `None` once a newer one of its class is known.

@@ -1,11 +1,11 @@
 //! CORE-006 section 10: histories that people thought up against the fold and that were shown green by mistake, each
 //! in its smallest form, and what is right. They go where the search of `found` does not: several speakers.
 
-use compartment_core::Compartment::{Git, Lock, System, Tests};
+use compartment_core::Compartment::{self, Git, Lock, System, Tests};
 use compartment_core::event::{Kind, Reading, RequestKind, RunningSystem, TestsConfig};
 use compartment_core::testing::{
-    Scenario, Step, commit, configured, desired, expired, heartbeat, host, log, op_rejected, pull_ok,
-    pull_started, requested, rollback_ok, seen, switch_fail, switch_ok, switch_started, test_pass,
+    Scenario, Step, commit, configured, desired, expired, heartbeat, host, log, op_rejected, op_stopped,
+    pull_ok, pull_started, requested, rollback_ok, seen, switch_fail, switch_ok, switch_started, test_pass,
     test_started, wait,
 };
 use compartment_core::{Ask, Commit};
@@ -497,4 +497,170 @@ fn a_short_commit_is_the_one_that_was_told_in_full_before() {
         switch_ok("gpc0").commit_is(like_a("")).system_is(numbered(2)),
     ];
     assert_eq!(reason(System, number), "not-deployed");
+}
+
+// Refusals once more: what was refused never was, and so said nothing, not even by its start.
+
+#[test]
+fn what_was_taken_for_a_refused_operation_is_another_one() {
+    let asked = || requested("t1", Ask::Test { host: host("gpc0") });
+    let rejected = |name: &str, kind| op_rejected("gpc0", kind).op(name);
+    let tests = log![
+        full(),
+        heartbeat("gpc0").runs("b", 2).built_from('a'),
+        asked(),
+        heartbeat("gpc0").running(Kind::Test),
+        rejected("t1", RequestKind::Test),
+        test_pass("gpc0", 1),
+    ];
+    assert_eq!(reason(Tests, tests), "earlier-deployment");
+    let beats = |kind| log![full(), switch_started("gpc0").op("s1"), heartbeat("gpc0").running(kind)];
+    let refused = || {
+        let refused = log![rejected("s1", RequestKind::Switch)];
+        beats(Kind::Switch).into_iter().chain(refused)
+    };
+    assert_eq!(reason(System, refused()), "switching");
+    assert_eq!(reason(System, refused().chain(log![heartbeat("gpc0").idle()])), "outcome-unknown");
+}
+
+#[test]
+fn the_start_of_what_was_refused_says_not_that_nothing_else_ran() {
+    let refused = |reason| log![pull_started("gpc0").op("p1"), op_rejected("gpc0", reason).op("p1")];
+    let tests = log![full(), heartbeat("gpc0").runs("b", 2).built_from('a')]
+        .into_iter()
+        .chain(refused(RequestKind::Pull))
+        .chain(log![test_pass("gpc0", 1)]);
+    assert_eq!(reason(Tests, tests), "unordered");
+    let switch = log![heartbeat("gpc0").at('a').dirty(true).idle(), heartbeat("gpc0").at('a').dirty(false)]
+        .into_iter()
+        .chain(refused(RequestKind::Pull))
+        .chain(log![switch_ok("gpc0").commit('a').runs("a", 2)]);
+    assert_eq!(reason(System, switch), "dirt-unknown");
+}
+
+#[test]
+fn of_two_locks_without_a_commit_the_second_one_is_no_word_on_the_commit_before_the_first() {
+    let moved = log![
+        heartbeat("gpc0").at('a').dirty(false),
+        heartbeat("gpc0").dirty(false).lock('b'),
+        heartbeat("gpc0").dirty(false).lock('a'),
+    ];
+    assert_eq!(reason(Git, moved), "doubtful");
+}
+
+#[test]
+fn a_systems_own_word_stands_against_a_results_also_where_it_is_known_by_its_number() {
+    let beat = |number, digit| {
+        let system = RunningSystem { commit: Some(commit(digit)), ..numbered(number) };
+        heartbeat("gpc0").at('a').dirty(false).system_is(system)
+    };
+    let silent = log![
+        beat(1, 'c').idle(),
+        switch_started("gpc0"),
+        beat(2, 'b').running(Kind::Switch),
+        switch_ok("gpc0").commit('a').dirty(false),
+    ];
+    assert_eq!(reason(System, silent), "not-switched");
+}
+
+#[test]
+fn a_test_that_was_asked_for_twice_may_have_begun_at_the_first_request() {
+    let asked = || requested("t1", Ask::Test { host: host("gpc0") });
+    let told = log![
+        full(),
+        asked(),
+        wait(mins(6)),
+        expired("gpc0", Kind::Test, "t1"),
+        heartbeat("gpc0").runs("b", 2).built_from('a'),
+        asked(),
+        heartbeat("gpc0").running(Kind::Test),
+        test_pass("gpc0", 1).op("t1"),
+    ];
+    assert_eq!(reason(Tests, told), "earlier-deployment");
+}
+
+#[test]
+fn what_a_push_tool_says_of_its_own_tree_is_no_word_on_a_checkout_of_the_host() {
+    let told = log![
+        without_checkout(),
+        heartbeat("gpc0").at('a'),
+        switch_ok("gpc0").commit('a').dirty(false),
+        configured("gpc0", TestsConfig::default()),
+    ];
+    assert_eq!(reason(Git, told), "dirt-unknown");
+}
+
+// Ordinary lives that get green again.
+
+/// What a cell says of a host after all of this, where commit `a` is desired.
+fn life(cell: Compartment, steps: impl IntoIterator<Item = Step>) -> &'static str {
+    Scenario::given(log![desired('a')]).when(steps).reason("gpc0", cell)
+}
+
+#[test]
+fn a_push_tool_that_names_path_and_number_needs_no_starts() {
+    let push = |name: &str, number, digit| switch_ok("gpc0").commit(digit).dirty(false).runs(name, number);
+    let many = (1..=25).flat_map(|n| log![push(&format!("p{n}"), n, 'b')]);
+    let all = [without_checkout()].into_iter().chain(many).chain(log![push("a", 26, 'a')]);
+    assert_eq!(life(System, all), "current");
+}
+
+#[test]
+fn a_failure_that_left_nobody_knows_what_is_answered_by_the_next_path() {
+    let push = |name: &str, number, digit| switch_ok("gpc0").commit(digit).dirty(false).runs(name, number);
+    let many = |from| (from..from + 12).flat_map(move |n| log![push(&format!("p{n}"), n, 'b')]);
+    let stopped = log![
+        op_stopped("gpc0", Kind::Switch).activated(true),
+        heartbeat("gpc0").runs("x", 13).built_from('b'),
+    ];
+    let all = [without_checkout()].into_iter().chain(many(1)).chain(stopped).chain(many(14));
+    assert_eq!(life(System, all.chain(log![push("a", 26, 'a')])), "current");
+}
+
+#[test]
+fn a_host_that_tells_only_numbers_gets_green_again_after_a_failure() {
+    let update = |number, digit| {
+        log![switch_started("gpc0"), switch_ok("gpc0").commit(digit).dirty(false).system_is(numbered(number)),]
+    };
+    let failed = log![switch_started("gpc0"), switch_fail("gpc0").activated(true)];
+    let many = (1..=15).flat_map(|n| update(n, 'b'));
+    let all = [without_checkout()].into_iter().chain(failed).chain(many).chain(update(16, 'a'));
+    assert_eq!(life(System, all), "current");
+}
+
+#[test]
+fn heartbeats_alone_get_green_again_once_a_system_without_a_commit_is_forgotten() {
+    let first = log![heartbeat("gpc0").at('b').dirty(false).runs("p0", 1).idle()];
+    let beat = |name: &str, number, digit| {
+        heartbeat("gpc0").at(digit).dirty(false).runs(name, number).built_from(digit).idle()
+    };
+    let many = (2..=13).flat_map(|n| log![beat(&format!("p{n}"), n, 'b')]);
+    let updated = log![heartbeat("gpc0").at('a').dirty(false).idle(), beat("a", 14, 'a')];
+    assert_eq!(life(System, first.into_iter().chain(many).chain(updated)), "current");
+}
+
+#[test]
+fn an_update_after_a_switch_without_an_end_is_one() {
+    let steps = log![
+        heartbeat("gpc0").at('a').dirty(false).runs("b", 1).built_from('b').idle(),
+        switch_started("gpc0"),
+        switch_started("gpc0"),
+        heartbeat("gpc0").runs("b", 1).running(Kind::Switch),
+        switch_ok("gpc0").commit('a').dirty(false).runs("a", 2).built_from('a'),
+        test_started("gpc0"),
+        test_pass("gpc0", 1),
+        heartbeat("gpc0").runs("a", 2).idle(),
+    ];
+    assert_eq!((life(System, steps.clone()), life(Tests, steps)), ("current", "passed"));
+}
+
+#[test]
+fn a_path_that_is_named_while_tests_follow_the_switch_is_that_switchs() {
+    let steps = log![
+        heartbeat("gpc0").at('a').dirty(false).runs("b", 1).idle(),
+        switch_started("gpc0"),
+        switch_ok("gpc0").commit('a').dirty(false),
+        heartbeat("gpc0").runs("a", 2).running(Kind::Test),
+    ];
+    assert_eq!(life(System, steps), "current");
 }
