@@ -73,7 +73,7 @@ impl Taking<'_> {
     pub(super) fn counts(&self, kind: Deployer, said: &Said<'_>, path: Option<&StorePath>) -> bool {
         let Some(path) = path else { return true };
         let trace = said.trace;
-        if self.ran_as(path, said.system.number).is_none() {
+        if self.ran_as(path, said).is_none() {
             return trace.start_seen()
                 || said.system.commit.is_some()
                 || self.never_ran(path, said.system.number);
@@ -93,7 +93,7 @@ impl Taking<'_> {
         path: Option<&StorePath>,
         counts: bool,
     ) -> Built {
-        match path.and_then(|path| self.ran_as(path, said.system.number)) {
+        match path.and_then(|path| self.ran_as(path, said)) {
             Some(ran) if !counts => self.as_known(ran, said),
             None if !counts && said.system.commit.is_none() => (self.unknown(), Named::Nobody),
             Some(ran) => self.named_anew(ran, said, self.told(kind, said, path)),
@@ -101,10 +101,12 @@ impl Taking<'_> {
         }
     }
 
-    /// The generation of a path: that which ran there; else the latest of its number of which no path was told.
-    fn ran_as(&self, path: &StorePath, number: Option<GenerationNumber>) -> Option<&Generation> {
+    /// The generation of a path: that which ran there; else, where the start was not seen, the latest of its number of
+    /// which no path was told. A switch that was seen to begin may have been given that number again.
+    fn ran_as(&self, path: &StorePath, said: &Said<'_>) -> Option<&Generation> {
         let running = self.host.deployment.iter().map(|running| &running.generation);
         let mut all = running.chain(self.host.earlier().iter().rev());
+        let number = said.system.number.filter(|_| !said.trace.start_seen());
         let numbered = |ran: &&Generation| ran.path.is_none() && number.is_some() && ran.number == number;
         self.ran_at(path).or_else(|| all.find(numbered))
     }

@@ -82,12 +82,13 @@ impl Taking<'_> {
     }
 
     /// A word that says nothing of the checkout, while a pull has no known end.
-    pub(super) fn pull_goes_on(&mut self) {
+    pub(super) fn pull_goes_on(&mut self) -> bool {
         if self.host.operations().open().is_none_or(|open| open.kind != Kind::Pull) {
-            return;
+            return false;
         }
-        _ = self.nothing_known(Doubt::MayHaveChanged);
+        let news = self.nothing_known(Doubt::MayHaveChanged);
         self.mark_moved([true; 3]);
+        news
     }
 
     /// A pull has ended, and another may run that nobody can tell from it.

@@ -36,8 +36,7 @@ impl Taking<'_> {
             let kind = Kind::ALL.iter().copied().find(|k| RequestKind::from(*k) == kind);
             news |= kind.is_some_and(|kind| self.never_began(kind, op));
         }
-        self.goes_on();
-        news
+        self.goes_on() | news
     }
 
     /// The operation of an id never was. What heartbeats said to run was another one, then, of which nothing else is
@@ -73,13 +72,12 @@ impl Taking<'_> {
     }
 
     /// A word that says nothing of what runs: what has no known end may have gone on until it was made (W4).
-    fn goes_on(&mut self) {
-        let Some(past) = &self.host.past else { return };
+    fn goes_on(&mut self) -> bool {
+        let Some(past) = &self.host.past else { return false };
         let marks = past.marks;
-        self.noted |= self.attempt_goes_on();
-        self.pull_goes_on();
-        _ = self.other_went_on(false);
+        let news = self.attempt_goes_on() | self.pull_goes_on() | self.other_went_on(false);
         self.noted |= self.host.past().marks != marks;
+        news
     }
 
     pub(super) fn stopped(&mut self, kind: Kind, by: Option<Text>, activated: Option<bool>) -> bool {
@@ -186,7 +184,7 @@ impl Taking<'_> {
             (trace.after, closing.trace.after) = (0, 0);
         }
         if owner != Owner::Open && !in_order {
-            self.goes_on();
+            _ = self.goes_on();
         }
         Some(closing)
     }

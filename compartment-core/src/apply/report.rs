@@ -224,7 +224,7 @@ impl Taking<'_> {
     /// A start under an id of another kind fits no honest run: what it may touch is not known.
     fn contradicted(&mut self, kind: Kind) {
         match Class::of(kind) {
-            Class::Pull => self.pull_goes_on(),
+            Class::Pull => _ = self.pull_goes_on(),
             Class::Attempt => self.not_known(Doubt::Contradicted),
             Class::Test => {
                 self.tests_doubtful();
