@@ -2,10 +2,11 @@
 //! smallest of its kind.
 
 use compartment_core::Compartment::{Git, System, Tests};
-use compartment_core::event::{Kind, RequestKind};
+use compartment_core::event::{GenerationNumber, Kind, RequestKind, RunningSystem};
 use compartment_core::testing::{
-    Scenario, desired, heartbeat, host, log, op_rejected, op_stopped, pull_fail, pull_ok, pull_started,
-    requested, seen, switch_fail, switch_ok, switch_started, test_pass, test_started, wait,
+    Scenario, commit, desired, heartbeat, host, log, op_rejected, op_stopped, pull_fail, pull_ok,
+    pull_started, requested, rollback_ok, rollback_started, seen, switch_fail, switch_ok, switch_started,
+    test_pass, test_started, wait,
 };
 use compartment_core::{Ask, Status};
 
@@ -224,4 +225,86 @@ fn w3_a_test_that_is_said_to_run_may_be_the_next_one_that_was_asked_for() {
         test_pass("gpc0", 3).op("t1"),
     ]);
     assert_eq!(first.reason("gpc0", Tests), "unordered");
+}
+
+// What a path was built from (K4): a success says so of a path that ran before only where it was seen to begin there.
+
+#[test]
+fn k4_a_success_without_a_start_says_nothing_of_a_path_that_ran_before() {
+    let ran = || log![heartbeat("gpc0").at('a').dirty(false).runs("a", 1).idle()];
+    let told = || switch_ok("gpc0").commit('a').dirty(false).runs("a", 1);
+    let unseen = of(ran()).when(log![told()]);
+    assert_eq!(unseen.reason("gpc0", System), "deployed-unknown");
+    let seen = of(ran()).when(log![switch_started("gpc0"), told()]);
+    assert_eq!(seen.reason("gpc0", System), "current");
+    // Another path was seen on the way: it may have been undone.
+    let undone = of(ran()).when(log![
+        heartbeat("gpc0").at('a').dirty(false).runs("b", 2).idle(),
+        switch_started("gpc0"),
+        heartbeat("gpc0").runs("c", 3),
+        told(),
+    ]);
+    assert_eq!(undone.reason("gpc0", System), "deployed-unknown");
+    // A rollback is no build, whatever it says.
+    let back = of(ran()).when(log![
+        heartbeat("gpc0").at('a').dirty(false).runs("b", 2).idle(),
+        rollback_started("gpc0"),
+        rollback_ok("gpc0").commit('a').dirty(false).runs("a", 1),
+    ]);
+    assert_eq!(back.reason("gpc0", System), "deployed-unknown");
+}
+
+#[test]
+fn k4_what_stands_of_a_path_is_stained_by_a_dirty_success() {
+    let ran = of(log![
+        heartbeat("gpc0").at('a').dirty(false).idle(),
+        switch_started("gpc0"),
+        switch_ok("gpc0").commit('a').dirty(false).runs("a", 1),
+    ]);
+    assert_eq!(ran.reason("gpc0", System), "current");
+    let again = |dirty| {
+        let said = switch_ok("gpc0").commit('a').dirty(dirty).runs("a", 1);
+        ran.clone().when(log![said, heartbeat("gpc0").at('a').dirty(false).idle()])
+    };
+    assert_eq!(again(false).reason("gpc0", System), "current");
+    assert_eq!(again(true).reason("gpc0", System), "dirt-unknown");
+}
+
+#[test]
+fn k4_a_forgotten_path_says_nothing_by_a_success_without_a_start() {
+    let beat = || heartbeat("gpc0").at('a').dirty(false).idle();
+    let many = (1..=12).flat_map(|n| log![beat().runs(&format!("p{n}"), n).built_from('b')]);
+    let many = of(log![beat()]).when(many);
+    let told = |number| switch_ok("gpc0").commit('a').dirty(false).runs("new", number);
+    // Its number is above all before: it is new.
+    let new = many.clone().when(log![told(13)]);
+    assert_eq!(new.reason("gpc0", System), "current");
+    let perhaps_old = many.clone().when(log![told(1)]);
+    assert_eq!(perhaps_old.reason("gpc0", System), "deployed-unknown");
+    let seen = many.when(log![switch_started("gpc0"), told(1)]);
+    assert_eq!(seen.reason("gpc0", System), "current");
+}
+
+#[test]
+fn k4_a_number_that_says_another_commit_is_that_of_another_system() {
+    let beat = |number, digit| {
+        let system = RunningSystem {
+            number: GenerationNumber::new(number),
+            commit: Some(commit(digit)),
+            ..RunningSystem::default()
+        };
+        heartbeat("gpc0").at('a').dirty(false).system_is(system).idle()
+    };
+    let again = of(log![beat(5, 'b'), beat(6, 'b'), beat(5, 'a')]);
+    assert_eq!(again.reason("gpc0", System), "dirt-unknown");
+}
+
+#[test]
+fn k2_a_lock_apart_from_any_commit_proves_no_commit_whose_lock_nobody_has_seen() {
+    let told = Scenario::given(log![
+        seen(commit('a')),
+        heartbeat("gpc0").at('a').dirty(false),
+        heartbeat("gpc0").dirty(false).lock('b'),
+    ]);
+    assert_eq!(told.reason("gpc0", Git), "contradicted");
 }
