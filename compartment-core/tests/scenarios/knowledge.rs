@@ -95,12 +95,12 @@ fn a_late_success_is_older_than_what_the_host_named_after_its_end() {
 #[test]
 fn a_rejection_does_not_bring_back_a_failure_that_was_cleared_meanwhile() {
     let _ = Scenario::given(log![
-        seen(compartment_core::testing::commit('c')),
+        seen(commit('c')),
         pull_fail("gpc0").op("p1"),
         pull_started("gpc0").op("p2"),
         heartbeat("gpc0").at('c'),
         op_rejected("gpc0", RequestKind::Pull).op("p2"),
-        seen(compartment_core::testing::commit('d')),
+        seen(commit('d')),
     ])
     .then("gpc0", "A1 G8 L1 S6 T3");
 }
