@@ -2,8 +2,6 @@
 
 use super::deploy::Said;
 use super::report::Taking;
-use alloc::sync::Arc;
-
 use crate::checkout::{Checkout, Dirt, Lock, Revision};
 use crate::commit::Commit;
 use crate::event::{CheckoutPlace, Deployer, GenerationNumber, Kind, RunningSystem, Target};
@@ -59,8 +57,8 @@ impl Taking<'_> {
             || (attempt.is_none() && self.host.deployment.as_ref().is_some_and(|now| now.doubt.is_some()))
             || self.may_be_of_before(system, system.path.as_ref());
         let is_other = self.may_be_unclean(system) || self.awaits_another(system.commit);
-        let clean = |copy: Option<&Arc<Checkout>>| copy.is_some_and(|copy| copy.dirt.is_clean());
-        let was_dirty = self.host.unseen.dirt() || start.is_some_and(|start| !clean(start.copy.as_ref()));
+        let is_clean = copy.is_some_and(|copy| copy.dirt.is_clean());
+        let was_dirty = self.host.unseen.dirt() || (start.is_some() && !is_clean);
         // Where no path is told, a rebuild of the same commit is not seen (K5).
         let commits = copy.and_then(|copy| copy.known_commit()).zip(system.commit.as_ref());
         let is_placed = system.path.is_some() || commits.is_some_and(|(built, told)| built.same(told));
