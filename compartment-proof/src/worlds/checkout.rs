@@ -75,6 +75,7 @@ pub(super) fn dirt() -> World {
             beat(NOTHING.dirt(false)),
             beat(NOTHING.at(A).dirt(true).lock(0)),
             beat(NOTHING.at(A).dirt(true).lock(1)),
+            busy(NOTHING, Pull),
             started(Switch, None),
             ok(Switch, None, NOTHING.at(A)),
             ok(Switch, None, NOTHING.at(B)),
@@ -84,7 +85,7 @@ pub(super) fn dirt() -> World {
             fail(Switch, None, None, NOTHING),
         ],
     )
-    .about("heartbeats that name any part of the checkout, and switches that tell what they built")
+    .about("heartbeats that name any part of the checkout, or that a pull runs; switches that tell what they built")
     .depth(4)
 }
 
