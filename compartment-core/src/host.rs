@@ -8,15 +8,14 @@ use serde::{Deserialize, Serialize};
 
 use crate::checkout::{Checkout, Revision, Sighting};
 use crate::commit::Commit;
-use crate::event::{CheckoutPlace, GenerationNumber, Kind, Origin, TestsConfig};
+use crate::event::{CheckoutPlace, GenerationNumber, Kind, TestsConfig};
 use crate::generation::{Deployment, Generation, HISTORY};
-use crate::id::{HostId, OpId, SessionId, Version};
+use crate::id::{HostId, OpId, Version};
 use crate::knowledge::{Clock, Mark};
 use crate::operation::{Class, Ended, Operation, Operations, Standing, Trace};
+pub use crate::speakers::SESSIONS;
+use crate::speakers::Speakers;
 use crate::time::Timestamp;
-
-/// How many producers' sessions of a host are remembered.
-pub const SESSIONS: usize = 8;
 
 /// A host in the state: a dense row of what every host has, and a box for what only busy ones have.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -103,10 +102,8 @@ pub struct Past {
     pub(crate) lock_told: bool,
     /// The deployment whose tests are due.
     pub tests_due: Option<TestsDue>,
-    /// The producers' sessions, the last used last.
-    sessions: Vec<Session>,
-    /// Somebody without a session has told starts or results.
-    sessionless: bool,
+    /// Who tells its starts and results.
+    pub(crate) speakers: Speakers,
     /// What words are placed by.
     pub(crate) clock: Clock,
     /// The newest word believed on each part of a fact.
@@ -138,6 +135,12 @@ pub(crate) enum Dropped {
 }
 
 impl Past {
+    /// Whether what runs is known not to have changed since a moment: no change was told, and no attempt ended that
+    /// may have made one.
+    pub(crate) const fn is_still(&self, since: Clock) -> bool {
+        self.changed < since && self.doubt < since
+    }
+
     /// A generation is dropped from the history.
     pub(crate) fn forget(&mut self, gone: &Generation) {
         self.dropped = self.dropped.and(gone.number);
@@ -184,25 +187,6 @@ impl Marks {
     }
 }
 
-/// A producer's session.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-struct Session {
-    id: SessionId,
-    /// The highest number seen.
-    n: u64,
-    /// When it last spoke in order, where there are others beside it. `None` before it did.
-    anchor: Option<Clock>,
-}
-
-/// Where a report stands in its session.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct SessionPlace {
-    /// When the session last spoke in order before this report. `None` where it did not, or was alone then.
-    pub(crate) anchor: Option<Clock>,
-    /// Whether nobody else is known to tell the host's starts and results.
-    pub(crate) is_alone: bool,
-}
-
 /// A deployment whose tests are to run by themselves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TestsDue {
@@ -231,8 +215,7 @@ static NOTHING_PAST: Past = Past {
     dropped_unclean: Vec::new(),
     lock_told: false,
     tests_due: None,
-    sessions: Vec::new(),
-    sessionless: false,
+    speakers: Speakers::NOBODY,
     clock: 0,
     marks: Marks { commit: Mark::at(0), dirt: Mark::at(0), lock: Mark::at(0), system: Mark::at(0) },
     changed: 0,
@@ -361,7 +344,7 @@ impl Host {
     pub(crate) fn touch(&self) -> u8 {
         let path = self.deployment.as_ref().and_then(|deployment| deployment.generation.path.as_ref());
         let path = path.and_then(|path| path.as_str().as_bytes().last());
-        let session = self.past().sessions.last().and_then(|session| session.id.as_str().as_bytes().last());
+        let session = self.past().speakers.last_byte();
         let bytes = path.copied().unwrap_or(0).wrapping_add(session.copied().unwrap_or(0));
         bytes.wrapping_add(self.operations().any_seen().into())
     }
@@ -373,6 +356,19 @@ impl Host {
     pub(crate) fn past_mut(&mut self) -> &mut Past {
         let no_test = self.unseen.no_test().into();
         self.past.get_or_insert_with(|| Box::new(Past { no_test, ..Past::default() }))
+    }
+
+    /// The running generation, and those that ran before, the latest first.
+    pub(crate) fn generations(&self) -> impl DoubleEndedIterator<Item = &Generation> {
+        let running = self.deployment.as_ref().map(|running| &running.generation);
+        running.into_iter().chain(self.earlier().iter().rev())
+    }
+
+    /// The running generation, and those that ran before, to note something of them.
+    pub(crate) fn generations_mut(&mut self) -> impl Iterator<Item = &mut Generation> {
+        let running = self.deployment.as_mut().map(|running| &mut running.generation);
+        let earlier = self.past.iter_mut().flat_map(|past| past.earlier.iter_mut());
+        running.into_iter().chain(earlier)
     }
 
     pub(crate) fn deployed_commit(&self) -> Option<Commit> {
@@ -388,97 +384,5 @@ impl Host {
     #[must_use]
     pub fn running(&self, now: Timestamp) -> Option<&Operation> {
         self.operations().running(now)
-    }
-}
-
-/// How an origin stands to what is remembered of its session.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Sequence {
-    /// The session is not the one last used: taking it changes which sessions are remembered longest.
-    OtherSession,
-    /// The number is above the highest seen of the session last used.
-    Next,
-    /// It is not above the highest seen of its session: the report was taken before.
-    Duplicate,
-}
-
-impl Past {
-    /// How an origin stands to what was taken before.
-    pub(crate) fn sequence(&self, origin: &Origin) -> Sequence {
-        let last = self.sessions.len().checked_sub(1);
-        match self.sessions.iter().position(|session| session.id == origin.session) {
-            Some(index) if origin.n <= self.sessions[index].n => Sequence::Duplicate,
-            Some(index) if Some(index) == last => Sequence::Next,
-            Some(_) | None => Sequence::OtherSession,
-        }
-    }
-
-    /// Takes note of an origin that is no duplicate: where its report stands in its session. Words of different
-    /// sessions are told apart by the clock.
-    pub(crate) fn note_origin(&mut self, origin: &Origin) -> SessionPlace {
-        if let Some(index) = self.sessions.iter().position(|session| session.id == origin.session) {
-            self.sessions[index].n = origin.n;
-            if index + 1 < self.sessions.len() {
-                self.clock = self.clock.saturating_add(1);
-                self.sessions[index..].rotate_left(1);
-            }
-        } else {
-            self.has_company();
-            if self.speakers() > 0 {
-                self.clock = self.clock.saturating_add(1);
-            }
-            if self.sessions.len() == SESSIONS {
-                self.sessions.remove(0);
-            }
-            self.sessions.push(Session { id: origin.session.clone(), n: origin.n, anchor: None });
-        }
-        let anchor = self.sessions.last().and_then(|session| session.anchor);
-        SessionPlace { anchor, is_alone: self.speakers() == 1 }
-    }
-
-    /// How many are known to tell the host's starts and results: its sessions, and whoever has none.
-    fn speakers(&self) -> usize {
-        self.sessions.len() + usize::from(self.sessionless)
-    }
-
-    /// The one session so far is no longer the only speaker: all that was told until now, it knew.
-    fn has_company(&mut self) {
-        if let ([alone], false) = (&mut self.sessions[..], self.sessionless) {
-            alone.anchor = Some(self.clock);
-        }
-    }
-
-    /// A start or a result without a session: a session's numbers do not place its words against this one (W3). The
-    /// heartbeats of an agent that has a session may have no number. True where that is news.
-    pub(crate) fn note_sessionless(&mut self) -> bool {
-        let news = !self.sessionless;
-        if news {
-            self.has_company();
-            self.sessionless = true;
-        }
-        news
-    }
-
-    /// A word without a session, of a host that has other speakers: whose it is, nobody knows. True where that is news.
-    pub(crate) fn note_without_origin(&mut self) -> bool {
-        let unclear = self.speakers() > 1 && self.sessions.iter().any(|s| s.anchor == Some(self.clock));
-        if unclear {
-            self.clock = self.clock.saturating_add(1);
-        }
-        unclear
-    }
-
-    /// Whether what runs is known not to have changed since a moment: no change was told, and no attempt ended that
-    /// may have made one.
-    pub(crate) const fn is_still(&self, since: Clock) -> bool {
-        self.changed < since && self.doubt < since
-    }
-
-    /// The session last used has spoken in order. True where that is news.
-    pub(crate) fn anchor(&mut self) -> bool {
-        let clock = Some(self.clock);
-        let several = self.speakers() > 1;
-        let last = self.sessions.last_mut().filter(|_| several);
-        last.is_some_and(|session| core::mem::replace(&mut session.anchor, clock) != clock)
     }
 }

@@ -87,6 +87,7 @@ pub mod rollout;
 #[cfg(feature = "schema")]
 mod schema;
 mod snapshot;
+mod speakers;
 pub mod sync;
 #[cfg(feature = "testing")]
 pub mod testing;

@@ -331,7 +331,7 @@ impl Fleet {
 
 /// The generations that ran on a host, the running one last.
 pub fn history(host: &Host) -> impl Iterator<Item = &Generation> {
-    host.earlier().iter().chain(host.deployment().map(|deployment| &deployment.generation))
+    host.generations().rev()
 }
 
 fn desired(channel: &Channel) -> DesiredState {

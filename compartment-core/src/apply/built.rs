@@ -102,11 +102,9 @@ impl Taking<'_> {
     /// The generation of a path: that which ran there; else, where the start was not seen, the latest of its number of
     /// which no path was told. A switch that was seen to begin may have been given that number again.
     fn ran_as(&self, path: &StorePath, said: &Said<'_>) -> Option<&Generation> {
-        let running = self.host.deployment.iter().map(|running| &running.generation);
-        let mut all = running.chain(self.host.earlier().iter().rev());
         let number = said.system.number.filter(|_| !said.trace.start_seen());
         let numbered = |ran: &&Generation| ran.path.is_none() && number.is_some() && ran.number == number;
-        self.ran_at(path).or_else(|| all.find(numbered))
+        self.ran_at(path).or_else(|| self.host.generations().find(numbered))
     }
 
     /// The entry of the history stands, but for what its system says of itself.
@@ -204,8 +202,8 @@ impl Taking<'_> {
     /// again.
     fn by_number(&self, said: &Said<'_>, path: Option<&StorePath>, (told, named): Built) -> Built {
         let Some(number) = said.system.number.filter(|_| path.is_none()) else { return (told, named) };
-        let running = self.host.deployment.iter().map(|running| &running.generation);
-        if let Some(ran) = running.into_iter().find(|running| running.number == Some(number)) {
+        let running = self.host.deployment.as_ref().map(|running| &running.generation);
+        if let Some(ran) = running.filter(|running| running.number == Some(number)) {
             // It may have run before: this is a new build only if its start was seen.
             return if said.trace.start_seen() {
                 self.named_anew(ran, said, (told, named))

@@ -211,8 +211,7 @@ impl Taking<'_> {
 
     /// Whether the host has ever named a path.
     fn names_paths(&self) -> bool {
-        let running = self.host.deployment.iter().map(|running| &running.generation);
-        running.chain(self.host.earlier()).any(|generation| generation.path.is_some())
+        self.host.generations().any(|generation| generation.path.is_some())
     }
 
     /// The newest word on what runs is this success.
@@ -336,7 +335,7 @@ impl Taking<'_> {
         let may_have_it = |other: &Generation| {
             other.number.is_none() && (other.deployment == 0 || other.deployment > ran.deployment)
         };
-        let again = running.into_iter().chain(self.host.earlier()).any(may_have_it);
+        let again = self.host.generations().any(may_have_it);
         (target.path.is_some() || !again).then_some(ran)
     }
 

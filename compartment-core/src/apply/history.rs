@@ -1,5 +1,7 @@
 //! The generations that ran before, and what late words say of them (CORE-006 K4).
 
+use alloc::sync::Arc;
+
 use super::built::{Built, longer};
 use super::deploy::Said;
 use super::report::Taking;
@@ -34,9 +36,7 @@ impl Taking<'_> {
     /// A success whose place is open or earlier tells more digits of the commit of a path: what is compared next is
     /// compared with them.
     pub(super) fn lengthen(&mut self, (path, _): &At, said: &Said<'_>) {
-        let running = self.host.deployment.as_mut().map(|running| &mut running.generation);
-        let earlier = self.host.past.iter_mut().flat_map(|past| past.earlier.iter_mut());
-        for known in running.into_iter().chain(earlier) {
+        for known in self.host.generations_mut() {
             if let Some(commit) =
                 known.revision.commit.filter(|_| known.path.is_some() && known.path == *path)
             {
@@ -55,19 +55,15 @@ impl Taking<'_> {
             return;
         };
         let revision = self.caches.revisions.intern(revision);
-        let running = self.host.deployment.as_mut().map(|running| &mut running.generation);
-        let earlier = self.host.past.iter_mut().flat_map(|past| past.earlier.iter_mut());
-        for known in running.into_iter().chain(earlier).filter(|known| known.path.as_ref() == Some(path)) {
-            (known.revision, known.named) = (alloc::sync::Arc::clone(&revision), named);
+        for known in self.host.generations_mut().filter(|known| known.path.as_ref() == Some(path)) {
+            (known.revision, known.named) = (Arc::clone(&revision), named);
         }
     }
 
     /// What these generations were built from is not known.
     fn unbind(&mut self, which: impl Fn(&Generation) -> bool) {
         let unknown = self.unknown();
-        let running = self.host.deployment.as_mut().map(|running| &mut running.generation);
-        let earlier = self.host.past.iter_mut().flat_map(|past| past.earlier.iter_mut());
-        for known in running.into_iter().chain(earlier).filter(|known| which(known)) {
+        for known in self.host.generations_mut().filter(|known| which(known)) {
             known.by_order = false;
             known.revision = self.caches.revisions.intern(unknown.clone());
             known.named = Named::Nobody;

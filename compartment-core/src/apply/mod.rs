@@ -18,9 +18,10 @@ use alloc::vec::Vec;
 use crate::commit::Commit;
 use crate::event::{Decision, Event, Report, Said};
 use crate::fleet::{ChannelIndex, Fleet, HostIndex};
-use crate::host::{Host, Membership, Sequence};
+use crate::host::{Host, Membership};
 use crate::id::{ChannelName, HostId};
 use crate::record::Record;
+use crate::speakers::Sequence;
 use crate::time::Timestamp;
 
 /// What may look different after a record.
@@ -163,7 +164,7 @@ impl Fleet {
         if host.membership == Membership::Removed {
             return Changes::NOTHING;
         }
-        let sequence = report.origin.as_ref().map(|origin| host.past().sequence(origin));
+        let sequence = report.origin.as_ref().map(|origin| host.past().speakers.sequence(origin));
         if sequence == Some(Sequence::Duplicate) {
             return Changes::NOTHING;
         }
@@ -173,19 +174,25 @@ impl Fleet {
         // Which sessions are remembered decides what is a duplicate: a log has to know that too.
         let mut noted = sequence == Some(Sequence::OtherSession);
         let session = match &report.origin {
-            Some(origin) => Some(host.past_mut().note_origin(origin)),
+            Some(origin) => {
+                let past = host.past_mut();
+                Some(past.speakers.note_origin(origin, &mut past.clock))
+            }
             None => {
                 if !matches!(report.said, Said::Heartbeat(_)) {
-                    noted |= host.past_mut().note_sessionless();
+                    let past = host.past_mut();
+                    noted |= past.speakers.note_sessionless(past.clock);
                 }
-                noted |= host.past.as_mut().is_some_and(|past| past.note_without_origin());
+                let past = host.past.as_deref_mut();
+                noted |= past.is_some_and(|past| past.speakers.note_without_origin(&mut past.clock));
                 None
             }
         };
         let taken = self.take_report(index, report, session, at);
         let ordered = report.op.is_none() || report.said.ends().is_none();
         if session.is_some() && ordered {
-            noted |= self.facts.hosts[index as usize].past_mut().anchor();
+            let past = self.facts.hosts[index as usize].past_mut();
+            noted |= past.speakers.anchor(past.clock);
         }
         let change = match taken {
             HostChange::Row => HostChange::Row,

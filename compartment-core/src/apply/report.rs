@@ -7,10 +7,11 @@ use crate::channel::Channel;
 use crate::checkout::{Doubt, Sighting};
 use crate::event::{CheckoutPlace, Heartbeat, Kind, Reading, Report, RunningSystem, Said, Target};
 use crate::fleet::{Caches, Fleet};
-use crate::host::{Host, SessionPlace};
+use crate::host::Host;
 use crate::id::{OpId, Version};
 use crate::knowledge::Clock;
 use crate::operation::{Class, KnownBy, Outcome, Trace};
+use crate::speakers::SessionPlace;
 use crate::time::{Span, Timestamp};
 
 /// One report in hand: the host, and what its facts are judged and stored by.

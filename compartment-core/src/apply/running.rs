@@ -149,9 +149,7 @@ impl Taking<'_> {
         }
         let past = self.host.past.as_deref()?;
         // Asked for twice under one id, it began at any time since the first.
-        let since = |pending: &Pending| {
-            past.operations.lapsed(kind, &pending.op).map_or(pending.clock, |first| first.min(pending.clock))
-        };
+        let since = |pending: &Pending| past.operations.lapsed(kind, &pending.op).unwrap_or(pending.clock);
         let asked = past.operations.waiting_for(kind).map(|pending| (pending.op.clone(), since(pending)));
         asked.or_else(|| past.tests_due.map(|due| (due.op(), due.clock)))
     }

@@ -30,10 +30,8 @@ impl Taking<'_> {
             Some(_) => run.trace.deployment.filter(|_| run.trace.start_seen()),
             None => None,
         };
-        let running = self.host.deployment.iter_mut().map(|deployment| &mut deployment.generation);
-        let earlier = self.host.past.iter_mut().flat_map(|past| &mut past.earlier);
         if let Some(verdict) = verdict
-            && let Some(generation) = running.chain(earlier).find(|g| tested == Some(g.deployment))
+            && let Some(generation) = self.host.generations_mut().find(|g| tested == Some(g.deployment))
         {
             generation.tests = verdict;
         }
