@@ -4,17 +4,13 @@
 use compartment_core::Compartment::{Git, System, Tests};
 use compartment_core::event::{GenerationNumber, Kind, RequestKind, RunningSystem};
 use compartment_core::testing::{
-    Scenario, commit, desired, heartbeat, host, log, op_rejected, op_stopped, pull_fail, pull_ok,
-    pull_started, requested, rollback_ok, rollback_started, seen, switch_fail, switch_ok, switch_started,
-    test_pass, test_started, wait,
+    Scenario, commit, heartbeat, host, log, op_rejected, op_stopped, pull_fail, pull_ok, pull_started,
+    requested, rollback_ok, rollback_started, seen, switch_fail, switch_ok, switch_started, test_pass,
+    test_started, wait,
 };
 use compartment_core::{Ask, Status};
 
-use crate::{mins, secs};
-
-fn of(steps: impl IntoIterator<Item = compartment_core::testing::Step>) -> Scenario {
-    Scenario::given(log![desired('a')]).when(steps)
-}
+use crate::{mins, of, secs};
 
 fn green(scenario: &Scenario, cell: compartment_core::Compartment) -> bool {
     scenario.cells("gpc0").status(cell) == Status::Ok

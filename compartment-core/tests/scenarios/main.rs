@@ -63,9 +63,14 @@ fn updated() -> Scenario {
         .then("gpc0", "A3 G6 L5 S10 T4")
 }
 
-/// What a cell says of a host whose desired commit is `a`.
+/// What happens where commit `a` is desired.
+fn of(steps: impl IntoIterator<Item = Step>) -> Scenario {
+    Scenario::given(log![desired('a')]).when(steps)
+}
+
+/// What a cell that is not green says of a host whose desired commit is `a`.
 fn reason(cell: Compartment, steps: impl IntoIterator<Item = Step>) -> &'static str {
-    let told = Scenario::given(log![desired('a')]).when(steps);
+    let told = of(steps);
     assert_ne!(told.cells("gpc0").status(cell), Status::Ok);
     told.reason("gpc0", cell)
 }

@@ -1,16 +1,16 @@
 //! CORE-006 section 10: histories that people thought up against the fold and that were shown green by mistake, each
 //! in its smallest form, and what is right. They go where the search of `found` does not: several speakers.
 
-use compartment_core::Compartment::{self, Git, Lock, System, Tests};
+use compartment_core::Compartment::{Git, Lock, System, Tests};
 use compartment_core::event::{Kind, Reading, RequestKind, RunningSystem, TestsConfig};
 use compartment_core::testing::{
-    Scenario, Step, commit, configured, desired, expired, heartbeat, host, log, op_rejected, op_stopped,
-    pull_ok, pull_started, requested, rollback_ok, seen, switch_fail, switch_ok, switch_started, test_pass,
+    Scenario, Step, commit, configured, expired, heartbeat, host, log, op_rejected, op_stopped, pull_ok,
+    pull_started, requested, rollback_ok, seen, switch_fail, switch_ok, switch_started, test_pass,
     test_started, wait,
 };
 use compartment_core::{Ask, Commit};
 
-use crate::{at_path, labelled, mins, numbered, reason, without_checkout};
+use crate::{at_path, labelled, mins, numbered, of, reason, without_checkout};
 
 // Several speakers (W3): the numbers of a session place its results against its own words only.
 
@@ -135,7 +135,7 @@ fn a_forgotten_path_under_a_new_number_is_new_where_all_that_is_forgotten_was_bu
         heartbeat("gpc0").at('a').dirty(false).idle(),
         heartbeat("gpc0").at('a').dirty(false).runs("a", 13).built_from('a').idle(),
     ];
-    let told = Scenario::given(log![desired('a')]).when(first.into_iter().chain(many).chain(new));
+    let told = of(first.into_iter().chain(many).chain(new));
     assert_eq!(told.reason("gpc0", System), "current");
 }
 
@@ -422,7 +422,7 @@ fn a_number_or_a_commit_that_is_told_after_a_doubt_tells_that_something_else_may
 fn an_agent_without_paths_whose_heartbeat_names_the_new_number_while_it_switches_gets_green() {
     let switched = |label| {
         let system = |number| RunningSystem { commit: label, ..numbered(number) };
-        Scenario::given(log![desired('a')]).when(log![
+        of(log![
             heartbeat("gpc0").at('a').dirty(false).system_is(numbered(5)).idle(),
             switch_started("gpc0"),
             heartbeat("gpc0").system_is(system(6)).running(Kind::Switch),
@@ -437,7 +437,7 @@ fn an_agent_without_paths_whose_heartbeat_names_the_new_number_while_it_switches
 
 #[test]
 fn a_rollback_to_an_unknown_path_is_as_clean_as_its_host() {
-    let told = Scenario::given(log![desired('a')]).when(log![
+    let told = of(log![
         rollback_ok("gpc0").runs("a", 2),
         heartbeat("gpc0").at('a').runs("a", 2).built_from('a').idle(),
     ]);
@@ -592,17 +592,12 @@ fn what_a_push_tool_says_of_its_own_tree_is_no_word_on_a_checkout_of_the_host() 
 
 // Ordinary lives that get green again.
 
-/// What a cell says of a host after all of this, where commit `a` is desired.
-fn life(cell: Compartment, steps: impl IntoIterator<Item = Step>) -> &'static str {
-    Scenario::given(log![desired('a')]).when(steps).reason("gpc0", cell)
-}
-
 #[test]
 fn a_push_tool_that_names_path_and_number_needs_no_starts() {
     let push = |name: &str, number, digit| switch_ok("gpc0").commit(digit).dirty(false).runs(name, number);
     let many = (1..=25).flat_map(|n| log![push(&format!("p{n}"), n, 'b')]);
     let all = [without_checkout()].into_iter().chain(many).chain(log![push("a", 26, 'a')]);
-    assert_eq!(life(System, all), "current");
+    assert_eq!(of(all).reason("gpc0", System), "current");
 }
 
 #[test]
@@ -614,7 +609,7 @@ fn a_failure_that_left_nobody_knows_what_is_answered_by_the_next_path() {
         heartbeat("gpc0").runs("x", 13).built_from('b'),
     ];
     let all = [without_checkout()].into_iter().chain(many(1)).chain(stopped).chain(many(14));
-    assert_eq!(life(System, all.chain(log![push("a", 26, 'a')])), "current");
+    assert_eq!(of(all.chain(log![push("a", 26, 'a')])).reason("gpc0", System), "current");
 }
 
 #[test]
@@ -625,7 +620,7 @@ fn a_host_that_tells_only_numbers_gets_green_again_after_a_failure() {
     let failed = log![switch_started("gpc0"), switch_fail("gpc0").activated(true)];
     let many = (1..=15).flat_map(|n| update(n, 'b'));
     let all = [without_checkout()].into_iter().chain(failed).chain(many).chain(update(16, 'a'));
-    assert_eq!(life(System, all), "current");
+    assert_eq!(of(all).reason("gpc0", System), "current");
 }
 
 #[test]
@@ -636,7 +631,7 @@ fn heartbeats_alone_get_green_again_once_a_system_without_a_commit_is_forgotten(
     };
     let many = (2..=13).flat_map(|n| log![beat(&format!("p{n}"), n, 'b')]);
     let updated = log![heartbeat("gpc0").at('a').dirty(false).idle(), beat("a", 14, 'a')];
-    assert_eq!(life(System, first.into_iter().chain(many).chain(updated)), "current");
+    assert_eq!(of(first.into_iter().chain(many).chain(updated)).reason("gpc0", System), "current");
 }
 
 #[test]
@@ -651,7 +646,8 @@ fn an_update_after_a_switch_without_an_end_is_one() {
         test_pass("gpc0", 1),
         heartbeat("gpc0").runs("a", 2).idle(),
     ];
-    assert_eq!((life(System, steps.clone()), life(Tests, steps)), ("current", "passed"));
+    let told = of(steps);
+    assert_eq!((told.reason("gpc0", System), told.reason("gpc0", Tests)), ("current", "passed"));
 }
 
 #[test]
@@ -662,5 +658,5 @@ fn a_path_that_is_named_while_tests_follow_the_switch_is_that_switchs() {
         switch_ok("gpc0").commit('a').dirty(false),
         heartbeat("gpc0").runs("a", 2).running(Kind::Test),
     ];
-    assert_eq!(life(System, steps), "current");
+    assert_eq!(of(steps).reason("gpc0", System), "current");
 }
