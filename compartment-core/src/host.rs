@@ -96,8 +96,8 @@ pub struct Past {
     /// What is known of the generations that are no longer in that history: a path that is not in it may have run
     /// before (K4).
     pub(crate) dropped: Dropped,
-    /// The commits of those that are not known to have been built clean, the latest first; at most [`HISTORY`].
-    pub(crate) dropped_unclean: Vec<Commit>,
+    /// The commits of those that are not known to have been built clean. `None` where there are none.
+    dropped_unclean: Option<Box<Unclean>>,
     /// A deployment's lock was told once.
     pub(crate) lock_told: bool,
     /// The deployment whose tests are due.
@@ -122,6 +122,10 @@ pub struct Past {
     pub(crate) may_run: Option<Kind>,
 }
 
+/// Commits, the latest first; at most [`HISTORY`].
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+struct Unclean(Vec<Commit>);
+
 /// What is known of the generations that are no longer in the history.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Dropped {
@@ -145,10 +149,16 @@ impl Past {
     pub(crate) fn forget(&mut self, gone: &Generation) {
         self.dropped = self.dropped.and(gone.number);
         if let Some(commit) = gone.revision.commit.filter(|_| !gone.revision.dirt.is_clean()) {
-            self.dropped_unclean.retain(|other| *other != commit);
-            self.dropped_unclean.truncate(HISTORY - 1);
-            self.dropped_unclean.insert(0, commit);
+            let Unclean(commits) = &mut **self.dropped_unclean.get_or_insert_default();
+            commits.retain(|other| *other != commit);
+            commits.truncate(HISTORY - 1);
+            commits.insert(0, commit);
         }
+    }
+
+    /// Whether a generation of this commit was dropped that is not known to have been built clean.
+    pub(crate) fn has_dropped_unclean(&self, commit: &Commit) -> bool {
+        self.dropped_unclean.as_ref().is_some_and(|gone| gone.0.iter().any(|other| other.same(commit)))
     }
 }
 
@@ -212,7 +222,7 @@ static NOTHING_PAST: Past = Past {
     operations: Operations::NONE,
     earlier: Vec::new(),
     dropped: Dropped::Nothing,
-    dropped_unclean: Vec::new(),
+    dropped_unclean: None,
     lock_told: false,
     tests_due: None,
     speakers: Speakers::NOBODY,

@@ -231,9 +231,9 @@ impl Taking<'_> {
     /// that of any system that is forgotten. A new number makes a path no new build: an old one can be linked again.
     fn may_be_of_before(&self, system: &RunningSystem, path: Option<&StorePath>) -> bool {
         let past = self.host.past();
-        let same = |gone: &Commit| system.commit.is_some_and(|commit| commit.same(gone));
+        let unclean = || system.commit.is_some_and(|commit| past.has_dropped_unclean(&commit));
         match path {
-            Some(path) => past.dropped_unclean.iter().any(same) || !self.never_ran(path, system.number),
+            Some(path) => unclean() || !self.never_ran(path, system.number),
             None => past.dropped != Dropped::Nothing,
         }
     }
