@@ -101,7 +101,7 @@ pub struct Past {
     /// A deployment's lock was told once.
     pub(crate) lock_told: bool,
     /// The deployment whose tests are due.
-    pub tests_due: Option<TestsDue>,
+    pub tests_due: Option<Box<TestsDue>>,
     /// Who tells its starts and results.
     pub(crate) speakers: Speakers,
     /// What words are placed by.
@@ -143,6 +143,15 @@ impl Past {
     /// may have made one.
     pub(crate) const fn is_still(&self, since: Clock) -> bool {
         self.changed < since && self.doubt < since
+    }
+
+    /// A generation is added to the history.
+    pub(crate) fn remember(&mut self, generation: Generation) {
+        if self.earlier.len() == self.earlier.capacity() {
+            // Step by step up to those that are kept, not twofold.
+            self.earlier.reserve_exact(2);
+        }
+        self.earlier.push(generation);
     }
 
     /// A generation is dropped from the history.
@@ -316,7 +325,7 @@ impl Host {
     /// The deployment whose tests are due: nothing once a run of it has started, or something else runs.
     #[must_use]
     pub fn tests_due(&self, now: Timestamp) -> Option<TestsDue> {
-        let due = self.past().tests_due.filter(|due| self.runs(due))?;
+        let due = self.past().tests_due.as_deref().copied().filter(|due| self.runs(due))?;
         let started = match self.operations().last(Class::Test, now) {
             Standing::Running(run) | Standing::Expired(run) => {
                 !run.trace.start_seen() || run.trace.deployment == Some(due.deployment)
@@ -329,8 +338,8 @@ impl Host {
     /// Drops what is due no more: a run of that deployment has ended, or something else runs. One that has
     /// started may still be refused by its host, and is due again then.
     pub(crate) fn drop_stale_tests(&mut self) {
-        let due = self.past().tests_due;
-        if due.is_some_and(|due| self.has_tested(&due) || !self.runs(&due)) {
+        let due = self.past().tests_due.as_deref();
+        if due.is_some_and(|due| self.has_tested(due) || !self.runs(due)) {
             self.past_mut().tests_due = None;
         }
     }

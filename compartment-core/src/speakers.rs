@@ -80,6 +80,8 @@ impl Speakers {
             if self.sessions.len() == SESSIONS {
                 self.sessions.remove(0);
             }
+            // Most hosts have one for good.
+            self.sessions.reserve_exact(1);
             self.sessions.push(Session { id: origin.session.clone(), n: origin.n, anchor: None });
         }
         let anchor = self.sessions.last().and_then(|session| session.anchor);

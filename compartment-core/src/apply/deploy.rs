@@ -1,5 +1,7 @@
 //! What switches and rollbacks that succeeded say of what runs (CORE-006, section 3, K3 to K7).
 
+use alloc::boxed::Box;
+
 use super::built::{Built, longer};
 use super::report::Taking;
 use super::system::Place as At;
@@ -322,7 +324,8 @@ impl Taking<'_> {
         if tests.enabled && tests.auto_run {
             let clock = self.tick();
             let position = self.position;
-            self.host.past_mut().tests_due = Some(TestsDue { position, at: self.at, deployment, clock });
+            let due = TestsDue { position, at: self.at, deployment, clock };
+            self.host.past_mut().tests_due = Some(Box::new(due));
         }
     }
 

@@ -101,7 +101,7 @@ impl Taking<'_> {
             by_order: false,
             deployment: 0,
         };
-        self.host.past_mut().earlier.push(generation);
+        self.host.past_mut().remember(generation);
         self.one_entry_a_generation();
     }
 
