@@ -126,9 +126,10 @@ impl Taking<'_> {
         ] {
             if *of == before {
                 *of = mark;
+                self.noted |= mark != before;
             } else if moved && *of != mark {
-                *word = *of;
-                *of = mark;
+                *word = core::mem::replace(of, mark);
+                self.noted = true;
             }
         }
     }
@@ -350,8 +351,9 @@ impl Taking<'_> {
         let Some(past) = &mut self.host.past else { return };
         let marks = &mut past.marks;
         for (told, of) in [(commit, &mut marks.commit), (dirt, &mut marks.dirt), (lock, &mut marks.lock)] {
-            if told {
-                *of = of.and(mark);
+            if told && *of != mark {
+                let now = of.and(mark);
+                self.noted |= core::mem::replace(of, now) != now;
             }
         }
     }

@@ -62,12 +62,8 @@ impl Taking<'_> {
         }
         if news && let Some(past) = &mut self.host.past {
             past.operations.stop_done();
-            self.host.drop_stale_tests();
-        }
-        if (news || self.noted)
-            && let Some(past) = &mut self.host.past
-        {
             past.operations.look_anew();
+            self.host.drop_stale_tests();
         }
         match (news, self.noted) {
             (true, _) => HostChange::Row,
@@ -140,7 +136,6 @@ impl Taking<'_> {
     /// `running` is applied before `system`; what is not mentioned is no news.
     fn heartbeat(&mut self, heartbeat: &Heartbeat) -> bool {
         let mut news = self.refreshed();
-        let marks = self.host.past().marks;
         news |= self.other_went_on(heartbeat.running.is_some());
         if let Some(claim) = heartbeat.running {
             news |= self.claimed(claim);
@@ -155,7 +150,6 @@ impl Taking<'_> {
         if let Some(claim) = heartbeat.running {
             self.note_runs(claim);
         }
-        self.noted |= self.host.past().marks != marks;
         news
     }
 

@@ -54,7 +54,8 @@ impl Taking<'_> {
             return news;
         }
         if open.kind.deploys() {
-            past.marks.system = Mark::at(past.clock);
+            let now = Mark::at(past.clock);
+            self.noted |= core::mem::replace(&mut past.marks.system, now) != now;
         }
         let unclear = open.kind != Kind::Test || !open.trace.ordered || another_is_asked;
         self.noted |= unclear && core::mem::replace(&mut open.trace.claimed, past.clock) != past.clock;
@@ -151,12 +152,12 @@ impl Taking<'_> {
         // Asked for twice under one id, it began at any time since the first.
         let since = |pending: &Pending| past.operations.lapsed(kind, &pending.op).unwrap_or(pending.clock);
         let asked = past.operations.waiting_for(kind).map(|pending| (pending.op.clone(), since(pending)));
-        asked.or_else(|| past.tests_due.map(|due| (due.op(), due.clock)))
+        asked.or_else(|| past.tests_due.as_deref().map(|due| (due.op(), due.clock)))
     }
 
     /// What the automatic test run began after whose result is in hand (K8). `None` where it is of no such run.
     pub(super) fn due_test(&self, kind: Kind) -> Option<Clock> {
-        let due = self.host.past.as_deref()?.tests_due.filter(|_| kind == Kind::Test)?;
+        let due = self.host.past.as_deref()?.tests_due.as_deref().filter(|_| kind == Kind::Test)?;
         self.op.is_some_and(|op| op.is_automatic_test(due.position, due.at)).then_some(due.clock)
     }
 

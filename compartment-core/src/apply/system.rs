@@ -61,6 +61,10 @@ impl Taking<'_> {
     /// outcome is not known yet, if there is one.
     fn belongs(&mut self, system: &RunningSystem, idle: bool) -> bool {
         let noted = self.note_path(system);
+        // Nearly all heartbeats say once more what is known.
+        if self.host.deployment.as_ref().is_some_and(|running| running.is_all_of(system)) {
+            return noted;
+        }
         let running = self.host.deployment.as_ref().map(|running| &running.generation);
         let same = |running| {
             !Generation::differs_from(running, system)
@@ -228,10 +232,6 @@ impl Taking<'_> {
     /// What a host adds about the system that it is known to run fills what is unknown. The number is the host's to
     /// say. What was doubtful is known again where the path is named.
     pub(super) fn fill(&mut self, system: &RunningSystem) -> bool {
-        // Nearly all heartbeats say once more what is known.
-        if self.host.deployment.as_ref().is_some_and(|running| running.is_all_of(system)) {
-            return false;
-        }
         let never_spoke = self.never_spoke_of_dirt();
         let attempt = self.host.operations().open_attempt().filter(|_| system.path.is_none());
         let dirty = |attempt| !self.built_by(system, Some(attempt)).0.dirt.is_clean();
@@ -317,7 +317,7 @@ impl Taking<'_> {
         // Of one of which nothing is known, the path that is named next is taken to be its own (K6).
         let known = before.map(|before| before.generation).filter(|before| !before.is_unknown());
         if let Some(before) = known {
-            self.host.past_mut().earlier.push(before);
+            self.host.past_mut().remember(before);
         }
         self.host.deployment = Some(Deployment { generation, doubt: None });
         self.one_entry_a_generation();
@@ -326,7 +326,8 @@ impl Taking<'_> {
     /// Remembers the newest word on what runs.
     pub(super) fn mark_system(&mut self, made: Made) {
         if let Some(past) = &mut self.host.past {
-            past.marks.system = past.marks.system.and(made.mark(past.clock));
+            let now = past.marks.system.and(made.mark(past.clock));
+            self.noted |= core::mem::replace(&mut past.marks.system, now) != now;
         }
     }
 
