@@ -31,7 +31,7 @@ enum What {
         /// How many words more than without --depth, in each world.
         #[arg(long, default_value_t = 0, value_parser = value_parser!(u8).range(0..=MOST_WORDS), conflicts_with = "depth")]
         deeper: u8,
-        /// Only worlds whose name contains this.
+        /// Only worlds whose name contains this: one piece of text, no list.
         #[arg(long, default_value = "")]
         only: String,
         /// Show the shortest history of every needless yellow or gray.

@@ -138,7 +138,9 @@ fn syntax(line: &[u8], error: &serde_json::Error) -> LineError {
     match first {
         None => return LineError { column: Some(1), cause: Cause::Truncated },
         Some(start) if line[start] != b'{' => {
-            let cause = Cause::Syntax(Text::from("it does not begin with {"));
+            let marked = line[start..].starts_with("\u{feff}".as_bytes());
+            let what = if marked { "it begins with a byte order mark" } else { "it does not begin with {" };
+            let cause = Cause::Syntax(Text::from(what));
             return LineError { column: Some(start + 1), cause };
         }
         Some(_) if error.is_eof() => {

@@ -197,7 +197,7 @@ fn system_in_words() {
     S5 cannot-verify: cannot verify: the desired state of main cannot be seen since 2026-01-05T10:00:05Z: timed out
     S6 checkout-differs: the checkout is at aaaaaaa, not at the desired bbbbbbb: pull first
     S6 checkout-unproven: the checkout is not proven to be the desired aaaaaaa: it has changes that are in no commit
-    S7 outside-change: the system was changed by something that nobody reported
+    S7 outside-change: the system was changed, and nobody reported the start of what did it
     S7 unreadable: what the host says of its system could not be read
     S8 deployed-unknown: what the running system was built from is not known: switch once
     S8 doubtful: aaaaaaa ran when last told; an attempt may have changed it since, and nobody has told what runs
