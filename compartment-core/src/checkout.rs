@@ -51,6 +51,9 @@ pub enum Dirt {
     /// Of a build that nobody told of: exactly its commit, as far as the checkout was seen before (W5). A word on what
     /// nobody saw may take that back.
     SeenClean,
+    /// Of a build whose result does not say it: exactly its commit, as far as the checkout was known when it was reported
+    /// to start. A pull of before, heard of late, may take that back.
+    CleanAtStart,
     /// Differs from its commit.
     Dirty,
     /// The last word on it did not parse: it proves nothing.
@@ -64,13 +67,33 @@ impl Dirt {
     pub(crate) const fn of_build(self) -> Self {
         match self {
             Self::Unreadable => Self::Unknown,
-            known @ (Self::Untold | Self::Clean | Self::SeenClean | Self::Dirty | Self::Unknown) => known,
+            known @ (Self::Untold
+            | Self::Clean
+            | Self::SeenClean
+            | Self::CleanAtStart
+            | Self::Dirty
+            | Self::Unknown) => known,
+        }
+    }
+
+    /// As of a build whose result does not say it: `names` where it names the commit. What nobody says of a host counts
+    /// as clean, unless the very commit is only that of the checkout.
+    pub(crate) const fn at_start(self, names: bool) -> Self {
+        match self {
+            Self::Clean | Self::SeenClean | Self::CleanAtStart => Self::CleanAtStart,
+            Self::Untold if !names => Self::CleanAtStart,
+            other @ (Self::Untold | Self::Dirty | Self::Unreadable | Self::Unknown) => other,
         }
     }
 
     /// As of a build that may have been made of a dirty checkout.
     pub(crate) const fn or_dirty(self) -> Self {
         if self.is_clean() { Self::Unknown } else { self }
+    }
+
+    /// Clean because the checkout was, as far as that was known.
+    pub(crate) const fn is_by_checkout(self) -> bool {
+        matches!(self, Self::SeenClean | Self::CleanAtStart)
     }
 
     /// Clean as far as was seen, and nobody has said so.
@@ -81,7 +104,7 @@ impl Dirt {
     /// Clean, as far as anybody ever said.
     #[must_use]
     pub const fn is_clean(self) -> bool {
-        matches!(self, Self::Untold | Self::Clean | Self::SeenClean)
+        matches!(self, Self::Untold | Self::Clean | Self::SeenClean | Self::CleanAtStart)
     }
 }
 

@@ -96,8 +96,9 @@ pub struct Past {
     /// What is known of the generations that are no longer in that history: a path that is not in it may have run
     /// before (K4).
     pub(crate) dropped: Dropped,
-    /// The commits of those that are not known to have been built clean. `None` where there are none.
-    dropped_unclean: Option<Box<Unclean>>,
+    /// What was built and is not known to be clean, and of which the history has no path. `None` where there is
+    /// nothing.
+    unclean: Option<Box<Unclean>>,
     /// A deployment's lock was told once.
     pub(crate) lock_told: bool,
     /// The deployment whose tests are due.
@@ -122,9 +123,14 @@ pub struct Past {
     pub(crate) may_run: Option<Kind>,
 }
 
-/// Commits, the latest first; at most [`HISTORY`].
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-struct Unclean(Vec<Commit>);
+/// Of which commits there are builds that are not known to be clean.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+enum Unclean {
+    /// Of these; at most [`HISTORY`].
+    Of(Vec<Commit>),
+    /// Of any.
+    Any,
+}
 
 /// What is known of the generations that are no longer in the history.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -157,17 +163,28 @@ impl Past {
     /// A generation is dropped from the history.
     pub(crate) fn forget(&mut self, gone: &Generation) {
         self.dropped = self.dropped.and(gone.number);
-        if let Some(commit) = gone.revision.commit.filter(|_| !gone.revision.dirt.is_clean()) {
-            let Unclean(commits) = &mut **self.dropped_unclean.get_or_insert_default();
-            commits.retain(|other| *other != commit);
-            commits.truncate(HISTORY - 1);
-            commits.insert(0, commit);
+        if !gone.revision.dirt.is_clean() {
+            self.note_unclean(gone.revision.commit);
         }
     }
 
-    /// Whether a generation of this commit was dropped that is not known to have been built clean.
-    pub(crate) fn has_dropped_unclean(&self, commit: &Commit) -> bool {
-        self.dropped_unclean.as_ref().is_some_and(|gone| gone.0.iter().any(|other| other.same(commit)))
+    /// There is a build of this commit, or of one that nobody knows, which is not known to be clean, and of which the
+    /// history has no path.
+    pub(crate) fn note_unclean(&mut self, commit: Option<Commit>) {
+        let unclean = self.unclean.get_or_insert_with(|| Box::new(Unclean::Of(Vec::new())));
+        match (&mut **unclean, commit) {
+            (Unclean::Of(commits), Some(commit)) if commits.contains(&commit) => {}
+            (Unclean::Of(commits), Some(commit)) if commits.len() < HISTORY => commits.push(commit),
+            (Unclean::Of(_) | Unclean::Any, _) => **unclean = Unclean::Any,
+        }
+    }
+
+    /// Whether there may be such a build of this commit.
+    pub(crate) fn knows_unclean(&self, commit: &Commit) -> bool {
+        self.unclean.as_deref().is_some_and(|unclean| match unclean {
+            Unclean::Of(commits) => commits.iter().any(|other| other.same(commit)),
+            Unclean::Any => true,
+        })
     }
 }
 
@@ -231,7 +248,7 @@ static NOTHING_PAST: Past = Past {
     operations: Operations::NONE,
     earlier: Vec::new(),
     dropped: Dropped::Nothing,
-    dropped_unclean: None,
+    unclean: None,
     lock_told: false,
     tests_due: None,
     speakers: Speakers::NOBODY,

@@ -18,10 +18,7 @@ impl Taking<'_> {
     /// build is clean only if the checkout was clean at its seen start, and at every word since that may have been
     /// made before the build (W5).
     pub(super) fn built_by(&self, system: &RunningSystem, attempt: Option<(Kind, &Trace)>) -> Built {
-        let numbered = || {
-            let target = Target { number: system.number, path: None };
-            self.ran(&target).filter(|_| system.number.is_some() && system.commit.is_none())
-        };
+        let numbered = || self.numbered(system.number.filter(|_| system.commit.is_none())?);
         let known = system.path.as_ref().map_or_else(numbered, |path| self.ran_at(path));
         let copy = attempt.and_then(|(_, trace)| trace.copy.as_ref()).and_then(|copy| copy.known_commit());
         match (known, system.commit) {
@@ -47,22 +44,48 @@ impl Taking<'_> {
     /// The dirt of a build of which nobody told, and which is seen to run.
     fn seen_dirt(&self, system: &RunningSystem, attempt: Option<(Kind, &Trace)>) -> Dirt {
         // What is pushed to a host is built elsewhere: no checkout of its own tells.
-        if self.never_spoke_of_dirt() || self.host.checkout_place == CheckoutPlace::None {
-            return self.old_dirt();
-        }
-        let start = attempt.map(|(_, attempt)| attempt).filter(|attempt| attempt.start_seen());
-        let copy = start.and_then(|start| start.copy.as_ref());
-        // What a rollback leads to was built long ago, and so may what ran already, or what was forgotten (K4).
-        let is_old = attempt.is_some_and(|(kind, attempt)| kind == Kind::Rollback || attempt.from_doubtful)
-            || (attempt.is_none() && self.host.deployment.as_ref().is_some_and(|now| now.doubt.is_some()))
-            || self.may_be_of_before(system, system.path.as_ref());
-        let is_other = self.may_be_unclean(system) || self.awaits_another(system.commit);
-        let is_clean = copy.is_some_and(|copy| copy.dirt.is_clean());
-        let was_dirty = self.host.unseen.dirt() || (start.is_some() && !is_clean);
+        let here = self.host.checkout_place == CheckoutPlace::Host;
+        let is_clean = here
+            && !self.host.unseen.dirt()
+            && match attempt {
+                Some((kind, attempt)) => self.left_clean(system, kind, attempt),
+                // Nobody told of an attempt: it was built after the last word that says that no switch ran (W5).
+                None => {
+                    let doubtful = self.host.deployment.as_ref().is_some_and(|now| now.doubt.is_some());
+                    system.path.is_some() && !doubtful
+                }
+            }
+            && !self.may_be_of_before(system, system.path.as_ref())
+            && !self.may_be_unclean(system)
+            && !self.awaits_another(system.commit);
+        if is_clean && !self.never_spoke_of_dirt() { Dirt::SeenClean } else { self.old_dirt() }
+    }
+
+    /// Whether what is seen to run is what this attempt built, and from a clean checkout: nobody has told its result.
+    fn left_clean(&self, system: &RunningSystem, kind: Kind, attempt: &Trace) -> bool {
+        let copy = attempt.copy.as_deref().filter(|copy| copy.dirt.is_clean() && attempt.start_seen());
         // Where no path is told, a rebuild of the same commit is not seen (K5).
-        let commits = copy.and_then(|copy| copy.known_commit()).zip(system.commit.as_ref());
+        let commits = copy.and_then(Checkout::known_commit).zip(system.commit.as_ref());
         let is_placed = system.path.is_some() || commits.is_some_and(|(built, told)| built.same(told));
-        if is_old || is_other || was_dirty || !is_placed { Dirt::Unknown } else { Dirt::SeenClean }
+        // What a rollback leads to was built long ago, and so may what ran already.
+        kind == Kind::Switch && copy.is_some() && !attempt.from_doubtful && is_placed
+    }
+
+    /// A switch has no known end, or failed and may have changed what runs: unless it built a clean checkout, it may have
+    /// left a system that is not known to be clean, and of which nobody knows the path (W5).
+    pub(super) fn may_have_built(&mut self, trace: &Trace, in_order: bool) {
+        if self.never_spoke_of_dirt() {
+            return;
+        }
+        let copy = trace.copy.as_deref().filter(|_| trace.start_seen());
+        let clean = match copy {
+            Some(copy) => copy.dirt.is_clean(),
+            None => !trace.start_seen() && in_order && !self.host.unseen.dirt(),
+        };
+        if !clean {
+            let commit = copy.and_then(Checkout::known_commit).copied();
+            self.host.past_mut().note_unclean(commit);
+        }
     }
 
     /// Whether a success says what its path was built from (K4). For a path that ran before it does only where its
@@ -103,8 +126,19 @@ impl Taking<'_> {
     /// which no path was told. A switch that was seen to begin may have been given that number again.
     fn ran_as(&self, path: &StorePath, said: &Said<'_>) -> Option<&Generation> {
         let number = said.system.number.filter(|_| !said.trace.start_seen());
-        let numbered = |ran: &&Generation| ran.path.is_none() && number.is_some() && ran.number == number;
-        self.ran_at(path).or_else(|| self.host.generations().find(numbered))
+        let numbered = || self.numbered(number?).filter(|ran| ran.path.is_none());
+        self.ran_at(path).or_else(numbered)
+    }
+
+    /// The generation of a number that is told without a path. None where it may have been given again: another one of
+    /// a lower number, or of none, has run since, so that this one may be deleted (K4).
+    fn numbered(&self, number: GenerationNumber) -> Option<&Generation> {
+        let ran = self.host.generations().find(|ran| ran.number == Some(number))?;
+        let lower = |other: &Generation| {
+            let since = other.deployment == 0 || other.deployment > ran.deployment;
+            since && other.number.is_none_or(|other| other < number)
+        };
+        (!self.host.generations().any(lower)).then_some(ran)
     }
 
     /// The entry of the history stands, but for what its system says of itself.
@@ -118,7 +152,7 @@ impl Taking<'_> {
 
     /// What a switch says that it built: its system's word, else its own, else the checkout that stood at its seen
     /// start. Dirt and lock that it does not say are those of that checkout, where the commit is the same.
-    fn told(&self, kind: Deployer, said: &Said<'_>, path: Option<&StorePath>) -> Built {
+    pub(super) fn told(&self, kind: Deployer, said: &Said<'_>, path: Option<&StorePath>) -> Built {
         let here = self.host.checkout_place == CheckoutPlace::Host;
         let copy = checkout_at_start(kind, said).filter(|_| here);
         let start = copy.as_ref().and_then(|copy| copy.commit);
@@ -133,7 +167,7 @@ impl Taking<'_> {
         let copy = copy.filter(|copy| is_same(copy.commit));
         let dirt = match (said.dirty, &copy) {
             (Some(dirty), _) => dirty.into(),
-            (None, Some(copy)) => copy.dirt,
+            (None, Some(copy)) => copy.dirt.at_start(said.commit.or(said.system.commit).is_some()),
             (None, None) if said.trace.start_seen() => self.old_dirt(),
             (None, None) => self.unseen_dirt(),
         };
@@ -231,7 +265,7 @@ impl Taking<'_> {
     /// that of any system that is forgotten. A new number makes a path no new build: an old one can be linked again.
     fn may_be_of_before(&self, system: &RunningSystem, path: Option<&StorePath>) -> bool {
         let past = self.host.past();
-        let unclean = || system.commit.is_some_and(|commit| past.has_dropped_unclean(&commit));
+        let unclean = || system.commit.is_some_and(|commit| past.knows_unclean(&commit));
         match path {
             Some(path) => unclean() || !self.never_ran(path, system.number),
             None => past.dropped != Dropped::Nothing,
@@ -279,7 +313,9 @@ impl Taking<'_> {
         let another = |ran: &Generation| {
             ran.commit().is_none_or(|known| system.commit.is_some_and(|told| !known.same(&told)))
         };
-        alike.any(|ran| !matches!(ran.revision.dirt, Dirt::Clean | Dirt::SeenClean) || another(ran))
+        alike.any(|ran| {
+            !matches!(ran.revision.dirt, Dirt::Clean | Dirt::SeenClean | Dirt::CleanAtStart) || another(ran)
+        })
     }
 
     /// Generations, the running one or not, of which nobody knows any more that they were built clean.
@@ -287,7 +323,8 @@ impl Taking<'_> {
         let running = self.host.deployment.iter_mut().map(|running| (&mut running.generation, true));
         let earlier = self.host.past.iter_mut().flat_map(|past| &mut past.earlier);
         for (known, runs) in running.chain(earlier.map(|earlier| (earlier, false))) {
-            if which(known, runs) {
+            if known.revision.dirt.is_clean() && which(known, runs) {
+                self.noted = true;
                 let dirt = known.revision.dirt.or_dirty();
                 let revision = Revision { dirt, ..Revision::clone(&known.revision) };
                 known.revision = self.caches.revisions.intern(revision);
@@ -298,6 +335,10 @@ impl Taking<'_> {
     /// Dirt is told late that may have been there when these were built.
     pub(super) fn was_dirty(&mut self, which: impl Fn(&Generation) -> bool) {
         self.may_be_dirty(|known, _| known.revision.dirt.is_inferred() && which(known));
+        // So it may when what is forgotten was.
+        if self.host.past().dropped != Dropped::Nothing && !self.never_spoke_of_dirt() {
+            self.host.past_mut().note_unclean(None);
+        }
     }
 
     /// What runs says the commit of before, and no path: another build of that commit may run, and so of another lock

@@ -7,6 +7,7 @@ use crate::channel::DesiredLock;
 use crate::checkout::{Checkout, CheckoutLock, Dirt, Doubt, Sighting};
 use crate::commit::{Commit, LockFile};
 use crate::event::{Heartbeat, Kind, Reading};
+use crate::generation::Generation;
 use crate::host::Marks;
 use crate::knowledge::{Belief, Changed, Clock, Made, Mark, Part, Place, Word, believe};
 use crate::operation::{Class, Closing, Lost, Operation};
@@ -194,6 +195,8 @@ impl Taking<'_> {
             // The dirt may have been there when what was only seen was built.
             self.was_dirty(|_| true);
         }
+        let clean = dirty == Some(false) || self.never_spoke_of_dirt();
+        self.moved_before(pull, Some(commit).filter(|_| clean));
         if here {
             _ = self.clear_pull(&commit);
         }
@@ -205,7 +208,20 @@ impl Taking<'_> {
         let made = self.made(pull);
         let mark = made.mark(self.host.past().clock);
         self.checkout_doubted(made, Word::Failed(Changed::Maybe), mark, pull.trace.lost());
+        self.moved_before(pull, None);
         true
+    }
+
+    /// A pull whose start was not seen is heard of late: it may have ended right before something was built whose
+    /// result does not say from what. `left` is the commit at which it left the checkout clean, where it did.
+    fn moved_before(&mut self, pull: &Closing, left: Option<Commit>) {
+        let began_since = self.host.past().changed < pull.trace.after;
+        if self.in_order() || pull.trace.start_seen() || began_since {
+            return;
+        }
+        let same =
+            |known: &Generation| left.is_some_and(|left| known.commit().is_some_and(|c| c.same(&left)));
+        self.may_be_dirty(|known, _| known.revision.dirt.is_by_checkout() && !same(known));
     }
 
     /// Nobody tells how a pull ended.
@@ -278,6 +294,8 @@ impl Taking<'_> {
                 now.drop_lock();
             }
             Some(true) if now.dirt.is_clean() && !now.lock.is_with_dirt() => now.drop_lock(),
+            // A word since its start says where the checkout is by now, and nothing of dirt.
+            Some(false) if before.dirt == Dirt::Untold && marks.commit.is_since(start) => now.spoke_of_dirt(),
             Some(false) if before.dirt == Dirt::Untold => now.dirt = Dirt::Clean,
             Some(_) | None => {}
         }
@@ -308,6 +326,12 @@ impl Taking<'_> {
         }
         if !now.dirt.is_clean() {
             self.window_dirty();
+        }
+        if let (Some(past), Some(commit)) = (&mut self.host.past, now.known_commit())
+            && before.known_commit().is_some_and(|before| before != commit && before.same(commit))
+        {
+            // A checkout at a start that was told by a shorter name is the one of then.
+            past.operations.for_each_checkout(|copy| Arc::make_mut(copy).lengthen(*commit));
         }
         self.host.checkout = Some(self.caches.checkouts.intern(now));
         true

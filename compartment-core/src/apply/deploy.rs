@@ -77,10 +77,13 @@ impl Taking<'_> {
             said.system.number = at.1;
         }
         if kind == Deployer::Switch && at.0.is_some() && !self.never_spoke_of_dirt() {
-            // Whatever else is said of the path, this is how it was built: dirty, or from another commit than the one
-            // that its system speaks of, so that nobody has seen that one being built.
+            // Whatever else is said of the path, this is how it was built: dirty, at a time that nobody knows, or from
+            // another commit than the one that its system speaks of, so that nobody has seen that one being built.
+            let late = place != Place::Later && !self.told(kind, &said, at.0.as_ref()).0.dirt.is_clean();
             let is_so = |known: &Generation| {
-                dirty == Some(true) || known.commit().zip(commit.as_ref()).is_some_and(|(a, b)| !a.same(b))
+                dirty == Some(true)
+                    || late
+                    || known.commit().zip(commit.as_ref()).is_some_and(|(a, b)| !a.same(b))
             };
             self.may_be_dirty(|known, _| {
                 known.path == at.0 && known.revision.dirt.is_inferred() && is_so(known)
@@ -92,6 +95,7 @@ impl Taking<'_> {
         if place != Place::Later && at.0.is_none() && !built.0.dirt.is_clean() {
             // What is seen to run may be what it left, and so may what is seen next.
             self.may_be_dirty(|known, runs| runs && (known.path.is_none() || dirty == Some(true)));
+            self.host.past_mut().note_unclean(built.0.commit);
         }
         match place {
             Place::Later => {
@@ -167,7 +171,10 @@ impl Taking<'_> {
             let running = &self.host.deployment.as_ref()?.generation;
             let before = said.trace.deployment.filter(|_| said.trace.start_seen())?;
             let only = running.path.is_none() && running.deployment == before.saturating_add(1);
-            running.number.filter(|_| only && said.system == RunningSystem::default())
+            let number = running.number.filter(|_| only && !said.trace.from_doubtful)?;
+            // One that ran before was not built now.
+            let is_new = self.host.earlier().iter().all(|ran| ran.number.is_none_or(|ran| ran < number));
+            (is_new && said.system == RunningSystem::default()).then_some(number)
         };
         (said.system.path.clone().or_else(seen), said.system.number.or_else(numbered))
     }

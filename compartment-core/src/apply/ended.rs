@@ -245,6 +245,9 @@ impl Taking<'_> {
         } else {
             (self.at, how)
         };
+        if open.kind == Kind::Switch {
+            self.may_have_built(&open.trace, true);
+        }
         let made = open.trace.made();
         let doubt = self.host.deployment.as_ref().and_then(|deployment| deployment.doubt);
         let past = self.host.past();

@@ -47,6 +47,9 @@ impl Taking<'_> {
                     self.run(self.unknown(), Named::Nobody, (None, None), how(closing.kind));
                 } else {
                     self.not_known(Doubt::MayHaveChanged);
+                    if closing.kind == Kind::Switch {
+                        self.may_have_built(&closing.trace, self.in_order());
+                    }
                 }
                 self.mark_system(made);
             }

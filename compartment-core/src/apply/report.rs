@@ -7,6 +7,7 @@ use crate::channel::Channel;
 use crate::checkout::{Doubt, Sighting};
 use crate::event::{CheckoutPlace, Heartbeat, Kind, Reading, Report, RunningSystem, Said, Target};
 use crate::fleet::{Caches, Fleet};
+use crate::generation::Named;
 use crate::host::Host;
 use crate::id::{OpId, Version};
 use crate::knowledge::Clock;
@@ -201,6 +202,13 @@ impl Taking<'_> {
         let copy = self.checkout_copy().filter(|copy| own && self.is_one(copy));
         // A target counts for what is told under the id that was sent there (K7).
         let to = to.cloned().or_else(|| asked.as_ref().and_then(|asked| asked.target())).map(Box::new);
+        if kind == Kind::Rollback
+            && let Some(to) = &to
+        {
+            // It ran before (W2), though nobody may have told.
+            let place = (to.path.clone(), to.number);
+            self.ran_before(kind, place, (self.unknown(), Named::Nobody), true);
+        }
         let ordered = asked.is_some() || noticed || self.due_test(kind).is_some();
         let trace =
             Trace { known_by: KnownBy::Start, heard: clock, after: clock, copy, to, ordered, ..self.scene() };

@@ -144,8 +144,12 @@ impl Taking<'_> {
             return match (&running.generation.path, system.commit) {
                 // A commit told without a path may be another path's.
                 (Some(_), Some(_)) => running.generation.revision.commit.is_none() || doubted || attempted(),
-                // Something else may have run until this number was told again.
-                (_, None) => doubted && system.number.is_some(),
+                // Something else may have run until this number was told again, and a new one may be that of what an
+                // attempt leaves.
+                (_, None) => {
+                    let is_new = running.generation.number.is_none();
+                    system.number.is_some() && (doubted || (is_new && attempted()))
+                }
                 (None, Some(_)) => false,
             };
         }
@@ -257,7 +261,8 @@ impl Taking<'_> {
             generation.by_order = generation.named != Named::Nobody;
             news = true;
         }
-        generation.by_order &= system.path.is_none() || system.commit.is_none();
+        let by_order = generation.by_order && (system.path.is_none() || system.commit.is_none());
+        self.noted |= core::mem::replace(&mut generation.by_order, by_order) != by_order;
         if let Some((mut revision, named)) = own_word {
             // A rebuild of the same commit is not seen where no path is told (K5).
             if generation.path.is_none() && generation.revision.commit.is_none() && !never_spoke {
@@ -315,9 +320,14 @@ impl Taking<'_> {
             deployment: before.as_ref().map_or(0, Deployment::count).saturating_add(1),
         };
         // Of one of which nothing is known, the path that is named next is taken to be its own (K6).
-        let known = before.map(|before| before.generation).filter(|before| !before.is_unknown());
-        if let Some(before) = known {
-            self.host.past_mut().remember(before);
+        if let Some(before) = before.map(|before| before.generation) {
+            let past = self.host.past_mut();
+            if before.path.is_none() && !before.revision.dirt.is_clean() {
+                past.note_unclean(before.revision.commit);
+            }
+            if !before.is_unknown() {
+                past.remember(before);
+            }
         }
         self.host.deployment = Some(Deployment { generation, doubt: None });
         self.one_entry_a_generation();

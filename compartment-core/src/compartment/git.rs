@@ -174,7 +174,7 @@ impl View {
             Some(Sighting::Known(_)) => Commit::Same,
         };
         let tree = match checkout.map_or(Dirt::Untold, |checkout| checkout.dirt) {
-            Dirt::Untold | Dirt::Clean | Dirt::SeenClean => Tree::Clean,
+            Dirt::Untold | Dirt::Clean | Dirt::SeenClean | Dirt::CleanAtStart => Tree::Clean,
             Dirt::Dirty => Tree::Dirty,
             Dirt::Unreadable => Tree::Unreadable,
             Dirt::Unknown => Tree::Unknown,

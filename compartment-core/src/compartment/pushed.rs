@@ -38,7 +38,7 @@ pub(super) fn git_view(evidence: &Evidence<'_>) -> git::View {
         }
     };
     let tree = match revision(evidence).map_or(Dirt::Untold, |revision| revision.dirt) {
-        Dirt::Untold | Dirt::Clean | Dirt::SeenClean => git::Tree::Clean,
+        Dirt::Untold | Dirt::Clean | Dirt::SeenClean | Dirt::CleanAtStart => git::Tree::Clean,
         Dirt::Dirty => git::Tree::Dirty,
         Dirt::Unknown | Dirt::Unreadable => git::Tree::Unknown,
     };
@@ -83,9 +83,12 @@ pub(super) fn what_is_deployed(evidence: &Evidence<'_>) -> String {
 pub(super) fn why_unproven(evidence: &Evidence<'_>) -> &'static str {
     match revision(evidence).map_or(Dirt::Unknown, |revision| revision.dirt) {
         Dirt::Dirty => "deployed with changes that are in no commit",
-        Dirt::Untold | Dirt::Clean | Dirt::SeenClean | Dirt::Unknown | Dirt::Unreadable => {
-            "perhaps deployed with changes that are in no commit"
-        }
+        Dirt::Untold
+        | Dirt::Clean
+        | Dirt::SeenClean
+        | Dirt::CleanAtStart
+        | Dirt::Unknown
+        | Dirt::Unreadable => "perhaps deployed with changes that are in no commit",
     }
 }
 

@@ -297,7 +297,7 @@ fn deployed(evidence: &Evidence<'_>) -> Deployed {
     match revision.dirt {
         Dirt::Dirty => Deployed::Dirty,
         Dirt::Unknown | Dirt::Unreadable => Deployed::DirtUnknown,
-        Dirt::Untold | Dirt::Clean | Dirt::SeenClean => {
+        Dirt::Untold | Dirt::Clean | Dirt::SeenClean | Dirt::CleanAtStart => {
             let proven = commit_proven(revision.commit.as_ref(), revision.dirt, desired)
                 && deployed_lock_proven(revision, desired);
             if proven { Deployed::Proven } else { Deployed::LockUnproven }
@@ -356,7 +356,9 @@ fn why_unproven(evidence: &Evidence<'_>) -> &'static str {
         (Sighting::Known(_), Dirt::Unknown) => {
             "whether it is clean has not been told since it may have changed"
         }
-        (Sighting::Known(_), Dirt::Untold | Dirt::Clean | Dirt::SeenClean) => "its lock could not be read",
+        (Sighting::Known(_), Dirt::Untold | Dirt::Clean | Dirt::SeenClean | Dirt::CleanAtStart) => {
+            "its lock could not be read"
+        }
     }
 }
 

@@ -95,7 +95,7 @@ pub(super) fn checkout_facts(evidence: &Evidence<'_>) -> [Fact; 2] {
     };
     let dirt = match checkout.map(|checkout| checkout.dirt) {
         None | Some(Dirt::Untold) => "never reported, counts as clean",
-        Some(Dirt::Clean | Dirt::SeenClean) => "clean",
+        Some(Dirt::Clean | Dirt::SeenClean | Dirt::CleanAtStart) => "clean",
         Some(Dirt::Dirty) => "dirty",
         Some(Dirt::Unreadable) => "unreadable",
         Some(Dirt::Unknown) => "not known since it may have changed",
@@ -199,6 +199,7 @@ pub(super) fn deployed_facts(evidence: &Evidence<'_>) -> Vec<Fact> {
         Dirt::Untold => "never reported, counts as clean",
         Dirt::Clean => "clean",
         Dirt::SeenClean => "clean as far as was seen",
+        Dirt::CleanAtStart => "clean when the switch began",
         Dirt::Dirty => "dirty",
         Dirt::Unknown | Dirt::Unreadable => "not known",
     };

@@ -319,13 +319,21 @@ impl Say {
         self
     }
 
-    /// The generation that a rollback goes to.
+    /// The generation that a rollback goes to, by its number.
     #[must_use]
-    pub fn to(mut self, number: u32) -> Self {
+    pub fn to(self, number: u32) -> Self {
+        self.sent_to(Target { number: GenerationNumber::new(number), path: None })
+    }
+
+    /// The generation that a rollback goes to, by its path.
+    #[must_use]
+    pub fn to_path(self, name: &str) -> Self {
+        self.sent_to(Target { number: None, path: Some(path(name)) })
+    }
+
+    fn sent_to(mut self, target: Target) -> Self {
         match &mut self.0.said {
-            Said::Started { to, .. } => {
-                *to = Some(Target { number: GenerationNumber::new(number), path: None })
-            }
+            Said::Started { to, .. } => *to = Some(target),
             _ => unreachable!("this report goes nowhere"),
         }
         self

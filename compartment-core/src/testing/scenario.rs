@@ -80,6 +80,8 @@ pub struct Scenario {
     pub records: Vec<Record>,
     /// What the last event changed.
     pub changes: Changes,
+    /// The fleet into which a replay folds of what a log keeps.
+    replayed: Fleet,
     now: Option<Timestamp>,
 }
 
@@ -113,6 +115,9 @@ impl Scenario {
         self.now = Some(at);
         let record = Record { position: self.fleet.position() + 1, at, event };
         self.changes = self.fleet.apply(&record);
+        if self.changes.is_news() || record.event.is_kept_for_audit() {
+            self.replayed.apply(&record);
+        }
         self.records.push(record);
     }
 
@@ -146,11 +151,17 @@ impl Scenario {
     /// The five reasons of a host.
     ///
     /// # Panics
-    /// If the host is not known.
+    /// If the host is not known, or if a replay of what a log keeps shows something else (CORE-006 K10).
     #[must_use]
+    #[track_caller]
     pub fn cells(&self, name: &str) -> Cells {
-        let index = self.fleet.index_of(&host(name)).expect("a known host");
-        self.fleet.cells(index, self.now())
+        let cells = |fleet: &Fleet| {
+            let index = fleet.index_of(&host(name)).expect("a known host");
+            fleet.cells(index, self.now())
+        };
+        let shown = cells(&self.fleet);
+        assert_eq!(shown, cells(&self.replayed), "a replay of what is kept shows something else");
+        shown
     }
 
     /// The rules that decided a host's cells: `A1 G6 L5 S10 T8`.

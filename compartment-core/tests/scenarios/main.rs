@@ -29,6 +29,7 @@ mod rules;
 mod rulings;
 mod sentences;
 mod thought_up;
+mod unseen;
 
 use compartment_core::event::{GenerationNumber, RunningSystem, TestsConfig};
 use compartment_core::testing::{
