@@ -24,7 +24,13 @@ pub fn put(text: &str, tables: &str) -> Option<String> {
 /// All tables.
 #[must_use]
 pub fn tables(worlds: &[(World, usize, Covered)], walks: &[(u64, Walked)]) -> String {
-    [small_worlds(worlds), needless(worlds), old_ways(worlds), random(walks), unproven(walks)].join("\n")
+    [of_worlds(worlds), random(walks), unproven(walks)].join("\n")
+}
+
+/// The tables of the small worlds.
+#[must_use]
+pub fn of_worlds(worlds: &[(World, usize, Covered)]) -> String {
+    [small_worlds(worlds), needless(worlds), old_ways(worlds)].join("\n")
 }
 
 fn small_worlds(worlds: &[(World, usize, Covered)]) -> String {

@@ -13,3 +13,17 @@ fn long_histories_are_told_truly_and_lead_back_to_green() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n\n"));
     assert!(walked.restarts > 100 && walked.updates > 100, "{walked:?}");
 }
+
+/// How often each cell was green and true, and which rule spoke where it was true and not green. A rule that doubts more
+/// or less than before changes one of these: say why, and take the new ones.
+#[test]
+fn as_many_cells_are_green_and_true_as_before() {
+    let walked = walk(1, 1_000_000, 1);
+    let rules: Vec<_> = walked.unproven.iter().map(|(rule, count)| format!("{rule} {count}")).collect();
+    let shown = format!("green and true {:?}; {}", walked.green, rules.join(", "));
+    assert_eq!(
+        shown,
+        "green and true [22219, 28932, 3707, 37139]; G2 2736, G5 11544, G8 6489, L1 47211, L4 9845, L6 681, L8 33763, \
+         S3 1741, S5 6427, S6 22694, S7 301, S8 1042, S9 5327, T4 67104, T7 7355"
+    );
+}
