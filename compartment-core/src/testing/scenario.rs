@@ -80,7 +80,9 @@ pub struct Scenario {
     pub records: Vec<Record>,
     /// What the last event changed.
     pub changes: Changes,
-    /// The fleet into which a replay folds of what a log keeps.
+    /// The fleet of a hub to which all of it was offered.
+    offered: Fleet,
+    /// The fleet into which a replay folds what that hub's log has kept.
     replayed: Fleet,
     now: Option<Timestamp>,
 }
@@ -115,7 +117,9 @@ impl Scenario {
         self.now = Some(at);
         let record = Record { position: self.fleet.position() + 1, at, event };
         self.changes = self.fleet.apply(&record);
-        if self.changes.is_news() || record.event.is_kept_for_audit() {
+        let offered = self.offered.offer(&record);
+        assert_eq!(offered.changes, self.changes, "what is offered changes what it does when it is applied");
+        if offered.kept {
             self.replayed.apply(&record);
         }
         self.records.push(record);
@@ -160,7 +164,10 @@ impl Scenario {
             fleet.cells(index, self.now())
         };
         let shown = cells(&self.fleet);
+        assert_eq!(shown, cells(&self.offered), "what was offered shows something else");
         assert_eq!(shown, cells(&self.replayed), "a replay of what is kept shows something else");
+        let replayed = outstanding(&self.replayed, self.now());
+        assert_eq!(self.work(), replayed, "a replay of what is kept has other work");
         shown
     }
 
