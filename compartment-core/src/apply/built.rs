@@ -74,7 +74,8 @@ impl Taking<'_> {
     /// A switch has no known end, or failed and may have changed what runs: unless it built a clean checkout, it may have
     /// left a system that is not known to be clean, and of which nobody knows the path (W5).
     pub(super) fn may_have_built(&mut self, trace: &Trace, in_order: bool) {
-        if self.never_spoke_of_dirt() {
+        // What is pushed to a host is clean only where a result says so, whatever was left there.
+        if self.never_spoke_of_dirt() || self.host.checkout_place == CheckoutPlace::None {
             return;
         }
         let copy = trace.copy.as_deref().filter(|_| trace.start_seen());

@@ -286,3 +286,17 @@ fn a_heartbeat_that_ties_a_path_to_its_commit_is_kept() {
     ]);
     assert_eq!(told.reason("gpc0", System), "current");
 }
+
+#[test]
+fn what_a_killed_push_left_says_nothing_of_the_next_one() {
+    let told = of(log![
+        without_checkout(),
+        switch_started("gpc0"),
+        switch_ok("gpc0").dirty(false).runs("b", 1).built_from('b'),
+        switch_started("gpc0"),
+        heartbeat("gpc0").system_is(at_path("b")).idle(),
+        switch_started("gpc0"),
+        switch_ok("gpc0").dirty(false).runs("a", 2).built_from('a'),
+    ]);
+    assert_eq!(told.reason("gpc0", System), "current");
+}
