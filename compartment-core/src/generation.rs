@@ -145,6 +145,7 @@ impl Deployment {
         let Generation { path, number, named, .. } = &self.generation;
         self.doubt.is_none()
             && *named == Named::BySystem
+            && !self.generation.by_order
             && path.is_some()
             && (path, number) == (&system.path, &system.number)
             && self.generation.commit() == system.commit.as_ref()
@@ -154,12 +155,6 @@ impl Deployment {
     #[must_use]
     pub const fn count(&self) -> u32 {
         self.generation.deployment
-    }
-
-    /// Made by a switch or rollback, as far as anybody reported.
-    #[must_use]
-    pub const fn by_attempt(&self) -> bool {
-        matches!(self.generation.how, How::Switch | How::Rollback)
     }
 }
 

@@ -349,7 +349,7 @@ impl Host {
             }
             Standing::None | Standing::Ended(_) => self.has_tested(&due),
         };
-        (self.tests.enabled && self.tests.auto_run && !started).then_some(due)
+        (!started).then_some(due)
     }
 
     /// Drops what is due no more: a run of that deployment has ended, or something else runs. One that has

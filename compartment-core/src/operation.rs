@@ -25,7 +25,7 @@ use serde::{Deserialize, Serialize};
 use crate::checkout::Checkout;
 use crate::event::{Kind, Target};
 use crate::id::{Actor, OpId};
-use crate::knowledge::{Changed, Clock};
+use crate::knowledge::Clock;
 use crate::request::Ask;
 use crate::text::Text;
 use crate::time::Timestamp;
@@ -178,18 +178,6 @@ impl Outcome {
     #[must_use]
     pub const fn is_failure(&self) -> bool {
         matches!(self, Self::Failed { .. } | Self::TestsFailed { .. } | Self::Stopped { .. })
-    }
-
-    /// Of an attempt: it may have changed what runs, and nobody knows (CORE-006 T4).
-    #[must_use]
-    pub fn may_have_changed_what_runs(&self) -> bool {
-        match self {
-            Self::Failed { activated, .. } | Self::Stopped { activated, .. } => {
-                Changed::from(*activated) != Changed::No
-            }
-            Self::Expired { .. } | Self::Lost | Self::Overtaken => true,
-            Self::Ok | Self::Passed { .. } | Self::TestsFailed { .. } | Self::Lapsed => false,
-        }
     }
 }
 

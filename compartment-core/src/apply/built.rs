@@ -107,19 +107,13 @@ impl Taking<'_> {
         kind == Deployer::Switch && trace.start_seen() && trace.saw_only(path)
     }
 
-    /// What a success built or led to. Where it does not count, the entry of a path that ran before stands (K4).
-    pub(super) fn built(
-        &self,
-        kind: Deployer,
-        said: &Said<'_>,
-        path: Option<&StorePath>,
-        counts: bool,
-    ) -> Built {
+    /// What a switch built. Where it does not count, the entry of a path that ran before stands (K4).
+    pub(super) fn built(&self, said: &Said<'_>, path: Option<&StorePath>, counts: bool) -> Built {
         match path.and_then(|path| self.ran_as(path, said)) {
             Some(ran) if !counts => self.as_known(ran, said),
             None if !counts && said.system.commit.is_none() => (self.unknown(), Named::Nobody),
-            Some(ran) => self.named_anew(ran, said, self.told(kind, said, path)),
-            None => self.by_number(said, path, self.told(kind, said, path)),
+            Some(ran) => self.named_anew(ran, said, self.told(said, path)),
+            None => self.by_number(said, path, self.told(said, path)),
         }
     }
 
@@ -137,7 +131,7 @@ impl Taking<'_> {
         let ran = self.host.generations().find(|ran| ran.number == Some(number))?;
         let lower = |other: &Generation| {
             let since = other.deployment == 0 || other.deployment > ran.deployment;
-            since && other.number.is_none_or(|other| other < number)
+            !core::ptr::eq(ran, other) && since && other.number.is_none_or(|other| other <= number)
         };
         (!self.host.generations().any(lower)).then_some(ran)
     }
@@ -153,9 +147,9 @@ impl Taking<'_> {
 
     /// What a switch says that it built: its system's word, else its own, else the checkout that stood at its seen
     /// start. Dirt and lock that it does not say are those of that checkout, where the commit is the same.
-    pub(super) fn told(&self, kind: Deployer, said: &Said<'_>, path: Option<&StorePath>) -> Built {
+    pub(super) fn told(&self, said: &Said<'_>, path: Option<&StorePath>) -> Built {
         let here = self.host.checkout_place == CheckoutPlace::Host;
-        let copy = checkout_at_start(kind, said).filter(|_| here);
+        let copy = checkout_at_start(said).filter(|_| here);
         let start = copy.as_ref().and_then(|copy| copy.commit);
         let full = |commit: Commit| self.in_full(commit, start.as_ref());
         let spoken = said.commit.map_or(start, |commit| Some(full(commit)));
@@ -209,7 +203,7 @@ impl Taking<'_> {
             (true, own) => {
                 let named = said.commit.filter(|commit| own.is_none_or(|own| own.same(commit)));
                 match named.filter(|_| said.trace.start_seen()) {
-                    Some(commit) => (Revision { commit: Some(longer(commit, own)), ..told }, Named::ByResult),
+                    Some(_) => (told, Named::ByResult),
                     None => own
                         .and_then(|own| self.own_word(ran, own))
                         .unwrap_or_else(|| (Revision::clone(&ran.revision), ran.named)),
@@ -447,10 +441,9 @@ fn own_word(generation: &Generation, commit: Commit, never_spoke: bool) -> Optio
 }
 
 /// The checkout that a switch built, as far as it was known when that was seen to start.
-fn checkout_at_start(kind: Deployer, said: &Said<'_>) -> Option<Revision> {
-    let copy = said.trace.copy.as_ref().filter(|_| kind == Deployer::Switch && said.trace.start_seen());
+fn checkout_at_start(said: &Said<'_>) -> Option<Revision> {
     // One with another lock was changed before the switch began: it may have been at another commit.
     let lock = said.lock.filter(|_| said.commit.or(said.system.commit).is_none()).map(Lock::Told);
     let fits = |copy: &Revision| lock.is_none_or(|lock| copy.lock == Lock::Untold || copy.lock == lock);
-    copy.and_then(|copy| copy.revision()).filter(fits)
+    said.trace.copy.as_ref().and_then(|copy| copy.revision()).filter(fits)
 }

@@ -235,9 +235,10 @@ impl Taking<'_> {
         let before = self.known_checkout();
         let mut now = before.clone();
         let silent = |place| believe(Part::<()>::Silent, false, None, place, word) == Belief::Unknown;
-        let commit = silent(self.place(made, before.commit != Sighting::Never, lost, |marks| marks.commit));
-        let dirt = silent(self.place(made, before.dirt != Dirt::Untold, lost, |marks| marks.dirt));
-        let lock = silent(self.place(made, before.lock != CheckoutLock::Never, lost, |marks| marks.lock));
+        // What nobody has told becomes no more unknown than it is.
+        let commit = silent(self.place(made, true, lost, |marks| marks.commit));
+        let dirt = silent(self.place(made, true, lost, |marks| marks.dirt));
+        let lock = silent(self.place(made, true, lost, |marks| marks.lock));
         if commit {
             now.believe_commit(Belief::Unknown, Doubt::MayHaveChanged);
         }
@@ -328,7 +329,7 @@ impl Taking<'_> {
             self.window_dirty();
         }
         if let (Some(past), Some(commit)) = (&mut self.host.past, now.known_commit())
-            && before.known_commit().is_some_and(|before| before != commit && before.same(commit))
+            && before.known_commit() != Some(commit)
         {
             // A checkout at a start that was told by a shorter name is the one of then.
             past.operations.for_each_checkout(|copy| Arc::make_mut(copy).lengthen(*commit));

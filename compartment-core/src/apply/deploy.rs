@@ -73,13 +73,13 @@ impl Taking<'_> {
                 self.rolled_to(&said)
             }
         };
-        if said.system == RunningSystem::default() && at.0.is_none() && kind == Deployer::Switch {
+        if kind == Deployer::Switch {
             said.system.number = at.1;
         }
         if kind == Deployer::Switch && at.0.is_some() && !self.never_spoke_of_dirt() {
             // Whatever else is said of the path, this is how it was built: dirty, at a time that nobody knows, or from
             // another commit than the one that its system speaks of, so that nobody has seen that one being built.
-            let late = place != Place::Later && !self.told(kind, &said, at.0.as_ref()).0.dirt.is_clean();
+            let late = place != Place::Later && !self.told(&said, at.0.as_ref()).0.dirt.is_clean();
             let is_so = |known: &Generation| {
                 dirty == Some(true)
                     || late
@@ -90,7 +90,7 @@ impl Taking<'_> {
             });
         }
         let counts = self.counts(kind, &said, at.0.as_ref());
-        let built = built.unwrap_or_else(|| self.built(kind, &said, at.0.as_ref(), counts));
+        let built = built.unwrap_or_else(|| self.built(&said, at.0.as_ref(), counts));
         let by_order = kind == Deployer::Switch && at.0.is_some() && said.system.path.is_none();
         if place != Place::Later && at.0.is_none() && !built.0.dirt.is_clean() {
             // What is seen to run may be what it left, and so may what is seen next.

@@ -36,7 +36,8 @@ impl Taking<'_> {
             let kind = Kind::ALL.iter().copied().find(|k| RequestKind::from(*k) == kind);
             news |= kind.is_some_and(|kind| self.never_began(kind, op));
         }
-        self.goes_on() | news
+        let goes_on = self.goes_on();
+        news || goes_on
     }
 
     /// The operation of an id never was. What heartbeats said to run was another one, then, of which nothing else is
@@ -54,7 +55,6 @@ impl Taking<'_> {
                 known_by: KnownBy::Notice,
                 heard,
                 after: begun_after,
-                beside: 0,
                 copy: None,
                 ordered: false,
                 claimed: 0,
@@ -73,11 +73,10 @@ impl Taking<'_> {
 
     /// A word that says nothing of what runs: what has no known end may have gone on until it was made (W4).
     fn goes_on(&mut self) -> bool {
-        let Some(past) = &self.host.past else { return false };
-        let marks = past.marks;
-        let news = self.attempt_goes_on() | self.pull_goes_on() | self.other_went_on(false);
-        self.noted |= self.host.past().marks != marks;
-        news
+        let attempt = self.attempt_goes_on();
+        let pull = self.pull_goes_on();
+        let other = self.other_went_on(false);
+        attempt || pull || other
     }
 
     pub(super) fn stopped(&mut self, kind: Kind, by: Option<Text>, activated: Option<bool>) -> bool {

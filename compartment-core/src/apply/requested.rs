@@ -94,7 +94,8 @@ impl Fleet {
             if let Some((kind, asked)) = lapsed {
                 operations.remember_lapsed(kind, op.clone(), asked, at);
             }
-            withdrawn | operations.record_expiry(op, kind, at)
+            let recorded = operations.record_expiry(op, kind, at);
+            withdrawn || recorded
         })
     }
 

@@ -54,8 +54,7 @@ impl Taking<'_> {
             return news;
         }
         if open.kind.deploys() {
-            let now = Mark::at(past.clock);
-            self.noted |= core::mem::replace(&mut past.marks.system, now) != now;
+            past.marks.system = Mark::at(past.clock);
         }
         let unclear = open.kind != Kind::Test || !open.trace.ordered || another_is_asked;
         self.noted |= unclear && core::mem::replace(&mut open.trace.claimed, past.clock) != past.clock;

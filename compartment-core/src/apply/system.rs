@@ -73,7 +73,8 @@ impl Taking<'_> {
                 && !self.unbound(system, idle)
         };
         if running.is_some_and(same) {
-            return self.fill(system) | noted;
+            let filled = self.fill(system);
+            return filled || noted;
         }
         let first = running.is_none();
         let attempt = self.host.operations().open_attempt();
@@ -221,7 +222,8 @@ impl Taking<'_> {
             }
             Outcome::Ok => {
                 let Some(trace) = attempt.trace_mut().filter(|_| system.path.is_some()) else { return news };
-                return core::mem::take(&mut trace.awaits_path) | news;
+                let named = core::mem::take(&mut trace.awaits_path);
+                return news || named;
             }
             Outcome::Passed { .. }
             | Outcome::TestsFailed { .. }
@@ -290,7 +292,7 @@ impl Taking<'_> {
         if cleared {
             self.told_anew();
         }
-        news | cleared
+        news || cleared
     }
 
     /// What runs is told again after it was doubtful: something else may have run meanwhile, so tests of then prove

@@ -94,8 +94,8 @@ impl Trace {
     /// these.
     pub(crate) const fn runs_after(&self) -> Clock {
         match self.known_by {
-            KnownBy::Start | KnownBy::Notice if self.heard > self.after => self.heard,
-            KnownBy::Start | KnownBy::Notice | KnownBy::End => self.after,
+            KnownBy::Start | KnownBy::Notice => self.heard,
+            KnownBy::End => self.after,
         }
     }
 
