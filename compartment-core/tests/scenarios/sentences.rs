@@ -298,3 +298,9 @@ fn lock_says_that_it_is_proven_by_the_commit_alone() {
     let said = "the deployed bbbbbbb is the desired commit, and so is its lock";
     assert_eq!(pushed.message("gpc0", Compartment::Lock), said);
 }
+
+#[test]
+fn a_checkout_at_the_desired_commit_with_another_lock_is_told_by_its_lock() {
+    let other = Scenario::given(log![seen(commit('a')).lock('a'), heartbeat("gpc0").at('a').lock('b')]);
+    assert_eq!(other.message("gpc0", Compartment::System), "the checkout's lock is not the desired one: pull first");
+}

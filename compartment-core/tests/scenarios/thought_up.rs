@@ -5,8 +5,8 @@ use compartment_core::Compartment::{Git, Lock, System, Tests};
 use compartment_core::event::{Kind, Reading, RequestKind, RunningSystem, TestsConfig};
 use compartment_core::testing::{
     Scenario, Step, commit, configured, expired, heartbeat, host, log, op_rejected, op_stopped, pull_ok,
-    pull_started, requested, rollback_ok, seen, switch_fail, switch_ok, switch_started, test_pass,
-    test_started, wait,
+    pull_started, requested, rollback_ok, rollback_started, seen, switch_fail, switch_ok, switch_started,
+    test_pass, test_started, wait,
 };
 use compartment_core::{Ask, Commit};
 
@@ -659,4 +659,40 @@ fn a_path_that_is_named_while_tests_follow_the_switch_is_that_switchs() {
         heartbeat("gpc0").runs("a", 2).running(Kind::Test),
     ];
     assert_eq!(of(steps).reason("gpc0", System), "current");
+}
+
+// What one word tells apart.
+
+#[test]
+fn a_system_that_says_the_commit_of_its_result_has_said_it_itself() {
+    let own = |digit| RunningSystem { commit: labelled(digit).commit, ..at_path("p") };
+    let told = log![
+        heartbeat("gpc0").at('b').idle(),
+        switch_started("gpc0"),
+        switch_ok("gpc0").commit('b').system_is(at_path("p")),
+        heartbeat("gpc0").system_is(own('b')),
+        heartbeat("gpc0").at('a').system_is(own('a')),
+    ];
+    assert_eq!(reason(System, told), "deployed-unknown");
+}
+
+#[test]
+fn the_target_of_a_refused_rollback_is_that_of_no_other() {
+    let told = of(log![
+        heartbeat("gpc0").at('a').runs("a", 1).built_from('a').idle(),
+        heartbeat("gpc0").runs("b", 2).built_from('b').idle(),
+        rollback_started("gpc0").op("r").to_path("a"),
+        heartbeat("gpc0").running(Kind::Rollback),
+        op_rejected("gpc0", RequestKind::Rollback).op("r"),
+        rollback_ok("gpc0"),
+    ]);
+    assert_eq!(told.reason("gpc0", System), "deployed-unknown");
+}
+
+#[test]
+fn at_the_time_by_which_it_is_to_be_delivered_a_request_is_waited_for_no_more() {
+    let asked = of(log![heartbeat("gpc0").at('b'), requested("p", Ask::Pull { host: host("gpc0") })]);
+    let advised = |span| asked.clone().when(log![wait(span)]).row("gpc0").advice.action.as_str();
+    assert_eq!(advised(compartment_core::Span::from_secs(299)), "wait");
+    assert_eq!(advised(compartment_core::Span::from_secs(300)), "pull");
 }

@@ -300,3 +300,39 @@ fn what_a_killed_push_left_says_nothing_of_the_next_one() {
     ]);
     assert_eq!(told.reason("gpc0", System), "current");
 }
+
+#[test]
+fn a_late_pull_says_nothing_of_a_build_that_names_its_commit_on_a_host_that_says_no_dirt() {
+    let silent = || heartbeat("gpc0").at('a').lock('a').idle();
+    let told = of(log![
+        silent(),
+        switch_started("gpc0"),
+        switch_ok("gpc0").commit('a').system_is(at_path("a")),
+        pull_fail("gpc0").op("p"),
+        silent().system_is(at_path("a")),
+    ]);
+    assert_eq!(told.reason("gpc0", System), "current");
+}
+
+/// A host on which builds of so many commits were dirty and are forgotten, and then one of another commit is seen.
+fn after_dirty_builds_of(commits: u32, each: u32) -> Scenario {
+    let dirty = (0..commits * each).flat_map(|n| {
+        let own = Commit::new(&format!("{:040x}", 1 + n % commits)).unwrap();
+        let system =
+            RunningSystem { commit: Some(own), number: numbered(n + 1).number, ..at_path(&format!("d{n}")) };
+        log![heartbeat("gpc0").commit(Reading::Told(own)).dirty(true).system_is(system).idle()]
+    });
+    let clean_ones = (200..210).flat_map(|n| {
+        let switch = switch_ok("gpc0").commit('b').dirty(false).runs(&format!("p{n}"), n);
+        log![heartbeat("gpc0").at('b').dirty(false).idle(), switch_started("gpc0"), switch]
+    });
+    let last = log![clean(), heartbeat("gpc0").runs("a", 400).built_from('a').idle()];
+    of(dirty.chain(clean_ones).chain(last))
+}
+
+#[test]
+fn ten_commits_with_forgotten_dirty_builds_are_told_apart() {
+    assert_eq!(after_dirty_builds_of(10, 1).reason("gpc0", System), "current");
+    assert_eq!(after_dirty_builds_of(4, 5).reason("gpc0", System), "current");
+    assert_eq!(after_dirty_builds_of(11, 1).reason("gpc0", System), "dirt-unknown");
+}
