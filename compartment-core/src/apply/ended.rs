@@ -56,8 +56,6 @@ impl Taking<'_> {
                 heard,
                 after: begun_after,
                 copy: None,
-                ordered: false,
-                claimed: 0,
                 to: None,
                 ..open.trace
             };

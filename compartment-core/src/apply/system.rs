@@ -179,7 +179,7 @@ impl Taking<'_> {
         let past = self.host.past_mut();
         let mut news = false;
         if let Some(open) = past.operations.open_mut().filter(|open| open.kind.deploys()) {
-            news |= open.trace.note_path(path, is_new);
+            news = open.trace.note_path(path, is_new);
         }
         if let Some(ended) = past.operations.unanswered_mut(Class::Attempt)
             && ended.outcome.is_unknown()
@@ -190,7 +190,8 @@ impl Taking<'_> {
                 trace.left = Some(path.clone());
                 news = true;
             }
-            news |= trace.note_path(path, is_new);
+            // It is settled by this word, which is news in any case.
+            _ = trace.note_path(path, is_new);
         }
         news
     }
@@ -222,8 +223,9 @@ impl Taking<'_> {
             }
             Outcome::Ok => {
                 let Some(trace) = attempt.trace_mut().filter(|_| system.path.is_some()) else { return news };
-                let named = core::mem::take(&mut trace.awaits_path);
-                return news || named;
+                // The path was filled in, which is news in any case.
+                trace.awaits_path = false;
+                return news;
             }
             Outcome::Passed { .. }
             | Outcome::TestsFailed { .. }
@@ -249,7 +251,7 @@ impl Taking<'_> {
         let (mut news, mut cleared, mut unclear, mut contradicted) = (false, false, false, false);
         let mut another = false;
         let generation = &mut running.generation;
-        if system.path.is_some() || (generation.path.is_none() && system.commit.is_some()) {
+        if system.path.is_some() || system.commit.is_some() {
             cleared = running.doubt.take().is_some();
             unclear = (cleared || rebuilt) && system.path.is_none() && !never_spoke;
             another = system.path.is_none() && (cleared || attempted);

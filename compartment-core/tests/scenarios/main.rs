@@ -24,6 +24,7 @@ mod outstanding;
 mod past;
 mod presence;
 mod pushed;
+mod reach;
 mod rollouts;
 mod rules;
 mod rulings;

@@ -302,5 +302,8 @@ fn lock_says_that_it_is_proven_by_the_commit_alone() {
 #[test]
 fn a_checkout_at_the_desired_commit_with_another_lock_is_told_by_its_lock() {
     let other = Scenario::given(log![seen(commit('a')).lock('a'), heartbeat("gpc0").at('a').lock('b')]);
-    assert_eq!(other.message("gpc0", Compartment::System), "the checkout's lock is not the desired one: pull first");
+    assert_eq!(
+        other.message("gpc0", Compartment::System),
+        "the checkout's lock is not the desired one: pull first"
+    );
 }

@@ -4,9 +4,9 @@
 use compartment_core::Compartment::{Git, Lock, System, Tests};
 use compartment_core::event::{Kind, Reading, RequestKind, RunningSystem, TestsConfig};
 use compartment_core::testing::{
-    Scenario, Step, commit, configured, expired, heartbeat, host, log, op_rejected, op_stopped, pull_ok,
-    pull_started, requested, rollback_ok, rollback_started, seen, switch_fail, switch_ok, switch_started,
-    test_pass, test_started, wait,
+    Scenario, Step, commit, configured, expired, heartbeat, host, log, op_rejected, op_stopped, pull_fail,
+    pull_ok, pull_started, requested, rollback_ok, rollback_started, seen, switch_fail, switch_ok,
+    switch_started, test_pass, test_started, wait,
 };
 use compartment_core::{Ask, Commit};
 
@@ -695,4 +695,125 @@ fn at_the_time_by_which_it_is_to_be_delivered_a_request_is_waited_for_no_more() 
     let advised = |span| asked.clone().when(log![wait(span)]).row("gpc0").advice.action.as_str();
     assert_eq!(advised(compartment_core::Span::from_secs(299)), "wait");
     assert_eq!(advised(compartment_core::Span::from_secs(300)), "pull");
+}
+
+#[test]
+fn of_two_names_of_the_commit_of_a_path_the_longer_stays() {
+    let short = || Reading::Told(Commit::new("aaaaaaa").unwrap());
+    let own = RunningSystem { commit: Some(like_a("d")), ..at_path("p") };
+    let told = log![
+        heartbeat("gpc0").commit(short()).dirty(false).system_is(own).idle(),
+        switch_started("gpc0"),
+        switch_ok("gpc0").commit_is(Commit::new("aaaaaaa").unwrap()).dirty(false).system_is(at_path("p")),
+        heartbeat("gpc0").at('a').dirty(false).idle(),
+    ];
+    assert_eq!(reason(System, told), "not-switched");
+}
+
+/// More clean generations than are remembered, numbered from 1 on.
+fn many_clean(first: u32) -> impl Iterator<Item = Step> {
+    let start = log![heartbeat("gpc0").at('b').dirty(false).runs("p0", first).idle()];
+    start.into_iter().chain((1..=12).flat_map(|n| {
+        log![
+            switch_started("gpc0"),
+            switch_ok("gpc0").commit('b').dirty(false).runs(&format!("p{n}"), n).built_from('b'),
+        ]
+    }))
+}
+
+#[test]
+fn once_generations_are_forgotten_only_a_number_above_all_is_new() {
+    let seen = |number| {
+        let clean = heartbeat("gpc0").at('a').dirty(false);
+        log![clean.clone().idle(), clean.runs("a", number).built_from('a').idle()]
+    };
+    assert_eq!(of(many_clean(13).chain(seen(14))).reason("gpc0", System), "current");
+    // As many as one that is known, and as one that is forgotten.
+    assert_eq!(reason(System, many_clean(13).chain(seen(12))), "dirt-unknown");
+    assert_eq!(reason(System, many_clean(50).chain(seen(50))), "dirt-unknown");
+    // What runs has no number.
+    let silent = log![switch_ok("gpc0").commit('a').dirty(false)];
+    assert_eq!(reason(System, many_clean(13).chain(silent).chain(seen(60))), "dirt-unknown");
+}
+
+#[test]
+fn what_a_late_success_built_may_be_the_path_that_is_named_next() {
+    let clean = || heartbeat("gpc0").at('a').dirty(false).idle();
+    let late = |name: &str, digit| switch_ok("gpc0").op(name).commit(digit).dirty(false);
+    let seen = || clean().runs("a", 2).built_from('a');
+    let start = || clean().runs("b", 1).built_from('b');
+    assert_eq!(reason(System, log![start(), late("s", 'b'), seen()]), "dirt-unknown");
+    assert_eq!(reason(System, log![start(), late("s", 'b'), late("t", 'a'), seen()]), "dirt-unknown");
+}
+
+#[test]
+fn a_late_success_that_says_the_same_of_the_lock_leaves_it() {
+    let push = || switch_ok("gpc0").commit('a').dirty(false);
+    let told = |first: compartment_core::testing::Say, late: compartment_core::testing::Say| {
+        of(log![without_checkout(), first, late.op("s")]).reason("gpc0", Lock)
+    };
+    assert_eq!(told(push().lock('a'), push().lock('a')), "current");
+    assert_eq!(told(push().lock('a').runs("p", 1), push().runs("p", 1)), "current");
+}
+
+#[test]
+fn a_commit_that_is_told_again_after_a_doubt_says_nothing_of_the_lock() {
+    let told = log![
+        without_checkout(),
+        switch_ok("gpc0").commit('a').lock('a').dirty(false).built_from('a'),
+        switch_ok("gpc0").op("s").commit('b').lock('b').dirty(false),
+        heartbeat("gpc0").system_is(labelled('a')),
+    ];
+    assert_eq!(reason(Lock, told), "differs");
+}
+
+#[test]
+fn a_rollback_on_whose_way_another_path_was_seen_is_not_known_to_have_arrived() {
+    let told = log![
+        heartbeat("gpc0").at('a').runs("a", 1).built_from('a').idle(),
+        heartbeat("gpc0").runs("b", 2).built_from('b').idle(),
+        rollback_started("gpc0").to_path("a"),
+        heartbeat("gpc0").system_is(at_path("c")),
+        heartbeat("gpc0").system_is(at_path("a")),
+        rollback_ok("gpc0"),
+    ];
+    assert_eq!(reason(System, told), "deployed-unknown");
+}
+
+#[test]
+fn what_a_refused_switch_was_to_deploy_has_not_failed() {
+    let told = of(log![
+        heartbeat("gpc0").at('a').lock('a').runs("b", 1).built_from('b').idle(),
+        switch_started("gpc0").op("s"),
+        heartbeat("gpc0").running(Kind::Switch),
+        op_rejected("gpc0", RequestKind::Switch).op("s"),
+        switch_fail("gpc0").activated(false),
+        heartbeat("gpc0").at('a').lock('a').runs("c", 2).built_from('c').idle(),
+        heartbeat("gpc0").at('a').lock('a').runs("d", 3).built_from('c').idle(),
+    ]);
+    assert_eq!(told.row("gpc0").advice.action.as_str(), "switch");
+}
+
+#[test]
+fn a_test_that_was_asked_for_is_not_one_that_was_asked_for_before() {
+    let test = || Ask::Test { host: host("gpc0") };
+    let told = of(log![
+        heartbeat("gpc0").at('a').runs("b", 1).built_from('b').idle(),
+        requested("t1", test()),
+        expired("gpc0", Kind::Test, "t1"),
+        switch_started("gpc0"),
+        switch_ok("gpc0").commit('a').runs("a", 2),
+        requested("t2", test()),
+        heartbeat("gpc0").running(Kind::Test),
+        test_pass("gpc0", 3).op("t2"),
+    ]);
+    assert_eq!(told.reason("gpc0", Tests), "passed");
+}
+
+#[test]
+fn a_heartbeat_that_answers_for_a_pull_shows() {
+    let at = || heartbeat("gpc0").at('a').dirty(false).lock('a');
+    let row = |told: &Scenario| matches!(told.changes.host, Some((_, compartment_core::HostChange::Row)));
+    let expired = of(log![at(), pull_started("gpc0").timeout(60), wait(mins(2)), at()]);
+    assert!(row(&expired), "its time had run out");
 }
