@@ -329,9 +329,6 @@ impl Caches {
             for generation in &mut past.earlier {
                 self.revisions.share(&mut generation.revision);
             }
-            if let Some(awaited) = &mut past.awaited {
-                self.revisions.share(awaited);
-            }
             past.operations.for_each_checkout(|checkout| self.checkouts.share(checkout));
             past.operations.look_anew();
         }

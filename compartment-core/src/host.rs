@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
 
-use crate::checkout::{Checkout, Revision, Sighting};
+use crate::checkout::{Checkout, Sighting};
 use crate::commit::Commit;
 use crate::event::{CheckoutPlace, GenerationNumber, Kind, TestsConfig};
 use crate::generation::{Deployment, Generation, HISTORY};
@@ -116,8 +116,6 @@ pub struct Past {
     /// A test run whose start was not seen began after every word with a smaller mark: the last word that says that
     /// no test ran (K8). Zero where none did.
     pub(crate) no_test: Clock,
-    /// What an attempt built that succeeded, could not be placed, and named no path. `None` once a path is named.
-    pub(crate) awaited: Option<Arc<Revision>>,
     /// An operation of this kind may run still, though one of its kind has ended: a word before said that one runs,
     /// and not which. `None` once a word says what runs.
     pub(crate) may_run: Option<Kind>,
@@ -257,7 +255,6 @@ static NOTHING_PAST: Past = Past {
     changed: 0,
     doubt: 0,
     no_test: 0,
-    awaited: None,
     may_run: None,
 };
 

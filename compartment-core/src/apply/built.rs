@@ -56,8 +56,7 @@ impl Taking<'_> {
                 }
             }
             && !self.may_be_of_before(system, system.path.as_ref())
-            && !self.may_be_unclean(system)
-            && !self.awaits_another(system.commit);
+            && !self.may_be_unclean(system);
         if is_clean && !self.never_spoke_of_dirt() { Dirt::SeenClean } else { self.old_dirt() }
     }
 
@@ -170,11 +169,7 @@ impl Taking<'_> {
         // be a build of before, of a path that has run or is forgotten (K4).
         let other = match (spoken, said.system.commit) {
             (Some(said), Some(own)) => !said.same(&own),
-            (None, Some(_)) => {
-                self.may_be_of_before(&said.system, path)
-                    || self.may_be_unclean(&said.system)
-                    || self.awaits_another(said.system.commit)
-            }
+            (None, Some(_)) => self.may_be_of_before(&said.system, path) || self.may_be_unclean(&said.system),
             (_, None) => false,
         };
         // A path that may have run before and be forgotten was not built now, unless that was seen to begin (K4).
@@ -281,15 +276,6 @@ impl Taking<'_> {
             (Dropped::UpTo(_), None) | (Dropped::Any, _) => false,
         };
         is_new && self.ran_at(path).is_none()
-    }
-
-    /// Whether a success could not be placed and named no path, and what it built is not known to be this
-    /// commit, and clean: the path that is named next may be its own.
-    fn awaits_another(&self, commit: Option<Commit>) -> bool {
-        self.host.past().awaited.as_ref().is_some_and(|built| {
-            let same = built.commit.zip(commit).is_some_and(|(built, told)| built.same(&told));
-            !same || !built.dirt.is_clean()
-        })
     }
 
     /// Whether what is named may be a system that is known, and not known to be clean: nothing tells them apart.

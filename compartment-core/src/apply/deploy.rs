@@ -124,12 +124,6 @@ impl Taking<'_> {
                 if self.has_another_lock(&said) {
                     self.not_known(Doubt::Contradicted);
                 }
-                if at.0.is_none() {
-                    // Two of them may be either.
-                    let two = self.host.past().awaited.as_ref().is_some_and(|other| **other != built.0);
-                    let awaited = if two { self.unknown() } else { Revision::clone(&built.0) };
-                    self.host.past_mut().awaited = Some(self.caches.revisions.intern(awaited));
-                }
                 self.ran_before(kind.into(), at, built, counts);
                 let past = self.host.past_mut();
                 is.mark(&mut past.marks.system, made.mark(past.clock));

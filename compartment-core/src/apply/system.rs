@@ -40,12 +40,6 @@ impl Taking<'_> {
         let idle = claim.is_some_and(|runs| runs.is_none_or(|kind| !kind.deploys()));
         let mut news = self.belongs(system, idle);
         news |= self.settle(system, claim.flatten());
-        if system.path.is_some()
-            && let Some(past) = &mut self.host.past
-        {
-            // Whatever is named first is what was awaited, or nothing is.
-            self.noted |= past.awaited.take().is_some();
-        }
         self.mark_system(Made::IN_ORDER);
         news
     }

@@ -4,9 +4,9 @@
 use compartment_core::Compartment::{Git, Lock, System, Tests};
 use compartment_core::event::{Kind, Reading, RequestKind, RunningSystem, TestsConfig};
 use compartment_core::testing::{
-    Scenario, Step, commit, configured, expired, heartbeat, host, log, op_rejected, op_stopped, pull_fail,
-    pull_ok, pull_started, requested, rollback_ok, rollback_started, seen, switch_fail, switch_ok,
-    switch_started, test_pass, test_started, wait,
+    Scenario, Step, commit, configured, expired, heartbeat, host, log, op_rejected, op_stopped, pull_ok,
+    pull_started, requested, rollback_ok, rollback_started, seen, switch_fail, switch_ok, switch_started,
+    test_pass, test_started, wait,
 };
 use compartment_core::{Ask, Commit};
 
