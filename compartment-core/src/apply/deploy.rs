@@ -132,11 +132,6 @@ impl Taking<'_> {
                 self.out_of_order(&at, said.says(kind));
                 self.lengthen(&at, &said);
                 self.label(&said.system);
-                if !self.agrees(&at, &built) {
-                    let over = made.over.unwrap_or_default();
-                    let past = self.host.past_mut();
-                    past.doubt = past.doubt.max(over);
-                }
                 self.ran_before(kind.into(), at, built, counts);
             }
         }

@@ -213,3 +213,14 @@ fn the_audit_trail_says_which_record_ends_an_operation_and_that_a_host_only_name
     let stopped = trail.iter().find(|entry| entry.end == Some(End::Stopped)).unwrap();
     assert_eq!((stopped.by.as_deref(), &*stopped.what), (None, "pull stopped; the host says: by ann"));
 }
+
+#[test]
+fn a_result_that_comes_after_a_stop_or_a_loss_is_the_end_and_nothing_after_a_result_is() {
+    let stopped = asked().when(log![pull_started("gpc0").op("p"), op_stopped("gpc0", Kind::Pull).op("p")]);
+    assert_eq!(said(&stopped, "p"), Some(End::Stopped));
+    let ended = stopped.when(log![pull_ok("gpc0", 'a').op("p")]);
+    assert_eq!(said(&ended, "p"), Some(End::Ok));
+    let failed = asked().when(log![pull_started("gpc0").op("p"), pull_fail("gpc0").op("p")]);
+    let again = failed.when(log![op_stopped("gpc0", Kind::Pull).op("p"), pull_ok("gpc0", 'a').op("p")]);
+    assert_eq!(said(&again, "p"), Some(End::Failed));
+}
