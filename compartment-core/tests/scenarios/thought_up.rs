@@ -748,23 +748,29 @@ fn what_a_late_success_built_may_be_the_path_that_is_named_next() {
 
 #[test]
 fn a_late_success_that_says_the_same_of_the_lock_leaves_it() {
+    // The commit is another than the desired one, and its lock is the same.
     let push = || switch_ok("gpc0").commit('a').dirty(false);
     let told = |first: compartment_core::testing::Say, late: compartment_core::testing::Say| {
-        of(log![without_checkout(), first, late.op("s")]).reason("gpc0", Lock)
+        let steps = log![seen(commit('b')).lock('c'), without_checkout(), first, late.op("s")];
+        Scenario::given(steps).reason("gpc0", Lock)
     };
-    assert_eq!(told(push().lock('a'), push().lock('a')), "current");
-    assert_eq!(told(push().lock('a').runs("p", 1), push().runs("p", 1)), "current");
+    assert_eq!(told(push().lock('c'), push().lock('c')), "current");
+    assert_eq!(told(push().lock('c').runs("p", 1), push().runs("p", 1)), "current");
 }
 
 #[test]
 fn a_commit_that_is_told_again_after_a_doubt_says_nothing_of_the_lock() {
-    let told = log![
-        without_checkout(),
-        switch_ok("gpc0").commit('a').lock('a').dirty(false).built_from('a'),
-        switch_ok("gpc0").op("s").commit('b').lock('b').dirty(false),
-        heartbeat("gpc0").system_is(labelled('a')),
-    ];
-    assert_eq!(reason(Lock, told), "differs");
+    let told = |desired: char, lock: char| {
+        Scenario::given(log![
+            seen(commit(desired)).lock(lock),
+            without_checkout(),
+            switch_ok("gpc0").commit('a').lock('c').built_from('a'),
+            switch_ok("gpc0").op("s").commit('b').lock('b'),
+            heartbeat("gpc0").system_is(labelled('a')),
+        ])
+    };
+    assert_eq!(told('d', 'c').reason("gpc0", Lock), "differs");
+    assert_eq!(told('a', 'a').reason("gpc0", Lock), "current", "a clean commit speaks for its lock");
 }
 
 #[test]
