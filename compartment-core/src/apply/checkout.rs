@@ -331,8 +331,13 @@ impl Taking<'_> {
         if let (Some(past), Some(commit)) = (&mut self.host.past, now.known_commit())
             && before.known_commit() != Some(commit)
         {
-            // A checkout at a start that was told by a shorter name is the one of then.
-            past.operations.for_each_checkout(|copy| Arc::make_mut(copy).lengthen(*commit));
+            // A checkout at a start that was told by a shorter name of this commit gets the longer one.
+            let shorter = |known: &Commit| known.same(commit) && known.digits() < commit.digits();
+            past.operations.for_each_checkout(|copy| {
+                if copy.commit.known().is_some_and(shorter) {
+                    Arc::make_mut(copy).lengthen(*commit);
+                }
+            });
         }
         self.host.checkout = Some(self.caches.checkouts.intern(now));
         true
