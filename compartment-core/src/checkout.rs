@@ -76,8 +76,9 @@ impl Dirt {
         }
     }
 
-    /// As of a build whose result does not say it: `names` where it names the commit. What nobody says of a host counts
-    /// as clean, unless the very commit is only that of the checkout.
+    /// As of a build whose result does not say whether it is dirty, from the checkout at its start. `names`: the result
+    /// names the commit. Where it does not, the commit too is that of the checkout, so that a pull heard of late may
+    /// take it back even on a host that never said `dirty`.
     pub(crate) const fn at_start(self, names: bool) -> Self {
         match self {
             Self::Clean | Self::SeenClean | Self::CleanAtStart => Self::CleanAtStart,

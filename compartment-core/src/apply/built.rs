@@ -124,7 +124,7 @@ impl Taking<'_> {
         self.ran_at(path).or_else(numbered)
     }
 
-    /// The generation of a number that is told without a path. None where it may have been given again: another one of
+    /// The generation of a number that is told without a path. `None` where it may have been given again: another one of
     /// a lower number, or of none, has run since, so that this one may be deleted (K4).
     fn numbered(&self, number: GenerationNumber) -> Option<&Generation> {
         let ran = self.host.generations().find(|ran| ran.number == Some(number))?;

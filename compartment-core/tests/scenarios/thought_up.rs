@@ -10,7 +10,7 @@ use compartment_core::testing::{
 };
 use compartment_core::{Ask, Commit};
 
-use crate::{at_path, labelled, mins, numbered, of, reason, without_checkout};
+use crate::{at_path, green, labelled, mins, numbered, of, reason, without_checkout};
 
 // Several speakers (W3): the numbers of a session place its results against its own words only.
 
@@ -822,4 +822,22 @@ fn a_heartbeat_that_answers_for_a_pull_shows() {
     let row = |told: &Scenario| matches!(told.changes.host, Some((_, compartment_core::HostChange::Row)));
     let expired = of(log![at(), pull_started("gpc0").timeout(60), wait(mins(2)), at()]);
     assert!(row(&expired), "its time had run out");
+}
+
+#[test]
+fn a_success_after_a_stop_that_changed_nothing_leaves_no_tests_green() {
+    // No honest host says both: another system ran in between, or none did.
+    let idle = || heartbeat("gpc0").idle();
+    let over =
+        [vec![idle().runs("a", 1).built_from('a')], vec![idle()], vec![idle(), heartbeat("gpc0").at('a')]];
+    for over in over {
+        let stopped = green()
+            .when(log![switch_started("gpc0").op("s")])
+            .when(over.into_iter().map(Step::from))
+            .when(log![op_stopped("gpc0", Kind::Switch).op("s").activated(false)]);
+        let ended = stopped.when(log![switch_ok("gpc0").op("s").commit('b').dirty(false).runs("q", 2)]);
+        assert_ne!(ended.cells("gpc0").status(Tests), compartment_core::Status::Ok);
+        let again = ended.when(log![idle().runs("a", 1).built_from('a')]);
+        assert_ne!(again.cells("gpc0").status(Tests), compartment_core::Status::Ok);
+    }
 }
