@@ -212,7 +212,7 @@ fn combinations() -> Vec<Combination> {
         ),
         of(
             "The switch failed, and the next update is there",
-            "The last attempt failed, and a later merge does not make that good.",
+            "The last attempt failed, and a later merge does not make that good. A host without a checkout looks the same where what was to be pushed could not be built: what it runs is not what is desired.",
             "Fix the failure; pull and switch.",
             green_then(log![
                 switch_started(HOST),
@@ -261,6 +261,18 @@ fn combinations() -> Vec<Combination> {
             "The deployment failed and may have changed what runs, which answers for Git and Lock too.",
             "Read the error, fix it, deploy again; or roll back.",
             pushed_then(log![desired('b'), switch_started(HOST), switch_fail(HOST)]),
+        ),
+        of(
+            "A host without a checkout was taken back",
+            "What was pushed there before runs again, which is not what is desired, and nobody has tested it since.",
+            "Look into what made somebody take it back; test; deploy what is right.",
+            pushed_then(log![
+                desired('b'),
+                switch_started(HOST),
+                switch_ok(HOST).commit('b').lock('b').dirty(false).runs("system-49", 49),
+                rollback_started(HOST).to_path("system-48"),
+                rollback_ok(HOST).runs("system-48", 48),
+            ]),
         ),
         of(
             "No tests",
