@@ -2,7 +2,8 @@
 
 use std::ffi::OsString;
 use std::fmt;
-use std::path::Path;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf, absolute};
 use std::time::Duration;
 
 use compartment_core::Text;
@@ -25,6 +26,9 @@ pub(crate) const MISLEADING: [&str; 9] = [
     "GIT_PREFIX",
     "GIT_SHALLOW_FILE",
 ];
+
+/// The variable that lists, between colons, the folders from which on git looks for a repository no further up.
+pub(crate) const CEILING: &str = "GIT_CEILING_DIRECTORIES";
 
 /// No question on the terminal, from git or ssh, and no window that pops up.
 pub(crate) const NO_QUESTIONS: [(&str, &str); 4] = [
@@ -56,6 +60,12 @@ pub enum GitError {
         code: Option<i32>,
         /// Its own words, cleaned, without credentials.
         error: Text,
+    },
+    /// It cannot be kept from looking further up.
+    #[error("git cannot be kept to {}: there is a colon in the name of a folder above it; move it", dir.display())]
+    Colon {
+        /// The folder.
+        dir: PathBuf,
     },
     /// It answered what cannot be.
     #[error("`git {command}` answered something unexpected: {answer}")]
@@ -158,14 +168,15 @@ impl Git {
         &self.stop
     }
 
-    /// Calls git in `dir`; any exit code is an answer.
+    /// Calls git for the repository of `dir`, and for none further up; any exit code is an answer.
     ///
     /// # Errors
-    /// [`GitError::Run`] when it did not run to its end.
+    /// [`GitError::Run`] when it did not run to its end; [`GitError::Colon`].
     pub fn call(&self, dir: &Path, args: &[&str]) -> Result<Output, GitError> {
         let exec = Exec::cmd("git").args(QUIETLY).args(["-C"]).arg(dir).args(args.iter().copied());
+        let exec = self.surround(exec).env(CEILING, ceiling(dir)?);
         let command = args.first().copied().unwrap_or_default();
-        match run(&format!("git {command}"), self.surround(exec), self.limit, &self.stop) {
+        match run(&format!("git {command}"), exec, self.limit, &self.stop) {
             Err(RunError::Start { source, .. }) => {
                 Err(RunError::Start { program: "git".to_owned(), source }.into())
             }
@@ -201,6 +212,19 @@ impl Git {
             answer: Text::new(&String::from_utf8_lossy(bad.as_bytes())),
         })
     }
+}
+
+/// The value of [`CEILING`] by which git finds a repository in `dir` itself, or none.
+///
+/// # Errors
+/// [`GitError::Colon`].
+pub(crate) fn ceiling(dir: &Path) -> Result<OsString, GitError> {
+    let real = dir.canonicalize().or_else(|_| absolute(dir)).unwrap_or_else(|_| dir.to_owned());
+    let above = real.parent().map(Path::as_os_str).unwrap_or_default();
+    if above.as_bytes().contains(&b':') {
+        return Err(GitError::Colon { dir: dir.to_owned() });
+    }
+    Ok(above.to_owned())
 }
 
 fn pairs(list: &[(&str, &str)]) -> Vec<(OsString, Value)> {

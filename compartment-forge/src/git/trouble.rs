@@ -37,7 +37,8 @@ impl From<GitError> for Trouble {
                 | RunError::TimedOut { .. }
                 | RunError::TooMuch { .. }
                 | RunError::Interrupted,
-            ) => Self::unreachable(&error.to_string()),
+            )
+            | GitError::Colon { .. } => Self::unreachable(&error.to_string()),
         }
     }
 }

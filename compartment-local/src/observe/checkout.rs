@@ -30,13 +30,26 @@ pub enum NoCheckout {
         /// git's own words.
         source: GitError,
     },
-    /// It belongs to a checkout further up.
-    #[error("{} is not the top of its checkout; give {}", path.display(), top.display())]
+    /// It belongs to a checkout further up, if to any.
+    #[error(
+        "{} is no git checkout, but a folder in that of {}; clone the config repository there, or give the top of \
+         its checkout",
+        path.display(),
+        top.display()
+    )]
     Inside {
         /// Which.
         path: PathBuf,
         /// The top.
         top: PathBuf,
+    },
+    /// Its repository has its files somewhere else.
+    #[error("the repository in {} has its files in {} (git's core.worktree); give a checkout of its own", path.display(), files.display())]
+    Elsewhere {
+        /// Which.
+        path: PathBuf,
+        /// Where they are.
+        files: PathBuf,
     },
 }
 
@@ -55,6 +68,15 @@ pub(super) struct Sample {
     pub(super) lock_file: Result<LockFile, Doubt>,
 }
 
+/// Whether nothing is at `path` yet, or an empty folder: a place for a clone.
+#[must_use]
+pub fn is_vacant(path: &Path) -> bool {
+    match path.read_dir() {
+        Ok(mut entries) => entries.next().is_none(),
+        Err(error) => error.kind() == ErrorKind::NotFound,
+    }
+}
+
 impl Checkout {
     /// Takes the checkout whose top folder is `path`.
     ///
@@ -65,14 +87,16 @@ impl Checkout {
             path.canonicalize().map_err(|source| NoCheckout::Folder { path: path.to_owned(), source })
         };
         let here = real(path)?;
-        let top = git
-            .line(&here, &["rev-parse", "--show-toplevel"])
-            .map_err(|source| NoCheckout::Git { path: path.to_owned(), source })?;
-        let top = real(Path::new(&top))?;
-        if top == here {
-            Ok(Self { top, lock: Arc::default() })
-        } else {
-            Err(NoCheckout::Inside { path: path.to_owned(), top })
+        let path = path.to_owned();
+        match git.line(&here, &["rev-parse", "--show-toplevel"]) {
+            Ok(top) if real(Path::new(&top))? == here => Ok(Self { top: here, lock: Arc::default() }),
+            Ok(files) => Err(NoCheckout::Elsewhere { path, files: files.into() }),
+            Err(source) => match here.ancestors().skip(1).find(|above| above.join(".git").exists()) {
+                Some(top) if !here.join(".git").exists() => {
+                    Err(NoCheckout::Inside { path, top: top.to_owned() })
+                }
+                Some(_) | None => Err(NoCheckout::Git { path, source }),
+            },
         }
     }
 

@@ -8,7 +8,7 @@ mod desired;
 mod lock;
 mod system;
 
-pub use checkout::{Checkout, NoCheckout};
+pub use checkout::{Checkout, NoCheckout, is_vacant};
 pub use desired::Source;
 pub use system::{Managed, Places, stated_revision};
 

@@ -271,6 +271,9 @@ fn what_is_no_checkout_is_named() {
     fs::create_dir(repo.dir("host/sub")).unwrap();
     let inside = refused("host/sub");
     assert!(matches!(inside, NoCheckout::Inside { .. }), "{inside}");
+    fs::create_dir_all(repo.dir("a:b/plain")).unwrap();
+    let colon = refused("a:b/plain").to_string();
+    assert!(colon.contains("git cannot be kept to") && colon.contains("colon"), "{colon}");
     let plain = repo.dir("");
     assert!(matches!(Checkout::open(&repo.git, &plain), Err(NoCheckout::Git { .. })));
 }

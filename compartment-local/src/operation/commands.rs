@@ -13,7 +13,7 @@ use serde::Deserialize;
 
 use self::values::{Values, no_checkout};
 use super::template::Template;
-use super::{LONGEST_RUN, Machine, OnFailure, Plan, Step, tests_run_limit};
+use super::{Dir, LONGEST_RUN, Machine, OnFailure, Plan, Step, tests_run_limit};
 use crate::git::NO_QUESTIONS;
 
 /// Which programs an operation runs, as a host's configuration says.
@@ -315,7 +315,7 @@ impl Commands {
                 let limit = seconds(self.limits.pull_s);
                 let dir = dir.ok_or_else(no_checkout)?;
                 let steps = match &self.pull {
-                    Some(programs) => pull::with_care(steps(programs, &values, limit, Some(&dir))?),
+                    Some(programs) => pull::with_care(steps(programs, &values, limit, &Dir::Closed(dir))?),
                     None => pull::default(&self.remote, &self.branch, &dir, limit),
                 };
                 (steps, OnFailure::Stop, limit)
@@ -323,13 +323,14 @@ impl Commands {
             Kind::Switch => {
                 let limit = seconds(self.limits.switch_s);
                 let programs = configured(self.switch.as_ref(), kind)?;
-                (steps(programs, &values, limit, dir.as_ref())?, OnFailure::Stop, limit)
+                let dir = dir.map_or(Dir::Root, Dir::Folder);
+                (steps(programs, &values, limit, &dir)?, OnFailure::Stop, limit)
             }
             Kind::Rollback => {
                 let limit = seconds(self.limits.rollback_s);
                 let programs = configured(self.rollback.as_ref(), kind)?;
                 // A rollback does not need the checkout, which may be what is broken.
-                (steps(programs, &values, limit, None)?, OnFailure::Stop, limit)
+                (steps(programs, &values, limit, &Dir::Root)?, OnFailure::Stop, limit)
             }
             Kind::Test => {
                 let each = seconds(self.limits.test_s);
@@ -357,7 +358,7 @@ fn steps(
     programs: &[Program],
     values: &Values<'_>,
     limit: Duration,
-    dir: Option<&PathBuf>,
+    dir: &Dir,
 ) -> Result<Vec<Step>, Refused> {
     let step = |program| {
         let argv = values.argv(program)?;
@@ -365,7 +366,7 @@ fn steps(
             name: argv[..argv.len().min(2)].join(" "),
             argv,
             limit,
-            dir: dir.cloned(),
+            dir: dir.clone(),
             env: no_questions(),
         })
     };

@@ -41,7 +41,7 @@ pub use commands::{BadCommands, Commands, Limits, Preset, Refused};
 pub use ending::{Ending, Exit, Facts, StepEnd};
 pub use limit::{LONGEST_RUN, tests_run_limit};
 pub use output::last_words;
-pub use plan::{Machine, OnFailure, Plan, Step};
+pub use plan::{Dir, Machine, OnFailure, Plan, Step};
 pub use result::{result, started};
 pub use supervise::supervise;
 pub use work::{State, Work};

@@ -1,6 +1,6 @@
 //! What one operation does.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use compartment_core::event::{Kind, Target};
@@ -37,10 +37,45 @@ pub struct Step {
     pub argv: Vec<String>,
     /// How long it may take.
     pub limit: Duration,
-    /// Where it runs; `/` unless said.
-    pub dir: Option<PathBuf>,
+    /// Where it runs.
+    pub dir: Dir,
     /// Variables besides those of the supervisor.
     pub env: Vec<(String, String)>,
+}
+
+/// Where a step runs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Dir {
+    /// In `/`.
+    Root,
+    /// In this folder.
+    Folder(PathBuf),
+    /// In this folder, and git looks for no repository further up: where the folder is no checkout (yet), a program
+    /// must not change one that happens to be around it.
+    Closed(PathBuf),
+    /// The same, at the top of a checkout: where the folder is not that, the step does not start.
+    Checkout(PathBuf),
+}
+
+impl Dir {
+    /// The folder.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        match self {
+            Self::Root => Path::new("/"),
+            Self::Folder(path) | Self::Closed(path) | Self::Checkout(path) => path,
+        }
+    }
+
+    /// Whether git is kept to the folder.
+    #[must_use]
+    pub const fn is_closed(&self) -> bool {
+        match self {
+            Self::Root | Self::Folder(_) => false,
+            Self::Closed(_) | Self::Checkout(_) => true,
+        }
+    }
 }
 
 /// What happens when a step fails.

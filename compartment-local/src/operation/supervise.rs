@@ -6,7 +6,7 @@ use std::cell::RefCell;
 use std::env;
 use std::fs;
 use std::io;
-use std::path::{Path, PathBuf, absolute};
+use std::path::{Path, absolute};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
@@ -15,9 +15,10 @@ use subprocess::Exec;
 
 use super::files::{self, LockFile};
 use super::output::{Log, Stream};
-use super::{Ending, Exit, Facts, Machine, OnFailure, Plan, Step, StepEnd};
+use super::{Dir, Ending, Exit, Facts, Machine, OnFailure, Plan, Step, StepEnd};
 use crate::attend::{self, Fate};
-use crate::git::{Git, MISLEADING};
+use crate::git::{self, CEILING, Git, MISLEADING};
+use crate::observe::Checkout;
 use crate::run::Stop;
 
 /// How long one question to git may take when facts are read.
@@ -78,8 +79,12 @@ fn carry_out(folder: &Path) -> io::Result<()> {
 }
 
 fn facts(machine: &Machine) -> Facts {
-    let git = Git::of_the_user(Stop::default()).within(LOOK);
-    machine.facts(&git).unwrap_or_else(|error| Facts::unreadable(&error.to_string()))
+    machine.facts(&questions()).unwrap_or_else(|error| Facts::unreadable(&error.to_string()))
+}
+
+/// git, for questions that are asked before and after.
+fn questions() -> Git {
+    Git::of_the_user(Stop::default()).within(LOOK)
 }
 
 /// A plan that is being carried out.
@@ -153,11 +158,17 @@ fn run(step: &Step, left: Duration, log: &RefCell<Log>, asked: impl FnMut() -> b
 
 fn prepare(step: &Step) -> Result<Exec, String> {
     let [program, arguments @ ..] = &step.argv[..] else { return Err("it names no program".into()) };
-    let dir = step.dir.clone().unwrap_or_else(|| PathBuf::from("/"));
+    let dir = step.dir.path();
     // Else it would be said of the program that it is not there.
     if !dir.is_dir() {
         return Err(format!("there is no folder {}", dir.display()));
     }
-    let exec = MISLEADING.into_iter().fold(Exec::cmd(program).args(arguments).cwd(dir), Exec::env_remove);
+    if let Dir::Checkout(top) = &step.dir {
+        Checkout::open(&questions(), top).map_err(|none| none.to_string())?;
+    }
+    let mut exec = MISLEADING.into_iter().fold(Exec::cmd(program).args(arguments).cwd(dir), Exec::env_remove);
+    if step.dir.is_closed() {
+        exec = exec.env(CEILING, git::ceiling(dir).map_err(|error| error.to_string())?);
+    }
     Ok(step.env.iter().fold(exec, |exec, (key, value)| exec.env(key, value)))
 }

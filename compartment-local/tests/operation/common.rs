@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use compartment_core::event::Kind;
 use compartment_local::observe::Places;
-use compartment_local::operation::{Ending, Machine, OnFailure, Plan, State, Step, Work, supervise};
+use compartment_local::operation::{Dir, Ending, Machine, OnFailure, Plan, State, Step, Work, supervise};
 use rustix::process::{Pid, test_kill_process};
 use tempfile::TempDir;
 
@@ -55,7 +55,7 @@ impl Place {
             name: format!("s{n}"),
             argv: ["sh", "-c", script, "sh", self.0.path().to_str().unwrap()].map(str::to_owned).to_vec(),
             limit: LONG,
-            dir: None,
+            dir: Dir::Root,
             env: vec![],
         };
         let on_failure = if kind == Kind::Test { OnFailure::GoOn } else { OnFailure::Stop };

@@ -49,10 +49,14 @@ impl Repo {
     }
 
     fn pull(&self, commands: &str) -> Said {
+        self.pull_in("host", commands)
+    }
+
+    fn pull_in(&self, folder: &str, commands: &str) -> Said {
         let commands: Commands = toml::from_str(commands).unwrap();
         let host = HostId::new("host").unwrap();
         let places = Places::under(&self.dir("root"), None, None);
-        let machine = Machine { checkout: Some(self.dir("host")), places };
+        let machine = Machine { checkout: Some(self.dir(folder)), places };
         let plan = commands.plan(&Ask::Pull { host: host.clone() }, &host, &machine).unwrap();
         result(Kind::Pull, None, &self.place.run(&plan))
     }
@@ -66,9 +70,32 @@ impl Repo {
         commit.to_string()
     }
 
+    /// A folder with a repository around it, in which everything counts: `etc` with `etc/passwd`, and `etc/host` in it.
+    fn with_one_around(&self) {
+        fs::create_dir_all(self.dir("etc/host")).unwrap();
+        self.run(".", &["init", "--quiet", "etc"]);
+        fs::write(self.dir("etc/passwd"), "root").unwrap();
+        self.run("etc", &["add", "passwd"]);
+        self.run("etc", &["commit", "--quiet", "-m", "kept by etckeeper"]);
+        let address = self.dir("origin").display().to_string();
+        self.run("etc", &["remote", "add", "origin", &address]);
+        fs::write(self.dir("etc/passwd"), "root, changed").unwrap();
+    }
+
+    /// That nothing of it has changed.
+    fn nothing_around_was_touched(&self) {
+        assert_eq!(fs::read_to_string(self.dir("etc/passwd")).unwrap(), "root, changed");
+        let refs = self.run("etc", &["for-each-ref", "--format=%(refname)"]);
+        assert!(refs.lines().count() == 1 && refs.starts_with("refs/heads/"), "{refs}");
+    }
+
     /// Why a pull failed.
     fn failed(&self, commands: &str) -> (Option<i32>, String) {
-        let said = self.pull(commands);
+        self.failed_in("host", commands)
+    }
+
+    fn failed_in(&self, folder: &str, commands: &str) -> (Option<i32>, String) {
+        let said = self.pull_in(folder, commands);
         let Said::PullFail { exit_code, error } = said else { panic!("{said:?}") };
         (exit_code, error.unwrap().to_string())
     }
@@ -163,4 +190,65 @@ fn a_pull_that_exits_0_is_not_believed() {
     assert_eq!(code, Some(0));
     assert!(error.contains("the checkout's commit cannot be read: "), "{error}");
     assert!(error.contains("is no git checkout"), "{error}");
+}
+
+#[test]
+fn a_repository_around_the_folder_is_not_touched() {
+    for commands in [
+        "",
+        "pull = [['git', 'pull']]",
+        "pull = [['git', 'fetch'], ['git', 'reset', '--hard', 'FETCH_HEAD']]",
+    ] {
+        let repo = Repo::new();
+        repo.with_one_around();
+        let (_, error) = repo.failed_in("etc/host", commands);
+        repo.nothing_around_was_touched();
+        if commands.is_empty() {
+            let (inside, top) = (repo.dir("etc/host"), repo.dir("etc"));
+            let told = "no git checkout, but a folder in that of";
+            let told = format!("git fetch: {} is {told} {}", inside.display(), top.display());
+            assert!(error.starts_with(&told), "{error}");
+        } else {
+            assert!(error.contains("not a git repository"), "{error}");
+        }
+    }
+}
+
+#[test]
+fn a_checkout_whose_files_are_elsewhere_is_not_reset() {
+    let repo = Repo::new();
+    repo.with_one_around();
+    let etc = repo.dir("etc").display().to_string();
+    repo.run("host", &["config", "core.worktree", &etc]);
+    let (_, error) = repo.failed("");
+    assert!(error.contains("has its files in") && error.contains("core.worktree"), "{error}");
+    assert!(!repo.dir("etc/flake.lock").exists());
+    repo.nothing_around_was_touched();
+}
+
+#[test]
+fn a_folder_of_another_kind_is_not_reset() {
+    let repo = Repo::new();
+    // Whatever git takes for a bare repository.
+    let (_, error) = repo.failed_in("origin", "");
+    assert!(error.contains("is no git checkout"), "{error}");
+    fs::create_dir(repo.dir("plain")).unwrap();
+    fs::write(repo.dir("plain/flake.nix"), "{}").unwrap();
+    let (_, error) = repo.failed_in("plain", "");
+    assert!(error.starts_with("git fetch: ") && error.contains("plain is no git checkout"), "{error}");
+}
+
+#[test]
+fn a_linked_worktree_and_a_folder_behind_a_link_are_pulled() {
+    let repo = Repo::new();
+    let linked = repo.dir("linked").display().to_string();
+    repo.run("host", &["worktree", "add", "--quiet", "--detach", &linked]);
+    std::os::unix::fs::symlink("linked", repo.dir("current")).unwrap();
+    repo.push("two");
+    for folder in ["linked", "current"] {
+        let said = repo.pull_in(folder, "");
+        assert!(matches!(said, Said::PullOk { dirty: Some(false), .. }), "{said:?}");
+    }
+    assert_eq!(fs::read_to_string(repo.dir("linked/flake.lock")).unwrap(), "two");
+    assert_eq!(fs::read_to_string(repo.dir("host/flake.lock")).unwrap(), "one");
 }

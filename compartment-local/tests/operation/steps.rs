@@ -4,7 +4,7 @@ use std::io::ErrorKind;
 use std::time::{Duration, Instant};
 
 use compartment_core::event::{Kind, Said};
-use compartment_local::operation::{Exit, OnFailure, State, Work, result, tests_run_limit};
+use compartment_local::operation::{Dir, Exit, OnFailure, State, Work, result, tests_run_limit};
 
 use crate::common::{Place, ended, me, printed, until};
 
@@ -59,7 +59,7 @@ fn what_cannot_start_is_named() {
     let place = Place::new();
     let mut plan = place.plan(Kind::Test, &["", "", ""]);
     plan.steps[0].argv = vec!["/no/such/program".into()];
-    plan.steps[1].dir = Some("/no/such/folder".into());
+    plan.steps[1].dir = Dir::Folder("/no/such/folder".into());
     plan.steps[2].argv = vec![];
     let ending = place.run(&plan);
     let Said::TestFail { passed: 0, total: 3, error, .. } = result(Kind::Test, None, &ending) else {

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use compartment_core::event::Kind;
 use compartment_core::{Ask, HostId};
-use compartment_local::observe::{Managed, Places};
-use compartment_local::operation::{Commands, Machine, Plan, Refused, Step};
+use compartment_local::observe::{Managed, Places, is_vacant};
+use compartment_local::operation::{Commands, Dir, Machine, Plan, Refused, Step};
 use serde::Deserialize;
 
 use crate::client::{Endpoint, EndpointError, TokenSource};
@@ -199,7 +199,7 @@ impl Config {
     pub fn plan(&self, ask: &Ask, test_limit_s: Option<u32>) -> Result<Plan, Refused> {
         let commands = test_limit_s.map(|limit| self.commands.clone().with_test_limit(limit));
         let mut plan = commands.as_ref().unwrap_or(&self.commands).plan(ask, &self.host, &self.machine())?;
-        let missing = self.checkout.as_ref().filter(|checkout| !checkout.path.exists());
+        let missing = self.checkout.as_ref().filter(|checkout| is_vacant(&checkout.path));
         if let (Kind::Pull, Some(Checkout { path, remote: Some(remote), branch })) = (plan.kind, missing) {
             plan.steps.insert(0, clone(remote, branch, path, plan.limit));
         }
@@ -207,7 +207,7 @@ impl Config {
     }
 }
 
-/// The first pull: git takes the folder away again where it fails.
+/// The first pull: git takes away again what it made where it fails.
 fn clone(remote: &str, branch: &str, path: &Path, limit: Duration) -> Step {
     let path = path.display().to_string();
     let argv = ["git", "clone", "--quiet", "--no-tags", "--branch", branch, "--", remote, &path];
@@ -223,7 +223,7 @@ fn clone(remote: &str, branch: &str, path: &Path, limit: Duration) -> Step {
         name: "git clone".to_owned(),
         argv: argv.map(str::to_owned).to_vec(),
         limit,
-        dir: None,
+        dir: Dir::Root,
         env: env.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec(),
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use compartment_core::event::{Event, Heartbeat, Reading, Report, Said};
 use compartment_core::{HostId, Text};
 use compartment_local::git::Git;
-use compartment_local::observe::{self, Checkout, Places};
+use compartment_local::observe::{self, Checkout, Places, is_vacant};
 use compartment_local::operation::{Facts, Machine};
 use compartment_local::run::Stop;
 use tokio::task::JoinHandle;
@@ -139,7 +139,7 @@ impl Eyes {
     /// `cloned` says that the checkout was there once: then it is missing now, else there is none yet.
     fn look(&self, cloned: bool) -> Seen {
         let Some(path) = &self.path else { return self.without(Ok(())) };
-        if !cloned && !path.exists() {
+        if !cloned && is_vacant(path) {
             return self.without(Ok(()));
         }
         let mut kept = self.checkout.lock().unwrap_or_else(PoisonError::into_inner);

@@ -164,8 +164,20 @@ async fn output_comes_before_the_result_and_a_flood_ends() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_first_pull_clones() {
+    first_pull(false).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_first_pull_clones_into_an_empty_folder() {
+    first_pull(true).await;
+}
+
+async fn first_pull(there_and_empty: bool) {
     let mut world = World::new().await;
     fs::remove_dir_all(world.at("checkout")).unwrap();
+    if there_and_empty {
+        fs::create_dir(world.at("checkout")).unwrap();
+    }
     let remote = world.repository.path().to_owned();
     world.clone_from(&remote);
     let _agent = world.agent().await;
@@ -177,6 +189,8 @@ async fn the_first_pull_clones() {
     // From now on it is missing where it is not there.
     fs::remove_dir_all(world.at("checkout")).unwrap();
     world.hub.heartbeat(|beat| beat["commit"].is_array() && beat["lock_hash"].is_array()).await;
+    // Somebody makes the folder, and leaves it empty.
+    fs::create_dir(world.at("checkout")).unwrap();
     tokio::time::timeout(Duration::from_secs(60), async {
         world.hub.order("o2", "pull", &Value::Null);
         world.hub.event("pull-ok", "o2").await;

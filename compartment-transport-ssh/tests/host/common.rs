@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use compartment_core::OpId;
 use compartment_core::event::Kind;
-use compartment_local::operation::{OnFailure, Plan, Step};
+use compartment_local::operation::{Dir, OnFailure, Plan, Step};
 use compartment_transport_ssh::host::{
     self, Begun, Ended, GO, HostPath, Look, Nonce, Order, Site, Tail, read_begin, read_look,
 };
@@ -141,7 +141,7 @@ impl Host {
             name: format!("s{n}"),
             argv: ["sh", "-c", script, "sh", folder.to_str().unwrap()].map(str::to_owned).to_vec(),
             limit: LONG,
-            dir: None,
+            dir: Dir::Root,
             env: vec![],
         };
         let on_failure = if kind == Kind::Test { OnFailure::GoOn } else { OnFailure::Stop };

@@ -5,6 +5,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test that finds something else has failed")]
 
 mod answers;
+mod checkouts;
 mod common;
 mod lives;
 mod look;

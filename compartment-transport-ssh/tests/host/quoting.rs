@@ -5,6 +5,7 @@ use std::process::{Command, Stdio};
 
 use compartment_core::OpId;
 use compartment_core::event::Kind;
+use compartment_local::operation::Dir;
 use compartment_transport_ssh::host::{self, HostPath, Order, Site, quote};
 use proptest::prelude::*;
 
@@ -59,7 +60,7 @@ proptest! {
             let mut plan = host.plan(Kind::Switch, &["exit 0"]);
             plan.steps[0].argv.push(argument.clone());
             plan.steps[0].name = name.clone();
-            plan.steps[0].dir = Some(format!("/{path}").into());
+            plan.steps[0].dir = Dir::Folder(format!("/{path}").into());
             plan.steps[0].env = vec![("X".to_owned(), argument.clone())];
             let checkout = HostPath::new(&format!("/{path}")).ok();
             let site = Site { checkout, sudo: true, ..host.site.clone() };
@@ -79,7 +80,7 @@ proptest! {
             prop_assert_eq!(String::from_utf8(told).unwrap(), format!("{checkout}|{op}"));
             let runner = String::from_utf8(read(&script, "printf '%s' \"$RUN\"; exit 7\n")).unwrap();
             let words = read(&runner, "step() { for word; do printf '%s\\0' \"$word\"; done; }; steps; exit 7\n");
-            let mut expected = vec![name.clone(), "90".into(), format!("/{path}"), "sh".into(), format!("X={argument}")];
+            let mut expected = vec![name.clone(), "90".into(), format!("/{path}"), "open".into(), "sh".into(), format!("X={argument}")];
             expected.extend(["--", "sudo", "-n", "--"].map(str::to_owned));
             expected.extend(plan.steps[0].argv.clone());
             let expected: String = expected.into_iter().map(|word| word + "\0").collect();

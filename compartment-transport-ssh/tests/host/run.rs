@@ -7,7 +7,9 @@ use std::time::{Duration, Instant};
 
 use compartment_core::event::{Kind, Said};
 use compartment_core::{OpId, Text};
-use compartment_local::operation::{Ending, Exit, LONGEST_RUN, OnFailure, StepEnd, result, tests_run_limit};
+use compartment_local::operation::{
+    Dir, Ending, Exit, LONGEST_RUN, OnFailure, StepEnd, result, tests_run_limit,
+};
 use compartment_transport_ssh::host::{Asked, Begun, Order, Tail, Tests};
 
 use crate::common::{Host, lives, on_each_shell, op, program, until};
@@ -47,8 +49,8 @@ fn how_programs_end() {
             ],
         );
         plan.steps[4].argv = vec!["no-such-program".to_owned(), "x".to_owned()];
-        plan.steps[5].dir = Some("/no/such/folder".into());
-        plan.steps[6].dir = Some(host.path("home"));
+        plan.steps[5].dir = Dir::Folder("/no/such/folder".into());
+        plan.steps[6].dir = Dir::Folder(host.path("home"));
         let ending = host.carry_out("op-1", &plan).ending;
         let missing =
             "cannot start `no-such-program`: it is not there, or cannot be run; install it, or check PATH";
@@ -84,7 +86,7 @@ fn arguments_variables_and_surroundings_are_as_the_plan_says() {
             [&[script.to_str().unwrap()], &hostile[..]].concat().iter().map(|&a| a.into()).collect();
         plan.steps[0].env = vec![("X".into(), "it's $HOME\n;".into()), ("LC_ALL".into(), "C".into())];
         fs::create_dir(host.path("it's a $folder")).unwrap();
-        plan.steps[0].dir = Some(host.path("it's a $folder"));
+        plan.steps[0].dir = Dir::Folder(host.path("it's a $folder"));
         let ending = host.carry_out("op-1", &plan).ending;
         assert_eq!(exits(&ending), [Exit::Code(0)]);
         let read = |name: &str| fs::read_to_string(host.path("it's a $folder").join(name)).unwrap();

@@ -8,9 +8,10 @@ use std::time::Duration;
 use compartment_core::event::{Reading, Target};
 use compartment_core::{Ask, LockFile, StorePath, Text};
 use compartment_local::git::Git;
+use compartment_local::observe::is_vacant;
 use compartment_local::operation::{Plan, Refused};
 use compartment_local::run::Stop;
-use compartment_transport_http::agent::Config;
+use compartment_transport_http::agent::{Checkout, Config};
 use compartment_transport_http::client::Connection;
 
 /// How long a question to git may take.
@@ -85,7 +86,8 @@ fn quoted(argument: &str) -> String {
 fn sights(config: &Config, stop: &Stop, output: &mut impl Write) -> io::Result<()> {
     let git = Git::of_the_user(stop.clone()).within(QUESTION);
     let mut machine = config.machine();
-    if config.checkout.as_ref().is_some_and(|checkout| checkout.remote.is_some() && !checkout.path.exists()) {
+    let is_cloned_later = |checkout: &Checkout| checkout.remote.is_some() && is_vacant(&checkout.path);
+    if config.checkout.as_ref().is_some_and(is_cloned_later) {
         writeln!(output, "checkout  none yet: the first pull clones it")?;
         machine.checkout = None;
     }

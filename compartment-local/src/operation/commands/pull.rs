@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use super::{Step, no_questions};
+use super::{Dir, Step, no_questions};
 use crate::git::QUIETLY;
 
 /// What was fetched: a ref of our own, so that it is exactly this branch whatever the clone is configured to fetch.
@@ -23,7 +23,8 @@ pub(super) fn is_branch(name: &str) -> bool {
 
 /// Two steps, in a clone of the agent's own: fetch the branch, and make the clone exactly that.
 ///
-/// It works alike where the branch was moved by force, where the clone is shallow, where files were changed and
+/// Nothing is done in a folder that is not the top of a checkout of its own: the reset would take what belongs to
+/// somebody else. It works alike where the branch was moved by force, where the clone is shallow, where files were changed and
 /// where commits were made in it.
 pub(super) fn default(remote: &str, branch: &str, checkout: &Path, limit: Duration) -> Vec<Step> {
     let refspec = format!("+refs/heads/{branch}:{PULLED}");
@@ -33,7 +34,7 @@ pub(super) fn default(remote: &str, branch: &str, checkout: &Path, limit: Durati
         name: format!("git {name}"),
         argv: ["git"].iter().chain(&QUIETLY).chain(args).map(|&argument| argument.to_owned()).collect(),
         limit,
-        dir: Some(checkout.to_owned()),
+        dir: Dir::Checkout(checkout.to_owned()),
         env: Vec::new(),
     };
     with_care(vec![step("fetch", &fetch), step("reset", &reset)])

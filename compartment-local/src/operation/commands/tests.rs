@@ -60,17 +60,20 @@ fn what_the_presets_run() {
 fn limits_folders_and_surroundings() {
     let commands = read("preset = 'nixos'\n[limits]\npull_s = 7").unwrap();
     let plan = |ask: &Ask| commands.plan(ask, &host(), &machine()).unwrap();
-    let checkout = Some(PathBuf::from("/var/lib/compartment/config"));
+    let checkout = PathBuf::from("/var/lib/compartment/config");
     let pull = plan(&Ask::Pull { host: host() });
     assert_eq!((pull.limit, pull.steps[1].limit), (Duration::from_secs(7), Duration::from_secs(7)));
-    assert_eq!((&pull.steps[0].dir, &pull.steps[0].name[..]), (&checkout, "git fetch"));
+    assert_eq!(
+        (&pull.steps[0].dir, &pull.steps[0].name[..]),
+        (&Dir::Checkout(checkout.clone()), "git fetch")
+    );
     assert!(pull.steps[0].env.contains(&("GIT_TERMINAL_PROMPT".into(), "0".into())));
     assert!(pull.steps[0].env.contains(&("LC_ALL".into(), "C".into())));
     let switch = plan(&Ask::Switch { host: host(), force: true });
-    assert_eq!((switch.limit, &switch.steps[0].dir), (Duration::from_secs(1800), &checkout));
+    assert_eq!((switch.limit, &switch.steps[0].dir), (Duration::from_secs(1800), &Dir::Folder(checkout)));
     assert_eq!(switch.steps[0].name, "nixos-rebuild switch");
     let back = plan(&rollback(3, ""));
-    assert_eq!((back.limit, &back.steps[0].dir), (Duration::from_secs(1800), &None));
+    assert_eq!((back.limit, &back.steps[0].dir), (Duration::from_secs(1800), &Dir::Root));
     assert_eq!(back.to.unwrap().number, GenerationNumber::new(3));
 }
 

@@ -6,7 +6,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::time::Duration;
 
-use super::{Refused, Step, no_questions, whole};
+use super::{Dir, Refused, Step, no_questions, whole};
 
 /// A step for each test, sorted by name. None where the folder is not configured, or is not there.
 pub(super) fn steps(
@@ -36,7 +36,7 @@ pub(super) fn steps(
         }
         let argv = vec![whole(&entry.path())?];
         let dir = checkout.map_or_else(|| folder.clone(), Path::to_owned);
-        steps.push(Step { name, argv, limit: each, dir: Some(dir), env: no_questions() });
+        steps.push(Step { name, argv, limit: each, dir: Dir::Folder(dir), env: no_questions() });
     }
     steps.sort_by(|one, other| one.name.cmp(&other.name));
     Ok(steps)

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use compartment_core::event::{Kind, Target};
 use compartment_core::{OpId, Text};
-use compartment_local::operation::{LONGEST_RUN, OnFailure, Plan, Refused, Step, tests_run_limit};
+use compartment_local::operation::{Dir, LONGEST_RUN, OnFailure, Plan, Refused, Step, tests_run_limit};
 
 use super::{FACTS, GIT_WITHIN, LOCK, PRELUDE, Script, TESTS, seconds};
 use crate::host::{HostPath, Nonce, Site, quote};
@@ -140,7 +140,7 @@ fn runner(site: &Site, op: &OpId, order: &Order<'_>) -> Result<String, Refused> 
     ]))
 }
 
-/// A call for each step: `step NAME LIMIT FOLDER SUDO VARIABLES… -- PROGRAM…`.
+/// A call for each step: `step NAME LIMIT FOLDER REACH SUDO VARIABLES… -- PROGRAM…`.
 fn steps(plan: &Plan, site: &Site) -> Result<String, Refused> {
     let by_sudo = site.sudo
         && match plan.kind {
@@ -162,10 +162,15 @@ fn call(step: &Step, by_sudo: bool) -> Result<String, Refused> {
     if program.starts_with('-') {
         return Err(no("its program begins with a dash"));
     }
-    let dir = step.dir.as_deref().map_or(Some("/"), Path::to_str).filter(|dir| dir.starts_with('/'));
+    let dir = step.dir.path().to_str().filter(|dir| dir.starts_with('/'));
     let dir = dir.ok_or_else(|| no("its folder is no absolute path"))?;
+    let reach = match step.dir {
+        Dir::Root | Dir::Folder(_) => "open",
+        Dir::Closed(_) => "closed",
+        Dir::Checkout(_) => "checkout",
+    };
     let mut call = format!(
-        "step {} {} {} {}",
+        "step {} {} {} {reach} {}",
         quoted(&step.name)?,
         seconds(step.limit),
         quoted(dir)?,

@@ -67,11 +67,24 @@ same_lock() {
 # For a process of its own: git takes its place. It may wait for a network, where objects are fetched as they are
 # needed: with GIT_WITHIN that many seconds, at most.
 in_git() {
+    closed "$TOP" || {
+        echo "$WHY" >&2
+        exit 1
+    }
     GIT_OPTIONAL_LOCKS=0 GIT_TERMINAL_PROMPT=0
     export GIT_OPTIONAL_LOCKS GIT_TERMINAL_PROMPT
     set -- git -c gc.auto=0 -c maintenance.auto=false -c core.fsmonitor=false -c "safe.directory=*" -C "$TOP" "$@"
     [ -z "$GIT_WITHIN" ] || ! has timeout || set -- timeout -s KILL "$GIT_WITHIN" "$@"
     exec "$@"
+}
+
+# Keeps git from looking for a repository further up than this folder; 1 where it cannot be kept, and WHY.
+closed() {
+    GIT_CEILING_DIRECTORIES=${1%/*}
+    : "${GIT_CEILING_DIRECTORIES:=/}"
+    export GIT_CEILING_DIRECTORIES
+    WHY="git cannot be kept to $1: there is a colon in the name of a folder above it; move it"
+    case $GIT_CEILING_DIRECTORIES in *:*) return 1 ;; esac
 }
 
 # Commit and dirt in one call. Untracked files do not count: Nix does not see them.

@@ -55,6 +55,6 @@ all_tests() {
 }
 
 a_test() {
-    step "${1##*/}" "$EACH" "${CHECKOUT:-$TESTS}" '' GIT_TERMINAL_PROMPT=0 GIT_ASKPASS= SSH_ASKPASS=false \
+    step "${1##*/}" "$EACH" "${CHECKOUT:-$TESTS}" open '' GIT_TERMINAL_PROMPT=0 GIT_ASKPASS= SSH_ASKPASS=false \
         SSH_ASKPASS_REQUIRE=force -- "$1"
 }

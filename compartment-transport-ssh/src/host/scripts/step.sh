@@ -12,10 +12,12 @@ now() {
     fi
 }
 
-# step NAME LIMIT FOLDER SUDO VARIABLE=VALUE… -- PROGRAM…
+# step NAME LIMIT FOLDER REACH SUDO VARIABLE=VALUE… -- PROGRAM…
+# REACH is how far git looks for a repository: `open` anywhere above the folder, `closed` in it alone; `checkout`: the
+# same, and the folder has to be the top of one.
 step() {
-    NAME=$1 CAP=$2 FOLDER=$3 BY_SUDO=$4
-    shift 4
+    NAME=$1 CAP=$2 FOLDER=$3 REACH=$4 BY_SUDO=$5
+    shift 5
     N=$((N + 1))
     clean "$NAME"
     NAME=$R
@@ -35,6 +37,9 @@ step() {
     elif ! WORDS=$(missing "$@"); then
         ended none -
         because "cannot start \`$WORDS\`: it is not there, or cannot be run; install it, or check PATH"
+    elif ! in_reach; then
+        ended none -
+        because "$WHY"
     else
         run_step "$@"
     fi
@@ -51,6 +56,24 @@ missing() {
     has "$2"
 }
 
+# Whether the folder is what git may be run in; WHY it is not.
+in_reach() {
+    [ "$REACH" != open ] || return 0
+    resolve "$FOLDER" && closed "$R" || return 1
+    [ "$REACH" = checkout ] || return 0
+    if ! [ -e "$R/.git" ]; then
+        WHY="$FOLDER is not the top of a git checkout; clone the config repository there"
+        return 1
+    fi
+    TOP=$R
+    if ! R=$(in_git rev-parse --show-toplevel 2>&1); then
+        WHY="$FOLDER is no git checkout: ${R:-git failed}"
+        return 1
+    fi
+    WHY="the repository in $FOLDER has its files in $R (git's core.worktree); give a checkout of its own"
+    [ "$R" -ef "$TOP" ]
+}
+
 run_step() {
     PIPE=$D/pipe.$N
     { rm -f "$PIPE" && mkfifo "$PIPE"; } 2>/dev/null || PIPE=
@@ -64,6 +87,7 @@ run_step() {
         trap - TERM INT HUP
         as_before
         cd "$FOLDER" || exit 126
+        if [ "$REACH" != open ]; then closed "$(pwd -P)" || exit 126; fi
         while [ "$1" != -- ]; do
             export "$1"
             shift
