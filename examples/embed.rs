@@ -1,5 +1,7 @@
 //! The smallest useful embedding: events in, five words a host out.
 
+use std::io::{self, Write};
+
 use compartment_core::{Fleet, HostChange, Reach, ReadOptions, ndjson};
 
 /// Whatever your log is, it holds events like these.
@@ -17,26 +19,27 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     // A lock is the SHA-256 of a flake.lock: 64 hex digits.
     let log = LOG.replace("LOCK", &"5".repeat(64));
     let mut fleet = Fleet::new();
+    let mut out = io::stdout().lock();
 
     for (position, line) in (1..).zip(log.trim().lines()) {
         let record = ndjson::decode(line.as_bytes())?.record(position)?;
         let changes = fleet.apply(&record);
         // What may look different now: one row, or more than one. Here a dashboard would be told.
         if let Some((host, HostChange::Row)) = changes.host {
-            println!("{position}  {} changed", fleet.at_index(host).id());
+            writeln!(out, "{position}  {} changed", fleet.at_index(host).id())?;
         }
         if changes.reach > Reach::Host {
-            println!("{position}  the fleet changed");
+            writeln!(out, "{position}  the fleet changed")?;
         }
     }
 
     // Colours are not stored, but worked out when they are read. The clock is yours.
     let now = "2026-01-05T09:06:00Z".parse()?;
     for row in fleet.matrix(now, &ReadOptions::default()).hosts {
-        println!("\n{}, next: {}", row.host, row.advice.action);
+        writeln!(out, "\n{}, next: {}", row.host, row.advice.action)?;
         for (compartment, cell) in row.cells.iter() {
             let why = cell.message.as_deref().unwrap_or_default();
-            println!("  {compartment:<6}  {:<8}  {why}", cell.status);
+            writeln!(out, "  {compartment:<6}  {:<8}  {why}", cell.status)?;
         }
     }
     Ok(())

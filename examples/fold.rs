@@ -41,6 +41,12 @@ fn tell(cli: &Cli) -> Result<(), Box<dyn std::error::Error>> {
         let size = reader.estimated_bytes();
         return answer(cli, &mut reader.lines_as_bytes(), &name, Some(size));
     }
+    if cli.file.is_dir() {
+        return Err(format!(
+            "there is no log in the folder {name}: check the name, or give a file of NDJSON"
+        )
+        .into());
+    }
     let open = |path| -> io::Result<(File, Option<u64>)> {
         let file = File::open(path)?;
         let about = file.metadata()?;

@@ -1,6 +1,8 @@
 //! A push tool in the small (colmena, deploy-rs, `nixos-rebuild --target-host`): it builds here, activates on hosts on
 //! which nothing is checked out, and reports what it did. `docs/PUSH.md` says what each word is good for.
 
+use std::io::{self, Write};
+
 use compartment_core::event::{
     CheckoutPlace, Decision, Deployer, Event, Kind, Observation, Report, RunningSystem, Said, Target,
     TestsConfig, Via,
@@ -77,13 +79,15 @@ impl Push {
         self.say(host, Said::DeployOk { kind, commit, lock_hash, dirty, system });
     }
 
-    fn show(&self, what: &str) {
-        println!("\n{what}");
+    fn show(&self, what: &str) -> io::Result<()> {
+        let mut out = io::stdout().lock();
+        writeln!(out, "\n{what}")?;
         for row in self.fleet.matrix(self.now, &ReadOptions::default()).hosts {
             let cells: String = row.cells.iter().map(|(_, cell)| format!("{:<9}", cell.status)).collect();
             let why = row.cells.message(Compartment::System).unwrap_or_default();
-            println!("  {:<5} {cells} next: {:<7} {why}", row.host, row.advice.action);
+            writeln!(out, "  {:<5} {cells} next: {:<7} {why}", row.host, row.advice.action)?;
         }
+        Ok(())
     }
 }
 
@@ -106,22 +110,22 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 
     let config = desired(&mut push, "a")?;
     push.deploy(&hosts, &config);
-    push.show("Everything is deployed, and proven to be what is desired:");
+    push.show("Everything is deployed, and proven to be what is desired:")?;
 
     let config = desired(&mut push, "b")?;
     push.trouble = Trouble::BuildFails("web2");
     push.deploy(&hosts, &config);
-    push.show("The next commit cannot be built for web2, and web1 is taken back:");
+    push.show("The next commit cannot be built for web2, and web1 is taken back:")?;
 
     let config = desired(&mut push, "c")?;
     push.trouble = Trouble::Killed("db1");
     push.deploy(&hosts, &config);
-    push.show("A fix is deployed, and the tool is killed on its way to db1:");
+    push.show("A fix is deployed, and the tool is killed on its way to db1:")?;
     push.now = push.now + Span::from_mins(11);
-    push.show("Eleven minutes later, nobody having said how that ended:");
+    push.show("Eleven minutes later, nobody having said how that ended:")?;
 
     push.trouble = Trouble::None;
     push.deploy(&hosts[2..], &config);
-    push.show("Deployed to db1 once more:");
+    push.show("Deployed to db1 once more:")?;
     Ok(())
 }

@@ -9,7 +9,7 @@ use serde::Serialize;
 use crate::apply::{Changes, Reach};
 use crate::channel::Channel;
 use crate::compartment::{self, Cells, Compartment, Evidence, Status};
-use crate::event::EventType;
+use crate::event::{CheckoutPlace, EventType};
 use crate::fleet::Fleet;
 use crate::host::Host;
 use crate::id::{ChannelName, HostId};
@@ -92,8 +92,19 @@ pub struct ExplainedFact {
     pub name: &'static str,
     /// What is known of it.
     pub value: String,
-    /// The event; nothing where it has been so from the start, or time alone made it so.
+    /// The event since which it is so, or the last before time alone made it so; `None` where no event did: it has been
+    /// so from the start.
     pub set_by: Option<EventRef>,
+    /// Whether time alone has changed it since: a deadline passed, say.
+    pub by_time: bool,
+}
+
+/// What is known of a fact.
+#[derive(Clone, Debug, Default)]
+struct Known {
+    value: String,
+    set_by: Option<EventRef>,
+    by_time: bool,
 }
 
 /// Folds a log while watching what one cell is judged by.
@@ -102,7 +113,7 @@ pub struct Explainer {
     fleet: Fleet,
     host: HostId,
     cell: Compartment,
-    facts: BTreeMap<&'static str, (String, Option<EventRef>)>,
+    facts: BTreeMap<&'static str, Known>,
 }
 
 impl Explainer {
@@ -110,7 +121,10 @@ impl Explainer {
     #[must_use]
     pub fn new(host: HostId, cell: Compartment) -> Self {
         let mut explainer = Self { fleet: Fleet::new(), host, cell, facts: BTreeMap::new() };
-        explainer.look(Timestamp::MIN, None);
+        // Whatever is checked out there: what is so from the start of such a host, nobody said.
+        for checkout in [CheckoutPlace::Host, CheckoutPlace::None] {
+            explainer.look_at(checkout, Timestamp::MIN, None);
+        }
         explainer
     }
 
@@ -139,8 +153,8 @@ impl Explainer {
         let cells = Cells::judge(&evidence);
         let verdict = cells.verdict(self.cell);
         let explained = |name: &'static str| {
-            let (value, set_by) = self.facts.get(name).cloned().unwrap_or_default();
-            ExplainedFact { name, value, set_by }
+            let Known { value, set_by, by_time } = self.facts.get(name).cloned().unwrap_or_default();
+            ExplainedFact { name, value, set_by, by_time }
         };
         Some(Explanation {
             host: self.host.clone(),
@@ -159,7 +173,19 @@ impl Explainer {
     /// A host that is not known yet is looked at as one of which nothing is known, so that what was said of its
     /// channel and of the fleet before its first report has its cause too.
     fn look(&mut self, now: Timestamp, set_by: Option<&EventRef>) -> Vec<&'static str> {
-        let (unknown, nowhere) = (Host::new(self.host.clone(), 0), Channel::new(ChannelName::main()));
+        self.look_at(CheckoutPlace::default(), now, set_by)
+    }
+
+    /// The same; `checkout` is where an unknown host has its checkout.
+    fn look_at(
+        &mut self,
+        checkout: CheckoutPlace,
+        now: Timestamp,
+        set_by: Option<&EventRef>,
+    ) -> Vec<&'static str> {
+        let mut unknown = Host::new(self.host.clone(), 0);
+        unknown.checkout_place = checkout;
+        let nowhere = Channel::new(ChannelName::main());
         let evidence = match self.fleet.host(&self.host) {
             Some(host) => Evidence::new(&self.fleet, host, now),
             None => {
@@ -171,10 +197,15 @@ impl Explainer {
         let names = facts.iter().map(|fact| fact.name).collect();
         for fact in facts {
             match self.facts.get_mut(fact.name) {
-                Some((value, _)) if *value == fact.value => {}
-                Some(known) => *known = (fact.value, set_by.cloned()),
+                Some(known) if known.value == fact.value => {}
+                Some(known) => {
+                    let by_time = set_by.is_none();
+                    let set_by = set_by.cloned().or_else(|| known.set_by.take());
+                    *known = Known { value: fact.value, set_by, by_time };
+                }
                 None => {
-                    self.facts.insert(fact.name, (fact.value, set_by.cloned()));
+                    let known = Known { value: fact.value, set_by: set_by.cloned(), by_time: false };
+                    self.facts.insert(fact.name, known);
                 }
             }
         }

@@ -56,10 +56,19 @@ pub(crate) fn failed_here(host: &Host, channel: &Channel, commit: &Commit) -> bo
 }
 
 fn switch_failed(host: &Host, channel: &Channel, commit: &Commit) -> bool {
-    let to_it =
-        |ended: &&Ended| Attempt::from(*ended).tried(host, channel).is_some_and(|tried| tried.same(commit));
+    let to_it = |ended: &&Ended| {
+        let tried = Attempt::from(*ended).tried(host, channel);
+        tried.is_some_and(|tried| tried.same(commit)) && !deployed_another(host, ended, commit)
+    };
     let last = host.operations().ended().iter().rev().find(to_it);
     last.is_some_and(|last| matches!(last.outcome, Outcome::Failed { .. }))
+}
+
+/// A push that succeeded says what it deployed, also where that is not what was desired when it began.
+fn deployed_another(host: &Host, ended: &Ended, commit: &Commit) -> bool {
+    let of_it = |built: Option<&Commit>| built.is_some_and(|built| built.same(commit));
+    let pushed = host.checkout_place() == CheckoutPlace::None && matches!(ended.outcome, Outcome::Ok);
+    pushed && !history(host).any(|now| now.at >= ended.started_at && of_it(now.commit()))
 }
 
 fn tests_failed(host: &Host, commit: &Commit) -> bool {

@@ -182,6 +182,21 @@ fn bad_lines_are_named() {
 }
 
 #[test]
+fn what_counts_as_absent_is_refused_where_that_is_asked() {
+    let log = r#"{"at":"2026-01-05T09:00:00Z","host":"web1","type":"switch-started","timeout_s":"600"}"#;
+    run(log.as_bytes(), &[]).result.unwrap();
+    let said = refused(log, &["--strict"]);
+    assert!(said.starts_with("week.ndjson, line 1, column 80: the field `timeout_s` is \"600\""), "{said}");
+    run(HEARTBEAT.as_bytes(), &["--strict"]).result.unwrap();
+}
+
+#[test]
+fn nobody_looks_from_before_the_log() {
+    let said = refused(HEARTBEAT, &["--now", "2020-01-01T00:00:00Z"]);
+    assert!(said.contains("lies before the last line") && said.contains("--as-of"), "{said}");
+}
+
+#[test]
 fn a_last_line_without_an_end_is_taken_where_it_is_whole() {
     let told = run(HEARTBEAT.as_bytes(), &["--format", "ndjson"]);
     told.result.unwrap();
@@ -221,9 +236,9 @@ fn keep_going_skips_names_and_counts() {
 
 #[test]
 fn a_host_that_nobody_knows() {
-    let known = "no host gpc9 is known then; the log knows gpc0, gpc1, gpc2, imac0, new0";
+    let known = "no host gpc9 is known at that point of the log; the log knows gpc0, gpc1, gpc2, imac0, new0";
     assert_eq!(refused(WEEK, &["--host", "gpc9"]), known);
-    let none = "no host gpc9 is known then; the log knows no host";
+    let none = "no host gpc9 is known at that point of the log; the log knows no host";
     assert_eq!(refused("", &["--explain", "gpc9/git"]), none);
 }
 

@@ -55,7 +55,7 @@ pub enum Cause {
     #[error("format version {0} is newer than this program ({FORMAT_VERSION}): update it to read this event")]
     NewerVersion(u64),
     /// The event's `type` is not known.
-    #[error("unknown event type {0}")]
+    #[error("unknown event type {0}: CORE-006, section 2, lists them")]
     UnknownType(Text),
     /// A required field is not there.
     #[error("the field `{0}` is missing")]
@@ -69,6 +69,17 @@ pub enum Cause {
         found: Text,
         /// What it should hold.
         invalid: Invalid,
+    },
+    /// No event has such a field: said by [`decode_strictly`](super::decode_strictly) alone.
+    #[error("no event has a field `{0}`")]
+    UnknownField(Text),
+    /// The object in a field has no such part: said by [`decode_strictly`](super::decode_strictly) alone.
+    #[error("the field `{field}` has no part `{part}`")]
+    UnknownPart {
+        /// The field.
+        field: Text,
+        /// The part.
+        part: Text,
     },
     /// The fields contradict each other.
     #[error("{0}")]
@@ -91,7 +102,7 @@ pub fn decode(line: &[u8]) -> Result<Envelope, LineError> {
 }
 
 /// Parses a JSON object, and nothing else: serde would take a list of the fields in their order, too.
-fn object(line: &[u8]) -> serde_json::Result<Line> {
+pub(super) fn object(line: &[u8]) -> serde_json::Result<Line> {
     struct Object;
     impl<'de> Visitor<'de> for Object {
         type Value = Line;
@@ -133,7 +144,7 @@ fn repaired(line: &[u8]) -> Option<String> {
     if mended { serde_json::to_string(&object).ok() } else { None }
 }
 
-fn syntax(line: &[u8], error: &serde_json::Error) -> LineError {
+pub(super) fn syntax(line: &[u8], error: &serde_json::Error) -> LineError {
     let first = line.iter().position(|byte| !byte.is_ascii_whitespace());
     match first {
         None => return LineError { column: Some(1), cause: Cause::Truncated },
@@ -156,7 +167,7 @@ fn syntax(line: &[u8], error: &serde_json::Error) -> LineError {
 
 impl Wrong {
     /// Reads the line once more to name the column and quote the value: the slow path, taken by bad lines only.
-    fn located(self, line: &[u8]) -> LineError {
+    pub(super) fn located(self, line: &[u8]) -> LineError {
         let (field, cause): (_, fn(&'static str, Text, Invalid) -> Cause) = match self {
             Self::NewerVersion(v) => {
                 return LineError { column: find(line, "v").map(|f| f.0), cause: Cause::NewerVersion(v) };
@@ -184,7 +195,7 @@ fn find(line: &[u8], field: &str) -> Option<(usize, Text)> {
 }
 
 /// The top-level fields of a well-formed object, unparsed.
-fn raw_fields(line: &[u8]) -> Option<Vec<(Cow<'_, str>, &RawValue)>> {
+pub(super) fn raw_fields(line: &[u8]) -> Option<Vec<(Cow<'_, str>, &RawValue)>> {
     struct Fields;
     impl<'de> Visitor<'de> for Fields {
         type Value = Vec<(Cow<'de, str>, &'de RawValue)>;

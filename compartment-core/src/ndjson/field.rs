@@ -37,6 +37,14 @@ impl<T> Field<T> {
         }
     }
 
+    /// What it should hold, where it does not parse.
+    pub(super) fn bad(&self) -> Option<&Invalid> {
+        match self {
+            Self::Bad(invalid) => Some(invalid),
+            Self::Absent | Self::Null | Self::Good(_) => None,
+        }
+    }
+
     /// A field of a heartbeat.
     pub(super) fn reading(self) -> Reading<T> {
         match self {
@@ -50,6 +58,8 @@ impl<T> Field<T> {
 /// How a JSON value becomes a `Self`. Whatever is not overridden does not parse.
 pub(super) trait Parse: Sized {
     const EXPECTED: Invalid;
+    /// The names of its parts, where it is written as an object.
+    const PARTS: &'static [&'static str] = &[];
 
     fn text(_: &str) -> Result<Self, Invalid> {
         Err(Self::EXPECTED)
@@ -249,7 +259,8 @@ impl Parse for Names {
 macro_rules! objects {
     ($($type:ty, $what:literal, { $($key:literal => $part:ident: $part_type:ty),+ } => $build:expr;)+) => {$(
         impl Parse for $type {
-            const EXPECTED: Invalid = Invalid { what: $what, expected: concat!("an object with ", $($key, " "),+) };
+            const EXPECTED: Invalid = Invalid { what: $what, expected: concat!("an object with any of:", $(" ", $key),+) };
+            const PARTS: &'static [&'static str] = &[$($key),+];
             fn object<'de, A: MapAccess<'de>>(mut map: A) -> Result<Result<Self, Invalid>, A::Error> {
                 $(let mut $part = Field::<$part_type>::Absent;)+
                 while let Some(key) = map.next_key::<Key>()? {
@@ -316,6 +327,7 @@ objects! {
 
 impl<T: Parse> Parse for Box<T> {
     const EXPECTED: Invalid = T::EXPECTED;
+    const PARTS: &'static [&'static str] = T::PARTS;
     fn object<'de, A: MapAccess<'de>>(map: A) -> Result<Result<Self, Invalid>, A::Error> {
         T::object(map).map(|parsed| parsed.map(Self::new))
     }

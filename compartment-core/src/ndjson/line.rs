@@ -15,6 +15,7 @@ use crate::id::{Actor, ChannelName, HostId, Invalid, OpId, PrId, Version};
 use crate::request::Ask;
 use crate::text::Text;
 use crate::time::Timestamp;
+
 impl Parse for EventType {
     const EXPECTED: Invalid = Invalid { what: "type", expected: "the name of an event type" };
     fn text(name: &str) -> Result<Self, Invalid> {
@@ -23,53 +24,80 @@ impl Parse for EventType {
 }
 
 /// Every field of every event, flat: one pass over the line, whatever comes first in it.
-#[derive(Default, Deserialize)]
-#[serde(default)]
-pub(super) struct Line {
-    v: Field<u64>,
-    at: Field<Timestamp>,
-    host: Field<HostId>,
-    r#type: Field<EventType>,
-    occurred_at: Field<Timestamp>,
-    origin: Field<Origin>,
-    op: Field<OpId>,
-    agent_version: Field<Version>,
-    commit: Field<Commit>,
-    dirty: Field<bool>,
-    lock_hash: Field<LockFile>,
-    system: Field<Box<RunningSystem>>,
-    running: Field<Kind>,
-    timeout_s: Field<TimeoutSeconds>,
-    to: Field<Target>,
-    exit_code: Field<i32>,
-    error: Field<Text>,
-    activated: Field<bool>,
-    passed: Field<u32>,
-    total: Field<u32>,
-    failed: Field<Names>,
-    kind: Field<RequestKind>,
-    reason: Field<Text>,
-    by: Field<Text>,
-    channel: Field<ChannelName>,
-    via: Field<Via>,
-    look_started: Field<Timestamp>,
-    pr: Field<PrId>,
-    title: Field<Text>,
-    url: Field<Text>,
-    head: Field<Commit>,
-    lock_update: Field<bool>,
-    mergeable: Field<bool>,
-    host_commit: Field<Commit>,
-    desired_commit: Field<Commit>,
-    behind: Field<u32>,
-    ahead: Field<u32>,
-    checkout: Field<CheckoutPlace>,
-    tests: Field<TestsConfig>,
-    version: Field<Version>,
-    force: Field<bool>,
-    expected_head: Field<Commit>,
-    target_op: Field<OpId>,
-    deliver_by: Field<Timestamp>,
+macro_rules! fields {
+    ($($name:ident: $type:ty,)+) => {
+        #[derive(Default, Deserialize)]
+        #[serde(default)]
+        pub(super) struct Line {
+            $($name: Field<$type>,)+
+        }
+
+        impl Line {
+            /// The fields that do not parse, and what each should hold.
+            pub(super) fn unparsed(&self) -> impl Iterator<Item = (&'static str, &Invalid)> {
+                let all = [$((plain(stringify!($name)), self.$name.bad()),)+];
+                all.into_iter().filter_map(|(name, bad)| Some((name, bad?)))
+            }
+
+            /// What the object in a field may hold, none where it holds no object; `None` where no event has the field.
+            pub(super) fn parts(field: &str) -> Option<&'static [&'static str]> {
+                let all = [$((plain(stringify!($name)), <$type as Parse>::PARTS),)+];
+                all.into_iter().find(|(name, _)| *name == field).map(|(_, parts)| parts)
+            }
+        }
+    };
+}
+
+/// A field's name as it stands in a line.
+fn plain(name: &'static str) -> &'static str {
+    name.strip_prefix("r#").unwrap_or(name)
+}
+
+fields! {
+    v: u64,
+    at: Timestamp,
+    host: HostId,
+    r#type: EventType,
+    occurred_at: Timestamp,
+    origin: Origin,
+    op: OpId,
+    agent_version: Version,
+    commit: Commit,
+    dirty: bool,
+    lock_hash: LockFile,
+    system: Box<RunningSystem>,
+    running: Kind,
+    timeout_s: TimeoutSeconds,
+    to: Target,
+    exit_code: i32,
+    error: Text,
+    activated: bool,
+    passed: u32,
+    total: u32,
+    failed: Names,
+    kind: RequestKind,
+    reason: Text,
+    by: Text,
+    channel: ChannelName,
+    via: Via,
+    look_started: Timestamp,
+    pr: PrId,
+    title: Text,
+    url: Text,
+    head: Commit,
+    lock_update: bool,
+    mergeable: bool,
+    host_commit: Commit,
+    desired_commit: Commit,
+    behind: u32,
+    ahead: u32,
+    checkout: CheckoutPlace,
+    tests: TestsConfig,
+    version: Version,
+    force: bool,
+    expected_head: Commit,
+    target_op: OpId,
+    deliver_by: Timestamp,
 }
 
 /// What is wrong, before it is looked up where.

@@ -7,16 +7,19 @@
 //! - In an observation or a decision it is an error of that line.
 //! - `null` is the same as absent, but for `running`, where it says that nothing runs.
 //! - Unknown extra fields are ignored; an unknown `type` is an error.
+//! - Whoever writes a producer has its lines checked with [`decode_strictly`], which passes over nothing.
 
 mod decode;
 mod encode;
 mod field;
 mod line;
 mod lines;
+mod strict;
 
 pub use decode::{Cause, LineError, decode};
 pub use encode::encode;
 pub use lines::{LINE_LIMIT, Lines};
+pub use strict::decode_strictly;
 
 use alloc::string::String;
 

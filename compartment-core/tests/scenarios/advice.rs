@@ -172,9 +172,20 @@ fn deploy_where_nothing_is_checked_out() {
     let failed = pushing.when(log![switch_fail("gpc0").activated(false)]);
     assert_eq!(action(&failed), Action::Fix);
     // Put back to what it ran before: what failed is still what is desired, and was the last that was tried.
-    let back = failed.when(log![rollback_started("gpc0"), rollback_ok("gpc0").runs("a", 1)]);
+    let back = failed.clone().when(log![rollback_started("gpc0"), rollback_ok("gpc0").runs("a", 1)]);
     assert_eq!(action(&back.clone().then("gpc0", "A1 G8 L8 S9 T8")), Action::Fix);
     assert_eq!(action(&back.when(log![desired('c')])), Action::Deploy);
+    // The same by a switch that names what it deployed, again: not what is desired.
+    let again = switch_ok("gpc0").commit('a').lock('a').dirty(false).runs("a", 1);
+    let back = failed.clone().when(log![switch_started("gpc0"), again]);
+    assert_eq!(action(&back.clone().then("gpc0", "A1 G8 L8 S9 T8")), Action::Fix);
+    assert_eq!(action(&back.when(log![desired('c')])), Action::Deploy);
+    // What is desired is deployed after all, and then left by a switch: it did not fail last.
+    let (b, a) =
+        (switch_ok("gpc0").commit('b').lock('b').dirty(false), switch_ok("gpc0").commit('a').dirty(false));
+    let left =
+        failed.when(log![switch_started("gpc0"), b.runs("b", 2), switch_started("gpc0"), a.runs("a", 1)]);
+    assert_eq!(action(&left.then("gpc0", "A1 G8 L8 S9 T4")), Action::Deploy);
 }
 
 #[test]

@@ -1,12 +1,12 @@
 //! Replay, explanations, the audit trail and snapshots: questions to the log.
 
 use compartment_core::Compartment::{Agent, Git, Lock, System, Tests};
-use compartment_core::event::{Kind, TestsConfig};
+use compartment_core::event::{EventType, Kind, TestsConfig};
 use compartment_core::replay::{Explainer, Explanation, Until};
 use compartment_core::testing::{
     Scenario, Step, configured, desired, expired, heartbeat, host, log, merged, op_stopped, opened,
-    pull_fail, pull_ok, pull_started, rollback_started, switch_ok, switch_started, test_fail, test_pass,
-    test_started, wait,
+    pull_fail, pull_ok, pull_started, pushed, rollback_started, switch_ok, switch_started, test_fail,
+    test_pass, test_started, wait,
 };
 use compartment_core::{Ask, AuditEntry, Compartment, FOLD_VERSION, Fleet, ReadOptions, SnapshotError, Work};
 
@@ -99,6 +99,26 @@ fn a_fact_that_was_said_again_was_set_by_whoever_said_it_first() {
     };
     assert_eq!(set_by(&scenario), 3);
     assert_eq!(set_by(&scenario.when(log![heartbeat("gpc0").at('a'), desired('b')])), 3);
+}
+
+#[test]
+fn what_time_alone_changed_names_the_event_before() {
+    let killed = green().when(log![switch_started("gpc0").timeout(60), wait(mins(2))]);
+    let explained = explain(&killed, System);
+    let fact = explained.facts.iter().find(|fact| fact.name == "last deployment attempt").unwrap();
+    assert!(fact.value.contains("time ran out"), "{}", fact.value);
+    assert_eq!(fact.set_by.as_ref().map(|event| event.r#type), Some(EventType::SwitchStarted));
+    assert!(fact.by_time);
+}
+
+#[test]
+fn what_is_so_from_the_start_nobody_said() {
+    let host = Scenario::given(log![pushed("gpc0", TestsConfig::default())]);
+    for cell in [Git, Lock, System, Tests] {
+        let explained = explain(&host, cell);
+        let fact = explained.facts.iter().find(|fact| fact.name == "system in heartbeats");
+        assert!(fact.is_some_and(|fact| fact.set_by.is_none()), "{cell}");
+    }
 }
 
 #[test]

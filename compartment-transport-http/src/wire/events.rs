@@ -122,7 +122,7 @@ mod tests {
         assert_eq!(
             refused,
             [
-                (2, "column 23: unknown event type \"from-the-future\""),
+                (2, "column 23: unknown event type \"from-the-future\": CORE-006, section 2, lists them"),
                 (3, "this token speaks for gpc0, not for gpc1"),
                 (5, "agent-released is no report: a host may say reports only"),
             ]

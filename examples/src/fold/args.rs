@@ -63,7 +63,12 @@ pub struct Cli {
     #[arg(long)]
     pub keep_going: bool,
 
-    /// How wide the output may be [default: the terminal's width, or as wide as it gets].
+    /// Refuse also lines of which a part counts as absent, because it does not parse, or no event has it: for the
+    /// first log of whoever writes a producer.
+    #[arg(long)]
+    pub strict: bool,
+
+    /// How wide the output may be [default: the terminal's width, or COLUMNS, or as wide as it gets].
     #[arg(long, value_name = "COLUMNS", value_parser = clap::value_parser!(u16).range(20..))]
     pub width: Option<u16>,
 

@@ -55,8 +55,16 @@ pub enum FoldError {
         /// Its last line.
         last: u64,
     },
+    /// A moment to look from that lies before what is looked at.
+    #[error("--now ({now}) lies before the last line ({last}); for an earlier state give --as-of")]
+    TooEarly {
+        /// What was asked for.
+        now: Timestamp,
+        /// When the last line was recorded.
+        last: Timestamp,
+    },
     /// A host that is not known.
-    #[error("no host {host} is known then; {known}")]
+    #[error("no host {host} is known at that point of the log; {known}")]
     NoHost {
         /// What was asked for.
         host: HostId,
@@ -82,7 +90,7 @@ impl FoldError {
 /// [`FoldError`]: nothing was shown, or the output could not be written to its end.
 pub fn run(cli: &Cli, around: Surroundings<'_>) -> Result<(), FoldError> {
     let Surroundings { input, name, output, complaints, progress, width, clock } = around;
-    let mut log = Log::new(name, cli.as_of.unwrap_or(Past::End), cli.keep_going, progress);
+    let mut log = Log::new(name, cli, progress);
     let mut question = Question::new(cli);
     log.read(input, complaints, &mut |records| question.take(records))?;
     let skipped = log.finish(complaints)?;
@@ -90,6 +98,9 @@ pub fn run(cli: &Cli, around: Surroundings<'_>) -> Result<(), FoldError> {
         && log.last_line() < asked
     {
         return Err(FoldError::NoPosition { name: name.to_owned(), asked, last: log.last_line() });
+    }
+    if let Some(now) = cli.now.filter(|now| *now < log.last_at()) {
+        return Err(FoldError::TooEarly { now, last: log.last_at() });
     }
     let now = cli.now.unwrap_or(match cli.as_of {
         Some(Past::Time(time)) => time,

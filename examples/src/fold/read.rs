@@ -3,10 +3,10 @@
 use std::fmt;
 use std::io::{self, ErrorKind, Read, Write};
 
-use compartment_core::ndjson::{self, Cause, LineError, Lines};
+use compartment_core::ndjson::{self, Cause, Envelope, LineError, Lines};
 use compartment_core::{Record, Timestamp};
 
-use super::Past;
+use super::{Cli, Past};
 use crate::progress::Progress;
 
 /// How much is read at once: what is held of the log, whatever its length.
@@ -78,6 +78,7 @@ struct Intake {
     name: String,
     until: Past,
     keep_going: bool,
+    decode: fn(&[u8]) -> Result<Envelope, LineError>,
     /// Taken, and not yet handed on.
     records: Vec<Record>,
     /// The time of the last line taken.
@@ -91,11 +92,12 @@ struct Intake {
 }
 
 impl Log {
-    pub(super) fn new(name: &str, until: Past, keep_going: bool, progress: Progress) -> Self {
+    pub(super) fn new(name: &str, cli: &Cli, progress: Progress) -> Self {
         let intake = Intake {
             name: name.to_owned(),
-            until,
-            keep_going,
+            until: cli.as_of.unwrap_or(Past::End),
+            keep_going: cli.keep_going,
+            decode: if cli.strict { ndjson::decode_strictly } else { ndjson::decode },
             records: Vec::new(),
             at: Timestamp::MIN,
             line: 0,
@@ -184,7 +186,7 @@ impl Intake {
             }
         }
         let record =
-            line.and_then(|bytes| ndjson::decode(bytes)?.record(number).map(|record| (record, bytes)));
+            line.and_then(|bytes| (self.decode)(bytes)?.record(number).map(|record| (record, bytes)));
         match record {
             Ok((record, bytes)) if record.at < self.at => {
                 self.bad(number, column_of_at(bytes), self.goes_back(&record))

@@ -112,7 +112,7 @@ fn of_channel(name: &ChannelName, channel: &ChannelView, now: Timestamp, width: 
     let commit = desired.commit.map_or_else(|| "unknown".to_owned(), |commit| commit.short().to_string());
     let lock = match &desired.lock_hash {
         Some(lock) => format!("lock {}", lock.short()),
-        None => "lock unknown".to_owned(),
+        None => "no lock hash".to_owned(),
     };
     let since = desired
         .since

@@ -22,9 +22,17 @@ use compartment_core::{Status, Timestamp};
 /// How wide a line may be, in columns; nothing where nobody's terminal ends.
 pub type Width = Option<usize>;
 
-/// The width of the terminal that standard output goes to; nothing where it goes elsewhere.
+/// The width of the terminal that standard output goes to, or that `COLUMNS` says; nothing where neither is.
 #[must_use]
 pub fn terminal_width() -> Width {
+    let said = || std::env::var("COLUMNS").ok()?.parse().ok().filter(|&columns| columns >= NARROWEST);
+    own_width().or_else(said)
+}
+
+/// How narrow a terminal may be before what it is said to be is not believed.
+const NARROWEST: usize = 20;
+
+fn own_width() -> Width {
     let (terminal_size::Width(columns), _) = terminal_size::terminal_size_of(std::io::stdout())?;
     // Some terminals do not know, and say zero.
     (columns > 0).then_some(usize::from(columns))

@@ -20,13 +20,18 @@ pub fn explanation(explained: &Explanation, width: Width) -> String {
     let head = format!("{} {status}\n", painted(BOLD, format!("{host}: {cell}:")));
     let rule = format!("{} ({}), as of {}", explained.rule, explained.reason, second(explained.as_of));
     let rows = explained.facts.iter().map(|fact| {
-        let set_by = fact.set_by.as_ref().map_or_else(|| "so from the start, or by time".to_owned(), event);
-        vec![fact.name.to_owned(), fact.value.clone(), set_by]
+        let since = match (&fact.set_by, fact.by_time) {
+            (Some(set_by), false) => event(set_by),
+            (Some(before), true) => format!("{}, and time passed", event(before)),
+            (None, false) => "the start".to_owned(),
+            (None, true) => "the start, and time passed".to_owned(),
+        };
+        vec![fact.name.to_owned(), fact.value.clone(), since]
     });
     head + &labelled("Why", 6, &explained.message, width)
         + &labelled("Rule", 6, &rule, width)
         + "\n"
-        + &columns(&["Fact", "Value", "Set by"], 1, &rows.collect::<Vec<_>>(), width)
+        + &columns(&["Fact", "Value", "Since"], 1, &rows.collect::<Vec<_>>(), width)
 }
 
 fn event(event: &EventRef) -> String {
