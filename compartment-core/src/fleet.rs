@@ -329,7 +329,7 @@ impl Caches {
             for generation in &mut past.earlier {
                 self.revisions.share(&mut generation.revision);
             }
-            past.operations.for_each_checkout(|checkout| self.checkouts.share(checkout));
+            past.operations.for_each_checkout(|_, checkout| self.checkouts.share(checkout));
             past.operations.look_anew();
         }
     }

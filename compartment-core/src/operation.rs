@@ -343,9 +343,13 @@ impl Operations {
         refresh: None,
     };
 
-    pub(crate) fn for_each_checkout(&mut self, each: impl FnMut(&mut Arc<Checkout>)) {
+    pub(crate) fn for_each_checkout(&mut self, mut each: impl FnMut(Clock, &mut Arc<Checkout>)) {
         let open = self.open.iter_mut().map(|operation| &mut operation.trace);
         let ended = self.ended.iter_mut().filter_map(|ended| ended.trace.as_deref_mut());
-        open.chain(ended).filter_map(|trace| trace.copy.as_mut()).for_each(each);
+        for trace in open.chain(ended) {
+            if let Some(copy) = &mut trace.copy {
+                each(trace.after, copy);
+            }
+        }
     }
 }

@@ -18,6 +18,8 @@ pub(crate) struct Speakers {
     sessions: Vec<Session>,
     /// Somebody without a session has told starts or results.
     sessionless: bool,
+    /// A session has told heartbeats: one without a session is somebody else's.
+    beats: bool,
 }
 
 /// A producer's session.
@@ -51,7 +53,7 @@ pub(crate) enum Sequence {
 }
 
 impl Speakers {
-    pub(crate) const NOBODY: Self = Self { sessions: Vec::new(), sessionless: false };
+    pub(crate) const NOBODY: Self = Self { sessions: Vec::new(), sessionless: false, beats: false };
 
     /// How an origin stands to what was taken before.
     pub(crate) fn sequence(&self, origin: &Origin) -> Sequence {
@@ -100,10 +102,15 @@ impl Speakers {
         }
     }
 
-    /// A start or a result without a session: a session's numbers do not place its words against this one (W3). The
-    /// heartbeats of an agent that has a session may have no number. True where that is news.
-    pub(crate) fn note_sessionless(&mut self, clock: Clock) -> bool {
-        let news = !self.sessionless;
+    /// A heartbeat that has a place in a session. True where it is the first.
+    pub(crate) fn note_beat(&mut self) -> bool {
+        !core::mem::replace(&mut self.beats, true)
+    }
+
+    /// A word without a session: a session's numbers do not place its words against this one (W3). A heartbeat may be
+    /// that of an agent that has a session, unless it numbers its heartbeats. True where that is news.
+    pub(crate) fn note_sessionless(&mut self, is_beat: bool, clock: Clock) -> bool {
+        let news = !self.sessionless && (!is_beat || self.beats);
         if news {
             self.has_company(clock);
             self.sessionless = true;

@@ -126,7 +126,7 @@ impl Taking<'_> {
 
     /// The generation of a number that is told without a path. `None` where it may have been given again: another one of
     /// a lower number, or of none, has run since, so that this one may be deleted (K4).
-    fn numbered(&self, number: GenerationNumber) -> Option<&Generation> {
+    pub(super) fn numbered(&self, number: GenerationNumber) -> Option<&Generation> {
         let ran = self.host.generations().find(|ran| ran.number == Some(number))?;
         let lower = |other: &Generation| {
             let since = other.deployment == 0 || other.deployment > ran.deployment;

@@ -7,7 +7,6 @@ use crate::channel::DesiredLock;
 use crate::checkout::{Checkout, CheckoutLock, Dirt, Doubt, Sighting};
 use crate::commit::{Commit, LockFile};
 use crate::event::{Heartbeat, Kind, Reading};
-use crate::generation::Generation;
 use crate::host::Marks;
 use crate::knowledge::{Belief, Changed, Clock, Made, Mark, Part, Place, Word, believe};
 use crate::operation::{Class, Closing, Lost, Operation};
@@ -173,7 +172,8 @@ impl Taking<'_> {
             with_commit: true,
             with_dirt,
         });
-        let agrees = lock.is_some_and(|lock| before.lock.of_commit() == crate::checkout::Lock::Told(lock));
+        let agrees = lock.is_some_and(|lock| before.lock.of_commit() == crate::checkout::Lock::Told(lock))
+            && (before.lock.is_with_dirt() || before.dirt.is_clean());
         let lock_place = self.place(made, before.lock != CheckoutLock::Never, lost, |marks| marks.lock);
         // Where dirt may have been told since, it was or is in the lock, unless the tree was clean all along.
         let with_lock = dirt_place == Place::Later || (dirty == Some(false) && before.dirt == Dirt::Clean);
@@ -196,7 +196,7 @@ impl Taking<'_> {
             self.was_dirty(|_| true);
         }
         let clean = dirty == Some(false) || self.never_spoke_of_dirt();
-        self.moved_before(pull, Some(commit).filter(|_| clean));
+        self.was_elsewhere(pull, |known| !known.same(&commit), !clean);
         if here {
             _ = self.clear_pull(&commit);
         }
@@ -208,20 +208,45 @@ impl Taking<'_> {
         let made = self.made(pull);
         let mark = made.mark(self.host.past().clock);
         self.checkout_doubted(made, Word::Failed(Changed::Maybe), mark, pull.trace.lost());
-        self.moved_before(pull, None);
+        self.was_elsewhere(pull, |_| true, true);
         true
     }
 
-    /// A pull whose start was not seen is heard of late: it may have ended right before something was built whose
-    /// result does not say from what. `left` is the commit at which it left the checkout clean, where it did.
-    fn moved_before(&mut self, pull: &Closing, left: Option<Commit>) {
-        let began_since = self.host.past().changed < pull.trace.after;
-        if self.in_order() || pull.trace.start_seen() || began_since {
+    /// An operation whose start was not seen is heard of late, and tells where the checkout was: it may have ended right
+    /// before something was built whose result does not say from what, or before a switch began. `another` says of a
+    /// commit whether the checkout was at another one.
+    pub(super) fn was_elsewhere(
+        &mut self,
+        told: &Closing,
+        another: impl Fn(&Commit) -> bool,
+        may_be_dirty: bool,
+    ) {
+        if self.in_order() || told.trace.start_seen() {
             return;
         }
-        let same =
-            |known: &Generation| left.is_some_and(|left| known.commit().is_some_and(|c| c.same(&left)));
-        self.may_be_dirty(|known, _| known.revision.dirt.is_by_checkout() && !same(known));
+        let after = told.trace.after;
+        if let Some(past) = &mut self.host.past {
+            let mut noted = false;
+            past.operations.for_each_checkout(|began, copy| {
+                let other = copy.commit.known().is_some_and(&another);
+                if began > after && (other || may_be_dirty) {
+                    let copy = Arc::make_mut(copy);
+                    if other {
+                        copy.doubt_commit(Doubt::Unordered);
+                    }
+                    copy.believe_dirt(Belief::Unknown);
+                    copy.drop_lock();
+                    noted = true;
+                }
+            });
+            self.noted |= noted;
+        }
+        if self.host.past().changed >= after {
+            self.may_be_dirty(|known, _| {
+                let other = known.commit().is_none_or(&another);
+                known.revision.dirt.is_by_checkout() && (other || may_be_dirty)
+            });
+        }
     }
 
     /// Nobody tells how a pull ended.
@@ -333,7 +358,7 @@ impl Taking<'_> {
         {
             // A checkout at a start that was told by a shorter name of this commit gets the longer one.
             let shorter = |known: &Commit| known.same(commit) && known.digits() < commit.digits();
-            past.operations.for_each_checkout(|copy| {
+            past.operations.for_each_checkout(|_, copy| {
                 if copy.commit.known().is_some_and(shorter) {
                     Arc::make_mut(copy).lengthen(*commit);
                 }

@@ -8,7 +8,7 @@ use super::system::Place as At;
 use crate::checkout::{Dirt, Doubt, Lock, Revision};
 use crate::commit::{Commit, LockFile};
 use crate::event::{CheckoutPlace, Deployer, RunningSystem, Target};
-use crate::generation::{Generation, How, Named, find};
+use crate::generation::{Generation, How, Named};
 use crate::host::TestsDue;
 use crate::id::StorePath;
 use crate::knowledge::{Belief, Made, Mark, Part, Place, Word, believe};
@@ -56,6 +56,10 @@ impl Taking<'_> {
                     !trace.start_seen() || known.deployment == 0 || known.deployment > before
                 };
                 self.was_dirty(may_be_it);
+            }
+            if self.host.checkout_place == CheckoutPlace::Host {
+                let another = |known: &Commit| commit.is_some_and(|commit| !known.same(&commit));
+                self.was_elsewhere(closing, another, dirty == Some(true));
             }
         }
         if lock.is_some() {
@@ -161,8 +165,9 @@ impl Taking<'_> {
             let before = said.trace.deployment.filter(|_| said.trace.start_seen())?;
             let only = running.path.is_none() && running.deployment == before.saturating_add(1);
             let number = running.number.filter(|_| only && !said.trace.from_doubtful)?;
-            // One that ran before was not built now.
-            let is_new = self.host.earlier().iter().all(|ran| ran.number.is_none_or(|ran| ran < number));
+            // One that ran before was not built now, and one that was told first while it ran may have run before.
+            let is_new = self.host.earlier().iter().all(|ran| ran.number.is_none_or(|ran| ran < number))
+                && self.host.earlier().iter().any(|ran| ran.deployment == before && ran.number.is_some());
             (is_new && said.system == RunningSystem::default()).then_some(number)
         };
         (said.system.path.clone().or_else(seen), said.system.number.or_else(numbered))
@@ -325,17 +330,13 @@ impl Taking<'_> {
         }
     }
 
-    /// The generation, running or earlier, that a target names. A number alone names none where one that ran later, and
-    /// of which no number was told, may have been given it again (K4).
+    /// The generation, running or earlier, that a target names. A number alone names none where it may have been given
+    /// again (K4).
     pub(super) fn ran(&self, target: &Target) -> Option<&Generation> {
-        let running = self.host.deployment.as_ref().map(|running| &running.generation);
-        let named = running.filter(|running| running.matches(target));
-        let ran = named.or_else(|| find(self.host.earlier(), target))?;
-        let may_have_it = |other: &Generation| {
-            other.number.is_none() && (other.deployment == 0 || other.deployment > ran.deployment)
-        };
-        let again = self.host.generations().any(may_have_it);
-        (target.path.is_some() || !again).then_some(ran)
+        match (&target.path, target.number) {
+            (Some(path), _) => self.ran_at(path),
+            (None, number) => self.numbered(number?),
+        }
     }
 
     pub(super) fn ended_trace(&mut self, closing: &Closing) -> Option<&mut Trace> {

@@ -122,9 +122,11 @@ impl Taking<'_> {
             Owner::Open => {
                 let mut open = *self.host.past_mut().operations.take_open()?;
                 open.settled = false;
-                if open.op.is_none() && op.is_some() {
+                if open.op.is_none() && open.trace.known_by == KnownBy::Notice {
                     // `running` named no id, so this may have begun later than what was noticed, or be another.
-                    open.trace.claimed = open.trace.heard;
+                    if op.is_some() {
+                        open.trace.claimed = open.trace.heard;
+                    }
                     open.trace.heard = self.tick();
                 }
                 open.op = open.op.or_else(|| op.cloned());

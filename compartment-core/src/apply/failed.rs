@@ -24,6 +24,7 @@ impl Taking<'_> {
         // One that names another system than the one that ran has changed what runs, whatever it says.
         let changed = if another { Changed::Yes } else { Changed::from(activated) };
         self.left(closing, &system, changed);
+        self.may_have_left(closing, &system);
         self.failure_doubts(closing, &system, changed);
         if place != Place::Later {
             self.failed_late(closing.kind, &system);
@@ -47,14 +48,20 @@ impl Taking<'_> {
                     self.run(self.unknown(), Named::Nobody, (None, None), how(closing.kind));
                 } else {
                     self.not_known(Doubt::MayHaveChanged);
-                    if closing.kind == Kind::Switch {
-                        self.may_have_built(&closing.trace, self.in_order());
-                    }
                 }
                 self.mark_system(made);
             }
         }
         true
+    }
+
+    /// A switch that failed may have built a system and not left it running: what it names as running, and was not
+    /// there when it began, is what it built (W5).
+    fn may_have_left(&mut self, closing: &Closing, system: &RunningSystem) {
+        let named = system.path.is_some() && system.path != closing.trace.from;
+        if closing.kind == Kind::Switch && !named {
+            self.may_have_built(&closing.trace, self.in_order());
+        }
     }
 
     /// Remembers what a failure left running: what it says, else the first path named since it was over (K6).

@@ -16,7 +16,7 @@ mod tests;
 use alloc::vec::Vec;
 
 use crate::commit::Commit;
-use crate::event::{Decision, Event, Report, Said};
+use crate::event::{CheckoutPlace, Decision, Event, Report, Said};
 use crate::fleet::{ChannelIndex, Fleet, HostIndex};
 use crate::host::{Host, Membership};
 use crate::id::{ChannelName, HostId};
@@ -176,12 +176,14 @@ impl Fleet {
         let session = match &report.origin {
             Some(origin) => {
                 let past = host.past_mut();
+                noted |= matches!(report.said, Said::Heartbeat(_)) && past.speakers.note_beat();
                 Some(past.speakers.note_origin(origin, &mut past.clock))
             }
             None => {
-                if !matches!(report.said, Said::Heartbeat(_)) {
+                let is_beat = matches!(report.said, Said::Heartbeat(_));
+                if !is_beat || host.past.is_some() {
                     let past = host.past_mut();
-                    noted |= past.speakers.note_sessionless(past.clock);
+                    noted |= past.speakers.note_sessionless(is_beat, past.clock);
                 }
                 let past = host.past.as_deref_mut();
                 noted |= past.is_some_and(|past| past.speakers.note_without_origin(&mut past.clock));
@@ -215,8 +217,13 @@ impl Fleet {
                 host.channel = channel;
                 host.tests = *tests;
                 if core::mem::replace(&mut host.checkout_place, *checkout) != *checkout {
-                    // What was built until now was built elsewhere.
+                    // What was built until now was built elsewhere, and whoever did that need not have told of all of it.
                     _ = host.unseen.set_dirt(true);
+                    if *checkout == CheckoutPlace::Host
+                        && let Some(past) = &mut host.past
+                    {
+                        past.note_unclean(None);
+                    }
                 }
                 if !(tests.enabled && tests.auto_run)
                     && let Some(past) = &mut host.past

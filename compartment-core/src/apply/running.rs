@@ -11,10 +11,9 @@ use crate::time::Span;
 impl Taking<'_> {
     /// A heartbeat says what runs: that ends everything else, and is noticed where nothing is known to run.
     pub(super) fn claimed(&mut self, claim: Option<Kind>) -> bool {
+        let may_be_another = self.host.operations().open().is_some_and(|open| self.may_be_another(open));
         let ended = match self.host.operations().open() {
-            Some(open) if Some(open.kind) == claim && !self.claims_another(open) => {
-                return self.claimed_again();
-            }
+            Some(open) if Some(open.kind) == claim && !may_be_another => return self.claimed_again(),
             Some(_) => {
                 self.end_open(Outcome::Lost);
                 true
@@ -23,9 +22,9 @@ impl Taking<'_> {
         };
         let Some(kind) = claim else { return ended };
         let clock = self.tick();
-        // While an ordered test has not ended, `running` speaks of it (W3).
-        let (op, after) =
-            self.ordered_test(kind).map_or((None, self.begun_after(kind)), |(op, asked)| (Some(op), asked));
+        // While an ordered test has not ended, `running` speaks of it (W3). It may have, where one began since.
+        let ordered = self.ordered_test(kind).filter(|_| !may_be_another);
+        let (op, after) = ordered.map_or((None, self.begun_after(kind)), |(op, asked)| (Some(op), asked));
         let ordered = op.is_some();
         _ = self.host.past_mut().operations.delivered(kind, op.as_ref());
         let trace = Trace { known_by: KnownBy::Notice, heard: clock, after, ordered, ..self.scene() };
@@ -37,8 +36,8 @@ impl Taking<'_> {
         true
     }
 
-    /// Where a test was asked for, a test that runs is that one, and not one that began without an id (W3).
-    fn claims_another(&self, open: &Operation) -> bool {
+    /// Where a test was asked for, a test that runs may be that one, and not one that began without an id (W3).
+    fn may_be_another(&self, open: &Operation) -> bool {
         open.op.is_none()
             && self.host.operations().waiting_for(Kind::Test).is_some_and(|_| open.kind == Kind::Test)
     }

@@ -143,7 +143,11 @@ impl Taking<'_> {
                 // attempt leaves.
                 (_, None) => {
                     let is_new = running.generation.number.is_none();
-                    system.number.is_some() && (doubted || (is_new && attempted()))
+                    // A rollback leads to what ran before, and to no number above all of those (W2).
+                    let highest = self.host.earlier().iter().filter_map(|ran| ran.number).max();
+                    let above = highest.is_some() && highest < system.number;
+                    let back = is_new && above && running.generation.how == How::Rollback;
+                    system.number.is_some() && (doubted || back || (is_new && attempted()))
                 }
                 (None, Some(_)) => false,
             };

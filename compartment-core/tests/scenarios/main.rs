@@ -18,6 +18,7 @@ mod field_cases;
 mod found;
 mod history;
 mod knowledge;
+mod left_behind;
 mod live;
 mod operations;
 mod outstanding;

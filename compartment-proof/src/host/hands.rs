@@ -147,6 +147,9 @@ impl Run {
                 self.untold = Some((self.unplaced.unwrap_or(self.named_at), self.moment));
             }
             let before = self.runs;
+            // It may be what a switch left: in this run it is.
+            let left = label.map_or(self.left, |label| self.left >> label & 1) > 0;
+            let dirt = if left { Dirt::Dirty } else { dirt };
             let slot = self.other_slot(dirt, choice, fits)?;
             if slot == before {
                 return None;

@@ -165,6 +165,7 @@ impl Run {
         if operation.seen && operation.id == Id::None {
             self.awaited |= 1 << operation.kind as u8;
         }
+        self.left |= operation.left(self.runs).map_or(0, |commit| 1 << commit);
         choice.note(|| format!("the {} ends, and nothing tells how", operation.kind));
     }
 
@@ -218,6 +219,7 @@ impl Run {
             began: operation.moment,
             stretch: self.stretch,
             hands: operation.hands,
+            left: operation.left(self.runs).filter(|_| !well),
             to: operation.to,
             placed: operation.seen && operation.seen_other,
             steady: operation.stretch == self.stretch,
@@ -233,5 +235,15 @@ impl Run {
         let dirty = (open || law.pull_tells_dirt) && choice.pick(2) == 1;
         let lock = if dirty { law.any_lock(choice) } else { law.lock(commit) };
         Checkout { commit, dirty, lock }
+    }
+}
+
+impl Operation {
+    /// The commit of the changed tree of which a switch that does not succeed may have built a system that does not run
+    /// at its end: people may activate it later.
+    fn left(&self, runs: u8) -> Option<u8> {
+        let back = !self.changed || runs == self.from;
+        let is_left = self.kind == Kind::Switch && back && self.copy.dirty;
+        is_left.then_some(self.copy.commit)
     }
 }

@@ -61,14 +61,14 @@ impl Law {
     #[must_use]
     pub fn any(
         locks: &'static [u8],
-        anonymous: bool,
+        (anonymous, named): (bool, bool),
         (late, session): (usize, bool),
         habits: Habits,
         pushed: bool,
     ) -> Self {
         let kinds = [Kind::Pull, Kind::Switch, Kind::Rollback, Kind::Test].into_iter();
         let kinds = kinds.filter(|kind| !(pushed && *kind == Kind::Pull));
-        let unseen = |kind| Unseen { kind, anonymous, named: !anonymous, ordered: !anonymous };
+        let unseen = |kind| Unseen { kind, anonymous, named, ordered: named };
         let switch_tells = Parts { commit: true, dirt: habits.dirt, lock: habits.lock };
         let hidden = kinds.map(unseen).collect();
         let pull_tells_dirt = habits.dirt;

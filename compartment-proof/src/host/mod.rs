@@ -150,6 +150,8 @@ struct Ended {
     to: Option<u8>,
     /// When its operation began.
     began: u8,
+    /// The commit of a changed tree of which it built a system and did not activate it.
+    left: Option<u8>,
     /// The stretch in which it ended.
     stretch: u8,
     /// What runs did not change from its start to its end.
@@ -194,6 +196,8 @@ pub struct Run {
     told_dirt: bool,
     /// The checkout was dirty at the last word that says that nothing, or something else, ran, or at one since (W5).
     dirt_since: bool,
+    /// Commits, one bit each, of which a switch left a system that it built of a changed tree and did not activate.
+    left: u8,
     /// Which of the slots runs.
     runs: u8,
     slots: [Content; SLOTS],
@@ -254,6 +258,7 @@ impl Run {
             spoke: false,
             told_dirt: false,
             dirt_since: false,
+            left: 0,
             runs: 0,
             slots: [Content::default(); SLOTS],
             operation: None,

@@ -222,6 +222,7 @@ impl Run {
             self.ids |= 1 << id;
         }
         self.test_ended(id);
+        self.left |= ended.left.map_or(0, |commit| 1 << commit);
         self.hear(ended, end, told)
     }
 

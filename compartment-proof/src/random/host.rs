@@ -16,6 +16,8 @@ pub(super) enum Style {
     Ids,
     /// With ids and one session.
     Session,
+    /// With ids where somebody ordered it or a program began it, without where people did.
+    Mixed,
 }
 
 /// One honest host.
@@ -37,7 +39,7 @@ pub(super) struct Member {
 
 impl Member {
     pub(super) fn new(name: &str, locks: &'static [u8], choice: &mut Chance) -> Self {
-        let style = [Style::Plain, Style::Ids, Style::Session][choice.pick(3)];
+        let style = [Style::Plain, Style::Ids, Style::Session, Style::Mixed][choice.pick(4)];
         let mut habit = || choice.pick(4) > 0;
         let habits = Habits {
             commit: habit(),
@@ -47,10 +49,11 @@ impl Member {
             label: habit(),
             running: habit(),
         };
-        let late = if style == Style::Ids { 2 } else { 0 };
-        let (anonymous, session) = (style == Style::Plain, style == Style::Session);
+        let late = if matches!(style, Style::Ids | Style::Mixed) { 2 } else { 0 };
+        let ids = (matches!(style, Style::Plain | Style::Mixed), style != Style::Plain);
+        let session = style == Style::Session;
         let pushed = choice.pick(4) == 0;
-        let law = Law::any(locks, anonymous, (late, session), habits, pushed);
+        let law = Law::any(locks, ids, (late, session), habits, pushed);
         let run = Run::new(&law, choice.pick(locks.len()) as u8);
         let name = HostId::new(name).expect("a host id");
         let (ids, heard) = ([0; IDS], Vec::new());
@@ -59,7 +62,7 @@ impl Member {
 
     /// The next event of this host, if it says one that is heard.
     pub(super) fn says(&mut self, choice: &mut Chance) -> Option<Event> {
-        // Whoever owes a word says it soon.
+        // Whoever owes a word mostly says it before anything else begins.
         let owes = self.run.owes();
         match choice.pick(12) {
             0 | 1 => {
@@ -68,7 +71,7 @@ impl Member {
                 self.run = run;
                 None
             }
-            2 | 3 if !owes => self.start(choice),
+            2 | 3 if !owes || choice.pick(3) == 0 => self.start(choice),
             2..=6 => self.result(choice),
             7 if !self.heard.is_empty() => {
                 let again = choice.pick(self.heard.len());
@@ -91,7 +94,12 @@ impl Member {
 
     fn start(&mut self, choice: &mut Chance) -> Option<Event> {
         let fresh = self.fresh_id();
-        let word = self.run.any_start(&self.law, self.style == Style::Plain, fresh, choice)?;
+        let anonymous = match self.style {
+            Style::Plain => true,
+            Style::Ids | Style::Session => false,
+            Style::Mixed => choice.pick(2) == 0,
+        };
+        let word = self.run.any_start(&self.law, anonymous, fresh, choice)?;
         self.heard(word, choice)
     }
 
@@ -102,7 +110,7 @@ impl Member {
         let word = choice.attempt(|choice| run.any_result(&self.law, self.habits, next, choice))?;
         self.run = run;
         let event = self.event(&word);
-        if word.id().is_some() && self.style == Style::Ids {
+        if word.id().is_some() && matches!(self.style, Style::Ids | Style::Mixed) {
             self.heard.push(event.clone());
             if self.heard.len() > 4 {
                 self.heard.remove(0);

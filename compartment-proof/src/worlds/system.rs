@@ -1,6 +1,6 @@
 //! Worlds of what runs.
 
-use compartment_core::event::Kind::{Rollback, Switch, Test};
+use compartment_core::event::Kind::{Pull, Rollback, Switch, Test};
 
 use super::Order::{Late, Made};
 use super::World;
@@ -63,6 +63,28 @@ pub(super) fn switches_late() -> World {
     .depth(4)
 }
 
+pub(super) fn switches_by_hand() -> World {
+    World::new(
+        "switches-by-hand",
+        Late(1),
+        vec![Word::Observed(A, true), beat(NOTHING.at(A).dirt(false))],
+        vec![
+            started(Switch, None),
+            ok(Switch, None, NOTHING),
+            ok(Switch, None, NOTHING.at(A)),
+            ok(Switch, Some(0), NOTHING.at(B)),
+            ok(Switch, Some(0), NOTHING.at(A).dirt(true)),
+            ok(Pull, Some(1), NOTHING.at(A).dirt(true)),
+            ok(Pull, Some(1), NOTHING.at(B)),
+            fail(Pull, Some(1), None, NOTHING),
+            beat(NOTHING.at(A).dirt(false)),
+        ],
+    )
+    .locks(&[0, 0])
+    .about("switches without ids, among operations with ids whose results are heard at any time")
+    .depth(4)
+}
+
 pub(super) fn labels() -> World {
     World::new(
         "labels-and-dirt",
@@ -89,6 +111,29 @@ pub(super) fn labels() -> World {
     )
     .about("systems that say their commit, on a host that speaks of dirt; switches by hand")
     .depth(4)
+}
+
+pub(super) fn left_behind() -> World {
+    World::new(
+        "left-behind",
+        Made,
+        vec![Word::Observed(A, true), beat(NOTHING.at(A).dirt(true).on(0).of(B))],
+        vec![
+            started(Switch, None),
+            fail(Switch, None, Some(false), NOTHING),
+            fail(Switch, None, None, NOTHING),
+            fail(Switch, None, Some(true), NOTHING.on(0)),
+            stop(Switch, None, Some(false)),
+            ok(Switch, None, NOTHING.on(2).of(A)),
+            idle(NOTHING.at(A).dirt(false)),
+            idle(NOTHING.at(A).dirt(true)),
+            idle(NOTHING.on(0)),
+            beat(NOTHING.on(1).of(A)),
+            idle(NOTHING.on(1).of(A)),
+        ],
+    )
+    .about("builds of changed trees that were not activated, and systems that are seen later")
+    .depth(5)
 }
 
 pub(super) fn failures() -> World {
