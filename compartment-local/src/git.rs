@@ -9,13 +9,14 @@ use std::time::Duration;
 use compartment_core::Text;
 use subprocess::Exec;
 
+use crate::owner;
 use crate::run::{Output, RunError, Stop, run};
 
 /// How long one call may take unless said; a fetch over a slow line included.
 const LIMIT: Duration = Duration::from_secs(60);
 
 /// Variables that would point git at another repository than the one it was given.
-pub(crate) const MISLEADING: [&str; 9] = [
+pub(crate) const MISLEADING: [&str; 10] = [
     "GIT_DIR",
     "GIT_WORK_TREE",
     "GIT_INDEX_FILE",
@@ -25,6 +26,8 @@ pub(crate) const MISLEADING: [&str; 9] = [
     "GIT_NAMESPACE",
     "GIT_PREFIX",
     "GIT_SHALLOW_FILE",
+    // By it, root's git would trust what a user owns.
+    "SUDO_UID",
 ];
 
 /// The variable that lists, between colons, the folders from which on git looks for a repository no further up.
@@ -36,6 +39,14 @@ pub(crate) const NO_QUESTIONS: [(&str, &str); 4] = [
     ("GIT_ASKPASS", ""),
     ("SSH_ASKPASS", "false"),
     ("SSH_ASKPASS_REQUIRE", "force"),
+];
+
+/// Settings with which git looks at all there is to a file.
+const ATTENTIVE: [(&str, &str); 4] = [
+    ("core.fileMode", "true"),
+    ("core.symlinks", "true"),
+    ("core.trustctime", "true"),
+    ("core.checkStat", "default"),
 ];
 
 /// How many settings the variables hold.
@@ -64,6 +75,16 @@ pub enum GitError {
     /// It cannot be kept from looking further up.
     #[error("git cannot be kept to {}: there is a colon in the name of a folder above it; move it", dir.display())]
     Colon {
+        /// The folder.
+        dir: PathBuf,
+    },
+    /// The repository belongs to another user, and git does not look into it.
+    #[error(
+        "{} belongs to another user, and git does not look into it: run this as its owner or as root, or give the \
+         checkout to this user",
+        dir.display()
+    )]
+    Foreign {
         /// The folder.
         dir: PathBuf,
     },
@@ -107,7 +128,7 @@ impl Git {
         // A look refreshes no index.
         set.extend(pairs(&[("GIT_OPTIONAL_LOCKS", "0"), ("LC_ALL", "C")]));
         let settings = std::env::var(SETTINGS).ok().and_then(|count| count.parse().ok()).unwrap_or(0);
-        Self { only: false, set, settings, limit: LIMIT, stop }
+        Self { only: false, set, settings, limit: LIMIT, stop }.attentive()
     }
 
     /// git that knows nothing of its user: no configuration, no identity but this one, no other home.
@@ -127,7 +148,15 @@ impl Git {
         ]);
         set.push(("HOME".into(), Value(home.into())));
         set.extend(std::env::var_os("PATH").map(|path| ("PATH".into(), Value(path))));
-        Self { only: true, set, settings: 0, limit: LIMIT, stop }
+        Self { only: true, set, settings: 0, limit: LIMIT, stop }.attentive()
+    }
+
+    /// The same, overlooking no difference that a repository's configuration would have it overlook: Nix takes files as
+    /// they are.
+    fn attentive(self) -> Self {
+        // A commit is what it says, not what a ref of this repository puts in its place: Nix knows no such refs.
+        let git = self.with("GIT_NO_REPLACE_OBJECTS", "1");
+        ATTENTIVE.iter().fold(git, |git, (key, value)| git.configured(key, value))
     }
 
     /// The same, with a variable set.
@@ -173,7 +202,7 @@ impl Git {
     /// # Errors
     /// [`GitError::Run`] when it did not run to its end; [`GitError::Colon`].
     pub fn call(&self, dir: &Path, args: &[&str]) -> Result<Output, GitError> {
-        let exec = Exec::cmd("git").args(QUIETLY).args(["-C"]).arg(dir).args(args.iter().copied());
+        let exec = owner::program("git", dir).args(QUIETLY).args(["-C"]).arg(dir).args(args.iter().copied());
         let exec = self.surround(exec).env(CEILING, ceiling(dir)?);
         let command = args.first().copied().unwrap_or_default();
         match run(&format!("git {command}"), exec, self.limit, &self.stop) {
@@ -194,6 +223,9 @@ impl Git {
             return Ok(output.stdout);
         }
         let command = args.first().copied().unwrap_or_default().to_owned();
+        if output.stderr.contains("detected dubious ownership") {
+            return Err(GitError::Foreign { dir: dir.to_owned() });
+        }
         let error = Text::new(&without_credentials(complaint(&output.stderr)));
         Err(GitError::Failed { command, code: output.code, error })
     }

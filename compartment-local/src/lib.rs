@@ -13,4 +13,5 @@ mod attend;
 pub mod git;
 pub mod observe;
 pub mod operation;
+pub mod owner;
 pub mod run;

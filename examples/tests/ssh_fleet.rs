@@ -239,7 +239,7 @@ fn why_something_cannot_be_read_is_said() {
     let (done, output, aside) = world.asked(&["--forge", &remote, "--host", "gpc0"]);
     assert_eq!(done.unwrap(), Verdict::Done);
     assert!(output.contains("could not be read"), "{output}");
-    assert!(aside.starts_with("gpc0: cannot be read: cannot read the commit of "), "{aside}");
+    assert!(aside.starts_with("gpc0: cannot be read: cannot read the state of "), "{aside}");
     assert!(!aside.contains("; ?"), "{aside}");
     assert!(!aside.contains("away"), "nobody asked for it: {aside}");
 }

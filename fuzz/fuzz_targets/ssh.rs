@@ -111,7 +111,7 @@ fn inventory(text: &str, nonce: &Nonce) {
 fn operated(host: &Host, nonce: &Nonce) {
     let Host { id, site, commands, pace, .. } = host;
     assert!((1..=120).contains(&pace.idle.as_secs()) && (1..=120).contains(&pace.busy.as_secs()));
-    let look = host::look(nonce, site, None, None);
+    let look = host::look(nonce, site, None, None, None);
     for path in site.checkout.iter().chain(&site.state).chain([&site.system_link, &site.system_profile]) {
         assert!(look.contains(&quote(path.as_str()).expect("a path holds no NUL")), "{path}");
     }

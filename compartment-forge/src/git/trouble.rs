@@ -29,9 +29,10 @@ impl Trouble {
 impl From<GitError> for Trouble {
     fn from(error: GitError) -> Self {
         match &error {
-            GitError::Run(RunError::Io { .. }) | GitError::Failed { .. } | GitError::Answer { .. } => {
-                Self::Mirror(error)
-            }
+            GitError::Run(RunError::Io { .. })
+            | GitError::Failed { .. }
+            | GitError::Foreign { .. }
+            | GitError::Answer { .. } => Self::Mirror(error),
             GitError::Run(
                 RunError::Start { .. }
                 | RunError::TimedOut { .. }

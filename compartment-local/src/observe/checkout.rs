@@ -1,14 +1,13 @@
-//! A checkout of the config repository: commit, dirt, and the lock file's bytes.
+//! A checkout of the config repository: commit, dirt and lock.
 
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
-use compartment_core::{Commit, LockFile, LockHash, Text};
-use sha2::{Digest, Sha256};
+use compartment_core::{Commit, LockFile, LockHash};
 
-use super::Doubt;
-use super::lock::LockCache;
+use super::memo::Memo;
+use super::{Doubt, by_hand, lock};
 use crate::git::{Git, GitError};
 
 /// Why a folder is no checkout to observe.
@@ -20,7 +19,7 @@ pub enum NoCheckout {
         /// Which.
         path: PathBuf,
         /// The cause.
-        source: std::io::Error,
+        source: io::Error,
     },
     /// git says no.
     #[error("{} is no git checkout: {source}", path.display())]
@@ -53,11 +52,50 @@ pub enum NoCheckout {
     },
 }
 
-/// A checkout, by its top folder. Clones share what they remember of its lock file.
+/// How git is asked for the commit, and for the files that differ from it. Untracked ones do not count: Nix does not see
+/// them.
+const STATUS: [&str; 6] = [
+    "status",
+    "--porcelain=v2",
+    "--branch",
+    "--no-ahead-behind",
+    "--untracked-files=no",
+    "--ignore-submodules=none",
+];
+
+/// A checkout, by the path of its top folder, which may be a link: every look follows it anew. Clones share what they
+/// remember of it.
 #[derive(Clone, Debug)]
 pub struct Checkout {
-    top: PathBuf,
-    lock: Arc<LockCache>,
+    path: PathBuf,
+    memory: Arc<Memory>,
+}
+
+/// What need not be found out again.
+#[derive(Debug, Default)]
+struct Memory {
+    top: Mutex<Option<Top>>,
+    /// The lock that lies in the folder.
+    lock: Memo<LockHash>,
+    /// The lock of a commit.
+    of_commit: Mutex<Option<(Commit, Option<LockFile>)>>,
+    /// What git does not look at, by the index.
+    hidden: Memo<Option<Hidden>>,
+}
+
+/// Where a path led.
+#[derive(Clone, Debug)]
+struct Top {
+    folder: PathBuf,
+    /// The index; `None` where the repository is not looked into: another user owns it.
+    index: Option<PathBuf>,
+}
+
+/// Files that git takes to be unchanged without looking.
+#[derive(Clone, Debug)]
+struct Hidden {
+    count: usize,
+    first: String,
 }
 
 /// What a checkout is at, all parts of the same moment.
@@ -66,6 +104,12 @@ pub(super) struct Sample {
     pub(super) commit: Result<Commit, Doubt>,
     pub(super) dirty: Result<bool, Doubt>,
     pub(super) lock_file: Result<LockFile, Doubt>,
+}
+
+impl Sample {
+    fn doubtful(doubt: &Doubt) -> Self {
+        Self { commit: Err(doubt.clone()), dirty: Err(doubt.clone()), lock_file: Err(doubt.clone()) }
+    }
 }
 
 /// Whether nothing is at `path` yet, or an empty folder: a place for a clone.
@@ -83,16 +127,44 @@ impl Checkout {
     /// # Errors
     /// [`NoCheckout`]: no such folder, no checkout, or a folder inside one.
     pub fn open(git: &Git, path: &Path) -> Result<Self, NoCheckout> {
-        let real = |path: &Path| {
-            path.canonicalize().map_err(|source| NoCheckout::Folder { path: path.to_owned(), source })
-        };
-        let here = real(path)?;
-        let path = path.to_owned();
-        match git.line(&here, &["rev-parse", "--show-toplevel"]) {
-            Ok(top) if real(Path::new(&top))? == here => Ok(Self { top: here, lock: Arc::default() }),
-            Ok(files) => Err(NoCheckout::Elsewhere { path, files: files.into() }),
-            Err(source) => match here.ancestors().skip(1).find(|above| above.join(".git").exists()) {
-                Some(top) if !here.join(".git").exists() => {
+        let checkout = Self { path: path.to_owned(), memory: Arc::default() };
+        checkout.top(git)?;
+        Ok(checkout)
+    }
+
+    /// The path of its top folder, as it was given.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Where the path leads now.
+    fn top(&self, git: &Git) -> Result<Top, NoCheckout> {
+        let folder = real(&self.path)?;
+        let mut known = self.memory.top.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(top) = known.as_ref().filter(|top| top.folder == folder) {
+            return Ok(top.clone());
+        }
+        let top = Top { index: self.index(git, &folder)?, folder };
+        // Who owns it may change.
+        *known = top.index.is_some().then(|| top.clone());
+        Ok(top)
+    }
+
+    /// The index of the checkout whose top is `folder`.
+    fn index(&self, git: &Git, folder: &Path) -> Result<Option<PathBuf>, NoCheckout> {
+        let path = self.path.clone();
+        match git.line(folder, &["rev-parse", "--show-toplevel", "--absolute-git-dir"]) {
+            Ok(told) => {
+                let (files, git_dir) = told.split_once('\n').unwrap_or((&told, ""));
+                if real(Path::new(files))? != folder {
+                    return Err(NoCheckout::Elsewhere { path, files: files.into() });
+                }
+                Ok(Some(Path::new(git_dir).join("index")))
+            }
+            Err(GitError::Foreign { .. }) if folder.join(".git").exists() => Ok(None),
+            Err(source) => match folder.ancestors().skip(1).find(|above| above.join(".git").exists()) {
+                Some(top) if !folder.join(".git").exists() => {
                     Err(NoCheckout::Inside { path, top: top.to_owned() })
                 }
                 Some(_) | None => Err(NoCheckout::Git { path, source }),
@@ -100,105 +172,155 @@ impl Checkout {
         }
     }
 
-    /// Its top folder.
-    #[must_use]
-    pub fn top(&self) -> &Path {
-        &self.top
-    }
-
-    /// Where the checkout is.
-    ///
-    /// # Errors
-    /// [`GitError`], also for a repository without a commit.
-    pub fn commit(&self, git: &Git) -> Result<Commit, GitError> {
-        let hex = git.line(&self.top, &["rev-parse", "--verify", "HEAD^{commit}"])?;
-        Commit::new(&hex)
-            .map_err(|_| GitError::Answer { command: "rev-parse".into(), answer: Text::new(&hex) })
-    }
-
-    /// Its `flake.lock`: none where the commit has none either (CORE-006 K9).
-    ///
-    /// # Errors
-    /// [`Doubt`] when it is there and cannot be read, when it belongs there and is gone, and when git cannot tell
-    /// whether it does.
-    pub fn lock_file(&self, git: &Git) -> Result<LockFile, Doubt> {
-        let path = self.top.join("flake.lock");
-        let doubt = |why: &str| Doubt::new(&format!("cannot read {}: {why}", path.display()));
-        match path.metadata() {
-            Ok(found) if !found.is_file() => Err(doubt("it is no file")),
-            Ok(_) => self.lock.hash(&path).map(LockFile::Hash).map_err(|error| doubt(&error.to_string())),
-            // Gone, or never there: a file that was deleted must not leave its hash standing.
-            Err(error) if error.kind() == ErrorKind::NotFound => {
-                match git.ok(&self.top, &["ls-tree", "HEAD", "flake.lock"]) {
-                    Ok(_) if path.symlink_metadata().is_ok() => Err(doubt("it leads nowhere")),
-                    Ok(listed) if listed.is_empty() => Ok(LockFile::NoFile),
-                    Ok(_) => Err(doubt("the commit has it, the checkout does not")),
-                    Err(error) => Err(doubt(&error.to_string())),
-                }
-            }
-            Err(error) => Err(doubt(&error.to_string())),
-        }
-    }
-
-    /// The commit, and true where tracked files differ from it, in one call. Untracked ones do not count: Nix does
-    /// not see them.
-    fn status(&self, git: &Git) -> Result<(Result<Commit, Doubt>, bool), GitError> {
-        let args = ["status", "--porcelain=v2", "--branch", "--no-ahead-behind"];
-        let rest = ["--untracked-files=no", "--ignore-submodules=none"];
-        let told = git.ok(&self.top, &[&args[..], &rest[..]].concat())?;
-        let (commit, dirty) = status_in(&told);
-        let commit = commit.and_then(|hex| Commit::new(hex).ok());
-        Ok((commit.ok_or_else(|| Doubt::new(&format!("{} is at no commit", self.top.display()))), dirty))
-    }
-
-    /// Reads all parts, again while the lock file moves under the reader.
+    /// Reads all parts.
     ///
     /// git calls clean only what agrees in commit, index and files: a checkout that moves during its call looks
-    /// dirty, never clean at another commit.
+    /// dirty, never clean at another commit. The lock of a clean one is that of its commit, which does not move.
     pub(super) fn sample(&self, git: &Git) -> Result<Sample, GitError> {
-        for _ in 0..3 {
-            let lock_file = self.lock_file(git);
-            let status = self.status(git);
-            if git.stop().asked() {
-                drop(status?);
-            } else if lock_file == self.lock_file(git) {
-                return Ok(self.told(git, status, lock_file));
-            }
-        }
-        let moving = Doubt::new(&format!("{} moved while it was read", self.top.display()));
-        Ok(Sample { commit: Err(moving.clone()), dirty: Err(moving.clone()), lock_file: Err(moving) })
+        let top = match self.top(git) {
+            Ok(top) => top,
+            Err(NoCheckout::Git { source, .. }) if git.stop().asked() => return Err(source),
+            Err(none) => return Ok(Sample::doubtful(&Doubt::new(&none.to_string()))),
+        };
+        let Some(index) = &top.index else {
+            let foreign = GitError::Foreign { dir: self.path.clone() };
+            return Ok(self.by_hand(&top, &foreign.to_string()));
+        };
+        let status = match git.ok(&top.folder, &STATUS) {
+            Err(error) if git.stop().asked() => return Err(error),
+            Err(error) => return Ok(self.without_status(git, &top, &error)),
+            Ok(told) => Status::of(&told),
+        };
+        let Some(commit) = status.commit else {
+            let nowhere = Doubt::new(&format!("{} is at no commit", top.folder.display()));
+            let lock_file = self.lock_in(&top);
+            return Ok(Sample { commit: Err(nowhere), dirty: Ok(status.dirty), lock_file });
+        };
+        let dirty = if status.dirty { Ok(true) } else { self.nothing_hidden(git, &top, index) };
+        let lock_file =
+            if status.lock_differs { self.lock_in(&top) } else { self.lock_of(git, &top, commit) };
+        Ok(Sample { commit: Ok(commit), dirty, lock_file })
     }
 
-    fn told(
-        &self,
-        git: &Git,
-        status: Result<(Result<Commit, Doubt>, bool), GitError>,
-        lock_file: Result<LockFile, Doubt>,
-    ) -> Sample {
-        match status {
-            Ok((commit, dirty)) => Sample { commit, dirty: Ok(dirty), lock_file },
-            // A file that git stumbles over must not hide the commit.
-            Err(error) => {
-                let doubt = Doubt::new(&format!("cannot read the state of {}: {error}", self.top.display()));
-                let commit = self.commit(git).map_err(|error| {
-                    Doubt::new(&format!("cannot read the commit of {}: {error}", self.top.display()))
-                });
-                Sample { commit, dirty: Err(doubt), lock_file }
+    /// A file that git stumbles over must not hide the commit.
+    fn without_status(&self, git: &Git, top: &Top, error: &GitError) -> Sample {
+        let why = format!("cannot read the state of {}: {error}", top.folder.display());
+        let told = git.line(&top.folder, &["rev-parse", "--verify", "HEAD^{commit}"]);
+        match told.ok().and_then(|hex| Commit::new(&hex).ok()) {
+            Some(commit) => Sample { commit: Ok(commit), ..Sample::doubtful(&Doubt::new(&why)) },
+            None => self.by_hand(top, &why),
+        }
+    }
+
+    /// Where git says nothing: the commit, and that nobody can tell the rest.
+    fn by_hand(&self, top: &Top, why: &str) -> Sample {
+        let doubt = Doubt::new(why);
+        let commit = by_hand::commit(&top.folder).ok_or_else(|| doubt.clone());
+        Sample { commit, ..Sample::doubtful(&doubt) }
+    }
+
+    /// That no file is clean only because git does not look at it: such a mark outlives a pull, too.
+    fn nothing_hidden(&self, git: &Git, top: &Top, index: &Path) -> Result<bool, Doubt> {
+        let found = self.memory.hidden.of(index, |_| {
+            let listed = git.ok(&top.folder, &["ls-files", "-v", "--recurse-submodules"]);
+            listed.map(|listed| hidden_in(&listed)).map_err(io::Error::other)
+        });
+        let cannot = |why: &str| {
+            Doubt::new(&format!("cannot tell whether files of {} differ: {why}", top.folder.display()))
+        };
+        match found {
+            Ok(None) => Ok(false),
+            Ok(Some(Hidden { count, first })) => Err(cannot(&format!(
+                "git is told not to look at {count} of them, such as {first}; `git update-index --no-assume-unchanged \
+                 --no-skip-worktree FILE`, or `git sparse-checkout disable`"
+            ))),
+            // Nothing was ever added to it.
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
+            Err(error) => Err(cannot(&error.to_string())),
+        }
+    }
+
+    /// The lock of the commit, whose file is as git put it there: it may have other bytes (line ends, filters), and Nix
+    /// takes those of the commit.
+    fn lock_of(&self, git: &Git, top: &Top, commit: Commit) -> Result<LockFile, Doubt> {
+        let mut known = self.memory.of_commit.lock().unwrap_or_else(PoisonError::into_inner);
+        let lock_file = match *known {
+            Some((of, lock_file)) if of == commit => lock_file,
+            Some(_) | None => {
+                let found = lock::of_commit(git, &top.folder, commit);
+                let found = found.map_err(|error| cannot_read(top, &error.to_string()))?;
+                known.insert((commit, found)).1
             }
+        };
+        match lock_file {
+            Some(LockFile::NoFile) if top.folder.join(lock::NAME).symlink_metadata().is_ok() => {
+                Err(cannot_read(top, "the commit has none: add it to the repository, or remove it"))
+            }
+            Some(lock_file) => Ok(lock_file),
+            None => Err(cannot_read(top, "it is no file in the commit")),
+        }
+    }
+
+    /// The lock that lies in the folder, where it differs from that of the commit: Nix takes it as it is.
+    fn lock_in(&self, top: &Top) -> Result<LockFile, Doubt> {
+        let path = top.folder.join(lock::NAME);
+        match path.symlink_metadata() {
+            Ok(found) if !found.is_file() => Err(cannot_read(top, "it is no file")),
+            Ok(_) => {
+                let hash = self.memory.lock.of(&path, lock::hash_in);
+                hash.map(LockFile::Hash).map_err(|error| cannot_read(top, &error.to_string()))
+            }
+            // A file that was deleted must not leave its hash standing.
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                Err(cannot_read(top, "the commit has it, the checkout does not"))
+            }
+            Err(error) => Err(cannot_read(top, &error.to_string())),
         }
     }
 }
 
-/// The commit and the dirt in what `git status` told: whatever is no header is a file that differs.
-fn status_in(told: &[u8]) -> (Option<&str>, bool) {
-    let lines = || told.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
-    let commit = lines().find_map(|line| line.strip_prefix(b"# branch.oid "));
-    (commit.and_then(|hex| str::from_utf8(hex).ok()), lines().any(|line| !line.starts_with(b"# ")))
+fn real(path: &Path) -> Result<PathBuf, NoCheckout> {
+    path.canonicalize().map_err(|source| NoCheckout::Folder { path: path.to_owned(), source })
 }
 
-/// The hash that names a lock file's content.
-pub(super) fn lock_hash_of(bytes: &[u8]) -> LockHash {
-    LockHash::from_bytes(Sha256::digest(bytes).into())
+fn cannot_read(top: &Top, why: &str) -> Doubt {
+    Doubt::new(&format!("cannot read {}: {why}", top.folder.join(lock::NAME).display()))
+}
+
+/// What `git status` told.
+#[derive(Debug, PartialEq)]
+struct Status {
+    commit: Option<Commit>,
+    /// Whether any file differs: whatever is no header is one that does.
+    dirty: bool,
+    /// Whether the lock file does.
+    lock_differs: bool,
+}
+
+impl Status {
+    fn of(told: &[u8]) -> Self {
+        let lines = || told.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
+        let commit = lines().find_map(|line| line.strip_prefix(b"# branch.oid "));
+        let commit = commit.and_then(|hex| Commit::new(str::from_utf8(hex).ok()?).ok());
+        let files = || lines().filter(|line| !line.starts_with(b"# "));
+        // A file's name is the last word of its line; that of one that was moved has the former name behind it.
+        let is_lock = |line: &[u8]| {
+            let mut names = line.split(|byte| *byte == b'\t');
+            names.any(|name| name == b"flake.lock" || name.ends_with(b" flake.lock"))
+        };
+        Self { commit, dirty: files().next().is_some(), lock_differs: files().any(is_lock) }
+    }
+}
+
+/// The files in what `git ls-files -v` listed that git does not look at: `S` is skip-worktree, a small letter
+/// assume-unchanged.
+fn hidden_in(listed: &[u8]) -> Option<Hidden> {
+    let lines = listed.split(|byte| *byte == b'\n');
+    let mut hidden =
+        lines.filter(|line| line.first().is_some_and(|tag| *tag == b'S' || tag.is_ascii_lowercase()));
+    let first = hidden.next()?;
+    let first = String::from_utf8_lossy(first.get(2..).unwrap_or_default()).into_owned();
+    Some(Hidden { count: 1 + hidden.count(), first })
 }
 
 #[cfg(test)]
@@ -207,12 +329,29 @@ mod tests {
 
     #[test]
     fn commit_and_dirt_are_found_in_a_status() {
-        let clean = b"# branch.oid abcdef0\n# branch.head main\n";
-        assert_eq!(status_in(clean), (Some("abcdef0"), false));
+        let status = |told: &[u8]| {
+            let Status { commit, dirty, lock_differs } = Status::of(told);
+            (commit.map(|commit| commit.to_string()), dirty, lock_differs)
+        };
+        let here = || Some("abcdef0".to_owned());
+        assert_eq!(status(b"# branch.oid abcdef0\n# branch.head main\n"), (here(), false, false));
         let dirty = b"# branch.oid abcdef0\n1 .M N... 100644 100644 100644 a a # branch.oid b\n";
-        assert_eq!(status_in(dirty), (Some("abcdef0"), true));
-        assert_eq!(status_in(b"# branch.oid (initial)\n"), (Some("(initial)"), false));
-        assert_eq!(status_in(b""), (None, false));
-        assert_eq!(status_in(b"# branch.oid \xff\n"), (None, false));
+        assert_eq!(status(dirty), (here(), true, false));
+        let lock = b"# branch.oid abcdef0\n1 .M N... 100644 100644 100644 a a flake.lock\n";
+        assert_eq!(status(lock), (here(), true, true));
+        for moved in ["a\tflake.lock", "flake.lock\ta"] {
+            let line = format!("# branch.oid abcdef0\n2 R. N... 100644 100644 100644 a a R100 {moved}\n");
+            assert_eq!(status(line.as_bytes()), (here(), true, true));
+        }
+        assert_eq!(status(b"# branch.oid (initial)\n"), (None, false, false));
+        assert_eq!(status(b""), (None, false, false));
+        assert_eq!(status(b"# branch.oid \xff\n"), (None, false, false));
+    }
+
+    #[test]
+    fn files_that_git_does_not_look_at_are_found() {
+        assert!(hidden_in(b"H a\nM b\n").is_none());
+        let hidden = hidden_in(b"H a\nh b c\nS d\ns e\n").unwrap();
+        assert_eq!((hidden.count, hidden.first.as_str()), (3, "b c"));
     }
 }

@@ -3,7 +3,8 @@
 use compartment_core::event::{Comparison, Observation};
 use compartment_core::{ChannelName, Commit, LockFile, Text};
 
-use super::checkout::{Checkout, lock_hash_of};
+use super::checkout::Checkout;
+use super::lock;
 use crate::git::{Git, GitError};
 
 /// Where the desired state is looked for.
@@ -32,22 +33,22 @@ impl Source {
         checkout: &Checkout,
     ) -> Result<(Commit, Option<LockFile>), GitError> {
         let mut tip = self.tip(git, checkout)?;
-        if let Ok(lock_file) = lock_at(git, checkout, tip) {
+        if let Ok(lock_file) = lock::of_commit(git, checkout.path(), tip) {
             return Ok((tip, lock_file));
         }
         let (ours, theirs) = (format!("refs/compartment/desired/{}", self.branch), self.reference());
         let refspec = format!("+{theirs}:{ours}");
         let fetch = ["fetch", "--quiet", "--no-tags", "--no-prune", "--no-write-fetch-head"];
         let rest = ["--no-recurse-submodules", "--refmap=", "--", &self.remote, &refspec];
-        let fetched = git.ok(checkout.top(), &[&fetch[..], &rest[..]].concat());
+        let fetched = git.ok(checkout.path(), &[&fetch[..], &rest[..]].concat());
         // Another look may have fetched it meanwhile; then this fetch failed over its lock, and no matter.
-        if let Ok(lock_file) = lock_at(git, checkout, tip) {
+        if let Ok(lock_file) = lock::of_commit(git, checkout.path(), tip) {
             return Ok((tip, lock_file));
         }
         fetched?;
         // The branch was replaced between question and fetch: what was fetched is what it is now.
-        tip = commit_of(&git.line(checkout.top(), &["rev-parse", "--verify", &ours])?, "rev-parse")?;
-        Ok((tip, lock_at(git, checkout, tip)?))
+        tip = commit_of(&git.line(checkout.path(), &["rev-parse", "--verify", &ours])?, "rev-parse")?;
+        Ok((tip, lock::of_commit(git, checkout.path(), tip)?))
     }
 
     fn reference(&self) -> String {
@@ -57,7 +58,7 @@ impl Source {
     fn tip(&self, git: &Git, checkout: &Checkout) -> Result<Commit, GitError> {
         let reference = self.reference();
         let args = ["ls-remote", "--quiet", "--", &self.remote, &reference];
-        let listed = git.line(checkout.top(), &args)?;
+        let listed = git.line(checkout.path(), &args)?;
         match tip_in(&listed, &reference) {
             Some(hex) => commit_of(hex, "ls-remote"),
             None => Err(GitError::Failed {
@@ -82,28 +83,6 @@ fn commit_of(hex: &str, command: &str) -> Result<Commit, GitError> {
     Commit::new(hex).map_err(|_| GitError::Answer { command: command.into(), answer: Text::new(hex) })
 }
 
-/// The lock file of a commit; nothing where there is something else of that name: a link, say, may lead anywhere.
-fn lock_at(git: &Git, checkout: &Checkout, commit: Commit) -> Result<Option<LockFile>, GitError> {
-    let tree = format!("{commit}^{{tree}}");
-    let listed = git.line(checkout.top(), &["ls-tree", &tree, "flake.lock"])?;
-    match blob_in(&listed) {
-        // `cat-file` gives the bytes; `show` may convert them.
-        Some(blob) => {
-            let bytes = git.ok(checkout.top(), &["cat-file", "blob", blob])?;
-            Ok(Some(LockFile::Hash(lock_hash_of(&bytes))))
-        }
-        None => Ok(listed.is_empty().then_some(LockFile::NoFile)),
-    }
-}
-
-/// The blob of a regular file in a line of `ls-tree`.
-fn blob_in(listed: &str) -> Option<&str> {
-    let (entry, _) = listed.split_once('\t')?;
-    let mut words = entry.split(' ');
-    let regular = words.next()?.starts_with("100") && words.next()? == "blob";
-    words.next().filter(|_| regular)
-}
-
 /// Counts the commits between two, where the history is whole.
 pub(super) fn compare(
     git: &Git,
@@ -111,11 +90,11 @@ pub(super) fn compare(
     host_commit: Commit,
     desired_commit: Commit,
 ) -> Result<Option<Observation>, GitError> {
-    if git.line(checkout.top(), &["rev-parse", "--is-shallow-repository"])? != "false" {
+    if git.line(checkout.path(), &["rev-parse", "--is-shallow-repository"])? != "false" {
         return Ok(None);
     }
     let range = format!("{host_commit}...{desired_commit}");
-    let counts = git.line(checkout.top(), &["rev-list", "--left-right", "--count", &range])?;
+    let counts = git.line(checkout.path(), &["rev-list", "--left-right", "--count", &range])?;
     Ok(counts_in(&counts).map(|(ahead, behind)| {
         Observation::CommitsCompared(Comparison { host_commit, desired_commit, behind, ahead })
     }))
@@ -135,15 +114,6 @@ mod tests {
         let listed = "aaaa\trefs/heads/x/refs/heads/main\nbbbb\trefs/heads/main";
         assert_eq!(tip_in(listed, "refs/heads/main"), Some("bbbb"));
         assert_eq!(tip_in("", "refs/heads/main"), None);
-    }
-
-    #[test]
-    fn only_a_regular_file_is_a_lock() {
-        assert_eq!(blob_in("100644 blob abc123\tflake.lock"), Some("abc123"));
-        assert_eq!(blob_in("100755 blob abc123\tflake.lock"), Some("abc123"));
-        assert_eq!(blob_in("120000 blob abc123\tflake.lock"), None);
-        assert_eq!(blob_in("040000 tree abc123\tflake.lock"), None);
-        assert_eq!(blob_in(""), None);
     }
 
     #[test]

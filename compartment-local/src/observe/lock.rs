@@ -1,135 +1,64 @@
-//! The hash of a lock file, remembered for as long as the file is certainly the same.
+//! Which lock a commit has, and which one lies in a file.
 
-use std::fs::{File, Metadata};
+use std::fs::File;
 use std::io::{self, Read};
-use std::os::unix::fs::MetadataExt;
 use std::path::Path;
-use std::sync::Mutex;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use compartment_core::LockHash;
+use compartment_core::{Commit, LockFile, LockHash};
+use sha2::{Digest, Sha256};
 
-use super::checkout::lock_hash_of;
+use crate::git::{Git, GitError};
+
+/// The name of a lock file.
+pub(super) const NAME: &str = "flake.lock";
 
 /// The largest lock file that is hashed, in bytes; real ones have a few thousand.
 const LIMIT: u64 = 16 << 20;
 
-/// How old a change has to be before the file's times are trusted to show the next one. File systems count time in
-/// steps, the coarsest of them of two seconds: a file that has just changed may change again and look the same.
-const SETTLED: Duration = Duration::from_secs(3);
-
-/// What remembers one file's hash.
-#[derive(Debug, Default)]
-pub(super) struct LockCache(Mutex<Option<(Identity, LockHash)>>);
-
-/// What the system says of a file without reading it. Content that changes changes one of these: programs can set
-/// `mtime`, none can set `ctime`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Identity {
-    device: u64,
-    inode: u64,
-    length: u64,
-    modified: (i64, i64),
-    changed: (i64, i64),
+/// The hash that names a lock file's content.
+pub(super) fn hash_of(bytes: &[u8]) -> LockHash {
+    LockHash::from_bytes(Sha256::digest(bytes).into())
 }
 
-impl Identity {
-    fn of(found: &Metadata) -> Self {
-        Self {
-            device: found.dev(),
-            inode: found.ino(),
-            length: found.len(),
-            modified: (found.mtime(), found.mtime_nsec()),
-            changed: (found.ctime(), found.ctime_nsec()),
-        }
+/// The hash of a file's content.
+pub(super) fn hash_in(file: &mut File) -> io::Result<LockHash> {
+    let mut bytes = Vec::new();
+    file.take(LIMIT + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > LIMIT {
+        return Err(io::Error::other("it has more than 16 MiB"));
     }
+    Ok(hash_of(&bytes))
+}
 
-    /// Whether any later change would show.
-    fn settled(&self, now: SystemTime) -> bool {
-        let old = |(seconds, _): (i64, i64)| {
-            let at = u64::try_from(seconds).ok().and_then(|s| UNIX_EPOCH.checked_add(Duration::from_secs(s)));
-            at.and_then(|at| now.duration_since(at).ok()).is_some_and(|age| age > SETTLED)
-        };
-        old(self.modified) && old(self.changed)
+/// The lock file of a commit; `None` where there is something else of that name: a link, say, may lead anywhere.
+pub(super) fn of_commit(git: &Git, dir: &Path, commit: Commit) -> Result<Option<LockFile>, GitError> {
+    let tree = format!("{commit}^{{tree}}");
+    let listed = git.line(dir, &["ls-tree", &tree, NAME])?;
+    match blob_in(&listed) {
+        // `cat-file` gives the bytes; `show` may convert them.
+        Some(blob) => Ok(Some(LockFile::Hash(hash_of(&git.ok(dir, &["cat-file", "blob", blob])?)))),
+        None => Ok(listed.is_empty().then_some(LockFile::NoFile)),
     }
 }
 
-impl LockCache {
-    /// The hash of the file's bytes.
-    pub(super) fn hash(&self, path: &Path) -> io::Result<LockHash> {
-        let mut file = File::open(path)?;
-        let identity = Identity::of(&file.metadata()?);
-        let mut known = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        if let Some((_, hash)) = known.filter(|(of, _)| *of == identity) {
-            return Ok(hash);
-        }
-        // The clock before the content: what is written from now on is later than that.
-        let now = SystemTime::now();
-        let mut bytes = Vec::new();
-        file.by_ref().take(LIMIT + 1).read_to_end(&mut bytes)?;
-        if bytes.len() as u64 > LIMIT {
-            return Err(io::Error::other("it has more than 16 MiB"));
-        }
-        let hash = lock_hash_of(&bytes);
-        let still = Identity::of(&file.metadata()?) == identity;
-        *known = (still && identity.settled(now)).then_some((identity, hash));
-        Ok(hash)
-    }
+/// The blob of a regular file in a line of `ls-tree`.
+fn blob_in(listed: &str) -> Option<&str> {
+    let (entry, _) = listed.split_once('\t')?;
+    let mut words = entry.split(' ');
+    let regular = words.next()?.starts_with("100") && words.next()? == "blob";
+    words.next().filter(|_| regular)
 }
 
 #[cfg(test)]
 mod tests {
-    use std::fs;
-
     use super::*;
 
-    fn aged(path: &Path, seconds: u64) {
-        let at = SystemTime::now() - Duration::from_secs(seconds);
-        File::options().write(true).open(path).unwrap().set_modified(at).unwrap();
-    }
-
     #[test]
-    fn every_change_shows_at_once() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("flake.lock");
-        let cache = LockCache::default();
-        for round in 0..50_u8 {
-            // Of one length, in place, within one tick of a clock, and with a time that somebody set.
-            fs::write(&path, [round]).unwrap();
-            aged(&path, 1000);
-            assert_eq!(cache.hash(&path).unwrap(), lock_hash_of(&[round]));
-            assert_eq!(cache.hash(&path).unwrap(), lock_hash_of(&[round]));
-        }
-        fs::remove_file(&path).unwrap();
-        assert!(cache.hash(&path).is_err());
-    }
-
-    #[test]
-    fn only_what_has_settled_is_remembered() {
-        let now = UNIX_EPOCH + Duration::from_secs(1000);
-        let of = |modified, changed| {
-            let (modified, changed) = ((modified, 0), (changed, 0));
-            Identity { device: 1, inode: 1, length: 1, modified, changed }.settled(now)
-        };
-        assert!(of(990, 990));
-        for (modified, changed) in [(990, 998), (998, 990), (990, 1001), (990, i64::MAX), (-1, 990)] {
-            assert!(!of(modified, changed), "{modified} {changed}");
-        }
-    }
-
-    #[test]
-    fn what_is_remembered_is_used_for_that_very_file_only() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("flake.lock");
-        fs::write(&path, "new").unwrap();
-        let cache = LockCache::default();
-        let identity = Identity::of(&path.metadata().unwrap());
-        let other = lock_hash_of(b"other");
-        *cache.0.lock().unwrap() = Some((identity, other));
-        assert_eq!(cache.hash(&path).unwrap(), other, "not read again");
-        aged(&path, 10);
-        assert_eq!(cache.hash(&path).unwrap(), lock_hash_of(b"new"), "a set time is a change");
-        *cache.0.lock().unwrap() = Some((Identity { inode: 0, ..identity }, other));
-        assert_eq!(cache.hash(&path).unwrap(), lock_hash_of(b"new"), "another file of the name");
+    fn only_a_regular_file_is_a_lock() {
+        assert_eq!(blob_in("100644 blob abc123\tflake.lock"), Some("abc123"));
+        assert_eq!(blob_in("100755 blob abc123\tflake.lock"), Some("abc123"));
+        assert_eq!(blob_in("120000 blob abc123\tflake.lock"), None);
+        assert_eq!(blob_in("040000 tree abc123\tflake.lock"), None);
+        assert_eq!(blob_in(""), None);
     }
 }

@@ -3,9 +3,11 @@
 //! Cheap, and without a trace: no evaluation, no build, no change to branches, index or work tree. What is
 //! there and cannot be read is *unreadable*, never left out: an old value must not go on proving something.
 
+mod by_hand;
 mod checkout;
 mod desired;
 mod lock;
+mod memo;
 mod system;
 
 pub use checkout::{Checkout, NoCheckout, is_vacant};

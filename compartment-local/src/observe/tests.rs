@@ -182,7 +182,7 @@ fn a_checkout_is_read_part_by_part() {
     let told = repo.heartbeat();
     assert_eq!(told.commit.told().unwrap().to_string(), repo.run("desk", &["rev-parse", "HEAD"]));
     assert_eq!(told.dirty, Reading::Told(false));
-    assert_eq!(told.lock_hash, Reading::Told(checkout::lock_hash_of(b"one\r\n").into()));
+    assert_eq!(told.lock_hash, Reading::Told(lock::hash_of(b"one\r\n").into()));
     assert_eq!((told.system, told.running), (Reading::Absent, None));
 
     fs::write(repo.dir("host/untracked"), "x").unwrap();
@@ -190,7 +190,7 @@ fn a_checkout_is_read_part_by_part() {
     fs::write(repo.dir("host/flake.lock"), "two").unwrap();
     let told = repo.heartbeat();
     assert_eq!(told.dirty, Reading::Told(true));
-    assert_eq!(told.lock_hash, Reading::Told(checkout::lock_hash_of(b"two").into()));
+    assert_eq!(told.lock_hash, Reading::Told(lock::hash_of(b"two").into()));
 
     fs::remove_file(repo.dir("host/flake.lock")).unwrap();
     assert_eq!(repo.heartbeat().lock_hash, Reading::Unreadable, "deleted, not unsaid");
@@ -238,7 +238,7 @@ fn the_remote_is_read_from_one_commit_and_nothing_of_the_user_moves() {
             panic!("{look}")
         };
         assert_eq!((commit.to_string(), look_started.is_some()), (wanted.clone(), true), "{look}");
-        assert_eq!(lock_hash, Some(checkout::lock_hash_of(b"two").into()), "{look}");
+        assert_eq!(lock_hash, Some(lock::hash_of(b"two").into()), "{look}");
     }
     let host = Report::new(HostId::new("gpc0").unwrap(), Said::Heartbeat(repo.heartbeat())).into();
     let seen = repo.desired(&Source::origin_main());

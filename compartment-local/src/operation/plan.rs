@@ -54,7 +54,8 @@ pub enum Dir {
     /// In this folder, and git looks for no repository further up: where the folder is no checkout (yet), a program
     /// must not change one that happens to be around it.
     Closed(PathBuf),
-    /// The same, at the top of a checkout: where the folder is not that, the step does not start.
+    /// The same, at the top of a checkout, and as its owner where this user may become that: where the folder is no such
+    /// top, the step does not start.
     Checkout(PathBuf),
 }
 

@@ -19,6 +19,7 @@ use super::{Dir, Ending, Exit, Facts, Machine, OnFailure, Plan, Step, StepEnd};
 use crate::attend::{self, Fate};
 use crate::git::{self, CEILING, Git, MISLEADING};
 use crate::observe::Checkout;
+use crate::owner;
 use crate::run::Stop;
 
 /// How long one question to git may take when facts are read.
@@ -166,7 +167,11 @@ fn prepare(step: &Step) -> Result<Exec, String> {
     if let Dir::Checkout(top) = &step.dir {
         Checkout::open(&questions(), top).map_err(|none| none.to_string())?;
     }
-    let mut exec = MISLEADING.into_iter().fold(Exec::cmd(program).args(arguments).cwd(dir), Exec::env_remove);
+    let exec = match &step.dir {
+        Dir::Checkout(_) => owner::program(program, dir),
+        Dir::Root | Dir::Folder(_) | Dir::Closed(_) => Exec::cmd(program),
+    };
+    let mut exec = MISLEADING.into_iter().fold(exec.args(arguments).cwd(dir), Exec::env_remove);
     if step.dir.is_closed() {
         exec = exec.env(CEILING, git::ceiling(dir).map_err(|error| error.to_string())?);
     }

@@ -9,6 +9,7 @@ use compartment_core::event::Kind;
 use compartment_core::{Ask, HostId};
 use compartment_local::observe::{Managed, Places, is_vacant};
 use compartment_local::operation::{Commands, Dir, Machine, Plan, Refused, Step};
+use compartment_local::owner;
 use serde::Deserialize;
 
 use crate::client::{Endpoint, EndpointError, TokenSource};
@@ -207,10 +208,13 @@ impl Config {
     }
 }
 
-/// The first pull: git takes away again what it made where it fails.
+/// The first pull: git takes away again what it made where it fails. A folder that is there is its owner's, and so is
+/// what comes into it.
 fn clone(remote: &str, branch: &str, path: &Path, limit: Duration) -> Step {
+    let as_owner = owner::before(path).into_iter().map(|word| word.to_string_lossy().into_owned());
     let path = path.display().to_string();
-    let argv = ["git", "clone", "--quiet", "--no-tags", "--branch", branch, "--", remote, &path];
+    let clone = ["git", "clone", "--quiet", "--no-tags", "--branch", branch, "--", remote, &path];
+    let argv = as_owner.chain(clone.map(str::to_owned)).collect();
     // It asks nobody, and its complaints are understood.
     let env = [
         ("GIT_TERMINAL_PROMPT", "0"),
@@ -221,7 +225,7 @@ fn clone(remote: &str, branch: &str, path: &Path, limit: Duration) -> Step {
     ];
     Step {
         name: "git clone".to_owned(),
-        argv: argv.map(str::to_owned).to_vec(),
+        argv,
         limit,
         dir: Dir::Root,
         env: env.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec(),

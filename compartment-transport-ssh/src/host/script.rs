@@ -5,7 +5,7 @@ mod order;
 use std::fmt::Write;
 use std::time::Duration;
 
-use compartment_core::{OpId, Text};
+use compartment_core::{Commit, LockFile, OpId, Text};
 use compartment_local::observe::Managed;
 
 pub use self::order::{Order, Tests, begin};
@@ -40,9 +40,18 @@ pub struct Tail {
 
 /// The script of one look. Nothing on the host is changed by it but for operations that never came to run: those are
 /// given up. `git_within` is how long git may take to answer, where that is to be watched: it takes a program more.
+/// `known` is a commit of the repository with its lock, which need not be asked for again.
 #[must_use]
-pub fn look(nonce: &Nonce, site: &Site, tail: Option<&Tail>, git_within: Option<Duration>) -> String {
+pub fn look(
+    nonce: &Nonce,
+    site: &Site,
+    tail: Option<&Tail>,
+    git_within: Option<Duration>,
+    known: Option<(Commit, LockFile)>,
+) -> String {
     let mut script = Script::new("look", nonce, site);
+    let lock = |file: LockFile| file.hash().map_or("-".to_owned(), ToString::to_string);
+    script.set("KNOWN", &known.map_or(String::new(), |(commit, file)| format!("{commit} {}", lock(file))));
     script.set("GIT_WITHIN", &git_within.map_or(String::new(), |within| seconds(within).to_string()));
     script.set("TAIL_OP", tail.map_or("", |tail| tail.op.as_str()));
     script.set("TAIL_FROM", &tail.map_or(0, |tail| tail.from.min(u64::from(u32::MAX))).to_string());
@@ -146,6 +155,7 @@ impl Script {
         let programs: Vec<_> = site.programs.iter().map(HostPath::as_str).collect();
         self.set("PROGRAMS", &programs.join(":"));
         self.set("SH", site.shell.as_str());
+        self.set("KNOWN", "");
         self.set("ROOT", path(&site.root).trim_end_matches('/'));
     }
 

@@ -78,7 +78,7 @@ impl Watched {
     async fn look_now(&self) -> Result<Look, Unreachable> {
         let mut talk = self.talk.lock().await;
         let git_within = talk.git_within();
-        let write = |nonce: &Nonce| host::look(nonce, &self.host.site, None, git_within);
+        let write = |nonce: &Nonce| host::look(nonce, &self.host.site, None, git_within, None);
         self.ask(&mut talk, write, host::read_look).await
     }
 }

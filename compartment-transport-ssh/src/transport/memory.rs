@@ -3,8 +3,8 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use compartment_core::event::{Kind, Said, Target};
-use compartment_core::{Actor, OpId, Text};
+use compartment_core::event::{Kind, Reading, Said, Target};
+use compartment_core::{Actor, Commit, LockFile, OpId, Text};
 use compartment_local::operation::{Machine, OnFailure, Plan, result, started};
 
 use crate::host::{Ended, Look, Printed, Running, Tail};
@@ -40,6 +40,8 @@ pub(super) struct Memory {
     /// Whose output is followed.
     tail: Option<Tail>,
     waited: u32,
+    /// The checkout's commit and the lock of that commit, as last told.
+    lock: Option<(Commit, LockFile)>,
 }
 
 /// What a look brought.
@@ -67,7 +69,13 @@ impl Memory {
             stops: Vec::new(),
             tail: None,
             waited: 0,
+            lock: None,
         }
+    }
+
+    /// A commit of the host's repository with its lock.
+    pub(super) const fn lock(&self) -> Option<(Commit, LockFile)> {
+        self.lock
     }
 
     /// Whose output the next look brings.
@@ -125,6 +133,13 @@ impl Memory {
     /// after something that is still to be told waits for the next look.
     pub(super) fn learn(&mut self, look: Look) -> News {
         let Look { heartbeat, doubts: _, running, ended, untold, gone, printed } = look;
+        // A clean checkout's lock is that of its commit.
+        let clean = heartbeat.dirty == Reading::Told(false);
+        if let (true, Reading::Told(commit), Reading::Told(lock)) =
+            (clean, heartbeat.commit, heartbeat.lock_hash)
+        {
+            self.lock = Some((commit, lock));
+        }
         let mut news = News { busy: matches!(heartbeat.running, Some(Some(_))), ..News::default() };
         let mut more = None;
         if let Some(Printed { op, mut lines, next, rest }) = printed {

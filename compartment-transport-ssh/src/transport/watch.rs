@@ -144,7 +144,8 @@ impl Watched {
     /// Looks once. What there is to be reported waits for the next flush.
     pub(super) async fn learn(&self, talk: &mut Talk, tail: Option<&Tail>) -> Result<News, Unreachable> {
         let git_within = talk.git_within();
-        let write = |nonce: &Nonce| host::look(nonce, &self.host.site, tail, git_within);
+        let known = talk.memory.lock();
+        let write = |nonce: &Nonce| host::look(nonce, &self.host.site, tail, git_within, known);
         let look = self.ask(talk, write, host::read_look).await?;
         talk.behind = look.untold;
         talk.wary &= !look.doubts.is_empty();

@@ -68,7 +68,7 @@ fn answers_are_as_they_were() {
         let tail = Tail { op: op("op-1"), from: 0, limit: 4096 };
         let here = host.path("").to_str().unwrap().trim_end_matches('/').to_owned();
         for (kind, script) in [
-            ("look", host::look(&nonce(), &host.site, Some(&tail), None)),
+            ("look", host::look(&nonce(), &host.site, Some(&tail), None, None)),
             ("generations", host::generations(&nonce(), &host.site)),
             ("stop", host::stop(&nonce(), &host.site, &op("op-1"))),
             ("acknowledge", host::acknowledge(&nonce(), &host.site, &[op("op-1"), op("op-2")])),

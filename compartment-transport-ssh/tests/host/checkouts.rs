@@ -1,12 +1,20 @@
 //! Pulls and looks keep to the checkout that is configured, whatever is around it.
 
-use std::fs;
+use std::fs::{self, File, Permissions};
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::SystemTime;
 
-use compartment_core::event::{Kind, Said};
+use compartment_core::event::{Event, Kind, Reading, Report, Said};
 use compartment_core::{Ask, HostId};
+use compartment_local::git::Git;
+use compartment_local::observe::{Checkout, Places, machine};
 use compartment_local::operation::{Commands, result};
+use compartment_local::run::Stop;
+use compartment_transport_ssh::host;
 
-use crate::common::{Host, git, host_path, on_each_shell};
+use crate::common::{Host, git, git_as, host_path, is_root, nonce, on_each_shell};
 
 /// A host whose `etc` is a repository of its own with a file that somebody changed, and a remote that is a config.
 fn with_etc(host: Host) -> Host {
@@ -84,5 +92,106 @@ fn a_checkout_behind_a_link_is_pulled() {
         std::os::unix::fs::symlink("rev-a", host.path("etc/current")).unwrap();
         let said = pull(&mut host, "etc/current", "");
         assert!(matches!(said, Said::PullOk { dirty: Some(false), .. }), "{said:?}");
+    });
+}
+
+/// A user that every machine has, and whose files nothing else touches.
+const NOBODY: &str = "65534";
+
+fn give(folder: &Path, to: &str) {
+    let given = Command::new("chown").args(["--recursive", to]).arg(folder).status().unwrap();
+    assert!(given.success());
+}
+
+/// A checkout of the remote, whose configuration has git run a program on every look, which says as whom it runs.
+fn with_program(host: &Host) -> PathBuf {
+    let (remote, checkout) = (host.path("remote"), host.path("nixos"));
+    git(&host.path(""), &["clone", "--quiet", remote.to_str().unwrap(), "nixos"]);
+    fs::write(checkout.join(".git/info/attributes"), "flake.lock filter=tell").unwrap();
+    let tell = host.path("told");
+    fs::create_dir(&tell).unwrap();
+    fs::set_permissions(&tell, Permissions::from_mode(0o777)).unwrap();
+    let program = format!("id -u >>'{}/ids'; cat", tell.display());
+    git(&checkout, &["config", "filter.tell.clean", &program]);
+    git(&checkout, &["config", "filter.tell.smudge", &program]);
+    // Its time is another than that in the index, so that git reads it.
+    File::options()
+        .write(true)
+        .open(checkout.join("flake.lock"))
+        .unwrap()
+        .set_modified(SystemTime::UNIX_EPOCH)
+        .unwrap();
+    fs::set_permissions(host.path(""), Permissions::from_mode(0o755)).unwrap();
+    checkout
+}
+
+fn ids(host: &Host) -> Vec<String> {
+    let ids = fs::read_to_string(host.path("told/ids")).unwrap_or_default();
+    ids.lines().map(str::to_owned).collect()
+}
+
+#[test]
+fn root_looks_at_a_user_s_checkout_as_that_user() {
+    if !is_root() {
+        return;
+    }
+    on_each_shell(|host| {
+        let mut host = with_etc(host);
+        let checkout = with_program(&host);
+        give(&checkout, NOBODY);
+        host.site.checkout = Some(host_path(&checkout));
+        let look = host.look();
+        assert_eq!((look.heartbeat.dirty, look.doubts.len()), (Reading::Told(false), 0), "{:?}", look.doubts);
+        let first = ids(&host);
+        assert!(!first.is_empty() && first.iter().all(|id| id == NOBODY), "{first:?}");
+        // And so does an agent.
+        let agent = Git::isolated(&host.path("home"), Stop::default());
+        let seen = Checkout::open(&agent, &checkout).unwrap();
+        let places = Places::under(&host.path("root"), None, None);
+        let (event, doubts) = machine(&agent, &HostId::new("gpc0").unwrap(), &seen, &places).unwrap();
+        let Event::Report(Report { said: Said::Heartbeat(heartbeat), .. }) = event else { panic!() };
+        assert_eq!((heartbeat.dirty, doubts.len()), (Reading::Told(false), 0), "{doubts:?}");
+        assert_eq!(
+            (heartbeat.commit, heartbeat.lock_hash),
+            (look.heartbeat.commit, look.heartbeat.lock_hash)
+        );
+        let both = ids(&host);
+        assert!(both.len() > first.len() && both.iter().all(|id| id == NOBODY), "{both:?}");
+        // A pull is the owner's, too.
+        give(&host.path("remote"), NOBODY);
+        fs::write(host.path("remote/flake.lock"), "two").unwrap();
+        git_as(NOBODY, &host.path("remote"), &["commit", "--quiet", "--all", "-m", "two"]);
+        let said = pull(&mut host, "nixos", "");
+        assert!(matches!(said, Said::PullOk { dirty: Some(false), .. }), "{said:?}");
+        assert!(ids(&host).iter().all(|id| id == NOBODY));
+        let owner = fs::metadata(checkout.join("flake.lock")).unwrap().uid();
+        assert_eq!(owner.to_string(), NOBODY);
+    });
+}
+
+#[test]
+fn whoever_may_not_become_the_owner_reads_the_commit_and_says_why_not_more() {
+    if !is_root() {
+        return;
+    }
+    on_each_shell(|host| {
+        let mut host = with_etc(host);
+        let checkout = with_program(&host);
+        host.site.checkout = Some(host_path(&checkout));
+        let mut command = Command::new("setpriv");
+        let become_it = ["--reuid=65534", "--regid=65534", "--clear-groups"];
+        command.args(become_it).arg(host.path("bin/sh")).arg("-s").env_clear().current_dir("/");
+        command.env("PATH", &host.path);
+        let answer = host.talk(command, &host::look(&nonce(), &host.site, None, None, None));
+        let look = host::read_look(&answer, &nonce()).unwrap();
+        let commit = look.heartbeat.commit.told().map(|commit| commit.to_string());
+        assert_eq!(commit, Some(git(&checkout, &["rev-parse", "HEAD"])));
+        assert_eq!(
+            (look.heartbeat.dirty, look.heartbeat.lock_hash),
+            (Reading::Unreadable, Reading::Unreadable)
+        );
+        let told = look.doubts[0].as_str();
+        assert!(told.contains("belongs to another user") && told.contains("log in as its owner"), "{told}");
+        assert_eq!(ids(&host), Vec::<String>::new(), "nothing of its configuration ran");
     });
 }

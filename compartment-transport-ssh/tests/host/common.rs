@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
-use std::os::unix::fs::{PermissionsExt, symlink};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::thread::sleep;
@@ -130,7 +130,7 @@ impl Host {
     }
 
     pub(crate) fn look_for(&self, tail: Option<&Tail>) -> Look {
-        let answer = self.run(&host::look(&nonce(), &self.site, tail, None));
+        let answer = self.run(&host::look(&nonce(), &self.site, tail, None, None));
         read_look(&answer, &nonce()).unwrap_or_else(|e| panic!("{e}: {}", String::from_utf8_lossy(&answer)))
     }
 
@@ -215,7 +215,23 @@ pub(crate) fn kill(process: u32, signal: &str) {
 }
 
 pub(crate) fn git(dir: &Path, args: &[&str]) -> String {
-    let output = Command::new("git")
+    run_git(Command::new("git"), dir, args)
+}
+
+/// Whether this is root, who may give files to others.
+pub(crate) fn is_root() -> bool {
+    fs::metadata("/proc/self").is_ok_and(|me| me.uid() == 0)
+}
+
+/// git as another user: for root alone.
+pub(crate) fn git_as(user: &str, dir: &Path, args: &[&str]) -> String {
+    let mut command = Command::new("setpriv");
+    command.args([&format!("--reuid={user}"), "--regid=65534", "--clear-groups", "git"]);
+    run_git(command, dir, args)
+}
+
+fn run_git(mut git: Command, dir: &Path, args: &[&str]) -> String {
+    let output = git
         .args(["-c", "user.name=A", "-c", "user.email=a@example.org", "-c", "init.defaultBranch=main", "-C"])
         .arg(dir)
         .args(args)

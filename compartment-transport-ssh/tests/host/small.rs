@@ -11,7 +11,7 @@ use compartment_transport_ssh::host::{
     self, Asked, Begun, Check, GO, Order, Verdict, read_check, read_generations,
 };
 
-use crate::common::{host_path, nonce, on_each_shell, op};
+use crate::common::{host_path, is_root, nonce, on_each_shell, op};
 
 #[test]
 fn generations_are_counted_as_numbers() {
@@ -181,7 +181,7 @@ fn systemd_carries_an_operation_where_it_is() {
         fs::create_dir_all(host.path("root/var/lib/systemd/linger")).unwrap();
         let mut plan = host.plan(Kind::Switch, &["[ \"$HOME\" = \"$1home\" ] && [ -z \"$LC_ALL\" ]"]);
         plan.steps[0].limit = Duration::from_secs(20);
-        let by_systemd = rustix_is_root();
+        let by_systemd = is_root();
         let ended = host.carry_out("op-1", &plan);
         assert_eq!(ended.ending.steps[0].exit, Exit::Code(0));
         if by_systemd {
@@ -232,11 +232,6 @@ fn a_user_s_own_systemd_is_found_without_pam() {
         let said = fs::read_to_string(&log).unwrap();
         assert!(said.starts_with(&format!("{} --user ", runtime.display())), "{said}");
     });
-}
-
-fn rustix_is_root() -> bool {
-    let id = std::process::Command::new("id").arg("-u").output().unwrap();
-    id.stdout == b"0\n"
 }
 
 #[test]

@@ -53,7 +53,7 @@ check_start() {
 
 check_checkout() {
     if ! has git; then
-        found limited git "it is not there: the commit is read by hand, nobody can tell whether files differ, and the default pull needs it"
+        found limited git "it is not there: the commit is read by hand, nobody can tell whether files differ, nor which lock the commit has, and the default pull needs it"
     else
         found works git "$(git --version 2>/dev/null)"
     fi
@@ -63,6 +63,10 @@ check_checkout() {
     fi
     R=$(PREFIX='' && checkout_facts)
     case $R in
+        *'commit = '*'dirty ? '*)
+            R=${R#*dirty \? }
+            found limited checkout "${R%%"$NL"*}"
+            ;;
         *'commit = '*) found works checkout "$CHECKOUT" ;;
         *'commit ? '*)
             R=${R#*commit \? }

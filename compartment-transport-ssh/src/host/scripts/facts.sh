@@ -26,56 +26,80 @@ checkout_facts() {
         WHY="$CHECKOUT is not the top of a git checkout"
     fi
     TOP=$PWD
-    set -- 1
-    while [ -z "$WHY" ]; do
-        R=$TOP/flake.lock
-        { [ -f "$R" ] && [ -r "$R" ]; } || R=/dev/null
-        # It stays open: what takes its place meanwhile cannot have its number.
-        { at_once 3<"$R"; } 2>/dev/null && break
-        [ "$1" -lt 3 ] || WHY="$TOP moved while it was read"
-        set -- $(($1 + 1))
-    done
-    [ -z "$WHY" ] || COMMIT="? $WHY" DIRTY="? $WHY" LOCK="? $WHY"
+    if [ -n "$WHY" ]; then
+        doubtful "$WHY"
+    elif has git; then
+        # A shell may say itself that what it started was killed.
+        { whose "$TOP" && seen_by_git; } 2>/dev/null
+    else
+        by_hand "without git nobody can tell whether files of $TOP differ, and which lock its commit has"
+    fi
     tell commit "$COMMIT"
     tell dirty "$DIRTY"
     tell lock "$LOCK"
     cd /
 }
 
-# Commit, dirt and lock as they are together; 1 where something moved.
-at_once() {
-    lock_of_checkout
-    if has git; then
-        head_by_git
-        same_lock
-    else
-        head_by_hand
-        set -- "$COMMIT"
-        same_lock && head_by_hand && [ "$1" = "$COMMIT" ]
+doubtful() {
+    COMMIT="? $1" DIRTY="? $1" LOCK="? $1"
+}
+
+# Where git says nothing: the commit, and that nobody can tell the rest.
+by_hand() {
+    doubtful "$1"
+    head_by_hand
+    [ -z "$R" ] || COMMIT="= $R"
+}
+
+# As whom git runs in a folder: as its owner. git runs what a repository's configuration names, so it must not run as
+# somebody else than whoever wrote that. It refuses by itself, and is not told not to. WHOSE is the owner, where that is
+# not this user and this user may become the owner.
+whose() {
+    WHOSE=
+    # By it, root's git would trust what a user owns.
+    unset SUDO_UID
+    [ ! -O "$1" ] || return 0
+    set -- $(ls -ldn "$1" 2>/dev/null)
+    case ${3:-x}${4:-x} in *[!0-9]*) return 0 ;; esac
+    if [ "$(id -u)" -ne 0 ]; then
+        [ -n "$SUDO" ] && sudo -n -u "#$3" -- true 2>/dev/null || return 0
     fi
+    WHOSE=$3 WHOSE_GROUP=$4 WHOSE_HOME=/ GROUPS_BY=--clear-groups
+    IFS=: read -r R R R WHOSE_GROUP R WHOSE_HOME R <<END || :
+$(getent passwd "$3" 2>/dev/null || grep "^[^:]*:[^:]*:$3:" /etc/passwd 2>/dev/null)
+END
+    if [ -n "$WHOSE_GROUP" ]; then GROUPS_BY=--init-groups; else WHOSE_GROUP=$4 WHOSE_HOME=/; fi
 }
 
-# Whether the lock is what it was when it was hashed. git puts another file in its place; whoever writes into it before
-# the state is read makes the checkout dirty.
-same_lock() {
-    [ /dev/fd/3 -ef "$TOP/flake.lock" ] && return 0
-    set -- "$LOCK"
-    lock_of_checkout
-    [ "$1" = "$LOCK" ]
+# Runs a program in the place of this process, as WHOSE where that is somebody.
+as_owner() {
+    if [ -z "$WHOSE" ]; then
+        :
+    elif [ "$(id -u)" -eq 0 ] && setpriv --version 2>/dev/null | grep -q util-linux; then
+        unset XDG_CONFIG_HOME
+        HOME=$WHOSE_HOME
+        export HOME
+        set -- setpriv "--reuid=$WHOSE" "--regid=$WHOSE_GROUP" "$GROUPS_BY" --no-new-privs "$@"
+    elif has sudo; then
+        set -- sudo -n -E -H -u "#$WHOSE" -- "$@"
+    fi
+    exec "$@"
 }
 
-# For a process of its own: git takes its place. It may wait for a network, where objects are fetched as they are
-# needed: with GIT_WITHIN that many seconds, at most.
+# For a process of its own: git takes its place. It overlooks nothing that a repository's configuration would have it
+# overlook: Nix takes files as they are. It may wait for a network, where objects are fetched as they are needed: with
+# GIT_WITHIN that many seconds, at most.
 in_git() {
     closed "$TOP" || {
         echo "$WHY" >&2
         exit 1
     }
-    GIT_OPTIONAL_LOCKS=0 GIT_TERMINAL_PROMPT=0
-    export GIT_OPTIONAL_LOCKS GIT_TERMINAL_PROMPT
-    set -- git -c gc.auto=0 -c maintenance.auto=false -c core.fsmonitor=false -c "safe.directory=*" -C "$TOP" "$@"
+    GIT_OPTIONAL_LOCKS=0 GIT_TERMINAL_PROMPT=0 GIT_NO_REPLACE_OBJECTS=1
+    export GIT_OPTIONAL_LOCKS GIT_TERMINAL_PROMPT GIT_NO_REPLACE_OBJECTS
+    set -- git -c gc.auto=0 -c maintenance.auto=false -c core.fsmonitor=false -c core.fileMode=true \
+        -c core.symlinks=true -c core.trustctime=true -c core.checkStat=default -C "$TOP" "$@"
     [ -z "$GIT_WITHIN" ] || ! has timeout || set -- timeout -s KILL "$GIT_WITHIN" "$@"
-    exec "$@"
+    as_owner "$@"
 }
 
 # Keeps git from looking for a repository further up than this folder; 1 where it cannot be kept, and WHY.
@@ -87,39 +111,126 @@ closed() {
     case $GIT_CEILING_DIRECTORIES in *:*) return 1 ;; esac
 }
 
-# Commit and dirt in one call. Untracked files do not count: Nix does not see them.
-head_by_git() {
+# Commit and dirt in one call, which calls clean only what agrees in commit, index and files. Untracked files do not
+# count: Nix does not see them. The lock of what is clean is that of its commit, which does not move.
+seen_by_git() {
     set -- status --porcelain=v2 --branch --no-ahead-behind --untracked-files=no --ignore-submodules=none
     R=$(in_git "$@" 2>/dev/null)
     case $? in
-        0)
-            DIRTY='= 0'
-            # Whatever is no header is a file that differs.
-            case $NL$R in *"$NL"[!#]*) DIRTY='= 1' ;; esac
-            R=${R#\# branch.oid }
-            is_hex "${R%%"$NL"*}" && COMMIT="= ${R%%"$NL"*}" || COMMIT="? $TOP is at no commit"
+        0) ;;
+        137)
+            unseen_by_git "git was killed${GIT_WITHIN:+ after $GIT_WITHIN s without an answer}"
             return
             ;;
-        137) R="git was killed${GIT_WITHIN:+ after $GIT_WITHIN s without an answer}" ;;
-        *) R=$(in_git "$@" 2>&1 >/dev/null) ;;
+        *)
+            unseen_by_git "$(in_git "$@" 2>&1 >/dev/null)"
+            return
+            ;;
     esac
-    # What git stumbles over must not hide the commit.
-    DIRTY="? cannot read the state of $TOP: ${R:-git failed}"
-    R=$(in_git rev-parse --verify 'HEAD^{commit}' 2>/dev/null)
-    is_hex "$R" && COMMIT="= $R" || COMMIT="? cannot read the commit of $TOP; ${DIRTY#??}"
+    DIRTY='= 0' WHY=
+    # Whatever is no header is a file that differs. A file's name is the last word of its line, or stands behind a tab.
+    case $NL$R in *"$NL"[!#]*) DIRTY='= 1' ;; esac
+    case $R$NL in
+        *" flake.lock$NL"* | *" flake.lock	"* | *"	flake.lock$NL"*) WHY=1 ;;
+    esac
+    R=${R#\# branch.oid }
+    R=${R%%"$NL"*}
+    if ! is_hex "$R"; then
+        COMMIT="? $TOP is at no commit"
+        lock_in_folder
+        return
+    fi
+    COMMIT="= $R"
+    if [ -n "$WHY" ]; then lock_in_folder; else lock_of_commit "$R"; fi
+    [ "$DIRTY" = '= 1' ] || nothing_hidden
 }
 
-# Without git: a folder of its own or of a worktree, loose refs and packed ones.
+# What git stumbles over must not hide the commit.
+unseen_by_git() {
+    case $1 in
+        *'detected dubious ownership'*)
+            by_hand "$TOP belongs to another user, and git does not look into it: log in as its owner or as root, or give the checkout to this user"
+            return
+            ;;
+    esac
+    doubtful "cannot read the state of $TOP: ${1:-git failed}"
+    R=$(in_git rev-parse --verify 'HEAD^{commit}' 2>/dev/null)
+    if is_hex "$R"; then COMMIT="= $R"; else by_hand "${DIRTY#??}"; fi
+}
+
+# Files that git takes to be unchanged without looking: `S` is skip-worktree, a small letter assume-unchanged. Such a
+# mark outlives a pull, too.
+nothing_hidden() {
+    R=$({ in_git ls-files -v --recurse-submodules 2>&1 || echo 'x git failed'; } | grep '^[a-zS] ' | head -n 1)
+    case $R in
+        '') ;;
+        'x '*) DIRTY="? cannot tell whether files of $TOP differ: ${R#x }" ;;
+        *) DIRTY="? cannot tell whether files of $TOP differ: git is told not to look at ${R#??}, and perhaps at others; \`git update-index --no-assume-unchanged --no-skip-worktree FILE\`, or \`git sparse-checkout disable\`" ;;
+    esac
+}
+
+# The lock of the commit, whose file is as git put it there: it may have other bytes (line ends, filters), and Nix takes
+# those of the commit. KNOWN is a commit and the hash of its lock.
+lock_of_commit() {
+    if [ "$1" = "${KNOWN% *}" ]; then
+        LOCK="= ${KNOWN#* }"
+    elif ! R=$(in_git ls-tree "$1" flake.lock 2>&1); then
+        LOCK="? cannot read $TOP/flake.lock: ${R:-git failed}"
+    else
+        case $R in
+            '') LOCK='= -' ;;
+            100*' blob '*) lock_in_blob $R ;;
+            *) LOCK="? cannot read $TOP/flake.lock: it is no file in the commit" ;;
+        esac
+    fi
+    if [ "$LOCK" = '= -' ] && { [ -e "$TOP/flake.lock" ] || [ -L "$TOP/flake.lock" ]; }; then
+        LOCK="? cannot read $TOP/flake.lock: the commit has none: add it to the repository, or remove it"
+    fi
+}
+
+# The hash of nothing.
+NOTHING=e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855
+
+# MODE blob HASH NAME, as git lists it. A lock is never empty: then git has said nothing.
+lock_in_blob() {
+    LOCK=
+    if R=$(in_git cat-file blob "$3" 2>/dev/null | digest) && [ "$R" != "$NOTHING" ]; then
+        LOCK="= $R"
+    elif can_hash; then
+        LOCK="? cannot read $TOP/flake.lock: it cannot be hashed"
+    fi
+}
+
+# The lock that lies in the folder, where it differs from that of the commit: Nix takes it as it is.
+lock_in_folder() {
+    LOCK=
+    if [ -L "$TOP/flake.lock" ]; then
+        LOCK="? cannot read $TOP/flake.lock: it is no file"
+    elif [ -f "$TOP/flake.lock" ]; then
+        if ! [ -r "$TOP/flake.lock" ]; then
+            LOCK="? cannot read $TOP/flake.lock: permission denied"
+        elif R=$(digest <"$TOP/flake.lock"); then
+            LOCK="= $R"
+        fi
+    elif [ -e "$TOP/flake.lock" ]; then
+        LOCK="? cannot read $TOP/flake.lock: it is no file"
+    else
+        LOCK="? cannot read $TOP/flake.lock: the commit has it, the checkout does not"
+    fi
+}
+
+# Without git: a folder of its own or of a worktree, loose refs and packed ones. R is the commit, where it is found.
 head_by_hand() {
-    DIRTY=
-    COMMIT="? $TOP/.git cannot be read without git"
     set -- "$TOP/.git"
     if [ -f "$1" ]; then
         first_line "$1"
         case $R in
             'gitdir: /'*) set -- "${R#gitdir: }" ;;
             'gitdir: '*) set -- "$TOP/${R#gitdir: }" ;;
-            *) return ;;
+            *)
+                R=
+                return
+                ;;
         esac
     fi
     # Refs are in the folder of the worktree, or in the one that all worktrees share.
@@ -146,7 +257,7 @@ head_by_hand() {
         fi
         set -- "$1" "$2" $(($3 - 1))
     done
-    if is_hex "$R"; then COMMIT="= $R"; fi
+    is_hex "$R" || R=
 }
 
 packed() {
@@ -165,38 +276,29 @@ is_hex() {
     [ ${#1} -ge 7 ] && [ ${#1} -le 64 ]
 }
 
-# LOCK is told, `-` for no file, in doubt, or nothing where no tool can hash it.
-lock_of_checkout() {
-    LOCK=
-    if [ -f "$TOP/flake.lock" ]; then
-        if ! [ -r "$TOP/flake.lock" ]; then
-            LOCK="? cannot read $TOP/flake.lock: permission denied"
-        elif hash_of "$TOP/flake.lock"; then
-            LOCK="= $R"
-        fi
-    elif [ -e "$TOP/flake.lock" ] || [ -L "$TOP/flake.lock" ]; then
-        LOCK="? cannot read $TOP/flake.lock: it is no file"
-    elif ! has git; then
-        LOCK='= -'
-    elif ! R=$(in_git ls-tree HEAD flake.lock 2>&1); then
-        LOCK="? cannot read $TOP/flake.lock: ${R:-git failed}"
-    elif [ -n "$R" ]; then
-        LOCK="? cannot read $TOP/flake.lock: the commit has it, the checkout does not"
+can_hash() {
+    has sha256sum || has shasum || has openssl || has sha256
+}
+
+# The SHA-256 of what comes in, by whichever tool there is.
+digest() {
+    if has sha256sum; then
+        set -- sha256sum
+    elif has shasum; then
+        set -- shasum -a 256
+    elif has openssl; then
+        set -- openssl dgst -sha256
+    elif has sha256; then
+        set -- sha256
     else
-        LOCK='= -'
+        return 1
     fi
-}
-
-# By whichever tool there is.
-hash_of() {
-    hashed sha256sum <"$1" || hashed shasum -a 256 <"$1" || hashed openssl dgst -sha256 <"$1" || hashed sha256 <"$1"
-}
-
-hashed() {
-    has "$1" || return 1
     for R in $("$@" 2>/dev/null); do
         case $R in *[!0-9a-f]*) continue ;; esac
-        [ ${#R} -ne 64 ] || return 0
+        [ ${#R} -ne 64 ] || {
+            printf '%s' "$R"
+            return 0
+        }
     done
     return 1
 }

@@ -14,7 +14,7 @@ now() {
 
 # step NAME LIMIT FOLDER REACH SUDO VARIABLE=VALUE… -- PROGRAM…
 # REACH is how far git looks for a repository: `open` anywhere above the folder, `closed` in it alone; `checkout`: the
-# same, and the folder has to be the top of one.
+# same, the folder has to be the top of one, and the program runs as its owner.
 step() {
     NAME=$1 CAP=$2 FOLDER=$3 REACH=$4 BY_SUDO=$5
     shift 5
@@ -58,6 +58,7 @@ missing() {
 
 # Whether the folder is what git may be run in; WHY it is not.
 in_reach() {
+    WHOSE=
     [ "$REACH" != open ] || return 0
     resolve "$FOLDER" && closed "$R" || return 1
     [ "$REACH" = checkout ] || return 0
@@ -66,6 +67,7 @@ in_reach() {
         return 1
     fi
     TOP=$R
+    whose "$TOP"
     if ! R=$(in_git rev-parse --show-toplevel 2>&1); then
         WHY="$FOLDER is no git checkout: ${R:-git failed}"
         return 1
@@ -95,9 +97,12 @@ run_step() {
         shift
         COMPARTMENT_STEP=$D/$N/
         export COMPARTMENT_STEP
-        if has setsid; then exec setsid "$@"; fi
-        if has perl; then exec perl -e 'setpgrp(0, 0); exec { $ARGV[0] } @ARGV or exit 127' "$@"; fi
-        exec "$@"
+        if has setsid; then
+            set -- setsid "$@"
+        elif has perl; then
+            set -- perl -e 'setpgrp(0, 0); exec { $ARGV[0] } @ARGV or exit 127' "$@"
+        fi
+        as_owner "$@"
     ) </dev/null >"${PIPE:-/dev/null}" 2>&1 &
     STEP=$!
     born "$STEP" || :

@@ -197,7 +197,7 @@ fn a_result_does_not_wait_for_ever() {
 fn a_look_brings_as_much_as_is_asked_for() {
     let tail = Tail { op: op("a"), from: 0, limit: TAIL };
     let nonce = crate::host::Nonce::new("n0123456789abcdef").unwrap();
-    let script = crate::host::look(&nonce, &Site::default(), Some(&tail), None);
+    let script = crate::host::look(&nonce, &Site::default(), Some(&tail), None, None);
     assert!(
         script.contains(&format!("TAIL_LIMIT='{TAIL}'\n"))
             || script.contains(&format!("TAIL_LIMIT={TAIL}\n"))
