@@ -67,9 +67,8 @@ pub(super) fn switches_by_hand() -> World {
     World::new(
         "switches-by-hand",
         Late(1),
-        vec![Word::Observed(A, true), beat(NOTHING.at(A).dirt(false))],
+        vec![Word::Observed(A, true), beat(NOTHING.at(A).dirt(false)), started(Switch, None)],
         vec![
-            started(Switch, None),
             ok(Switch, None, NOTHING),
             ok(Switch, None, NOTHING.at(A)),
             ok(Switch, Some(0), NOTHING.at(B)),
@@ -82,7 +81,7 @@ pub(super) fn switches_by_hand() -> World {
     )
     .locks(&[0, 0])
     .about("switches without ids, among operations with ids whose results are heard at any time")
-    .depth(4)
+    .depth(3)
 }
 
 pub(super) fn labels() -> World {
