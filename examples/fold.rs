@@ -36,16 +36,11 @@ fn tell(cli: &Cli) -> Result<(), Box<dyn std::error::Error>> {
         }
         return answer(cli, &mut io::stdin().lock(), "standard input", None);
     }
-    if is_log(&cli.file) {
+    // Of a folder it is said why there is no log in it.
+    if is_log(&cli.file) || cli.file.is_dir() {
         let reader = Reader::open(&cli.file)?;
         let size = reader.estimated_bytes();
         return answer(cli, &mut reader.lines_as_bytes(), &name, Some(size));
-    }
-    if cli.file.is_dir() {
-        return Err(format!(
-            "there is no log in the folder {name}: check the name, or give a file of NDJSON"
-        )
-        .into());
     }
     let open = |path| -> io::Result<(File, Option<u64>)> {
         let file = File::open(path)?;

@@ -62,12 +62,13 @@ pub(crate) fn in_the_way(file: &Path) -> Option<PathBuf> {
     left_of(file)
 }
 
-/// What is left of a log that is gone.
+/// What is left of a log that is gone, or empty. SQLite takes it for nobody's: opened even to be read, an empty file
+/// loses its write-ahead log.
 pub(crate) fn left_of(file: &Path) -> Option<PathBuf> {
-    ["-wal", "-journal", ".snapshot"]
-        .map(|ending| beside(file, ending))
-        .into_iter()
-        .find(|left| length(left) > 0)
+    // A journal beside an empty file is of a process that died while it created it.
+    let endings: &[&str] =
+        if file.exists() { &["-wal", ".snapshot"] } else { &["-wal", "-journal", ".snapshot"] };
+    endings.iter().map(|ending| beside(file, ending)).find(|left| length(left) > 0)
 }
 
 /// A file in the making. It is removed where it does not get its name.

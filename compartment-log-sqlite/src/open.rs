@@ -38,10 +38,7 @@ pub(crate) fn open(path: &Path) -> Result<Opened, OpenError> {
     }
     let lock = Lock::take(&path)?;
     let fresh = files::length(&path) == 0;
-    // A journal beside an empty file is of a process that died while it created it.
-    let left =
-        files::left_of(&path).filter(|left| *left != files::beside(&path, "-journal") || !path.exists());
-    if let Some(left) = left.filter(|_| fresh) {
+    if let Some(left) = files::left_of(&path).filter(|_| fresh) {
         // The records of a log are not lost by beginning anew.
         return Err(OpenError::Left { file: path, left });
     }

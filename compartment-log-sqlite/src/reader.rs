@@ -65,6 +65,9 @@ impl From<Stored> for Line {
 #[must_use]
 pub fn is_log(path: &Path) -> bool {
     let Ok(path) = find(path) else { return false };
+    if files::length(&path) == 0 {
+        return false;
+    }
     // By way of SQLite: whoever opens and closes the file by other means takes this process's locks on it away.
     let connection = immutable(&path).or_else(|_| reading(&path));
     connection.and_then(|c| widened(c, &path)).is_ok_and(|(c, _)| identify(&c, &path).is_ok())
@@ -122,10 +125,14 @@ impl Reader {
     /// Opens a log, or the one in a folder.
     ///
     /// # Errors
-    /// [`OpenError`] where there is none, or where not even its first page can be read.
+    /// [`OpenError`] where there is none, where it is empty and records are left beside it, or where not even its first
+    /// page can be read.
     pub fn open(path: &Path) -> Result<Self, OpenError> {
         schema::check_library().map_err(OpenError::Storage)?;
         let path = find(path)?;
+        if let Some(left) = files::left_of(&path).filter(|_| files::length(&path) == 0) {
+            return Err(OpenError::Left { file: path, left });
+        }
         let (connection, short) = connected(&path)?;
         // One transaction: everything that is read belongs together.
         connection.execute_batch("BEGIN").map_err(|error| refused(&path, &error))?;

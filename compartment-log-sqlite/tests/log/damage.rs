@@ -4,7 +4,9 @@ use std::fs;
 use std::path::Path;
 
 use compartment_core::Record;
-use compartment_log_sqlite::{Finding, OpenError, ReadError, Reader, SqliteLog, is_log, salvage, unwatched};
+use compartment_log_sqlite::{
+    Finding, OpenError, ReadError, Reader, SqliteLog, backup, is_log, salvage, unwatched,
+};
 use compartment_runtime::EventLog;
 use compartment_runtime::testing::logs::records;
 use futures::TryStreamExt;
@@ -224,5 +226,15 @@ fn what_is_left_of_a_log_that_is_gone_is_not_written_over() {
         assert_eq!(fs::read(path.with_extension("sqlite-wal")).unwrap(), wal, "it is as it was");
         assert_eq!(path.exists(), empty);
         assert!(!is_log(&path));
+        // Whoever only reads changes nothing either.
+        for file in [path.as_path(), path.parent().unwrap()] {
+            match Reader::open(file).unwrap_err() {
+                OpenError::Left { left, .. } if empty => assert_eq!(left, path.with_extension("sqlite-wal")),
+                OpenError::Missing(_) if !empty => {}
+                other => panic!("{other}"),
+            }
+        }
+        assert!(backup(&path, &path.with_extension("copy"), &mut unwatched).is_err());
+        assert_eq!(fs::read(path.with_extension("sqlite-wal")).unwrap(), wal, "it is as it was");
     }
 }
