@@ -2,7 +2,7 @@
 
 use std::fs::{self, File, Permissions};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 use std::time::SystemTime;
 
@@ -14,7 +14,7 @@ use compartment_local::operation::{Commands, result};
 use compartment_local::run::Stop;
 use compartment_transport_ssh::host;
 
-use crate::common::{Host, git, git_as, host_path, is_root, nonce, on_each_shell};
+use crate::common::{Host, NOBODY, git, git_as, give, host_path, is_root, nonce, on_each_shell};
 
 /// A host whose `etc` is a repository of its own with a file that somebody changed, and a remote that is a config.
 fn with_etc(host: Host) -> Host {
@@ -93,14 +93,6 @@ fn a_checkout_behind_a_link_is_pulled() {
         let said = pull(&mut host, "etc/current", "");
         assert!(matches!(said, Said::PullOk { dirty: Some(false), .. }), "{said:?}");
     });
-}
-
-/// A user that every machine has, and whose files nothing else touches.
-const NOBODY: &str = "65534";
-
-fn give(folder: &Path, to: &str) {
-    let given = Command::new("chown").args(["--recursive", to]).arg(folder).status().unwrap();
-    assert!(given.success());
 }
 
 /// A checkout of the remote, whose configuration has git run a program on every look, which says as whom it runs.

@@ -223,6 +223,14 @@ pub(crate) fn is_root() -> bool {
     fs::metadata("/proc/self").is_ok_and(|me| me.uid() == 0)
 }
 
+/// A user that every machine has, and whose files nothing else touches.
+pub(crate) const NOBODY: &str = "65534";
+
+pub(crate) fn give(folder: &Path, to: &str) {
+    let given = Command::new("chown").args(["--recursive", to]).arg(folder).status().unwrap();
+    assert!(given.success());
+}
+
 /// git as another user: for root alone.
 pub(crate) fn git_as(user: &str, dir: &Path, args: &[&str]) -> String {
     let mut command = Command::new("setpriv");

@@ -1,6 +1,7 @@
 //! Who outlives whom.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 
 use compartment_core::HostId;
 use compartment_core::event::Kind;
@@ -8,7 +9,7 @@ use compartment_local::operation::Exit;
 use compartment_runtime::LogId;
 use compartment_transport_ssh::host::{self, Begun, GO, Owner, Running, read_begin};
 
-use crate::common::{LONG, kill, lives, nonce, on_each_shell, op, until};
+use crate::common::{Host, LONG, NOBODY, give, is_root, kill, lives, nonce, on_each_shell, op, until};
 
 const AWAITED: &str =
     r#"echo begun; echo $$ >"$1/at"; until [ -e "$1/go" ]; do sleep 0.02; done; echo done; exit 5"#;
@@ -242,4 +243,45 @@ fn what_ended_is_told_in_that_order() {
         let told: Vec<_> = look.ended.into_iter().map(|ended| ended.op.to_string()).collect();
         assert_eq!((&*told, look.untold), (&["d".to_owned()][..], false));
     });
+}
+
+#[test]
+fn a_state_folder_that_others_can_change_is_not_used() {
+    on_each_shell(|host| {
+        let refused = |host: &Host, words: &str| {
+            let Begun::Refused(why) = host.begin("op-1", &host.plan(Kind::Switch, &["touch \"$1/ran\""]))
+            else {
+                panic!("it began")
+            };
+            assert!(why.as_str().contains(words) && why.as_str().contains("is run"), "{why}");
+            assert!(!host.path("ran").exists());
+        };
+        let open = host.path("home/.local");
+        fs::create_dir_all(&open).unwrap();
+        for mode in [0o775, 0o757, 0o777] {
+            fs::set_permissions(&open, fs::Permissions::from_mode(mode)).unwrap();
+            refused(&host, "home/.local: chmod go-w");
+        }
+        // Like /tmp: others can put something beside it, and not in its place.
+        fs::set_permissions(&open, fs::Permissions::from_mode(0o1777)).unwrap();
+        assert!(matches!(host.begin("op-1", &host.plan(Kind::Switch, &["true"])), Begun::Begun { .. }));
+        host.ended("op-1");
+        let ops = host.state("ops");
+        fs::set_permissions(&ops, fs::Permissions::from_mode(0o1777)).unwrap();
+        refused_again(&host);
+        fs::set_permissions(&ops, fs::Permissions::from_mode(0o700)).unwrap();
+        if is_root() {
+            give(&host.state(""), NOBODY);
+            refused_again(&host);
+            let look = host.look();
+            assert!(look.ended.is_empty() && look.doubts[0].as_str().contains("belongs to another user"));
+            assert_eq!(look.heartbeat.running, None, "what they say runs is not believed");
+            assert_eq!(host.stop("op-1"), host::Asked::NotRunning);
+        }
+    });
+}
+
+fn refused_again(host: &Host) {
+    let begun = host.begin("op-2", &host.plan(Kind::Switch, &["true"]));
+    assert!(matches!(begun, Begun::Refused(_)), "{begun:?}");
 }

@@ -329,7 +329,7 @@ fn a_host_with_few_programs_does_with_those() {
         fs::create_dir(&bin).unwrap();
         // No setsid, no perl, no systemd, no sync, no mkfifo.
         for name in [
-            "cat", "cut", "dd", "grep", "head", "id", "ln", "mkdir", "mv", "nohup", "rm", "sed", "sh",
+            "cat", "cut", "dd", "grep", "head", "id", "ln", "ls", "mkdir", "mv", "nohup", "rm", "sed", "sh",
             "sleep", "tail", "tr", "wc",
         ] {
             std::os::unix::fs::symlink(program(name), bin.join(name)).unwrap();

@@ -4,6 +4,8 @@
 main() {
     setup
     greet
+    # Nothing of others is removed.
+    [ -z "$STATE" ] || state_is_ours || STATE=
     [ -z "$STATE" ] || rm -rf "$STATE"/trash.* 2>/dev/null
     RUNNING=
     if [ -n "$STATE" ] && read_lock && lock_holds; then RUNNING=$LOCK_OP; fi

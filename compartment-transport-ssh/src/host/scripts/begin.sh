@@ -18,13 +18,17 @@ begin() {
         refuse "there is no HOME, so there is no place for operations; configure a state folder"
         return
     fi
+    if ! R=$(mkdir -p "$STATE/ops" 2>&1); then
+        refuse "cannot make the folder $STATE/ops: $R"
+        return
+    fi
+    if ! own_folder "$STATE/ops"; then
+        refuse "$WHY; what is in the state folder is run"
+        return
+    fi
     D=$STATE/ops/$OP
     if had "$OP"; then
         say had
-        return
-    fi
-    if ! R=$(mkdir -p "$STATE/ops" 2>&1); then
-        refuse "cannot make the folder $STATE/ops: $R"
         return
     fi
     if [ -n "$EACH" ]; then

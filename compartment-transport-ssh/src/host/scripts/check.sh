@@ -30,6 +30,8 @@ check_state() {
     until [ -e "$D" ] || [ -L "$D" ]; do D=${D%/*} && D=${D:-/}; done
     if ! [ -d "$D" ] || ! [ -w "$D" ] || ! [ -x "$D" ]; then
         found missing "state folder" "cannot write to $STATE: configure another, or give it to this user"
+    elif ! own_folder "$D"; then
+        found missing "state folder" "$WHY; what is in the state folder is run"
     elif [ -d "$STATE" ]; then
         found works "state folder" "$STATE"
     else

@@ -1,6 +1,41 @@
 # Operations have a folder each; the lock names the one that runs. Its holder is the process that took the operation,
 # and until somebody does, the one that begins it.
 
+# Whether nobody but this user and root can change what is in a folder, or put another in its place: what is in the
+# state folder is run. 1: somebody else can, and WHY. As sshd checks the files of a user (StrictModes).
+own_folder() {
+    resolve "$1"
+    set -- "$R"
+    D=$1
+    while :; do
+        set -- "$1" $(ls -ldn "$D" 2>/dev/null)
+        # Folders above may be root's.
+        [ -O "$D" ] || { [ "${4:-}" = 0 ] && [ "$D" != "$1" ]; } || {
+            WHY="$D belongs to another user"
+            return 1
+        }
+        case ${2:-}:$D in
+            # What is in a folder like /tmp only its owner can replace.
+            d????????[tT]*:"$1" | d????w*:"$1" | d???????w*:"$1") false ;;
+            d????????[tT]*) ;;
+            d????w* | d???????w*) false ;;
+            d*) ;;
+            *) false ;;
+        esac || {
+            WHY="others may write to $D: chmod go-w $D"
+            return 1
+        }
+        [ "$D" != / ] || return 0
+        D=${D%/*}
+        D=${D:-/}
+    done
+}
+
+# Whether the state folder is this user's, as far as that can be seen without another program.
+state_is_ours() {
+    [ -O "$STATE" ] && { [ ! -e "$STATE/ops" ] || [ -O "$STATE/ops" ]; }
+}
+
 # 1: there is none.
 read_lock() {
     LOCK_OP= LOCK_KIND= LOCK_PID= LOCK_START= LOCK_BOOT=

@@ -27,6 +27,10 @@ operations() {
             return
             ;;
     esac
+    if ! state_is_ours; then
+        doubt state "$STATE belongs to another user: configure another state folder"
+        return
+    fi
     if ! [ -r "$STATE" ] || ! [ -x "$STATE" ]; then
         doubt state "cannot read $STATE: permission denied"
         return

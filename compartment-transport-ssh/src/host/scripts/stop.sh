@@ -3,7 +3,7 @@
 main() {
     setup
     greet
-    if [ -n "$STATE" ] && read_lock && [ "$LOCK_OP" = "$OP" ] && lock_holds; then
+    if [ -n "$STATE" ] && state_is_ours && read_lock && [ "$LOCK_OP" = "$OP" ] && lock_holds; then
         # Not a byte in it: that may work on a full disk, too.
         if printf '' 2>/dev/null >"$STATE/ops/$OP/stop"; then say asked; else say failed; fi
     else
