@@ -18,7 +18,10 @@ fn main() -> ExitCode {
         return supervise(folder);
     }
     let said = match Stop::on_signals() {
-        Ok(stop) => act(cli, &stop).map_err(|error| error.to_string()),
+        Ok(stop) => match act(cli, &stop) {
+            Err(failure) if !failure.is_closed_pipe() => Err(failure.to_string()),
+            Ok(()) | Err(_) => Ok(()),
+        },
         Err(error) => Err(error.to_string()),
     };
     match said {
@@ -33,7 +36,8 @@ fn main() -> ExitCode {
 fn act(cli: Cli, stop: &Stop) -> Result<(), Failure> {
     match cli.what {
         Some(What::Check { config }) => {
-            Ok(agent::check(&Config::read(&config)?, stop, &mut io::stdout().lock())?)
+            let config = Config::read(&config)?;
+            agent::check(&config, stop, &mut io::stdout().lock()).map_err(Failure::Output)
         }
         Some(What::Supervise { .. }) => Ok(()),
         None => {

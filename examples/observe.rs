@@ -85,8 +85,14 @@ fn main() -> ExitCode {
     match look(cli, &stop) {
         Ok(()) => ExitCode::SUCCESS,
         Err(_) if stop.asked() => ExitCode::from(Stop::EXIT_CODE),
+        // The reader of the output has gone, as `head` does.
+        Err(error) if is_closed_pipe(&*error) => ExitCode::SUCCESS,
         Err(error) => failed(&*error),
     }
+}
+
+fn is_closed_pipe(error: &(dyn std::error::Error + 'static)) -> bool {
+    error.downcast_ref().is_some_and(|error: &io::Error| error.kind() == io::ErrorKind::BrokenPipe)
 }
 
 fn failed(error: &dyn std::error::Error) -> ExitCode {
@@ -101,7 +107,6 @@ fn look(cli: Cli, stop: &Stop) -> Result<(), Box<dyn std::error::Error>> {
     let mut clock = Clock::default();
     let say = |clock: &mut Clock, event: &Event| {
         writeln!(io::stdout(), "{}", ndjson::encode(Some(clock.now()), event))
-            .map_err(|error| format!("cannot write to the output: {error}"))
     };
 
     if cli.configure {

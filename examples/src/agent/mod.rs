@@ -30,6 +30,17 @@ pub enum Failure {
     /// The system does not let it.
     #[error("cannot run: {0}")]
     System(#[from] io::Error),
+    /// The output.
+    #[error("cannot write to the output: {0}")]
+    Output(io::Error),
+}
+
+impl Failure {
+    /// Whether the reader of the output has gone, as `head` does: nobody needs to be told.
+    #[must_use]
+    pub fn is_closed_pipe(&self) -> bool {
+        matches!(self, Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe)
+    }
 }
 
 /// Runs the agent until somebody asks it to end.
