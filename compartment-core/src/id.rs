@@ -236,6 +236,12 @@ impl OpId {
         self.0.strip_prefix(due.as_str()).is_some_and(|secret| secret.is_empty() || secret.starts_with('-'))
     }
 
+    /// Whether this is the id of an automatic test run with its secret part, and `open` the same without it.
+    pub(crate) fn is_sealed(&self, open: &Self) -> bool {
+        let secret = self.0.starts_with("auto-test-").then(|| self.0.strip_prefix(open.as_str())).flatten();
+        secret.is_some_and(|secret| secret.starts_with('-')) && open.as_str().matches('-').count() == 3
+    }
+
     /// The id of the stop that goes before an operation which supersedes a running test.
     #[must_use]
     pub fn stop_before(&self) -> Self {

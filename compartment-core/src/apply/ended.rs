@@ -3,6 +3,7 @@
 use alloc::boxed::Box;
 
 use super::report::Taking;
+use crate::checkout::Doubt;
 use crate::event::{Kind, RequestKind};
 use crate::id::OpId;
 use crate::knowledge::{Clock, Made, Mark};
@@ -32,7 +33,7 @@ impl Taking<'_> {
         let Some(past) = &mut self.host.past else { return false };
         let mut news = false;
         if let Some(op) = self.op {
-            news |= past.operations.withdraw(|p| p.op == *op && p.ask.kind() == kind);
+            news |= past.operations.withdraw(self.at, true, |p| p.op == *op && p.ask.kind() == kind);
             let kind = Kind::ALL.iter().copied().find(|k| RequestKind::from(*k) == kind);
             news |= kind.is_some_and(|kind| self.never_began(kind, op));
         }
@@ -46,8 +47,16 @@ impl Taking<'_> {
         let begun_after = self.begun_after(kind);
         let operations = &mut self.host.past_mut().operations;
         let own = |open: &Operation| open.kind == kind && open.op.as_ref() == Some(op);
-        let Some(mut open) = operations.take_open_if(own) else { return false };
+        let Some(mut open) = operations.take_open_if(own) else {
+            // It was over by another word: what its start said was a mistake all the same.
+            let mistaken = operations.take_start(kind, op);
+            if let Some(start) = &mistaken {
+                self.said_by_mistake(start);
+            }
+            return mistaken.is_some();
+        };
         let noticed = open.trace.known_by == KnownBy::Notice;
+        let start = open.trace.clone();
         if noticed || open.trace.claimed > 0 {
             let heard = open.trace.heard.max(open.trace.claimed);
             open.op = None;
@@ -62,18 +71,43 @@ impl Taking<'_> {
             operations.begin(*open);
         }
         if !noticed {
-            // Its start said that nothing else ran. It said so by mistake.
-            _ = self.host.unseen.set_dirt(true);
-            self.host.past_mut().no_test = 0;
+            self.said_by_mistake(&start);
         }
         true
+    }
+
+    /// A start said that nothing else ran, and its operation never began: what was heard between the two was judged by a
+    /// mistake.
+    fn said_by_mistake(&mut self, start: &Trace) {
+        _ = self.host.unseen.set_dirt(true);
+        let before = start.deployment.unwrap_or_default();
+        if !self.never_spoke_of_dirt() {
+            self.was_dirty(|known| known.deployment == 0 || known.deployment > before);
+        }
+        let past = self.host.past_mut();
+        past.no_test = 0;
+        past.operations.not_begun_after(start.after);
+        // What that start ended may have gone on.
+        let Some(kind) = start.overtook else { return };
+        if past.operations.not_over_at(start.after.saturating_sub(1)) {
+            past.may_run = Some(kind);
+        }
+        match Class::of(kind) {
+            Class::Pull => _ = self.checkout_unordered(),
+            Class::Attempt => {
+                self.not_known(Doubt::Unordered);
+                self.tests_doubtful();
+                self.mark_system(Made::IN_ORDER);
+            }
+            Class::Test => {}
+        }
     }
 
     /// A word that says nothing of what runs: what has no known end may have gone on until it was made (W4).
     fn goes_on(&mut self) -> bool {
         let attempt = self.attempt_goes_on();
         let pull = self.pull_goes_on();
-        let other = self.other_went_on(false);
+        let other = self.other_went_on(false) | self.other_attempt_goes_on();
         attempt || pull || other
     }
 
@@ -130,8 +164,10 @@ impl Taking<'_> {
                     open.trace.heard = self.tick();
                 }
                 open.op = open.op.or_else(|| op.cloned());
+                // Asked for twice under one id, it began at any time since the first.
+                let lapsed = self.host.past_mut().operations.take_lapsed(kind, op);
                 if let Some(asked) = &asked {
-                    open.trace.after = open.trace.after.max(asked.clock);
+                    open.trace.after = open.trace.after.max(lapsed.unwrap_or(asked.clock));
                     open.trace.to = open.trace.to.or_else(|| asked.target().map(Box::new));
                 }
                 if !in_order && contradicts {

@@ -191,7 +191,8 @@ impl Fleet {
             }
         };
         let taken = self.take_report(index, report, session, at);
-        let ordered = report.op.is_none() || report.said.ends().is_none();
+        // Results and refusals with an id may come any time later.
+        let ordered = report.op.is_none() || matches!(report.said, Said::Heartbeat(_) | Said::Started { .. });
         if session.is_some() && ordered {
             let past = self.facts.hosts[index as usize].past_mut();
             noted |= past.speakers.anchor(past.clock);

@@ -76,6 +76,9 @@ impl Taking<'_> {
     /// The start or the end of an operation. Compiled apart: heartbeats are nearly all that is heard, and short.
     #[inline(never)]
     fn operation_told(&mut self, said: &Said) -> bool {
+        if let (Some(op), Some(past)) = (self.op, &mut self.host.past) {
+            past.operations.name_in_full(op);
+        }
         match said {
             Said::Heartbeat(_) => false,
             Said::Started { kind, timeout_s, to } => self.started(*kind, *timeout_s, to.as_ref()),
@@ -146,6 +149,7 @@ impl Taking<'_> {
         let told = matches!(&heartbeat.system, Reading::Told(system) if **system != RunningSystem::default());
         if !told {
             news |= self.attempt_goes_on();
+            news |= self.other_attempt_goes_on();
         }
         news |= self.system_seen(&heartbeat.system, heartbeat.running);
         if let Some(claim) = heartbeat.running {
@@ -188,6 +192,7 @@ impl Taking<'_> {
         let asked = self.host.past_mut().operations.delivered(kind, op);
         let open = self.host.operations().open();
         let noticed = open.is_some_and(|open| open.kind == kind && op.is_some() && open.op.as_ref() == op);
+        let overtook = open.filter(|_| !noticed).map(|open| open.kind);
         if noticed {
             // It was noticed before, under the id of the ordered test that `running` spoke of.
             _ = self.host.past_mut().operations.take_open();
@@ -210,8 +215,16 @@ impl Taking<'_> {
             self.ran_before(kind, place, (self.unknown(), Named::Nobody), true);
         }
         let ordered = asked.is_some() || noticed || self.due_test(kind).is_some();
-        let trace =
-            Trace { known_by: KnownBy::Start, heard: clock, after: clock, copy, to, ordered, ..self.scene() };
+        let trace = Trace {
+            known_by: KnownBy::Start,
+            heard: clock,
+            after: clock,
+            copy,
+            to,
+            ordered,
+            overtook,
+            ..self.scene()
+        };
         let mut operation = self.operation(kind, trace);
         if let Some(seconds) = timeout_s {
             operation.deadline = self.at + Span::from_secs(seconds.into());

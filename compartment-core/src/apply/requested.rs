@@ -43,7 +43,7 @@ impl Fleet {
                     if let Some(before) = past.operations.pending.take()
                         && let Some(kind) = before.ask.operation()
                     {
-                        past.operations.remember_lapsed(kind, before.op, before.clock, at);
+                        past.operations.remember_lapsed(kind, before.op, before.clock, at, false);
                     }
                     past.operations.pending = Some(Pending { clock: past.clock, ..pending }.into());
                 })
@@ -66,7 +66,9 @@ impl Fleet {
     /// id does not.
     pub(super) fn take_refusal(&mut self, slot: Option<u32>, op: &OpId, ask: &Ask) -> Changes {
         if ask.host().is_some() {
-            return self.on_host(slot, |past| past.operations.withdraw(|p| p.op == *op && p.ask == *ask));
+            let at = self.facts.at;
+            let same = |p: &mut Pending| p.op == *op && p.ask == *ask;
+            return self.on_host(slot, |past| past.operations.withdraw(at, false, same));
         }
         let pending = [&self.facts.forge, &self.facts.look];
         if pending.into_iter().flatten().any(|p| p.op == *op && p.ask == *ask) {
@@ -88,12 +90,7 @@ impl Fleet {
         let at = self.facts.at;
         self.on_host(slot, |past| {
             let operations = &mut past.operations;
-            let asked = operations.pending.as_deref().filter(|p| p.op == *op && p.ask.kind() == kind);
-            let lapsed = asked.and_then(|p| Some((p.ask.operation()?, p.clock)));
-            let withdrawn = operations.withdraw(|p| p.op == *op && p.ask.kind() == kind);
-            if let Some((kind, asked)) = lapsed {
-                operations.remember_lapsed(kind, op.clone(), asked, at);
-            }
+            let withdrawn = operations.withdraw(at, false, |p| p.op == *op && p.ask.kind() == kind);
             let recorded = operations.record_expiry(op, kind, at);
             withdrawn || recorded
         })

@@ -91,6 +91,19 @@ impl Taking<'_> {
         }
     }
 
+    /// A word that says neither what runs nor that nothing does: an attempt that may run beside those that are known may
+    /// have changed it.
+    pub(super) fn other_attempt_goes_on(&mut self) -> bool {
+        let may_run = self.host.past.as_ref().and_then(|past| past.may_run);
+        let known = self.host.deployment.as_ref().is_some_and(|deployment| deployment.doubt.is_none());
+        let changes = known && may_run.is_some_and(Kind::deploys);
+        if changes {
+            self.tests_doubtful();
+            self.not_known(Doubt::MayHaveChanged);
+        }
+        changes
+    }
+
     /// A pull has ended, and another may run that nobody can tell from it: it may have moved the checkout.
     pub(super) fn moved_by_another(&mut self, pull: &Closing) {
         if self.another_may_run(pull) {

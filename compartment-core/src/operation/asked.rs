@@ -46,17 +46,29 @@ impl Operations {
         self.stop.as_deref().and_then(Pending::stops) == Some(op)
     }
 
-    /// Takes back what was asked for. A stop that comes to nothing takes along what it was to keep from
-    /// starting. True where there was any.
-    pub(crate) fn withdraw(&mut self, named: impl Fn(&mut Pending) -> bool) -> bool {
+    /// Takes back what was asked for. A stop that comes to nothing takes along what it was to keep from starting. What
+    /// was asked for may have begun all the same, so it is remembered; but for what its host refused. True where there
+    /// was any.
+    pub(crate) fn withdraw(
+        &mut self,
+        at: Timestamp,
+        refused: bool,
+        named: impl Fn(&mut Pending) -> bool,
+    ) -> bool {
         let named = |p: &mut Pending| named(p);
         let stop = self.stop.take_if(|p| named(p));
-        if let Some(target) = stop.as_deref().and_then(Pending::stops) {
-            self.pending.take_if(|pending| pending.op == *target);
+        let target = stop.as_deref().and_then(Pending::stops);
+        let stopped = target.and_then(|target| self.pending.take_if(|pending| pending.op == *target));
+        let asked = self.pending.take_if(|p| named(p));
+        let refresh = self.refresh.take_if(|p| named(p));
+        let withdrawn = stop.is_some() || asked.is_some() || refresh.is_some();
+        let by_stop = stopped.is_some();
+        if let Some(pending) = stopped.or_else(|| asked.filter(|_| !refused))
+            && let Some(kind) = pending.ask.operation()
+        {
+            self.remember_lapsed(kind, pending.op, pending.clock, at, by_stop);
         }
-        let others =
-            [&mut self.pending, &mut self.refresh].map(|pending| pending.take_if(|p| named(p)).is_some());
-        stop.is_some() || others.contains(&true)
+        withdrawn
     }
 
     /// An operation was heard of under this id: what was asked for has begun. Gives the request. One without an id

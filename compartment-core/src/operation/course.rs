@@ -44,6 +44,16 @@ impl Operations {
             || self.ended.iter().any(|e| e.kind == kind && e.op.as_ref() == Some(op) && !e.never_began())
     }
 
+    /// A test that was due, and was noticed under the open part of its id, is told under its whole one.
+    pub(crate) fn name_in_full(&mut self, op: &OpId) {
+        let open = self.open.iter_mut().map(|open| &mut open.op);
+        for known in open.chain(self.ended.iter_mut().map(|ended| &mut ended.op)) {
+            if known.as_ref().is_some_and(|known| op.is_sealed(known)) {
+                *known = Some(op.clone());
+            }
+        }
+    }
+
     /// An operation begins.
     pub(crate) fn begin(&mut self, new: Operation) {
         self.any_seen = true;
@@ -111,6 +121,41 @@ impl Operations {
         self.ended[index].outcome.is_unknown()
     }
 
+    /// Forgets that an operation without a known end was seen to start, because it never began. Gives that start.
+    pub(crate) fn take_start(&mut self, kind: Kind, op: &OpId) -> Option<Trace> {
+        let named = |e: &&mut Ended| e.kind == kind && e.op.as_ref() == Some(op) && e.outcome.is_unknown();
+        let trace = self.ended.iter_mut().rfind(named)?.trace.as_deref_mut()?;
+        trace.start_seen().then(|| {
+            trace.known_by = KnownBy::End;
+            trace.clone()
+        })
+    }
+
+    /// The start that would have ended an operation came to nothing: nothing tells that it was over at `clock`. True where
+    /// it has told no end.
+    pub(crate) fn not_over_at(&mut self, clock: Clock) -> bool {
+        let mut unknown = false;
+        for ended in &mut self.ended {
+            if let Some(trace) = ended.trace.as_deref_mut()
+                && trace.over == Some(clock)
+            {
+                trace.over = None;
+                unknown |= ended.outcome.is_unknown();
+            }
+        }
+        unknown
+    }
+
+    /// A start at `clock` came to nothing: nothing tells that test runs whose start was not seen began after it.
+    pub(crate) fn not_begun_after(&mut self, clock: Clock) {
+        let tests = self.ended.iter_mut().filter(|ended| ended.kind == Kind::Test);
+        for trace in tests.filter_map(|ended| ended.trace.as_deref_mut()) {
+            if trace.known_by != KnownBy::Start && trace.after == clock {
+                trace.after = 0;
+            }
+        }
+    }
+
     /// An operation that had ended without a result has one now.
     pub(crate) fn end_late(&mut self, index: usize, at: Timestamp, outcome: Outcome) -> Closing {
         let newest = self.is_newest(index);
@@ -168,8 +213,15 @@ impl Operations {
         }
     }
 
-    /// What was asked for has lapsed: it is remembered, so that a late result of it can be placed (K10).
-    pub(crate) fn remember_lapsed(&mut self, kind: Kind, op: OpId, asked: Clock, at: Timestamp) {
+    /// What was asked for has lapsed, or was withdrawn: it is remembered, so that a late result of it can be placed (K10).
+    pub(crate) fn remember_lapsed(
+        &mut self,
+        kind: Kind,
+        op: OpId,
+        asked: Clock,
+        at: Timestamp,
+        withdrawn: bool,
+    ) {
         if self.ended.iter().any(|e| e.kind == kind && e.op.as_ref() == Some(&op)) {
             return;
         }
@@ -177,7 +229,7 @@ impl Operations {
         let outcome = Outcome::Lapsed;
         let op = Some(op);
         _ = self.remember(
-            Ended { op, started_at: at, at, copy: None, outcome, trace, kind, settled: false },
+            Ended { op, started_at: at, at, copy: None, outcome, trace, kind, settled: withdrawn },
             true,
         );
         self.look_anew();
@@ -278,6 +330,7 @@ impl Trace {
             more_paths: false,
             awaits_path: false,
             ordered: false,
+            overtook: None,
             claimed: 0,
             to: None,
             left: None,

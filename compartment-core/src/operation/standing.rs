@@ -36,7 +36,9 @@ impl Operations {
     pub fn progress(&self, op: &OpId) -> Option<Progress<'_>> {
         let started = self.open().filter(|open| open.op.as_ref() == Some(op)).map(Progress::Started);
         let waiting = || self.waiting().find(|pending| pending.op == *op).map(Progress::Waiting);
-        let ended = || self.ended.iter().rev().find(|e| e.op.as_ref() == Some(op)).map(Progress::Ended);
+        // What was withdrawn is remembered for a late result alone.
+        let is_it = |e: &&Ended| e.op.as_ref() == Some(op) && !(e.never_began() && e.settled);
+        let ended = || self.ended.iter().rfind(is_it).map(Progress::Ended);
         started.or_else(waiting).or_else(ended)
     }
 

@@ -6,7 +6,7 @@ use alloc::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::checkout::{Checkout, Doubt};
-use crate::event::Target;
+use crate::event::{Kind, Target};
 use crate::host::Marks;
 use crate::id::StorePath;
 use crate::knowledge::{Clock, Made, Mark};
@@ -52,6 +52,8 @@ pub(crate) struct Trace {
     pub(crate) more_paths: bool,
     /// Whether it was asked for, or is due.
     pub(crate) ordered: bool,
+    /// Of what was open when its start was seen. `None` where nothing was.
+    pub(crate) overtook: Option<Kind>,
     /// Of an operation with an id: the last word since its start that says that one of its kind runs, which may have
     /// been another. Zero where none does.
     pub(crate) claimed: Clock,

@@ -26,6 +26,7 @@ mod past;
 mod presence;
 mod pushed;
 mod reach;
+mod refused;
 mod rollouts;
 mod rules;
 mod rulings;
