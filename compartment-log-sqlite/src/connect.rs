@@ -13,8 +13,10 @@ use crate::schema::{APPLICATION_ID, FORMAT};
 /// How long to wait for a lock that somebody else holds, such as a person in the `sqlite3` shell.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// A connection that can write, to a file that may not be there yet.
+/// A connection that can write, to a file that may not be there yet, and that is its owner's alone from then on.
 pub(crate) fn writing(path: &Path) -> rusqlite::Result<Connection> {
+    // Where that cannot be, SQLite says why.
+    let _private = files::make_private(path);
     let flags =
         OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags)?;

@@ -1,6 +1,6 @@
 //! The files around a log, and how a finished one gets its name.
 
-use std::fs::{self, File};
+use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -23,6 +23,38 @@ pub(crate) fn snapshot(file: &Path) -> PathBuf {
 /// The write-ahead log that SQLite keeps beside a log.
 pub(crate) fn wal(file: &Path) -> PathBuf {
     beside(file, "-wal")
+}
+
+/// How files of a log are made: for their owner alone. What is deployed where, and what programs printed, is nobody
+/// else's; and whoever may write the file of the lock could keep everybody from the log.
+pub(crate) fn private() -> OpenOptions {
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).create(true).truncate(false);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options
+}
+
+/// Makes a file that SQLite is about to write, where it is not there, and takes it and what is beside it away from
+/// others. SQLite makes its own files with the mode of that one.
+pub(crate) fn make_private(file: &Path) -> io::Result<()> {
+    // Whoever opens and closes a file that is there takes this process's SQLite locks on it away.
+    if !file.exists() {
+        private().open(file)?;
+    }
+    #[cfg(unix)]
+    for ending in ["", "-wal", "-shm", ".lock", ".id", ".snapshot"] {
+        use std::os::unix::fs::PermissionsExt;
+        let path = beside(file, ending);
+        match path.metadata().map(|found| found.permissions().mode() & 0o777) {
+            Ok(mode) if mode & 0o077 != 0 => {
+                fs::set_permissions(&path, fs::Permissions::from_mode(mode & 0o700))?
+            }
+            // What is not there is made so.
+            Ok(_) | Err(_) => {}
+        }
+    }
+    Ok(())
 }
 
 /// How long a file is; zero where there is none.

@@ -1,6 +1,6 @@
 //! One writer at a time.
 
-use std::fs::{File, OpenOptions, TryLockError};
+use std::fs::{File, TryLockError};
 use std::io::{self, Read, Seek, Write};
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -8,7 +8,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use compartment_core::{Text, Timestamp};
 
 use crate::error::{self, OpenError};
-use crate::files::beside;
+use crate::files::{beside, private};
 
 /// The right to write a log. The operating system takes it back from whoever dies.
 ///
@@ -24,8 +24,7 @@ impl Lock {
     pub(crate) fn take(log: &Path) -> Result<Self, OpenError> {
         let path = beside(log, ".lock");
         let failed = |error: &io::Error| OpenError::Storage(error::io(&path, error));
-        let options = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path);
-        let mut file = options.map_err(|error| failed(&error))?;
+        let mut file = private().open(&path).map_err(|error| failed(&error))?;
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {

@@ -17,7 +17,7 @@ use sha2::{Digest, Sha256};
 use crate::chain::{Hash, Mark};
 use crate::connect::reading;
 use crate::error;
-use crate::files::{self, beside, sync_folder};
+use crate::files::{self, beside, private, sync_folder};
 use crate::schema::hash_at;
 
 /// The version of the file.
@@ -175,7 +175,7 @@ fn write(path: &Path, header: &Header, state: &[u8]) -> io::Result<()> {
 }
 
 fn write_part(part: &Path, header: &Header, state: &[u8]) -> io::Result<()> {
-    let mut file = File::create(part)?;
+    let mut file = private().truncate(true).open(part)?;
     let mut line = serde_json::to_vec(header)?;
     line.push(b'\n');
     file.write_all(&line)?;

@@ -175,3 +175,26 @@ fn somebody_who_writes_by_hand_is_noticed() {
     assert!(refused.unwrap_err().to_string().contains("somebody else writes it"));
     block_on(log.close()).unwrap();
 }
+
+#[cfg(unix)]
+#[test]
+fn a_log_is_its_owner_s_alone() {
+    use std::os::unix::fs::PermissionsExt;
+    let (folder, path) = log_of(3);
+    let modes = || {
+        let entries = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap());
+        entries.map(|entry| (entry.file_name(), entry.metadata().unwrap().permissions().mode() & 0o777))
+    };
+    for (name, mode) in modes() {
+        assert_eq!(mode, 0o600, "{name:?}");
+        fs::set_permissions(folder.path().join(name), fs::Permissions::from_mode(0o666)).unwrap();
+    }
+    // One that was made before, or copied by hand: from when it is opened to be written.
+    let log = SqliteLog::open(&path).unwrap();
+    block_on(log.append(&records(4, 1))).unwrap();
+    assert!(modes().any(|(name, _)| name.to_string_lossy().ends_with("-wal")));
+    for (name, mode) in modes() {
+        assert_eq!(mode, 0o600, "{name:?}");
+    }
+    block_on(log.close()).unwrap();
+}
