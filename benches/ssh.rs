@@ -168,7 +168,7 @@ impl World {
 
     async fn feed(&self, mut command: Command) {
         let nonce = Nonce::new("0123456789abcdefghijklmn").expect("letters and digits");
-        let script = look(&nonce, &self.site, None, None);
+        let script = look(&nonce, &self.site, None, None, None);
         let mut child = command.stdin(Stdio::piped()).spawn().expect("it can be started");
         let mut to = child.stdin.take().expect("it is piped");
         to.write_all(script.as_bytes()).await.expect("it listens");
