@@ -3,6 +3,7 @@
 mod built;
 mod checkout;
 mod deploy;
+mod elsewhere;
 mod ended;
 mod failed;
 mod history;
