@@ -37,17 +37,17 @@ pub enum NoCheckout {
         top.display()
     )]
     Inside {
-        /// Which.
+        /// The folder that was given.
         path: PathBuf,
-        /// The top.
+        /// The top of the checkout that it is in.
         top: PathBuf,
     },
     /// Its repository has its files somewhere else.
     #[error("the repository in {} has its files in {} (git's core.worktree); give a checkout of its own", path.display(), files.display())]
     Elsewhere {
-        /// Which.
+        /// The folder that was given.
         path: PathBuf,
-        /// Where they are.
+        /// The folder that holds the files.
         files: PathBuf,
     },
 }
