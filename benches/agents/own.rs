@@ -37,7 +37,7 @@ pub(crate) fn measure(scale: Scale) {
         served.address,
         folder.join("remote").display()
     );
-    fs::write(folder.join("token"), &served.tokens[0]).expect("there is room");
+    compartment_runtime::write_private(&folder.join("token"), &served.tokens[0]).expect("there is room");
     fs::write(folder.join("agent.toml"), settings).expect("there is room");
     let agent = Command::new(agent)
         .args(["--log", "warn", "--config"])

@@ -4,6 +4,8 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use compartment_runtime::{Owner, SecretError, read_secret};
+
 /// The longest token that is read.
 const LIMIT: usize = 4096;
 
@@ -20,14 +22,9 @@ enum Source {
 /// Why there is no token.
 #[derive(Debug, thiserror::Error)]
 pub enum TokenError {
-    /// The file cannot be read.
-    #[error("the token cannot be read from {}: {source}", file.display())]
-    File {
-        /// The file.
-        file: PathBuf,
-        /// What happened.
-        source: std::io::Error,
-    },
+    /// The file cannot be read, or is not its owner's alone.
+    #[error("the token: {0}")]
+    File(#[from] SecretError),
     /// The variable is not there.
     #[error("the variable {0} has no token")]
     Variable(String),
@@ -78,9 +75,9 @@ impl Token {
         match &self.0 {
             Source::Given(token) => Ok(Arc::clone(token)),
             Source::File(file) => {
-                let read = std::fs::read_to_string(file);
-                let text = read.map_err(|source| TokenError::File { file: file.clone(), source })?;
-                checked(&text, || file.display().to_string())
+                let place = || file.display().to_string();
+                let text = String::from_utf8(read_secret(file, Owner::Trusted, LIMIT as u64 + 100)?);
+                checked(&text.map_err(|_| TokenError::NoToken(place()))?, place)
             }
         }
     }
@@ -103,6 +100,8 @@ fn checked(text: &str, place: impl FnOnce() -> String) -> Result<Arc<str>, Token
 
 #[cfg(test)]
 mod tests {
+    use compartment_runtime::write_private;
+
     use super::*;
 
     #[test]
@@ -121,9 +120,9 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("token");
         assert!(Token::from_file(&file).unwrap_err().to_string().contains("cannot be read"));
-        std::fs::write(&file, "one\n").unwrap();
+        write_private(&file, "one\n").unwrap();
         let token = Token::from_file(&file).unwrap();
-        std::fs::write(&file, "two\n").unwrap();
+        write_private(&file, "two\n").unwrap();
         assert_eq!(&*token.reveal().unwrap(), "two");
         assert_eq!(format!("{token:?}"), format!("Token({file:?})"));
     }

@@ -5,6 +5,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use compartment_runtime::private_file;
+
 /// What a log is called in a folder of its own.
 pub const FILE_NAME: &str = "log.sqlite";
 
@@ -28,10 +30,8 @@ pub(crate) fn wal(file: &Path) -> PathBuf {
 /// How files of a log are made: for their owner alone. What is deployed where, and what programs printed, is nobody
 /// else's; and whoever may write the file of the lock could keep everybody from the log.
 pub(crate) fn private() -> OpenOptions {
-    let mut options = OpenOptions::new();
-    options.read(true).write(true).create(true).truncate(false);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let mut options = private_file();
+    options.read(true).create(true).truncate(false);
     options
 }
 

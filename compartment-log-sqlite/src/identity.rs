@@ -4,12 +4,12 @@
 //! backup that was put in the file's place, an import and a folder that was moved to another disk are other logs: that
 //! costs nothing but that tests which are due may run once more, and it keeps ids from being used twice.
 
-use std::fs::{self, File};
+use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
 
-use compartment_runtime::LogId;
+use compartment_runtime::{LogId, private_file};
 use serde::{Deserialize, Serialize};
 
 use crate::chain::Mark;
@@ -77,21 +77,12 @@ impl Identity {
         let part = beside(&path, ".part");
         let mut line = serde_json::to_vec(&kept)?;
         line.push(b'\n');
-        let mut file = secret(&part)?;
+        let mut file = private_file().create(true).truncate(true).open(&part)?;
         file.write_all(&line)?;
         file.sync_all()?;
         fs::rename(&part, &path)?;
         sync_folder(&path)
     }
-}
-
-/// A file that nobody else may read.
-fn secret(path: &Path) -> io::Result<File> {
-    let mut options = File::options();
-    options.write(true).create(true).truncate(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(path)
 }
 
 /// What was kept; nothing where it does not read: it can be made anew.

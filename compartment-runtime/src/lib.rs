@@ -2,8 +2,9 @@
 //!
 //! **The contract.** The core decides and judges; this crate moves events. By default it holds the *ports* alone:
 //! traits which a log ([`EventLog`]), a way to hosts ([`Transport`]), a home of the repository ([`Forge`]), a clock
-//! ([`Clock`]) and a store of output ([`OutputStore`]) implement, the values that pass through them, and how long
-//! whoever fails waits ([`Backoff`]). Whoever writes a transport depends on this, and gets no async runtime with it.
+//! ([`Clock`]) and a store of output ([`OutputStore`]) implement, the values that pass through them, how long whoever
+//! fails waits ([`Backoff`]), and how secrets are read from files ([`read_secret`]). Whoever writes a transport depends
+//! on this, and gets no async runtime with it.
 //!
 //! | feature | adds |
 //! |---|---|
@@ -34,6 +35,7 @@ mod forge;
 pub mod hub;
 mod log;
 mod output;
+mod private;
 #[cfg(feature = "testing")]
 pub mod testing;
 mod transport;
@@ -45,4 +47,5 @@ pub use forge::{
 };
 pub use log::{EventLog, Head, Heard, LogError, LogId, StoredSnapshot};
 pub use output::{OutputError, OutputPage, OutputStore};
+pub use private::{Owner, SecretError, make_private_folder, private_file, read_secret, write_private};
 pub use transport::{Order, Receipt, Transport, Undeliverable, Uplink, UplinkError};

@@ -1,4 +1,4 @@
-//! The program `hub log`, run without a terminal: what it does to a log, and what it says.
+//! The programs `hub log` and `hub token`, run without a terminal: what they do, and what they say.
 
 #![expect(clippy::unwrap_used, reason = "a test that finds something else has failed")]
 
@@ -27,8 +27,8 @@ impl Told {
     }
 }
 
-fn stopped(input: &str, args: &[&str], stop: Stop) -> Told {
-    let cli = Cli::try_parse_from(["hub", "log"].iter().chain(args)).unwrap();
+fn called(program: &[&str], input: &str, args: &[&str], stop: Stop) -> Told {
+    let cli = Cli::try_parse_from(program.iter().chain(args)).unwrap();
     let (mut output, mut aside) = (Vec::new(), Vec::new());
     let surroundings = Surroundings {
         input: &mut input.as_bytes(),
@@ -41,6 +41,10 @@ fn stopped(input: &str, args: &[&str], stop: Stop) -> Told {
     let result = run(&cli, surroundings);
     let text = |bytes| strip_str(&String::from_utf8(bytes).unwrap()).to_string();
     Told { result, output: text(output), aside: text(aside) }
+}
+
+fn stopped(input: &str, args: &[&str], stop: Stop) -> Told {
+    called(&["hub", "log"], input, args, stop)
 }
 
 fn hub(input: &str, args: &[&str]) -> Told {
@@ -254,5 +258,46 @@ fn fold_reads_a_log_as_it_reads_its_export() {
         assert!(reader.estimated_bytes() > 0);
         let of_log = folded(&mut reader.lines_as_bytes(), args);
         assert_eq!(of_log, folded(&mut WEEK.as_bytes(), args), "{args:?}");
+    }
+}
+
+fn token(args: &[&str]) -> Told {
+    called(&["hub", "token"], "", args, Stop::default())
+}
+
+#[test]
+fn a_token_is_written_for_its_owner_alone_and_never_in_the_place_of_another() {
+    use std::os::unix::fs::PermissionsExt;
+    let desk = tempfile::tempdir().unwrap();
+    let at = |name: &str| desk.path().join(name).to_str().unwrap().to_owned();
+    let (data, file) = (at("fleet"), at("token"));
+    let add = ["add", "--data", &data, "--operator", "mba", "--out", &file];
+    let told = token(&add);
+    told.result.unwrap();
+    assert_eq!(told.output, "");
+    assert!(told.aside.contains("for an operator"), "{}", told.aside);
+    let mode = |path: &str| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!([mode(&file), mode(&data)], [0o600, 0o700]);
+    let first = fs::read_to_string(&file).unwrap();
+
+    assert!(token(&add).refused().contains("token"));
+    assert_eq!(fs::read_to_string(&file).unwrap(), first);
+    let listed = token(&["list", "--data", &data]).output;
+    assert_eq!(listed.matches("mba").count(), 1, "{listed}");
+
+    let id = listed.lines().last().unwrap().split_whitespace().next().unwrap();
+    token(&["rotate", "--data", &data, "--out", &file, id]).result.unwrap();
+    assert_ne!(fs::read_to_string(&file).unwrap(), first);
+    assert_eq!(mode(&file), 0o600);
+}
+
+#[test]
+fn whoever_only_asks_for_tokens_makes_no_folder() {
+    let desk = tempfile::tempdir().unwrap();
+    let data = desk.path().join("fleet");
+    let folder = data.to_str().unwrap();
+    for args in [&["list", "--data", folder][..], &["revoke", "--data", folder, "0123456789abcdef"]] {
+        assert!(token(args).refused().contains("fleet"), "{args:?}");
+        assert!(!data.exists());
     }
 }

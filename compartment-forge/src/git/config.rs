@@ -178,8 +178,8 @@ pub enum GitForgeError {
     /// A credential that no line can hold.
     #[error("the credential holds a line break")]
     Credential,
-    /// The folder cannot be written.
-    #[error("the folder {} for the mirror cannot be made: {source}", folder.display())]
+    /// The folder cannot be made, or others may change what is in it.
+    #[error("the folder {} for the mirror cannot be used: {source}", folder.display())]
     Folder {
         /// Where it was to be.
         folder: PathBuf,

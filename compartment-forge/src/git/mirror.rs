@@ -79,7 +79,7 @@ impl Setup {
         }
         let address = Address::new(&config.remote)?;
         let folder = |source| GitForgeError::Folder { folder: config.folder.clone(), source };
-        std::fs::create_dir_all(&config.folder).map_err(folder)?;
+        compartment_runtime::make_private_folder(&config.folder).map_err(folder)?;
         let mirror = config.folder.canonicalize().map_err(folder)?.join("mirror.git");
         let mut git = Git::of_the_user(stop).within(config.limit);
         old_enough(&git.line(&config.folder, &["version"])?)?;
@@ -200,7 +200,7 @@ impl<'a> Call<'a> {
     pub(super) fn begin(setup: &'a Setup, deadline: Instant) -> Result<Self, Trouble> {
         let path = setup.config.folder.join("lock");
         // Opening the lock says what is wrong.
-        let _made = std::fs::create_dir_all(&setup.config.folder);
+        let _made = compartment_runtime::make_private_folder(&setup.config.folder);
         let file = File::options().create(true).truncate(false).write(true).open(&path);
         let file =
             file.map_err(|error| Trouble::unreachable(&format!("cannot open {}: {error}", path.display())))?;
@@ -277,7 +277,7 @@ impl<'a> Call<'a> {
 
     /// Calls git; what it makes is kept until [that is forgotten](Self::forget_what_was_tried).
     pub(super) fn try_out(&self, args: &[&str]) -> Result<Output, Trouble> {
-        let made = std::fs::create_dir_all(&self.setup.scratch);
+        let made = compartment_runtime::make_private_folder(&self.setup.scratch);
         made.map_err(|error| {
             Trouble::unreachable(&format!("cannot make {}: {error}", self.setup.scratch.display()))
         })?;

@@ -7,7 +7,7 @@ use compartment_core::{Actor, ChannelName, Commit, OpId, PrId, Span};
 use compartment_forge::github::{GitHubConfig, GitHubForge};
 use compartment_forge::{Token, Updates};
 use compartment_runtime::testing::forges::{World, hash, lock};
-use compartment_runtime::{Ended, Forge, ForgeError, Look, MergeOrder};
+use compartment_runtime::{Ended, Forge, ForgeError, Look, MergeOrder, write_private};
 use serde_json::json;
 
 use super::double::{TOKEN, Trouble, problem};
@@ -145,13 +145,13 @@ async fn a_limit_is_kept_to_until_it_is_over() {
 async fn a_token_that_is_taken_back_is_said_and_not_shown() {
     let world = GitHub::new();
     let file = world.folder().join("token");
-    std::fs::write(&file, "ghp_revoked").unwrap();
+    write_private(&file, "ghp_revoked").unwrap();
     let config = GitHubConfig { token: Some(Token::from_file(&file).unwrap()), ..world.config() };
     let forge = GitHubForge::new(config).unwrap();
     let words = unreachable(look(&forge).await);
     assert!(words.contains("revoked or expired") && words.contains(file.to_str().unwrap()), "{words}");
     assert!(!words.contains("ghp_") && !format!("{forge:?}").contains("ghp_"), "{words} {forge:?}");
-    std::fs::write(&file, TOKEN).unwrap();
+    write_private(&file, TOKEN).unwrap();
     look(&forge).await.expect("the new one is taken without a restart");
     assert!(!format!("{forge:?}").contains(TOKEN));
     std::fs::remove_file(&file).unwrap();

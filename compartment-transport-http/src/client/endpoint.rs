@@ -6,6 +6,7 @@ use std::io::{self, Read};
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
+use compartment_runtime::{Owner, SecretError, read_secret};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use url::{Host, Url};
@@ -67,8 +68,7 @@ impl Token {
     /// # Errors
     /// [`TokenError`].
     pub fn read(path: &Path) -> Result<Self, TokenError> {
-        let file = |source| TokenError::File { path: path.to_owned(), source };
-        let bytes = limited(path, TOKEN_LIMIT + 100).map_err(file)?;
+        let bytes = read_secret(path, Owner::Trusted, TOKEN_LIMIT + 100)?;
         let token = String::from_utf8(bytes).map_err(|_| TokenError::NoToken).and_then(|raw| Self::new(&raw));
         token.map_err(|_| TokenError::NoTokenIn { path: path.to_owned() })
     }
@@ -91,14 +91,9 @@ impl TokenSource {
 /// Why there is no token.
 #[derive(Debug, thiserror::Error)]
 pub enum TokenError {
-    /// Its file cannot be read.
-    #[error("cannot read the token in {}: {source}; `hub token add` makes one, put it there", path.display())]
-    File {
-        /// Which.
-        path: PathBuf,
-        /// The cause.
-        source: io::Error,
-    },
+    /// Its file cannot be read, or is not its owner's alone.
+    #[error("the token: {0}; `hub token add` makes one")]
+    File(#[from] SecretError),
     /// Its file holds something else.
     #[error("{} holds no token: a token is one word; put the whole output of `hub token add` there", path.display())]
     NoTokenIn {
@@ -210,6 +205,8 @@ fn limited(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
 
 #[cfg(test)]
 mod tests {
+    use compartment_runtime::write_private;
+
     use super::*;
 
     fn check(url: &str, plain: bool) -> Result<(), EndpointError> {
@@ -254,11 +251,11 @@ mod tests {
         }
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("token");
-        assert!(Token::read(&path).unwrap_err().to_string().contains("cannot read the token"));
-        std::fs::write(&path, "two words").unwrap();
+        assert!(Token::read(&path).unwrap_err().to_string().contains("token cannot be read"));
+        write_private(&path, "two words").unwrap();
         let refused = Token::read(&path).unwrap_err().to_string();
         assert!(refused.contains("holds no token") && !refused.contains("two"), "{refused}");
-        std::fs::write(&path, "secret\n").unwrap();
+        write_private(&path, "secret\n").unwrap();
         assert_eq!(Token::read(&path).unwrap(), Token::new("secret").unwrap());
     }
 }

@@ -183,6 +183,32 @@ fn a_folder_that_is_not_there_is_named() {
     assert!(refused.contains("nowhere/tokens.json"), "{refused}");
 }
 
+#[test]
+fn whoever_only_looks_makes_no_file() {
+    let folder = tempfile::tempdir().unwrap();
+    assert!(TokenFile::existing(folder.path()).unwrap_err().to_string().contains("tokens.json"));
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+    TokenFile::open(folder.path()).unwrap();
+    assert!(TokenFile::existing(folder.path()).unwrap().list().unwrap().is_empty());
+}
+
+/// As root alone: nobody else can give a file away.
+#[test]
+fn a_file_of_another_user_is_refused() {
+    if !rustix::process::geteuid().is_root() {
+        println!("not root: nothing is tested");
+        return;
+    }
+    let (folder, file) = folder();
+    let token = add(&file, Role::Operator);
+    chown(file.path(), Some(4321), None).unwrap();
+    let refused = file.list().unwrap_err();
+    assert!(matches!(refused, TokenFileError::Foreign { owner: 4321, .. }), "{refused}");
+    // Whoever owns the folder is whom the hub runs as.
+    chown(folder.path(), Some(4321), None).unwrap();
+    assert_eq!(file.list().unwrap()[0].id, token.id());
+}
+
 /// As root alone: nobody else can give a file away.
 #[test]
 fn what_root_writes_stays_the_hubs() {

@@ -3,6 +3,7 @@
 use std::fs;
 use std::process::Command;
 
+use compartment_runtime::write_private;
 use serde_json::{Value, json};
 
 use crate::world::World;
@@ -103,7 +104,7 @@ async fn a_token_is_replaced_while_the_agent_runs() {
     let hub = &world.hub;
     hub.heartbeat(|_| true).await;
     hub.told().token = Some("next");
-    fs::write(world.at("token"), "next").unwrap();
+    write_private(&world.at("token"), "next").unwrap();
     // One attempt is refused, the next one, after a while, is not.
     hub.heartbeat(|_| true).await;
 }

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use compartment_runtime::write_private;
 use tempfile::TempDir;
 
 use crate::process::{self, CONFIG};
@@ -82,7 +83,7 @@ impl Machine {
         git(this.folder.path(), Path::new("/"), &["clone", "--quiet", &origin, &checkout]);
         fs::create_dir_all(this.at("machine/run")).unwrap();
         fs::create_dir_all(this.at("tests")).unwrap();
-        fs::write(this.at("token"), "secret\n").unwrap();
+        write_private(&this.at("token"), "secret\n").unwrap();
         let system = this.at("machine/nix/store/one");
         fs::create_dir_all(&system).unwrap();
         symlink(&system, this.at("machine/run/current-system")).unwrap();

@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use compartment_core::{HostId, OpId, Timestamp};
 use compartment_runtime::hub::SystemClock;
 use compartment_runtime::testing::transports::{Fixture, check_all};
-use compartment_runtime::{Clock, Order, Transport, Undeliverable, Uplink};
+use compartment_runtime::{Clock, Order, Transport, Undeliverable, Uplink, write_private};
 use compartment_transport_http::server::{Agents, AgentsConfig};
 
 use crate::machine::{Agent, Machine, Repository, until};
@@ -47,7 +47,7 @@ impl Real {
         server.serve(listener, agents.routes());
         let mut machine = Machine::new("gpc0", repository);
         machine.hub = format!("http://{}", proxy.address);
-        fs::write(machine.at("token"), &tokens["gpc0"]).unwrap();
+        write_private(&machine.at("token"), &tokens["gpc0"]).unwrap();
         machine.script("pull", PULL);
         machine.commands = format!("pull = [['{}']]", machine.text("pull"));
         Self { host: Arc::new(Host { agents, machine, agent: Mutex::default() }), proxy, _server: server }

@@ -13,8 +13,8 @@ use compartment_core::{
     Ask, ChannelName, Compartment, Fleet as State, HostId, LockHash, OpId, ReadOptions, Record, Request, Row,
     Timestamp,
 };
-use compartment_runtime::Clock;
 use compartment_runtime::hub::{Accepted, Hub, RequestError};
+use compartment_runtime::{Clock, write_private};
 use compartment_transport_http::server::access::{Access, Grant, Role, Token};
 use futures::TryStreamExt;
 use serde_json::Value;
@@ -155,7 +155,7 @@ impl Fleet {
     pub(crate) fn machine(&self, name: &str) -> Machine {
         let mut machine = Machine::new(name, &self.repository);
         machine.hub = format!("http://{}", self.address);
-        fs::write(machine.at("token"), &self.tokens[name]).unwrap();
+        write_private(&machine.at("token"), &self.tokens[name]).unwrap();
         fs::write(machine.at("host.sh"), include_str!("host.sh")).unwrap();
         machine.commands = format!("rollback = [['{}', '{{number}}']]", machine.text("rollback"));
         machine.does("switch", "deploy");

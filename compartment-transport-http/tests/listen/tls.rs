@@ -1,12 +1,14 @@
 //! With TLS: certificates of our own making, and a client that trusts one of them.
 
-use std::fs;
+use std::fs::{self, Permissions};
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use compartment_runtime::write_private;
 use compartment_transport_http::server::listen::{ConnectionLimits, Listen, ListenError, TlsError, TlsFiles};
 use rcgen::{CertifiedKey, KeyPair, generate_simple_self_signed};
 use rustls::pki_types::CertificateDer;
@@ -22,7 +24,7 @@ fn made() -> CertifiedKey<KeyPair> {
 /// Puts a file in its place as those do that renew certificates: at once.
 fn put(path: &Path, text: &str) {
     let new = path.with_extension("new");
-    fs::write(&new, text).unwrap();
+    write_private(&new, text).unwrap();
     fs::rename(&new, path).unwrap();
 }
 
@@ -165,6 +167,10 @@ fn what_is_wrong_with_the_files_is_said_before_anything_runs() {
     assert!(matches!(error, TlsError::Unusable { .. }), "{text}");
 
     put(&files.certificate, &good);
+    fs::set_permissions(&files.key, Permissions::from_mode(0o644)).unwrap();
+    let (error, text) = refused();
+    assert!(matches!(error, TlsError::Key(_)) && text.contains("chmod 600"), "{text}");
+
     put(&files.key, &good);
     let (error, text) = refused();
     assert!(matches!(error, TlsError::NoKey(_)) && text.contains("key.pem"), "{text}");

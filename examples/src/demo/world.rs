@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 use compartment_core::{ChannelName, HostId, Matrix, Row};
 use compartment_local::git::Git;
 use compartment_local::run::Stop;
-use compartment_runtime::Clock;
 use compartment_runtime::hub::SystemClock;
+use compartment_runtime::{Clock, write_private};
 use compartment_transport_http::client::{Connection, Endpoint, Token, TokenSource};
 use compartment_transport_http::server::access::{Role, TokenFile};
 use tempfile::TempDir;
@@ -173,8 +173,5 @@ fn in_folder(path: &Path) -> impl FnOnce(std::io::Error) -> DemoError {
 }
 
 fn write(path: &Path, text: &str) -> Result<(), DemoError> {
-    use std::os::unix::fs::PermissionsExt;
-    fs::write(path, text)
-        .and_then(|()| fs::set_permissions(path, fs::Permissions::from_mode(0o600)))
-        .map_err(in_folder(path))
+    write_private(path, text).map_err(in_folder(path))
 }

@@ -20,7 +20,7 @@ use super::ForgeArgs;
     after_help = "\
 Examples:
   hub token add --data /var/lib/fleet --operator mba      a token for a person, shown once
-  hub token add --data /var/lib/fleet --host gpc0         a token for a host's agent
+  hub token add --data /var/lib/fleet --host gpc0 --out gpc0.token     one for a host's agent, into a file
   hub --data /var/lib/fleet --listen 127.0.0.1:7070 --forge https://git.example/fleet.git
   hub log verify --data /var/lib/fleet                    has anybody touched it?
   hub log backup --data /var/lib/fleet /mnt/log.sqlite    while the hub runs
@@ -108,6 +108,10 @@ pub enum TokenCommand {
         /// How many days it is valid; for ever unless said.
         #[arg(long, value_name = "DAYS", value_parser = clap::value_parser!(u64).range(1..=36500))]
         days: Option<u64>,
+
+        /// Writes it into a new file that only you can read, instead of showing it.
+        #[arg(long, value_name = "FILE")]
+        out: Option<PathBuf>,
     },
     /// Lists the tokens, without their secrets.
     List {
@@ -138,6 +142,10 @@ pub enum TokenCommand {
         /// How many minutes the old one stays valid.
         #[arg(long, value_name = "MINUTES", default_value_t = 10)]
         grace: u64,
+
+        /// Writes it into a file that only you can read, in the place of what is there, instead of showing it.
+        #[arg(long, value_name = "FILE")]
+        out: Option<PathBuf>,
     },
 }
 

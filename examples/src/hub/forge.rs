@@ -14,7 +14,7 @@ use compartment_forge::github::{GitHubConfig, GitHubForge, Reverts};
 use compartment_forge::published::{Place, Published};
 use compartment_forge::{Token, Updates};
 use compartment_local::run::Stop;
-use compartment_runtime::Forge;
+use compartment_runtime::{Forge, Owner, read_secret};
 use compartment_transport_http::server::Webhook;
 
 use super::ServeError;
@@ -175,8 +175,8 @@ impl ForgeArgs {
 
     fn secret(&self, file: Option<&Path>) -> Result<Option<String>, ServeError> {
         let Some(file) = file else { return Ok(None) };
-        let read = fs::read_to_string(file);
-        let text = read.map_err(|error| failed(format!("cannot read {}: {error}", file.display())))?;
+        let read = read_secret(file, Owner::Trusted, 4096).map_err(failed)?;
+        let text = String::from_utf8(read).map_err(|_| failed(format!("{} is no text", file.display())))?;
         match text.trim() {
             "" => Err(failed(format!("{} is empty", file.display()))),
             secret => Ok(Some(secret.to_owned())),

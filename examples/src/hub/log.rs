@@ -219,9 +219,9 @@ impl Surroundings<'_> {
 
     fn import(&mut self, from: &Path, log: &Path) -> Result<(), HubError> {
         let folder = log.parent().filter(|folder| !folder.as_os_str().is_empty());
-        if let Some(folder) = folder {
+        if let Some(folder) = folder.filter(|folder| !folder.exists()) {
             let cannot = |source| HubError::File { what: "make", path: folder.to_owned(), source };
-            std::fs::create_dir_all(folder).map_err(cannot)?;
+            compartment_runtime::make_private_folder(folder).map_err(cannot)?;
         }
         let mut file;
         let (input, name, size): (&mut dyn Read, _, _) = if from == Path::new("-") {

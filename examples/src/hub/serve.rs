@@ -20,10 +20,10 @@ use crate::background;
 /// Why a hub does not run.
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {
-    /// Its folder.
-    #[error("cannot make {}: {source}", path.display())]
+    /// The folder cannot be made, or others may change what is in it.
+    #[error("cannot use the folder {}: {source}", path.display())]
     Folder {
-        /// Which.
+        /// The hub's folder.
         path: PathBuf,
         /// The cause.
         source: io::Error,
@@ -83,7 +83,7 @@ impl Served {
     /// [`ServeError`].
     pub async fn start(keep: Keep<'_>) -> Result<Self, ServeError> {
         let Keep { data, listen, forge, webhook, config } = keep;
-        std::fs::create_dir_all(data)
+        compartment_runtime::make_private_folder(data)
             .map_err(|source| ServeError::Folder { path: data.to_owned(), source })?;
         let access = Arc::new(Access::from_file(TokenFile::open(data)?)?);
         let bound = listen.bind()?;

@@ -51,7 +51,7 @@ impl Fleet {
     pub(super) async fn start(cli: &Cli, inventory: &Inventory, stop: &Stop) -> Result<Self, FleetError> {
         let folder = tempfile::tempdir().map_err(FleetError::Here)?;
         let data = cli.data.as_deref().unwrap_or(folder.path());
-        std::fs::create_dir_all(data)
+        compartment_runtime::make_private_folder(data)
             .map_err(|source| ServeError::Folder { path: data.to_owned(), source })?;
         let log: Arc<dyn EventLog> = match &cli.data {
             Some(data) => Arc::new(SqliteLog::open(&data.join(FILE_NAME)).map_err(ServeError::from)?),

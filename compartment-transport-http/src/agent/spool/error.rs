@@ -13,7 +13,7 @@ pub enum SpoolError {
         folder: PathBuf,
     },
     /// The folder cannot be used.
-    #[error("cannot keep state in {}: {source}; give a folder that this user can write to", folder.display())]
+    #[error("cannot keep state in {}: {source}; give a folder that this user alone can write to", folder.display())]
     Folder {
         /// The folder.
         folder: PathBuf,

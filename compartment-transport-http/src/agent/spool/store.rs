@@ -1,12 +1,13 @@
 //! The file: what is written, and read once when the agent starts.
 
-use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
+use std::fs::{self, File, TryLockError};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use compartment_core::{OpId, SessionId, Text};
+use compartment_runtime::{make_private_folder, private_file};
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use uuid::Uuid;
@@ -69,12 +70,12 @@ pub(super) struct Changes<'a> {
 impl Store {
     pub(super) fn open(folder: &Path) -> Result<(Self, Stored), SpoolError> {
         let failed = |source| SpoolError::Folder { folder: folder.to_owned(), source };
-        DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(failed)?;
+        make_private_folder(folder).map_err(failed)?;
         let lock = lock(folder)?;
         let path = folder.join("spool.sqlite");
         let bad = |error: rusqlite::Error| refused(&path, &error);
         // Events are nobody else's business.
-        let private = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(&path);
+        let private = private_file().create(true).truncate(false).open(&path);
         private.map_err(|source| SpoolError::Folder { folder: path.clone(), source })?;
         let connection = Connection::open(&path).map_err(bad)?;
         prepare(&connection, &path)?;
@@ -108,7 +109,7 @@ impl Store {
 fn lock(folder: &Path) -> Result<File, SpoolError> {
     let failed = |source| SpoolError::Folder { folder: folder.to_owned(), source };
     let path = folder.join("lock");
-    let file = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(path);
+    let file = private_file().create(true).truncate(false).open(path);
     let file = file.map_err(failed)?;
     match file.try_lock() {
         Ok(()) => Ok(file),

@@ -2,10 +2,11 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt, fchown};
+use std::os::unix::fs::{MetadataExt, fchown};
 use std::path::{Path, PathBuf};
 
 use compartment_core::{Actor, Span, Timestamp};
+use compartment_runtime::private_file;
 
 use super::grant::{Grant, Role};
 use super::identity::Identity;
@@ -47,6 +48,18 @@ pub enum TokenFileError {
         file: PathBuf,
         /// Its permissions.
         mode: u32,
+    },
+    /// Another user owns the file, and may give themselves tokens.
+    #[error(
+        "{} belongs to another user (of the id {owner}): give it to the user that the hub runs as (`chown`), and make \
+             sure that each of its tokens is one of yours (`hub token list`)",
+        .file.display()
+    )]
+    Foreign {
+        /// The file.
+        file: PathBuf,
+        /// The id of its owner.
+        owner: u32,
     },
     /// A newer version of this program wrote it.
     #[error(
@@ -112,7 +125,7 @@ impl TokenFile {
     /// # Errors
     /// [`TokenFileError`] when there is no such folder, or what is in the file is refused.
     pub fn open(folder: &Path) -> Result<Self, TokenFileError> {
-        let this = Self { folder: folder.to_owned(), file: folder.join(Self::NAME) };
+        let this = Self::in_folder(folder);
         if !this.file.exists() {
             let _turn = this.take_turn()?;
             if !this.file.exists() {
@@ -121,6 +134,20 @@ impl TokenFile {
         }
         this.load()?;
         Ok(this)
+    }
+
+    /// Opens the file in the hub's data `folder`, and makes none.
+    ///
+    /// # Errors
+    /// [`TokenFileError`] when there is no such file, or what is in it is refused.
+    pub fn existing(folder: &Path) -> Result<Self, TokenFileError> {
+        let this = Self::in_folder(folder);
+        this.load()?;
+        Ok(this)
+    }
+
+    fn in_folder(folder: &Path) -> Self {
+        Self { folder: folder.to_owned(), file: folder.join(Self::NAME) }
     }
 
     /// Where it is.
@@ -202,6 +229,9 @@ impl TokenFile {
         if mode & 0o077 != 0 {
             return Err(TokenFileError::Exposed { file: file(), mode });
         }
+        if !self.may_own(metadata.uid()).map_err(self.failed("look at"))? {
+            return Err(TokenFileError::Foreign { file: file(), owner: metadata.uid() });
+        }
         let mut json = Vec::new();
         (&open).take(MOST_BYTES + 1).read_to_end(&mut json).map_err(self.failed("read"))?;
         if json.len() as u64 > MOST_BYTES {
@@ -235,7 +265,7 @@ impl TokenFile {
     fn take_turn(&self) -> Result<File, TokenFileError> {
         let path = self.beside("lock");
         let failed = |source| TokenFileError::Io { doing: "lock", file: path.clone(), source };
-        let lock = match private(OpenOptions::new().create_new(true)).open(&path) {
+        let lock = match private_file().create_new(true).open(&path) {
             Ok(new) => {
                 self.give_to_owner(&new, &path)?;
                 new
@@ -262,12 +292,19 @@ impl TokenFile {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed(error)),
             Ok(()) | Err(_) => {}
         }
-        let mut file = private(OpenOptions::new().create_new(true)).open(&new).map_err(failed)?;
+        let mut file = private_file().create_new(true).open(&new).map_err(failed)?;
         self.give_to_owner(&file, &new)?;
         file.write_all(&json).and_then(|()| file.sync_all()).map_err(failed)?;
         fs::rename(&new, &self.file).map_err(self.failed("replace"))?;
         let folder = |source| TokenFileError::Io { doing: "sync", file: self.folder.clone(), source };
         File::open(&self.folder).and_then(|folder| folder.sync_all()).map_err(folder)
+    }
+
+    /// Whether a file of this owner is the hub's: the user's who reads it, root's, or, where root reads it, that of
+    /// whoever owns the folder.
+    fn may_own(&self, owner: u32) -> io::Result<bool> {
+        let reader = rustix::process::geteuid().as_raw();
+        Ok(owner == reader || owner == 0 || (reader == 0 && owner == fs::metadata(&self.folder)?.uid()))
     }
 
     /// Where root runs `hub token add`, the hub's own user must still be able to read the file.
@@ -294,15 +331,11 @@ impl TokenFileError {
     pub(super) const fn may_pass(&self) -> bool {
         match self {
             Self::Io { .. } | Self::Random(_) => true,
-            Self::Exposed { .. } | Self::Newer { .. } | Self::Broken { .. } | Self::Full { .. } => false,
+            Self::Exposed { .. } | Self::Foreign { .. } | Self::Newer { .. } => false,
+            Self::Broken { .. } | Self::Full { .. } => false,
             Self::Missing(_) | Self::Replaced { .. } => false,
         }
     }
-}
-
-/// A new file that is its owner's alone from its first moment.
-fn private(options: &mut OpenOptions) -> &mut OpenOptions {
-    options.write(true).mode(0o600)
 }
 
 /// A token whose id no other has.

@@ -4,6 +4,8 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use compartment_runtime::SecretError;
+
 /// Why an address is not listened on, or not any more.
 #[derive(Debug, thiserror::Error)]
 pub enum ListenError {
@@ -46,6 +48,9 @@ pub enum TlsError {
         /// What the system said.
         source: io::Error,
     },
+    /// The key cannot be read, or others may read or change it.
+    #[error("the key of the certificate: {0}")]
+    Key(#[from] SecretError),
     /// There is no certificate in it.
     #[error("there is no certificate in {}: expected PEM, with a `BEGIN CERTIFICATE` line", .0.display())]
     NoCertificate(PathBuf),

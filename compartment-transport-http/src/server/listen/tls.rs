@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use axum_server::tls_rustls::RustlsConfig;
+use compartment_runtime::{Owner, read_secret};
 use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ServerConfig, crypto::ring};
@@ -77,7 +78,7 @@ fn read(files: &TlsFiles) -> Result<Arc<ServerConfig>, TlsError> {
     if certificates.is_empty() {
         return Err(TlsError::NoCertificate(files.certificate.clone()));
     }
-    let key = match PrivateKeyDer::from_pem_slice(&read_file(&files.key)?) {
+    let key = match PrivateKeyDer::from_pem_slice(&read_secret(&files.key, Owner::Any, MOST_BYTES)?) {
         Ok(key) => key,
         Err(pem::Error::NoItemsFound) => return Err(TlsError::NoKey(files.key.clone())),
         Err(error) => return Err(broken(&files.key, &error)),
