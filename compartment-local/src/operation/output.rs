@@ -66,6 +66,11 @@ impl Log {
         self.flush();
     }
 
+    /// The supervisor says something itself.
+    pub(super) fn note(&mut self, words: &str) {
+        self.line(format!("[{}]", without_credentials(words)).as_bytes());
+    }
+
     /// What people are told of the step.
     pub(super) fn last_words(&self) -> Text {
         last_words(self.last.iter().map(String::as_str))

@@ -11,6 +11,7 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use compartment_core::Text;
+use compartment_core::event::{Kind, Reading};
 use subprocess::Exec;
 
 use super::files::{self, LockFile};
@@ -68,9 +69,15 @@ fn carry_out(folder: &Path) -> io::Result<()> {
     let plan: Plan = files::read(folder, files::PLAN)?;
 
     let before = facts(&plan.machine);
-    let run = Run { folder, plan: &plan, started: Instant::now() };
+    let log = RefCell::new(Log::create(folder));
+    let run = Run { folder, plan: &plan, started: Instant::now(), log: &log };
     let (steps, stopped) = run.steps();
     let after = facts(&plan.machine);
+    if plan.kind == Kind::Pull && after.dirty == Reading::Unreadable {
+        // A pull leaves files that git is told not to look at as they are.
+        log.borrow_mut().note(&format!("whether the checkout is clean now cannot be told: {}", after.why()));
+    }
+    log.borrow_mut().end();
     let ending = Ending { steps, stopped, before, after };
     files::write(folder, files::ENDING, &ending).or_else(|_| {
         // A switch may well fill a disk. What came of it is worth more than what was printed.
@@ -93,12 +100,13 @@ struct Run<'a> {
     folder: &'a Path,
     plan: &'a Plan,
     started: Instant,
+    log: &'a RefCell<Log>,
 }
 
 impl Run<'_> {
     /// Runs the steps; true when it was cut short because somebody asked.
     fn steps(&self) -> (Vec<StepEnd>, bool) {
-        let log = RefCell::new(Log::create(self.folder));
+        let log = self.log;
         let mut ends: Vec<StepEnd> = Vec::new();
         let mut stopped = false;
         let mut out_of_time = false;
@@ -108,12 +116,11 @@ impl Run<'_> {
             stopped |= self.stop_asked();
             out_of_time |= left.is_zero();
             let skip = stopped || out_of_time || (failed && self.plan.on_failure == OnFailure::Stop);
-            let exit = if skip { Exit::Skipped } else { run(step, left, &log, || self.stop_asked()) };
+            let exit = if skip { Exit::Skipped } else { run(step, left, log, || self.stop_asked()) };
             stopped |= exit == Exit::Stopped;
             let last_words = if skip { Text::default() } else { log.borrow().last_words() };
             ends.push(StepEnd { name: Text::new(&step.name), exit, last_words });
         }
-        log.borrow_mut().end();
         (ends, stopped)
     }
 

@@ -7,10 +7,10 @@ use compartment_core::event::{Kind, Said};
 use compartment_core::{Ask, HostId};
 use compartment_local::git::Git;
 use compartment_local::observe::Places;
-use compartment_local::operation::{Commands, Machine, result};
+use compartment_local::operation::{Commands, Machine, Plan, result};
 use compartment_local::run::Stop;
 
-use crate::common::Place;
+use crate::common::{Place, ended};
 
 /// A bare repository, a desk that pushes to it, and a host that pulls from it.
 struct Repo {
@@ -53,12 +53,15 @@ impl Repo {
     }
 
     fn pull_in(&self, folder: &str, commands: &str) -> Said {
+        result(Kind::Pull, None, &self.place.run(&self.plan(folder, commands)))
+    }
+
+    fn plan(&self, folder: &str, commands: &str) -> Plan {
         let commands: Commands = toml::from_str(commands).unwrap();
         let host = HostId::new("host").unwrap();
         let places = Places::under(&self.dir("root"), None, None);
         let machine = Machine { checkout: Some(self.dir(folder)), places };
-        let plan = commands.plan(&Ask::Pull { host: host.clone() }, &host, &machine).unwrap();
-        result(Kind::Pull, None, &self.place.run(&plan))
+        commands.plan(&Ask::Pull { host: host.clone() }, &host, &machine).unwrap()
     }
 
     /// A pull that succeeds, cleanly: where it ends.
@@ -129,6 +132,25 @@ fn what_was_done_by_hand_in_the_agents_clone_is_undone() {
     let three = repo.push("three");
     assert_eq!(repo.pulled(""), three, "whatever is checked out");
     assert_eq!(fs::read_to_string(repo.dir("host/new")).unwrap(), "of the remote");
+}
+
+#[test]
+fn a_pull_that_leaves_what_git_does_not_look_at_says_so() {
+    let repo = Repo::new();
+    let pull = || {
+        let mut work = repo.place.begin(&repo.plan("host", ""));
+        let said = result(Kind::Pull, None, &ended(&mut work));
+        let printed = fs::read_to_string(repo.place.path("op/output")).unwrap();
+        work.remove().unwrap();
+        (said, printed)
+    };
+    let (_, printed) = pull();
+    assert!(!printed.contains("cannot be told"), "{printed}");
+    fs::write(repo.dir("host/flake.lock"), "an edit that stays").unwrap();
+    repo.run("host", &["update-index", "--skip-worktree", "flake.lock"]);
+    let (said, printed) = pull();
+    assert!(matches!(said, Said::PullOk { dirty: None, .. }), "{said:?}");
+    assert!(printed.contains("clean now cannot be told") && printed.contains("flake.lock"), "{printed}");
 }
 
 #[test]

@@ -95,6 +95,29 @@ fn a_checkout_behind_a_link_is_pulled() {
     });
 }
 
+#[test]
+fn a_pull_that_leaves_what_git_does_not_look_at_says_so() {
+    on_each_shell(|host| {
+        let mut host = with_etc(host);
+        let remote = host.path("remote");
+        git(&host.path(""), &["clone", "--quiet", remote.to_str().unwrap(), "nixos"]);
+        let printed =
+            |host: &Host, op: &str| fs::read_to_string(host.state(&format!("ops/{op}/output"))).unwrap();
+        assert!(matches!(pull(&mut host, "nixos", ""), Said::PullOk { dirty: Some(false), .. }));
+        assert!(!printed(&host, "op-0").contains("cannot be told"));
+        fs::write(host.path("nixos/flake.lock"), "an edit that stays").unwrap();
+        git(&host.path("nixos"), &["update-index", "--skip-worktree", "flake.lock"]);
+        let said = pull(&mut host, "nixos", "");
+        assert!(matches!(said, Said::PullOk { dirty: None, .. }), "{said:?}");
+        let told = printed(&host, "op-1");
+        assert!(
+            told.contains("[whether the checkout is clean now cannot be told: ")
+                && told.contains("flake.lock"),
+            "{told}"
+        );
+    });
+}
+
 /// A checkout of the remote, whose configuration has git run a program on every look, which says as whom it runs.
 fn with_program(host: &Host) -> PathBuf {
     let (remote, checkout) = (host.path("remote"), host.path("nixos"));

@@ -26,6 +26,7 @@ main() {
     steps
     PREFIX='after '
     AFTER=$(checkout_facts; system_facts)
+    said_after
     ENDING="kind $KIND$NL${TO_NUMBER:+number $TO_NUMBER$NL}${TO_PATH:+path $TO_PATH$NL}${STOPPED:+stopped$NL}"
     ENDING="${ENDING}user $(id -un 2>/dev/null)$NL${BEFORE:+$BEFORE$NL}$RESULTS${AFTER:+$AFTER$NL}end"
     # A switch may well fill a disk. What came of it is worth more than what was printed.
@@ -37,6 +38,15 @@ main() {
         done
     }
     rm -f "$D/run.sh"
+}
+
+# A pull leaves files that git is told not to look at as they are, and says so where people look for what it did.
+said_after() {
+    [ "$KIND" = pull ] || return 0
+    case $NL$AFTER in *"${NL}after dirty ? "*) ;; *) return 0 ;; esac
+    R=${AFTER#*"after dirty ? "}
+    R=${R%%"$NL"*}
+    printf '[whether the checkout is clean now cannot be told: %s]\n' "$R" 2>/dev/null >>"$D/output"
 }
 
 # In place as a whole, and last of all.
