@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::event::{CheckoutPlace, Decision, Event, EventType, Observation, Report, Said};
 use crate::id::{HostId, OpId, PrId};
-use crate::operation::{End, host_says_by};
+use crate::operation::{End, reported_by};
 use crate::record::Record;
 use crate::request::Ask;
 use crate::time::Timestamp;
@@ -80,7 +80,7 @@ impl AuditEntry {
             Said::TestFail { passed, total, .. } => format!("{passed} of {total} tests passed"),
             Said::OpRejected { kind, reason } => format!("the host refused the {kind}: {reason}"),
             Said::OpStopped { kind, by, .. } => {
-                let says = by.as_ref().map(|by| format!("; {}", host_says_by(by))).unwrap_or_default();
+                let says = by.as_ref().map(|by| format!("; {}", reported_by(by))).unwrap_or_default();
                 format!("{kind} stopped{says}")
             }
         };

@@ -63,7 +63,7 @@ pub struct Generation {
     pub at: Timestamp,
     /// Its number in the profile.
     pub number: Option<GenerationNumber>,
-    /// Its path was named after what it was built from, and nothing else ties the two (CORE-006 K4).
+    /// Its path or number was named after what it was built from, and nothing else ties the two (CORE-006 K4).
     pub(crate) by_order: bool,
     /// How it came to run.
     pub how: How,

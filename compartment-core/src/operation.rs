@@ -12,7 +12,7 @@ pub(crate) use course::{Closing, Owner};
 pub use trace::KnownBy;
 pub(crate) use trace::{Lost, Trace};
 
-pub(crate) use end::host_says_by;
+pub(crate) use end::reported_by;
 pub use end::{End, Ending};
 pub use last_word::LastWord;
 

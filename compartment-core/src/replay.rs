@@ -121,10 +121,12 @@ impl Explainer {
     #[must_use]
     pub fn new(host: HostId, cell: Compartment) -> Self {
         let mut explainer = Self { fleet: Fleet::new(), host, cell, facts: BTreeMap::new() };
-        // Whatever is checked out there: what is so from the start of such a host, nobody said.
-        for checkout in [CheckoutPlace::Host, CheckoutPlace::None] {
+        // Whatever is checked out there: what is so from the start of such a host, nobody said. A host has a checkout
+        // until somebody says that it has none.
+        for checkout in [CheckoutPlace::None, CheckoutPlace::Host] {
             explainer.look_at(checkout, Timestamp::MIN, None);
         }
+        explainer.facts.values_mut().for_each(|known| known.by_time = false);
         explainer
     }
 

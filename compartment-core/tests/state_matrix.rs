@@ -118,8 +118,8 @@ fn combinations() -> Vec<Combination> {
         ),
         of(
             "An update was merged",
-            "The desired state has moved on, with new dependencies. Nothing was deployed: what runs still works, and is still the old state.",
-            "Pull, then switch, when it suits you.",
+            "The desired state has moved on, with new dependencies. Nothing was deployed: what runs still works, and is still the old state. A host without a checkout looks the same, and its advice is `deploy`.",
+            "Pull, then switch (without a checkout: deploy), when it suits you.",
             green_then(log![merged(42, 'b', Some(lock('b')))]),
         ),
         of(
@@ -264,8 +264,8 @@ fn combinations() -> Vec<Combination> {
         ),
         of(
             "A host without a checkout was taken back",
-            "What was pushed there before runs again, which is not what is desired, and nobody has tested it since.",
-            "Look into what made somebody take it back; test; deploy what is right.",
+            "What was pushed there before runs again, which is not what is desired, and nobody has tested it since. The same colours show where a deployment was killed, or something changed what runs there and nobody told what: then the advice is `deploy`.",
+            "Read what System says. Look into what made somebody take it back; deploy what is right; test.",
             pushed_then(log![
                 desired('b'),
                 switch_started(HOST),

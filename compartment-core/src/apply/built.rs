@@ -137,6 +137,11 @@ impl Taking<'_> {
 
     /// The entry of the history stands, but for what its system says of itself.
     fn as_known(&self, ran: &Generation, said: &Said<'_>) -> Built {
+        // What only the order of words ties to its commit is of that commit no more once a result says another.
+        let other = |told: Commit| ran.by_order && ran.commit().is_some_and(|known| !known.same(&told));
+        if said.system.commit.or(said.commit).is_some_and(other) {
+            return (self.unknown(), Named::Nobody);
+        }
         let own = said.system.commit.and_then(|commit| self.own_word(ran, commit));
         let (built, named) = own.unwrap_or_else(|| (Revision::clone(&ran.revision), ran.named));
         // It may have been named first while this build ran already.

@@ -111,11 +111,11 @@ impl Taking<'_> {
         let past = self.host.past_mut();
         let (clock, marks, tests) = (past.clock, past.marks, past.doubt);
         let Some(pull) = past.operations.open_mut() else { return };
-        let mark = Mark::moved(clock, pull.trace.after);
+        let (mark, deadline) = (Mark::moved(clock, pull.trace.after), pull.deadline);
         let lost = pull
             .trace
             .lost
-            .get_or_insert_with(|| Lost { marks, mark, tests: (tests, tests), doubt: None }.into());
+            .get_or_insert_with(|| Lost { marks, mark, tests: (tests, tests), doubt: None, deadline }.into());
         // What else was said since stays a word against that result.
         let before = core::mem::replace(&mut lost.mark, mark);
         let (of, words) = (&mut past.marks, &mut lost.marks);

@@ -7,7 +7,7 @@ use super::report::Taking;
 use super::system::Place as At;
 use crate::checkout::{Dirt, Doubt, Lock, Revision};
 use crate::commit::{Commit, LockFile};
-use crate::event::{CheckoutPlace, Deployer, RunningSystem, Target};
+use crate::event::{CheckoutPlace, Deployer, GenerationNumber, RunningSystem, Target};
 use crate::generation::{Generation, How, Named};
 use crate::host::TestsDue;
 use crate::id::StorePath;
@@ -156,7 +156,7 @@ impl Taking<'_> {
     fn switched_to(&self, said: &Said<'_>) -> At {
         let seen = || {
             let other = said.trace.first_other.clone()?;
-            let its_own = said.trace.knows_from() && !said.trace.more_paths;
+            let its_own = said.trace.knows_from() && !said.trace.more_paths && !self.rules_out(said);
             (its_own && self.runs_at(Some(&other))).then_some(other)
         };
         // Likewise by its number, where no path is told: it is the only one that was seen to run since.
@@ -171,6 +171,17 @@ impl Taking<'_> {
             (is_new && said.system == RunningSystem::default()).then_some(number)
         };
         (said.system.path.clone().or_else(seen), said.system.number.or_else(numbered))
+    }
+
+    /// Whether a success says of what it left that it is not the system that is known to run: it has another number, or
+    /// another commit.
+    fn rules_out(&self, said: &Said<'_>) -> bool {
+        let Some(running) = self.host.deployment.as_ref().map(|running| &running.generation) else {
+            return false;
+        };
+        let commits = said.system.commit.or(said.commit).zip(running.revision.commit);
+        said.system.number.zip(running.number).is_some_and(|(said, known)| said != known)
+            || commits.is_some_and(|(said, known)| !said.same(&known))
     }
 
     /// The generation that a rollback went to: what it says runs; else what it was sent to. A rollback's own `commit`
@@ -226,9 +237,11 @@ impl Taking<'_> {
         // It ends where it began, and another path ran in between: no honest run fits (W2).
         let ends_on = path.clone().or(running);
         let undone = trace.first_other.is_some() && trace.from == ends_on;
-        let contradicts = undone || (path.is_none() && trace.more_paths);
+        // It names none, and is not that of the one that was seen while it ran: another one has to run by now.
+        let unplaced = kind == Deployer::Switch && trace.knows_from() && trace.first_other.is_some();
+        let contradicts = undone || (path.is_none() && (trace.more_paths || unplaced));
         let told_within = !trace.start_seen() || self.host.past().marks.system.is_since(trace.after);
-        if contradicts || (same && told_within) {
+        if contradicts || (same && told_within) || leads_elsewhere(kind, trace, &path, number) {
             // What runs may have changed and been changed back while it ran.
             self.tests_doubtful();
         }
@@ -250,7 +263,7 @@ impl Taking<'_> {
     }
 
     /// The system that ran before runs still.
-    fn moves_on(&mut self, revision: Revision, named: Named, number: Option<crate::event::GenerationNumber>) {
+    fn moves_on(&mut self, revision: Revision, named: Named, number: Option<GenerationNumber>) {
         self.now_known();
         let Some(running) = &mut self.host.deployment else { return };
         let generation = &mut running.generation;
@@ -342,4 +355,18 @@ impl Taking<'_> {
     pub(super) fn ended_trace(&mut self, closing: &Closing) -> Option<&mut Trace> {
         self.host.past_mut().operations.ended_trace_mut(closing.index)
     }
+}
+
+/// Whether a rollback ends somewhere else than it was sent to: what runs has changed once more before it told (W2).
+fn leads_elsewhere(
+    kind: Deployer,
+    trace: &Trace,
+    path: &Option<StorePath>,
+    number: Option<GenerationNumber>,
+) -> bool {
+    let differs = |to: &Target| {
+        to.path.as_ref().zip(path.as_ref()).is_some_and(|(to, ends)| to != ends)
+            || to.number.zip(number).is_some_and(|(to, ends)| to != ends)
+    };
+    kind == Deployer::Rollback && trace.to.as_deref().is_some_and(differs)
 }

@@ -57,7 +57,10 @@ impl Taking<'_> {
         };
         let noticed = open.trace.known_by == KnownBy::Notice;
         let start = open.trace.clone();
-        if noticed || open.trace.claimed > 0 {
+        if start.claimed == 0 || start.overtook == Some(kind) {
+            operations.reopen(&start);
+        }
+        if operations.open().is_none() && (noticed || start.claimed > 0) {
             let heard = open.trace.heard.max(open.trace.claimed);
             open.op = None;
             open.trace = Trace {
@@ -136,7 +139,8 @@ impl Taking<'_> {
         if closing.trace.lost().is_none()
             && let Some(trace) = self.host.past_mut().operations.ended_trace_mut(closing.index)
         {
-            trace.lost = Some(Box::new(Lost { marks, mark, tests: (tests, since), doubt }));
+            let deadline = self.at;
+            trace.lost = Some(Box::new(Lost { marks, mark, tests: (tests, since), doubt, deadline }));
         }
         true
     }
@@ -156,6 +160,13 @@ impl Taking<'_> {
             Owner::Open => {
                 let mut open = *self.host.past_mut().operations.take_open()?;
                 open.settled = false;
+                let guessed = open.op.take_if(|guessed| op.is_some_and(|op| op != guessed));
+                if let Some(guessed) = guessed {
+                    // The ordered test that `running` was taken to speak of has yet to be heard of.
+                    let asked = core::mem::replace(&mut open.trace.after, self.begun_after(kind));
+                    let operations = &mut self.host.past_mut().operations;
+                    operations.remember_lapsed(kind, guessed, asked, at, false);
+                }
                 if open.op.is_none() && open.trace.known_by == KnownBy::Notice {
                     // `running` named no id, so this may have begun later than what was noticed, or be another.
                     if op.is_some() {
@@ -166,8 +177,9 @@ impl Taking<'_> {
                 open.op = open.op.or_else(|| op.cloned());
                 // Asked for twice under one id, it began at any time since the first.
                 let lapsed = self.host.past_mut().operations.take_lapsed(kind, op);
+                let requested = lapsed.or(asked.as_ref().map(|asked| asked.clock));
+                open.trace.after = open.trace.after.max(requested.unwrap_or_default());
                 if let Some(asked) = &asked {
-                    open.trace.after = open.trace.after.max(lapsed.unwrap_or(asked.clock));
                     open.trace.to = open.trace.to.or_else(|| asked.target().map(Box::new));
                 }
                 if !in_order && contradicts {
@@ -293,7 +305,8 @@ impl Taking<'_> {
                 *now = if *now == before.mark { *then } else { *now };
             }
         }
-        let lost = Lost { marks, mark: Mark::moved(clock, made.after), tests: (past.doubt, clock), doubt };
+        let (mark, deadline) = (Mark::moved(clock, made.after), open.deadline);
+        let lost = Lost { marks, mark, tests: (past.doubt, clock), doubt, deadline };
         open.trace.lost = Some(Box::new(lost));
         _ = self.remember(Ended::new(*open, at, outcome), false);
         match class {

@@ -24,7 +24,7 @@ impl Taking<'_> {
         // One that names another system than the one that ran has changed what runs, whatever it says.
         let changed = if another { Changed::Yes } else { Changed::from(activated) };
         self.left(closing, &system, changed);
-        self.may_have_left(closing, &system);
+        self.may_have_left(closing, &system, changed);
         self.failure_doubts(closing, &system, changed);
         if place != Place::Later {
             self.failed_late(closing.kind, &system);
@@ -57,8 +57,8 @@ impl Taking<'_> {
 
     /// A switch that failed may have built a system and not left it running: what it names as running, and was not
     /// there when it began, is what it built (W5).
-    fn may_have_left(&mut self, closing: &Closing, system: &RunningSystem) {
-        let named = system.path.is_some() && system.path != closing.trace.from;
+    fn may_have_left(&mut self, closing: &Closing, system: &RunningSystem, changed: Changed) {
+        let named = changed != Changed::No && system.path.is_some() && system.path != closing.trace.from;
         if closing.kind == Kind::Switch && !named {
             self.may_have_built(&closing.trace, self.in_order());
         }

@@ -38,8 +38,10 @@ impl Taking<'_> {
 
     /// Where a test was asked for, a test that runs may be that one, and not one that began without an id (W3).
     fn may_be_another(&self, open: &Operation) -> bool {
-        open.op.is_none()
-            && self.host.operations().waiting_for(Kind::Test).is_some_and(|_| open.kind == Kind::Test)
+        let asked = self.host.operations().waiting_for(Kind::Test);
+        // One that was noticed since it was asked for goes on.
+        let another = |asked: &Pending| open.trace.start_seen() || open.trace.heard < asked.clock;
+        open.op.is_none() && open.kind == Kind::Test && asked.is_some_and(another)
     }
 
     /// `running` names no id: it may speak of the operation that is known to run, or of another of its kind.
@@ -154,7 +156,8 @@ impl Taking<'_> {
         }
     }
 
-    /// The ordered test that has not ended, and what it begins after: somebody asked for it, or it is due.
+    /// The ordered test that has not ended, and what it begins after: somebody asked for it, or it is due. `None` also
+    /// where another one has failed since: then nobody knows which runs.
     fn ordered_test(&self, kind: Kind) -> Option<(OpId, Clock)> {
         if kind != Kind::Test {
             return None;
@@ -163,7 +166,10 @@ impl Taking<'_> {
         // Asked for twice under one id, it began at any time since the first.
         let since = |pending: &Pending| past.operations.lapsed(kind, &pending.op).unwrap_or(pending.clock);
         let asked = past.operations.waiting_for(kind).map(|pending| (pending.op.clone(), since(pending)));
-        asked.or_else(|| past.tests_due.as_deref().map(|due| (due.op(), due.clock)))
+        let ordered = asked.or_else(|| past.tests_due.as_deref().map(|due| (due.op(), due.clock)));
+        let failed = past.operations.last_ended(Class::Test).filter(|last| last.outcome.is_failure());
+        let heard = failed.and_then(|failed| failed.trace()).map(|trace| trace.heard);
+        ordered.filter(|(_, since)| heard.is_none_or(|heard| heard < *since))
     }
 
     /// What the automatic test run began after whose result is in hand (K8). `None` where it is of no such run.

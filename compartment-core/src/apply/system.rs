@@ -122,6 +122,23 @@ impl Taking<'_> {
         })
     }
 
+    /// Whether a number that is told without a path is that of what runs: the first that the host ever told, or above
+    /// all before, where the last attempt was seen to begin, succeeded, and is all that changed what runs since.
+    fn awaits_number(&self, number: Option<GenerationNumber>) -> bool {
+        let earlier = self.host.earlier();
+        if earlier.iter().all(|ran| ran.number.is_none()) {
+            return true;
+        }
+        let Some(running) = &self.host.deployment else { return false };
+        let last = self.host.operations().last_ended(Class::Attempt);
+        let trace = last.filter(|last| matches!(last.outcome, Outcome::Ok)).and_then(|last| last.trace());
+        let begun = trace.filter(|trace| trace.start_seen() && !trace.from_doubtful);
+        let before = begun.and_then(|trace| trace.deployment);
+        let only = before.is_some_and(|before| running.count() == before.saturating_add(1));
+        only && earlier.iter().all(|ran| ran.number < number)
+            && earlier.iter().any(|ran| Some(ran.deployment) == before && ran.number.is_some())
+    }
+
     /// Whether the last attempt succeeded and named no system, and no path was named since.
     pub(super) fn awaits_path(&self) -> bool {
         let last = self.host.operations().unanswered(Class::Attempt);
@@ -147,7 +164,8 @@ impl Taking<'_> {
                     let highest = self.host.earlier().iter().filter_map(|ran| ran.number).max();
                     let above = highest.is_some() && highest < system.number;
                     let back = is_new && above && running.generation.how == How::Rollback;
-                    system.number.is_some() && (doubted || back || (is_new && attempted()))
+                    let unbound = || attempted() || !idle || !self.awaits_number(system.number);
+                    system.number.is_some() && (doubted || back || (is_new && unbound()))
                 }
                 (None, Some(_)) => false,
             };
@@ -255,6 +273,8 @@ impl Taking<'_> {
             another = system.path.is_none() && (cleared || attempted);
         }
         if system.number.is_some() && generation.number != system.number {
+            let first = generation.number.is_none() && generation.path.is_none();
+            generation.by_order |= first && generation.named != Named::Nobody;
             generation.number = system.number;
             news = true;
         }
@@ -263,7 +283,8 @@ impl Taking<'_> {
             generation.by_order = generation.named != Named::Nobody;
             news = true;
         }
-        let by_order = generation.by_order && (system.path.is_none() || system.commit.is_none());
+        let named = system.path.is_some() || (generation.path.is_none() && system.number.is_some());
+        let by_order = generation.by_order && !(named && system.commit.is_some());
         self.noted |= core::mem::replace(&mut generation.by_order, by_order) != by_order;
         if let Some((mut revision, named)) = own_word {
             // A rebuild of the same commit is not seen where no path is told (K5).

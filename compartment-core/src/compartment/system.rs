@@ -319,7 +319,7 @@ pub(super) fn sentence(reason: Reason, evidence: &Evidence<'_>) -> String {
         Reason::CheckoutUnproven => {
             format!("the checkout is not proven to be the desired {desired}: {}", why_unproven(evidence))
         }
-        Reason::OutsideChange => "the system was changed, and nobody reported the start of what did it".to_string(),
+        Reason::OutsideChange => "the system was changed, and nothing that was reported tells what put it there".to_string(),
         Reason::Unreadable => "what the host says of its system could not be read".to_string(),
         Reason::DeployedUnknown => {
             let once = if pushed { "deploy" } else { "switch" };

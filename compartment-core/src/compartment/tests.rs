@@ -7,7 +7,7 @@ use alloc::vec::Vec;
 use super::words::{cannot_see, deployed_facts, desired_facts, field_fact, standing_fact};
 use super::{DesiredView, Evidence, Fact, reasons, view_part};
 use crate::host::SystemField;
-use crate::operation::{Class, Outcome, Standing, host_says_by};
+use crate::operation::{Class, Outcome, Standing, reported_by};
 
 view_part! {
     /// Whether the host's tests are switched on.
@@ -191,7 +191,9 @@ pub(super) fn sentence(reason: Reason, evidence: &Evidence<'_>) -> String {
         Reason::SystemUnreadable => {
             "what is deployed can no longer be read, so the last run proves nothing".to_string()
         }
-        Reason::EarlierDeployment => format!("{}, of an earlier deployment", last_run(evidence)),
+        Reason::EarlierDeployment => {
+            format!("{}, before the last change of what runs, or doubt of it", last_run(evidence))
+        }
         Reason::Doubtful => {
             format!("{}, and what runs may have been changed since", last_run(evidence))
         }
@@ -231,7 +233,7 @@ fn last_run(evidence: &Evidence<'_>) -> String {
                 }
                 Outcome::Expired { .. } => format!("the tests ran out of time at {at}"),
                 Outcome::Stopped { by, .. } => {
-                    let by = by.as_ref().map(|by| format!(" ({})", host_says_by(by))).unwrap_or_default();
+                    let by = by.as_ref().map(|by| format!(" ({})", reported_by(by))).unwrap_or_default();
                     format!("the tests were stopped at {at}{by}")
                 }
                 Outcome::Failed { .. } | Outcome::Ok => format!("the tests ended at {at}"),

@@ -9,7 +9,7 @@ use crate::channel::{Availability, Channel, DesiredLock};
 use crate::checkout::{CheckoutLock, Dirt, Doubt, Lock, Sighting};
 use crate::commit::{Commit, LockFile};
 use crate::host::SystemField;
-use crate::operation::{Class, Ended, Operation, Outcome, Standing, host_says_by};
+use crate::operation::{Class, Ended, Operation, Outcome, Standing, reported_by};
 
 /// The distance of a commit from the desired one, where it was compared: `3 commits behind`.
 pub(super) fn distance(evidence: &Evidence<'_>, commit: Option<&Commit>) -> Option<String> {
@@ -152,7 +152,7 @@ pub(super) fn how_it_ended(what: &str, ended: &Ended) -> String {
             format!("the {what} failed at {at}{code}{changed}{why}")
         }
         Outcome::Stopped { by, .. } => {
-            let by = by.as_ref().map(|by| format!(" ({})", host_says_by(by))).unwrap_or_default();
+            let by = by.as_ref().map(|by| format!(" ({})", reported_by(by))).unwrap_or_default();
             format!("the {what} was stopped at {at}{by}")
         }
         Outcome::Expired { .. } => format!("the {what}'s time ran out at {at}: its outcome is unknown"),

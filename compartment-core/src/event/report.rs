@@ -225,7 +225,7 @@ pub struct Heartbeat {
     pub lock_hash: Reading<LockFile>,
     /// What runs.
     pub system: Reading<Box<RunningSystem>>,
-    /// The operation that runs: `Told(None)` says that nothing does. An unreadable one is no news.
+    /// The operation that runs: `Some(None)` says that nothing does. `None` where that is not said or not readable.
     pub running: Option<Option<Kind>>,
 }
 

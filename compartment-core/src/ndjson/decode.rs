@@ -73,6 +73,14 @@ pub enum Cause {
     /// No event has such a field: said by [`decode_strictly`](super::decode_strictly) alone.
     #[error("no event has a field `{0}`")]
     UnknownField(Text),
+    /// Only other events have such a field: said by [`decode_strictly`](super::decode_strictly) alone.
+    #[error("`{event}` has no field `{field}`: what it says is ignored")]
+    OtherField {
+        /// The field.
+        field: Text,
+        /// The event.
+        event: EventType,
+    },
     /// The object in a field has no such part: said by [`decode_strictly`](super::decode_strictly) alone.
     #[error("the field `{field}` has no part `{part}`")]
     UnknownPart {

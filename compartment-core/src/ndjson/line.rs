@@ -264,6 +264,9 @@ impl Line {
     }
 
     fn op_stopped(self) -> Taken<Said> {
+        if matches!(self.kind, Field::Bad(_)) {
+            return Err(Wrong::Bad("kind", Kind::EXPECTED));
+        }
         let kind = match need(self.kind, "kind")? {
             RequestKind::Pull => Kind::Pull,
             RequestKind::Switch => Kind::Switch,

@@ -4,11 +4,12 @@ use serde_json::value::RawValue;
 
 use super::Envelope;
 use super::decode::{Cause, LineError, decode, object, raw_fields, syntax};
+use super::encode;
 use super::line::{Line, Wrong};
 use crate::text::Text;
 
 /// Decodes one line as [`decode`] does, and refuses it also where a field counts as absent because it does not parse,
-/// or is ignored because no event has it: a misspelt name, say. A field of another event is ignored still.
+/// or is ignored because this event has none of that name: a misspelt one, or one of another event.
 ///
 /// A log holds such lines for good reason (a newer producer knows more fields), so this is for checks, not for intake.
 ///
@@ -20,13 +21,28 @@ pub fn decode_strictly(line: &[u8]) -> Result<Envelope, LineError> {
     if let Some((field, invalid)) = fields.unparsed().next() {
         return Err(Wrong::Bad(field, *invalid).located(line));
     }
+    let taken = encode(envelope.at, &envelope.event);
+    let taken = raw_fields(taken.as_bytes()).unwrap_or_default();
     for (field, raw) in raw_fields(line).unwrap_or_default() {
-        unknown_in(&field, raw).map_or(Ok(()), |(cause, at)| {
+        let ignored = || {
+            let is_taken = taken.iter().any(|(taken, _)| *taken == field) || says_nothing(&field, raw);
+            let event = envelope.event.event_type();
+            (!is_taken).then(|| (Cause::OtherField { field: Text::cut(&field, 60), event }, raw.get()))
+        };
+        unknown_in(&field, raw).or_else(ignored).map_or(Ok(()), |(cause, at)| {
             let column = at.as_ptr().addr().checked_sub(line.as_ptr().addr()).map(|offset| offset + 1);
             Err(LineError { column, cause })
         })?;
     }
     Ok(envelope)
+}
+
+/// Whether a field says what is so without it, and so is not written.
+fn says_nothing(field: &str, raw: &RawValue) -> bool {
+    matches!(
+        (field, raw.get()),
+        ("v", _) | (_, "null") | ("checkout", r#""host""#) | ("force", "false") | ("passed", _)
+    )
 }
 
 /// What is unknown of a field, and where its value is.
@@ -63,6 +79,14 @@ mod tests {
                 "column 45: no event has a field `activate`",
             ),
             (
+                r#"{"type":"switch-fail","host":"a","commit":"abcdef0"}"#,
+                "column 43: `switch-fail` has no field `commit`: what it says is ignored",
+            ),
+            (
+                r#"{"type":"op-stopped","host":"a","kind":"switch","system":{"path":"/nix/store/a"}}"#,
+                "column 58: `op-stopped` has no field `system`: what it says is ignored",
+            ),
+            (
                 r#"{"type":"host-configured","host":"a","tests":{"autorun":false}}"#,
                 "column 57: the field `tests` has no part `autorun`",
             ),
@@ -84,6 +108,9 @@ mod tests {
     fn what_says_something_is_taken() {
         for line in [
             r#"{"v":1,"at":"2026-01-05T09:00:00Z","type":"host-configured","host":"a","checkout":"host","tests":{"enabled":true,"auto_run":true,"timeout_s":300}}"#,
+            r#"{"type":"switch-fail","host":"a","commit":null}"#,
+            r#"{"type":"test-pass","host":"a","passed":3,"total":3,"op":"t","origin":{"session":"s","n":1}}"#,
+            r#"{"type":"op-requested","host":"a","op":"s","kind":"switch","by":"mba","force":false}"#,
             r#"{"type":"heartbeat","host":"a","running":null,"commit":null,"lock_hash":null,"system":{"path":"/nix/store/a","number":1,"commit":"abcdef0"}}"#,
         ] {
             assert_eq!(decode_strictly(line.as_bytes()), decode(line.as_bytes()), "{line}");

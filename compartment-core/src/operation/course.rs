@@ -91,8 +91,9 @@ impl Operations {
         if known.is_some_and(|index| self.ended[index].outcome.is_result()) {
             return Owner::Duplicate;
         }
-        let noticed = open.is_some_and(|open| open.op.is_none() && open.trace.known_by == KnownBy::Notice);
-        if noticed && (in_order || failing && asked) {
+        // Whose id it has that was only noticed is a guess: a result in order says better.
+        let noticed = open.filter(|open| open.trace.known_by == KnownBy::Notice);
+        if noticed.is_some_and(|open| in_order || (open.op.is_none() && failing && asked)) {
             return Owner::Open;
         }
         match known {
@@ -121,14 +122,36 @@ impl Operations {
         self.ended[index].outcome.is_unknown()
     }
 
-    /// Forgets that an operation without a known end was seen to start, because it never began. Gives that start.
+    /// Forgets an operation without a known end that was seen to start, because it never began. What heartbeats said to
+    /// run meanwhile was another one. Gives that start.
     pub(crate) fn take_start(&mut self, kind: Kind, op: &OpId) -> Option<Trace> {
-        let named = |e: &&mut Ended| e.kind == kind && e.op.as_ref() == Some(op) && e.outcome.is_unknown();
-        let trace = self.ended.iter_mut().rfind(named)?.trace.as_deref_mut()?;
-        trace.start_seen().then(|| {
+        let named = |e: &Ended| e.kind == kind && e.op.as_ref() == Some(op) && e.outcome.is_unknown();
+        let index = self.ended.iter().rposition(named)?;
+        let trace = self.ended[index].trace.as_deref_mut().filter(|trace| trace.start_seen())?;
+        if trace.claimed > 0 {
             trace.known_by = KnownBy::End;
-            trace.clone()
-        })
+            return Some(trace.clone());
+        }
+        self.ended.remove(index).trace.map(|trace| *trace)
+    }
+
+    /// What a start ended that came to nothing goes on, where no word since says that it does not.
+    pub(crate) fn reopen(&mut self, start: &Trace) {
+        let over = Some(start.after.saturating_sub(1));
+        let ended_by_it = |e: &Ended| {
+            Some(e.kind) == start.overtook
+                && matches!(e.outcome, Outcome::Overtaken)
+                && e.trace().is_some_and(|trace| trace.over == over && trace.lost.is_some())
+        };
+        let Some(index) = self.ended.iter().rposition(ended_by_it) else { return };
+        let Ended { op, started_at, trace, kind, settled, .. } = self.ended.remove(index);
+        let Some(mut trace) = trace else { return };
+        trace.over = None;
+        trace.claimed = trace.claimed.max(start.claimed);
+        let deadline = trace.lost().map_or(started_at, |lost| lost.deadline);
+        self.open = Some(
+            Operation { kind, op, started_at, deadline, recorded: false, settled, trace: *trace }.into(),
+        );
     }
 
     /// The start that would have ended an operation came to nothing: nothing tells that it was over at `clock`. True where
@@ -161,6 +184,8 @@ impl Operations {
         let newest = self.is_newest(index);
         let over = self.before_newest(self.ended[index].class());
         self.any_seen = true;
+        let newer = self.open().filter(|open| open.class() == self.ended[index].class());
+        let may_be_refused = newer.is_some_and(|open| open.op.is_some() && open.trace.start_seen());
         let ended = &mut self.ended[index];
         (ended.at, ended.outcome, ended.settled) = (at, outcome, false);
         self.unanswered = true;
@@ -171,7 +196,7 @@ impl Operations {
             // Of a class only the newest operation's course is remembered. An older one has ended before the newer
             // one began, where that was seen.
             Some(_) | None => {
-                if !newest {
+                if !newest && !may_be_refused {
                     ended.trace = None;
                 }
                 Trace { over, ..Trace::ended(0, 0) }
@@ -204,8 +229,16 @@ impl Operations {
             }
             Some(_) | None => {
                 if !ended.never_began() {
-                    let older = self.ended.iter_mut().filter(|e| e.class() == class && !e.never_began());
-                    older.for_each(|e| e.trace = None);
+                    // Where this start is refused yet, the one before is the newest again.
+                    let may_be_refused = ended.outcome.is_unknown()
+                        && ended.op.is_some()
+                        && ended.trace().is_some_and(Trace::start_seen);
+                    let kept = last.filter(|_| may_be_refused);
+                    for (index, older) in self.ended.iter_mut().enumerate() {
+                        if older.class() == class && !older.never_began() && Some(index) != kept {
+                            older.trace = None;
+                        }
+                    }
                 }
                 self.ended.push(ended);
                 self.ended.len() - 1

@@ -129,7 +129,7 @@ impl Ending {
                 Some(not_passed(*passed, *total, failed, error.as_ref()))
             }
             Outcome::Failed { exit_code, error, .. } => failed(*exit_code, error.as_ref()),
-            Outcome::Stopped { by, .. } => by.as_ref().map(host_says_by),
+            Outcome::Stopped { by, .. } => by.as_ref().map(reported_by),
         };
         Self { end: End::of(outcome), detail }
     }
@@ -205,8 +205,8 @@ pub(super) fn failed(exit_code: Option<i32>, error: Option<&Text>) -> Option<Str
     }
 }
 
-/// Whom a host names as the one who stopped an operation. Only the host says so: nobody is known to have acted
+/// Whom a report names as the one who stopped an operation. Only the report says so: nobody is known to have acted
 /// (CORE-006, section 11).
-pub(crate) fn host_says_by(by: &Text) -> String {
-    format!("the host says: by {by}")
+pub(crate) fn reported_by(by: &Text) -> String {
+    format!("reported: by {by}")
 }

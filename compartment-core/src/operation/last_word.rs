@@ -1,7 +1,7 @@
 //! What the log says of one operation: for whoever waits for its end, and for whoever asks when the state no longer
 //! remembers it.
 
-use super::end::{End, Ending, failed, host_says_by, not_passed, passed};
+use super::end::{End, Ending, failed, not_passed, passed, reported_by};
 use crate::event::{Decision, Event, Report, Said};
 use crate::id::{HostId, OpId};
 use crate::request::Ask;
@@ -108,7 +108,7 @@ impl LastWord {
                 detail: Some(not_passed(*passed, *total, &Said::kept_names(failed), error.as_ref())),
             },
             Said::OpRejected { reason, .. } => Ending::new(End::Rejected, reason.as_str()),
-            Said::OpStopped { by, .. } => Ending { end: End::Stopped, detail: by.as_ref().map(host_says_by) },
+            Said::OpStopped { by, .. } => Ending { end: End::Stopped, detail: by.as_ref().map(reported_by) },
         };
         self.ends(ending);
     }

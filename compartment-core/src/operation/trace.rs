@@ -10,6 +10,7 @@ use crate::event::{Kind, Target};
 use crate::host::Marks;
 use crate::id::StorePath;
 use crate::knowledge::{Clock, Made, Mark};
+use crate::time::Timestamp;
 
 /// How an operation became known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -79,6 +80,8 @@ pub(crate) struct Lost {
     pub(crate) tests: (Clock, Clock),
     /// Why something else may have run already.
     pub(crate) doubt: Option<Doubt>,
+    /// Until when its result was waited for.
+    pub(crate) deadline: Timestamp,
 }
 
 impl Trace {

@@ -32,6 +32,7 @@ mod rules;
 mod rulings;
 mod sentences;
 mod thought_up;
+mod told_apart;
 mod unseen;
 
 use compartment_core::event::{GenerationNumber, RunningSystem, TestsConfig};

@@ -256,7 +256,7 @@ fn a_number_that_ran_before_is_not_what_a_switch_built_that_named_none() {
         heartbeat("gpc0").system_is(numbered(3)).idle(),
         rollback_ok("gpc0").system_is(numbered(1)),
     ];
-    assert_eq!(reason(System, told), "rolled-back");
+    assert_eq!(reason(System, told), "deployed-unknown");
 }
 
 // What a log keeps (K10): every scenario is held against a replay of it.

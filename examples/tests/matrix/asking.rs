@@ -200,8 +200,8 @@ fn what_runs_is_stopped() {
     call.output.until("fetching");
     let told = Call::of(&world, &["stop", "gpc0"]).run();
     assert_eq!(told.verdict(), Verdict::Done, "{}{}", told.output, told.aside);
-    assert_eq!(told.output, "✓ gpc0: stop ok: stopped; the host says: by mba\n");
+    assert_eq!(told.output, "✓ gpc0: stop ok: stopped; reported: by mba\n");
     let told = call.ended();
     assert_eq!(told.verdict(), Verdict::NotAll);
-    assert!(told.output.ends_with("✗ gpc0: pull stopped: the host says: by mba\n"), "{}", told.output);
+    assert!(told.output.ends_with("✗ gpc0: pull stopped: reported: by mba\n"), "{}", told.output);
 }
