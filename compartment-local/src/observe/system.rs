@@ -24,6 +24,12 @@ pub struct Places {
     root: PathBuf,
     home: Option<PathBuf>,
     user: Option<String>,
+    /// Where the user's programs keep their state (`XDG_STATE_HOME`). `None` for `.local/state` in the home.
+    #[serde(default)]
+    state: Option<PathBuf>,
+    /// Where Nix keeps its state (`NIX_STATE_DIR`). `None` for `nix/var/nix` under the root.
+    #[serde(default)]
+    nix_state: Option<PathBuf>,
     /// Whose generations count.
     #[serde(default)]
     managed: Managed,
@@ -64,9 +70,17 @@ impl Places {
     /// This machine, for the user who asks.
     #[must_use]
     pub fn of_this_machine() -> Self {
-        let home = env::var_os("HOME").filter(|home| !home.is_empty()).map(PathBuf::from);
+        let folder = |name| env::var_os(name).filter(|folder| !folder.is_empty()).map(PathBuf::from);
         let user = env::var("USER").ok().filter(|user| !user.is_empty() && !user.contains('/'));
-        Self::under(&slash(), home, user)
+        Self::under(&slash(), folder("HOME"), user)
+            .with_state(folder("XDG_STATE_HOME"), folder("NIX_STATE_DIR"))
+    }
+
+    /// The same, where the user's programs and Nix keep their state elsewhere: what `XDG_STATE_HOME` and `NIX_STATE_DIR`
+    /// say there. `None` where they say nothing.
+    #[must_use]
+    pub fn with_state(self, user: Option<PathBuf>, nix: Option<PathBuf>) -> Self {
+        Self { state: user, nix_state: nix, ..self }
     }
 
     /// A folder that holds `run/current-system` and `nix/var/nix/profiles`, and perhaps a user's home.
@@ -76,6 +90,8 @@ impl Places {
             root: root.to_owned(),
             home,
             user,
+            state: None,
+            nix_state: None,
             managed: Managed::default(),
             system_link: system_link(),
             system_profile: system_profile(),
@@ -129,17 +145,35 @@ impl Places {
         }
     }
 
+    /// The generation of home-manager, where that itself looks for it: in the user's own profiles, where there are any;
+    /// else in those that Nix keeps for each user.
     fn home_manager(&self) -> Result<Option<RunningSystem>, Doubt> {
-        let own = self.home.as_ref().map(|home| home.join(".local/state/nix/profiles"));
-        let shared =
-            self.user.as_ref().map(|user| self.root.join("nix/var/nix/profiles/per-user").join(user));
-        for profiles in [own, shared].into_iter().flatten() {
-            if let Some(found) = Generation::current(&profiles, "home-manager")? {
+        let state = self.state.clone().or_else(|| Some(self.home.as_ref()?.join(".local/state")));
+        let own = state.map(|state| state.join("nix/profiles"));
+        let nix = self.nix_state.clone().unwrap_or_else(|| self.root.join("nix/var/nix"));
+        let shared = self.user.as_ref().map(|user| nix.join("profiles/per-user").join(user));
+        let current = |profiles: &Option<PathBuf>| match profiles {
+            Some(profiles) => Generation::current(profiles, "home-manager"),
+            None => Ok(None),
+        };
+        let has_own = own.as_ref().is_some_and(|own| own.is_dir());
+        let found = current(if has_own { &own } else { &shared })?;
+        match found {
+            Some(found) => {
                 let path = Some(self.path(&found.real)?);
-                return Ok(Some(RunningSystem { path, number: Some(found.number), commit: None }));
+                Ok(Some(RunningSystem { path, number: Some(found.number), commit: None }))
             }
+            None if has_own && current(&shared)?.is_some() => {
+                let [own, shared] = [&own, &shared].map(|place| place.as_deref().unwrap_or(Path::new("")));
+                Err(Doubt::new(&format!(
+                    "there is a generation of home-manager in {}, and by now it keeps them in {}: activate one there \
+                     (`home-manager switch`)",
+                    shared.display(),
+                    own.display()
+                )))
+            }
+            None => Ok(None),
         }
-        Ok(None)
     }
 
     /// The path as the machine under this root names it.

@@ -121,6 +121,38 @@ fn home_manager_where_there_is_no_system() {
     }
 }
 
+/// A profile of home-manager with one generation, which lies at `/nix/store/` and its number.
+fn home(fake: &Fake, profiles: &str, number: u32) {
+    let store = fake.root().join(format!("nix/store/hm-{number}"));
+    fs::create_dir_all(&store).unwrap();
+    fs::create_dir_all(fake.root().join(profiles)).unwrap();
+    fake.point(&format!("{profiles}/home-manager-{number}-link"), store.to_str().unwrap());
+    fake.point(&format!("{profiles}/home-manager"), &format!("home-manager-{number}-link"));
+}
+
+#[test]
+fn home_manager_s_profile_is_the_one_that_it_uses_itself() {
+    let fake = Fake::new();
+    let places = || Places::under(fake.root(), Some(fake.root().join("home")), Some("ann".into()));
+    let number = |places: Places| places.running_system().unwrap().map(|runs| runs.number.unwrap().get());
+    home(&fake, "home/.local/state/nix/profiles", 12);
+    home(&fake, "state/nix/profiles", 30);
+    assert_eq!(number(places()), Some(12));
+    assert_eq!(number(places().with_state(Some(fake.root().join("state")), None)), Some(30));
+    // Where its state is elsewhere and empty, none runs.
+    assert_eq!(number(places().with_state(Some(fake.root().join("other")), None)), None);
+    home(&fake, "nix/var/nix/profiles/per-user/ann", 3);
+    assert_eq!(number(places().with_state(Some(fake.root().join("other")), None)), Some(3));
+    home(&fake, "varnix/profiles/per-user/ann", 4);
+    let moved = || places().with_state(Some(fake.root().join("other")), Some(fake.root().join("varnix")));
+    assert_eq!(number(moved()), Some(4));
+    // Once the user has profiles of their own, an old one counts no more, and what runs is not known before the next
+    // activation.
+    fs::create_dir_all(fake.root().join("other/nix/profiles")).unwrap();
+    let doubt = moved().running_system().unwrap_err().to_string();
+    assert!(doubt.contains("varnix") && doubt.contains("other/nix/profiles"), "{doubt}");
+}
+
 /// A repository with a remote, both in one folder.
 struct Repo {
     folder: TempDir,

@@ -545,6 +545,55 @@ fn a_home_where_there_is_no_system_or_where_it_is_managed() {
     });
 }
 
+/// A profile of home-manager with one generation.
+fn home(host: &Host, profiles: &str, number: u32) {
+    let (profiles, store) = (host.path(profiles), host.path(&format!("root/nix/store/hm-{number}")));
+    fs::create_dir_all(&profiles).unwrap();
+    fs::create_dir_all(&store).unwrap();
+    symlink(store, profiles.join(format!("home-manager-{number}-link"))).unwrap();
+    symlink(format!("home-manager-{number}-link"), profiles.join("home-manager")).unwrap();
+}
+
+#[test]
+fn home_manager_s_profile_is_the_one_that_it_uses_itself() {
+    on_each_shell(|host| {
+        let mut host = with_checkout(host);
+        host.site.managed = Managed::Home;
+        let look = |variables: &[(&str, &str)]| {
+            let script = host::look(&nonce(), &host.site, None, None, None);
+            let mut connection = host.connection();
+            connection.env("USER", "ann");
+            for (name, folder) in variables {
+                connection.env(name, host.path(folder));
+            }
+            host::read_look(&host.talk(connection, &script), &nonce()).unwrap()
+        };
+        let number = |variables: &[(&str, &str)]| {
+            let told = look(variables).heartbeat.system.told();
+            told.map(|system| system.number.unwrap().get())
+        };
+        let (state, nix) = (("XDG_STATE_HOME", "other"), ("NIX_STATE_DIR", "varnix"));
+        home(&host, "home/.local/state/nix/profiles", 12);
+        home(&host, "state/nix/profiles", 30);
+        assert_eq!(number(&[]), Some(12));
+        assert_eq!(number(&[("XDG_STATE_HOME", "state")]), Some(30));
+        assert_eq!(number(&[state]), None);
+        home(&host, "root/nix/var/nix/profiles/per-user/ann", 3);
+        home(&host, "varnix/profiles/per-user/ann", 4);
+        assert_eq!((number(&[state]), number(&[state, nix])), (Some(3), Some(4)));
+        fs::create_dir_all(host.path("other/nix/profiles")).unwrap();
+        let doubtful = look(&[state]);
+        assert_eq!(doubtful.heartbeat.system, Reading::Unreadable);
+        assert!(doubtful.doubts[0].as_str().contains("other/nix/profiles"), "{:?}", doubtful.doubts);
+        // So it is where generations are listed.
+        let script = host::generations(&nonce(), &host.site);
+        let mut connection = host.connection();
+        connection.env("XDG_STATE_HOME", host.path("state"));
+        let listed = host::read_generations(&host.talk(connection, &script), &nonce()).unwrap();
+        assert_eq!(listed.len(), 1);
+    });
+}
+
 #[test]
 fn a_hostile_surrounding_misleads_nobody() {
     on_each_shell(|host| {

@@ -343,20 +343,34 @@ system_fact() {
     [ -z "$NOTE" ] || stated_in "$2"
 }
 
+# The profile of home-manager, where that itself looks for it: in the user's own profiles, where there are any; else in
+# those that Nix keeps for each user. OLD is one that counts no more, or nothing.
+home_profile() {
+    R=${XDG_STATE_HOME:-${HOME:+$HOME/.local/state}}
+    OLD=${USER:+${NIX_STATE_DIR:-$ROOT/nix/var/nix}/profiles/per-user/$USER/home-manager}
+    if [ -n "$R" ] && [ -d "$R/nix/profiles" ]; then
+        R=$R/nix/profiles/home-manager
+    else
+        R=$OLD OLD=
+    fi
+}
+
 home_fact() {
-    for R in "${HOME:+$HOME/.local/state/nix/profiles}" \
-        "${USER:+$ROOT/nix/var/nix/profiles/per-user/$USER}"; do
-        [ -n "$R" ] || continue
-        generation "$R/home-manager"
-        case $? in
-            0)
-                system_at "$REAL" || return 1
-                fact number "$NUMBER"
-                return 0
-                ;;
-            2) return 1 ;;
-        esac
-    done
+    home_profile
+    set -- "$R" "$OLD"
+    [ -n "$1" ] || return 0
+    generation "$1"
+    case $? in
+        0)
+            system_at "$REAL" || return 1
+            fact number "$NUMBER"
+            return 0
+            ;;
+        2) return 1 ;;
+    esac
+    [ -n "$2" ] && [ -L "$2" ] || return 0
+    WHY="there is a generation of home-manager in ${2%/*}, and by now it keeps them in ${1%/*}: activate one there"
+    return 1
 }
 
 # The path as the machine under the root names it.

@@ -5,8 +5,9 @@ main() {
     greet
     PROFILE=$ROOT$SYSTEM_PROFILE
     if [ "$MANAGED" = home ] || { [ "$MANAGED" = either ] && ! [ -L "$PROFILE" ]; }; then
-        PROFILE=${HOME:-}/.local/state/nix/profiles/home-manager
-        [ -L "$PROFILE" ] || PROFILE=$ROOT/nix/var/nix/profiles/per-user/${USER:-}/home-manager
+        home_profile
+        # Where it is not known whose home it is, there is none.
+        PROFILE=${R:-$ROOT/nix/var/nix/profiles/per-user//home-manager}
     fi
     if generation "$PROFILE"; then CURRENT=$NUMBER; else CURRENT=; fi
     R=
