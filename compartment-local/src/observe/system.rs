@@ -145,6 +145,31 @@ impl Places {
         }
     }
 
+    /// Where the newest generation of the system and what runs are two: which is which. `None` where they are one, where
+    /// what runs is a specialisation of that generation, and where there is none or it cannot be read.
+    pub(crate) fn apart(&self) -> Option<String> {
+        if self.managed == Managed::Home {
+            return None;
+        }
+        let under = |path: &Path| self.root.join(path.strip_prefix("/").unwrap_or(path));
+        let (current, profile) = (under(&self.system_link), under(&self.system_profile));
+        let name = profile.file_name().and_then(|name| name.to_str())?;
+        let newest = Generation::current(profile.parent()?, name).ok()??;
+        let runs = resolve(&current).ok()??;
+        let specialised = fs::read_dir(newest.real.join("specialisation")).into_iter().flatten();
+        let mut alike = specialised.filter_map(|entry| entry.ok()?.path().canonicalize().ok());
+        if newest.real == runs || alike.any(|special| special == runs) {
+            return None;
+        }
+        let [newest_path, runs] = [&newest.real, &runs].map(|real| self.path(real).ok());
+        Some(format!(
+            "the profile is at generation {} ({}), but {} runs",
+            newest.number,
+            newest_path?.as_str(),
+            runs?.as_str()
+        ))
+    }
+
     /// The generation of home-manager, where that itself looks for it: in the user's own profiles, where there are any;
     /// else in those that Nix keeps for each user.
     fn home_manager(&self) -> Result<Option<RunningSystem>, Doubt> {

@@ -82,6 +82,10 @@ pub struct Facts {
     /// What runs.
     #[serde(with = "told")]
     pub system: Reading<Box<RunningSystem>>,
+    /// Which system is the newest generation and which one runs, for people. `None` where they are one, or that is not
+    /// known.
+    #[serde(default)]
+    pub apart: Option<Text>,
     /// Why something could not be read, for people.
     pub doubts: Vec<Text>,
 }
@@ -90,7 +94,7 @@ impl Facts {
     pub(super) fn seen((told, doubts): (Heartbeat, Vec<Doubt>)) -> Self {
         let Heartbeat { commit, dirty, lock_hash, system, agent_version: _, running: _ } = told;
         let doubts = doubts.into_iter().map(|Doubt(words)| words).collect();
-        Self { commit, dirty, lock_hash, system, doubts }
+        Self { commit, dirty, lock_hash, system, apart: None, doubts }
     }
 
     /// Where there should be a checkout and is none.
@@ -112,6 +116,7 @@ impl Facts {
             dirty: Reading::Unreadable,
             lock_hash: Reading::Unreadable,
             system: Reading::Unreadable,
+            apart: None,
             doubts: vec![Text::new(why)],
         }
     }

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use compartment_core::Text;
 use compartment_core::event::{Kind, Target};
 use serde::{Deserialize, Serialize};
 
@@ -26,6 +27,14 @@ pub struct Plan {
     pub limit: Duration,
     /// Where the facts are read.
     pub machine: Machine,
+}
+
+impl Plan {
+    /// Whether it is a switch that leaves what runs until the next boot, as `nixos-rebuild boot` does.
+    #[must_use]
+    pub fn is_for_next_boot(&self) -> bool {
+        self.kind == Kind::Switch && self.steps.iter().any(|step| step.argv.iter().any(|word| word == "boot"))
+    }
 }
 
 /// One program that runs.
@@ -109,9 +118,10 @@ impl Machine {
     /// [`GitError::Run`] when somebody asked to stop.
     pub fn facts(&self, git: &Git) -> Result<Facts, GitError> {
         let opened = self.checkout.as_ref().map(|path| Checkout::open(git, path)).transpose();
-        match opened {
-            Ok(checkout) => Ok(Facts::seen(observe::look(git, checkout.as_ref(), &self.places)?)),
-            Err(none) => Ok(Facts::without_checkout(&none, observe::look(git, None, &self.places)?)),
-        }
+        let facts = match opened {
+            Ok(checkout) => Facts::seen(observe::look(git, checkout.as_ref(), &self.places)?),
+            Err(none) => Facts::without_checkout(&none, observe::look(git, None, &self.places)?),
+        };
+        Ok(Facts { apart: self.places.apart().map(|words| Text::new(&words)), ..facts })
     }
 }

@@ -21,7 +21,8 @@ pub fn started(plan: &Plan) -> Said {
 /// alone.
 ///
 /// - A pull says what is in the checkout now. Where that cannot be read, it failed.
-/// - A switch says what runs now, and what the checkout was when it began.
+/// - A switch says what runs now, and what the checkout was when it began. Where the newest generation is another system than
+///   the one that runs, it failed.
 /// - A rollback after which it is not read that `to` runs failed, whatever its programs say.
 /// - Tests pass when all do. Without any, none failed.
 /// - What was cut short was stopped.
@@ -62,6 +63,13 @@ fn switch(ending: &Ending) -> Said {
     let kind = Deployer::Switch;
     if let Some(step) = failure(ending) {
         return failed(kind, step.exit.code(), words(step), ending);
+    }
+    if let Some(apart) = &ending.after.apart {
+        // Whether it was cut short while it activated, nobody can tell.
+        let error =
+            Text::new(&format!("the switch exited 0, and {apart}: nobody can tell what it activated"));
+        let system = system(&ending.after).cloned().map(Box::new);
+        return Said::DeployFail { kind, exit_code: Some(0), error: Some(error), activated: None, system };
     }
     // What was built is what stood there when it began: someone may have pulled since.
     let Facts { commit, dirty, lock_hash, .. } = &ending.before;

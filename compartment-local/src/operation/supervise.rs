@@ -72,7 +72,10 @@ fn carry_out(folder: &Path) -> io::Result<()> {
     let log = RefCell::new(Log::create(folder));
     let run = Run { folder, plan: &plan, started: Instant::now(), log: &log };
     let (steps, stopped) = run.steps();
-    let after = facts(&plan.machine);
+    let mut after = facts(&plan.machine);
+    if plan.is_for_next_boot() {
+        after.apart = None;
+    }
     if plan.kind == Kind::Pull && after.dirty == Reading::Unreadable {
         // A pull leaves files that git is told not to look at as they are.
         log.borrow_mut().note(&format!("whether the checkout is clean now cannot be told: {}", after.why()));

@@ -136,3 +136,51 @@ fn a_system_with_another_link_and_profile() {
     assert_eq!((system.path.unwrap().as_str(), system.number.unwrap().get()), ("/nix/store/aaa-nixos", 1));
     assert_eq!(Kind::Switch, Kind::from(Deployer::Switch));
 }
+
+/// What a switch leaves that points the profile and the running system to these.
+fn leaves(profile: &str, runs: &str, words: &str) -> Said {
+    let machine = Machinery::new();
+    let (folder, root) = (machine.profiles(), machine.0.path("root"));
+    let special = root.join("nix/store/bbb-nixos/specialisation");
+    fs::create_dir(&special).unwrap();
+    for name in ["ccc-nixos", "bbb-special"] {
+        fs::create_dir(root.join("nix/store").join(name)).unwrap();
+    }
+    symlink(root.join("nix/store/ccc-nixos"), folder.join("system-3-link")).unwrap();
+    symlink(root.join("nix/store/bbb-special"), special.join("quiet")).unwrap();
+    let command = format!(
+        "ln -sfn {profile} {}; ln -sfn {} {}",
+        folder.join("system").display(),
+        root.join("nix/store").join(runs).display(),
+        root.join("run/current-system").display()
+    );
+    let ask = Ask::Switch { host: HostId::new("host").unwrap(), force: false };
+    machine.run(&format!("switch = [['sh', '-c', '{command}'{words}]]"), &ask, machine.places())
+}
+
+#[test]
+fn a_switch_that_sets_the_profile_and_leaves_what_runs_is_no_success() {
+    let said = leaves("system-3-link", "bbb-nixos", "");
+    let Said::DeployFail {
+        exit_code: Some(0),
+        error: Some(error),
+        activated: None,
+        system: Some(system),
+        ..
+    } = said
+    else {
+        panic!("{said:?}")
+    };
+    assert_eq!(system.path.unwrap().as_str(), "/nix/store/bbb-nixos");
+    let which = "the profile is at generation 3 (/nix/store/ccc-nixos), but /nix/store/bbb-nixos runs";
+    assert!(error.as_str().contains(which), "{error}");
+    // The other way round likewise.
+    assert!(matches!(leaves("system-2-link", "ccc-nixos", ""), Said::DeployFail { activated: None, .. }));
+}
+
+#[test]
+fn a_switch_for_the_next_boot_and_one_to_a_specialisation_are_successes() {
+    assert!(matches!(leaves("system-3-link", "ccc-nixos", ""), Said::DeployOk { .. }));
+    assert!(matches!(leaves("system-3-link", "bbb-nixos", ", 'boot'"), Said::DeployOk { .. }));
+    assert!(matches!(leaves("system-2-link", "bbb-special", ""), Said::DeployOk { .. }));
+}

@@ -9,6 +9,7 @@ use compartment_core::event::{Event, Heartbeat, Kind, Reading, Report, Said};
 use compartment_core::{HostId, LockFile};
 use compartment_local::git::Git;
 use compartment_local::observe::{Checkout, Managed, Places, machine};
+use compartment_local::operation::result;
 use compartment_local::run::Stop;
 use compartment_transport_ssh::host::{self, Look};
 
@@ -542,6 +543,42 @@ fn a_home_where_there_is_no_system_or_where_it_is_managed() {
         assert_eq!(seen(&host), Some(("/nix/store/aaa-nixos".into(), Some(1), None)));
         host.site.managed = Managed::Home;
         assert_eq!(seen(&host), home);
+    });
+}
+
+#[test]
+fn a_switch_after_which_profile_and_system_are_two_is_no_success() {
+    on_each_shell(|host| {
+        let host = with_checkout(host);
+        system(&host, "aaa-nixos", 1);
+        system(&host, "bbb-nixos", 2);
+        let store = host.path("root/nix/store");
+        fs::create_dir_all(store.join("bbb-nixos/specialisation")).unwrap();
+        fs::create_dir(store.join("special")).unwrap();
+        symlink(store.join("special"), store.join("bbb-nixos/specialisation/quiet")).unwrap();
+        for (number, (runs, words, ok)) in [
+            ("aaa-nixos", "", false),
+            ("bbb-nixos", "", true),
+            ("special", "", true),
+            ("aaa-nixos", "boot", true),
+        ]
+        .into_iter()
+        .enumerate()
+        {
+            let (link, to) = (host.path("root/run/current-system"), store.join(runs));
+            let script = format!("ln -sfn {} {}", to.display(), link.display());
+            let mut plan = host.plan(Kind::Switch, &[script.as_str()]);
+            plan.steps[0].argv.push(words.to_owned());
+            let said = result(Kind::Switch, None, &host.carry_out(&format!("op-{number}"), &plan).ending);
+            match said {
+                Said::DeployOk { .. } => assert!(ok, "{runs} {words}"),
+                Said::DeployFail { error: Some(error), activated: None, .. } => {
+                    let which = "the profile is at generation 2 (/nix/store/bbb-nixos), but /nix/store/aaa-nixos runs";
+                    assert!(!ok && error.as_str().contains(which), "{runs} {words}: {error}");
+                }
+                other => panic!("{other:?}"),
+            }
+        }
     });
 }
 

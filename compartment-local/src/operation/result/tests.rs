@@ -39,7 +39,7 @@ fn systems() -> Vec<Reading<Box<RunningSystem>>> {
 fn facts(commit: &str, system: Reading<Box<RunningSystem>>) -> Facts {
     let lock_hash = Reading::Told(LockHash::from_bytes([commit.len() as u8; 32]).into());
     let commit = Commit::new(commit).map_or(Reading::Unreadable, Reading::Told);
-    Facts { commit, dirty: Reading::Told(false), lock_hash, system, doubts: vec![] }
+    Facts { commit, dirty: Reading::Told(false), lock_hash, system, apart: None, doubts: vec![] }
 }
 
 fn ending(steps: Vec<StepEnd>, before: Facts, after: Facts) -> Ending {

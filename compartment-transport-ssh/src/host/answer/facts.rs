@@ -19,6 +19,7 @@ pub(super) struct Reader {
     lock_hash: Option<Reading<LockFile>>,
     path: Option<Reading<StorePath>>,
     system: RunningSystem,
+    apart: Option<Text>,
     doubts: Vec<Text>,
 }
 
@@ -42,6 +43,7 @@ impl Reader {
                 once("system", &mut self.path, reading(name, said, doubts, |raw| StorePath::new(raw).ok()))?
             }
             "state" => doubts.extend(said.err().map(Text::new)),
+            "apart" => self.apart = said.ok().map(Text::new),
             "number" => self.system.number = said.ok().and_then(|raw| raw.parse().ok()),
             "darwin" => match stated_revision(said.unwrap_or_default()) {
                 Ok(commit) => self.system.commit = commit,
@@ -60,7 +62,7 @@ impl Reader {
     }
 
     pub(super) fn facts(self) -> Facts {
-        let Self { commit, dirty, lock_hash, path, system, mut doubts } = self;
+        let Self { commit, dirty, lock_hash, path, system, apart, mut doubts } = self;
         doubts.truncate(DOUBTS);
         let system = match path.unwrap_or_default() {
             Reading::Told(path) => Reading::Told(Box::new(RunningSystem { path: Some(path), ..system })),
@@ -72,6 +74,7 @@ impl Reader {
             dirty: dirty.unwrap_or_default(),
             lock_hash: lock_hash.unwrap_or_default(),
             system,
+            apart,
             doubts,
         }
     }

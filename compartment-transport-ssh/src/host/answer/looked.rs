@@ -125,7 +125,7 @@ pub fn read_look(raw: &[u8], nonce: &Nonce) -> Result<Look, BadAnswer> {
     }
     look.ended.extend(writing.and_then(Writing::ended));
     look.printed = printed.map(Output::printed).transpose()?;
-    let Facts { commit, dirty, lock_hash, system, doubts } = facts.facts();
+    let Facts { commit, dirty, lock_hash, system, apart: _, doubts } = facts.facts();
     look.heartbeat = Heartbeat { commit, dirty, lock_hash, system, ..look.heartbeat };
     look.doubts = doubts;
     Ok(look)

@@ -119,6 +119,8 @@ fn runner(site: &Site, op: &OpId, order: &Order<'_>) -> Result<String, Refused> 
     script.set("TO_PATH", path.as_ref().map_or("", |path| path.as_str()));
     script.set("TESTS", tests_folder(order));
     script.set("EACH", &each(order));
+    let for_next_boot = matches!(order, Order::Plan(plan) if plan.is_for_next_boot());
+    script.set("BOOTS", if for_next_boot { "1" } else { "" });
     let steps = match order {
         Order::Plan(plan) => {
             script.set("GO_ON", if plan.on_failure == OnFailure::GoOn { "1" } else { "" });

@@ -334,6 +334,7 @@ system_fact() {
             ;;
     esac
     if [ "$1" -eq 0 ] && [ "$REAL" != "$2" ]; then
+        case $PREFIX in after*) apart "$2" ;; esac
         # Booted without a switch, or switched without a boot: the number is another link's.
         number_of "$ROOT$SYSTEM_PROFILE" "$2"
     fi
@@ -341,6 +342,18 @@ system_fact() {
     system_at "$2" || return 1
     [ "$1" -ne 0 ] || [ -z "$NUMBER" ] || fact number "$NUMBER"
     [ -z "$NOTE" ] || stated_in "$2"
+}
+
+# After a switch, the newest generation and what runs are to be one, or a specialisation of it.
+apart() {
+    [ "$KIND" = switch ] && [ -z "$BOOTS" ] || return 0
+    for D in "$REAL"/specialisation/*; do
+        resolve "$D" && [ "$R" = "$1" ] && return 0
+    done
+    R=
+    [ -z "$ROOT" ] || resolve "$ROOT"
+    clean "the profile is at generation $NUMBER (${REAL#"$R"}), but ${1#"$R"} runs"
+    fact apart "$R"
 }
 
 # The profile of home-manager, where that itself looks for it: in the user's own profiles, where there are any; else in
