@@ -7,7 +7,7 @@ use rusqlite::backup::{Backup, StepResult};
 
 use crate::chain::Mark;
 use crate::connect::writing;
-use crate::error::{self, BackupError};
+use crate::error::{self, BackupError, OpenError};
 use crate::files::{Part, in_the_way, resolved};
 use crate::reader::Reader;
 use crate::watch::{Progress, Watch};
@@ -18,7 +18,8 @@ const STEP: i32 = 256;
 /// Copies a log as it is now, whole or not at all, while whoever writes it goes on. Gives where the copy ends.
 ///
 /// It is made beside and gets its name at the end, when it is durable; nothing is overwritten. The snapshot is not
-/// copied. `watch` is told of pages. What is damaged is copied as it is: [`verify`](crate::verify) the copy.
+/// copied. `watch` is told of pages. What is damaged is copied as it is: [`verify`](crate::verify) the copy. A
+/// log that has lost records with its write-ahead log is not copied: the copy would not show it.
 ///
 /// # Errors
 /// [`BackupError`]. Nothing is left behind.
@@ -30,6 +31,10 @@ pub fn backup(log: &Path, to: &Path, watch: &mut Watch<'_>) -> Result<Option<Mar
     }
     // It holds a transaction, so that what is appended meanwhile does not make the copying begin again.
     let reader = Reader::open(log)?;
+    if let Some(lost) = reader.lost() {
+        // The copy would say nothing of it.
+        return Err(OpenError::Damaged { file: reader.path.clone(), why: lost.to_string() }.into());
+    }
     let part = Part::new(to);
     copy(&reader, part.path(), watch)?;
     match part.publish() {

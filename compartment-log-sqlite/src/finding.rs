@@ -62,6 +62,52 @@ pub enum Finding {
         /// What the last record says.
         last: Mark,
     },
+    /// Frames of the write-ahead log do not read any more, and what was appended with them and after is gone.
+    #[error(
+        "the log ends at {last}, and records are lost that were written behind that: {} of its write-ahead log is not what \
+             was written, and {later} later frames of it are there",
+        frame_name(*frame)
+    )]
+    Frames {
+        /// The position of the last record.
+        last: u64,
+        /// The number of the first frame that does not read, from 1; 0 for what comes before them.
+        frame: u64,
+        /// How many frames follow it.
+        later: u64,
+    },
+    /// The time in `head` is not that of the last record.
+    #[error("the log says that its last record is of {head}, and it is of {last}")]
+    HeadTime {
+        /// What the row says, in milliseconds since 1970.
+        head: i64,
+        /// What the record says.
+        last: i64,
+    },
+    /// What the log says of itself in `meta` is not what was written.
+    #[error("what `meta` says of `{key}` was changed: {cause}")]
+    Meta {
+        /// The key of the row.
+        key: String,
+        /// How that shows.
+        cause: String,
+    },
+    /// A table, an index, a view or a trigger that is not the log's, or not as it was made.
+    #[error("the {kind} `{name}` was {how}: no program of the log's does that")]
+    Schema {
+        /// What it is: `table`, `index`, `view` or `trigger`.
+        kind: String,
+        /// What it is called.
+        name: String,
+        /// What was done to it: `added`, `changed` or `removed`.
+        how: &'static str,
+    },
+    /// The file is longer than its pages.
+    #[error("{bytes} bytes were appended to the file, behind its last page")]
+    Appended {
+        /// How many.
+        bytes: u64,
+    },
     /// A table that says what this log is cannot be read.
     #[error("the table `{table}` cannot be read: {cause}")]
     Table {
@@ -95,6 +141,10 @@ pub enum Finding {
         /// By whom.
         witness: Witness,
     },
+}
+
+fn frame_name(frame: u64) -> String {
+    if frame == 0 { "the beginning".to_owned() } else { format!("frame {frame}") }
 }
 
 /// One record or several, as a sentence about them begins.

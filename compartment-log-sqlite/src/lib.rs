@@ -94,6 +94,7 @@
 
 #![forbid(unsafe_code)]
 
+mod around;
 mod backup;
 mod chain;
 mod connect;
@@ -113,6 +114,7 @@ mod schema;
 mod snapshot;
 mod stream;
 mod verify;
+mod wal;
 mod watch;
 mod writer;
 

@@ -11,10 +11,12 @@ use crate::chain::{Hash, Mark, genesis};
 use crate::connect::{check_format, identify, pragma, refused, writing};
 use crate::error::{self, OpenError};
 use crate::files::{self, resolved, sync_folder};
+use crate::finding::Finding;
 use crate::identity::Identity;
 use crate::lock::Lock;
 use crate::scan::stored;
 use crate::schema;
+use crate::wal::{self, Lost};
 
 /// A log that is ours to write.
 #[derive(Debug)]
@@ -42,6 +44,9 @@ pub(crate) fn open(path: &Path) -> Result<Opened, OpenError> {
         // The records of a log are not lost by beginning anew.
         return Err(OpenError::Left { file: path, left });
     }
+    // SQLite takes the first frame that does not read for the end, and would write over what comes after it.
+    let unread = |error| OpenError::Storage(error::io(&files::wal(&path), &error));
+    let lost = wal::lost(&files::wal(&path)).map_err(unread)?;
     let failed = |error: rusqlite::Error| refused(&path, &error);
     let connection = writing(&path).map_err(failed)?;
     // Whatever is refused stays as it is, also what a process that died has left in the write-ahead log.
@@ -60,6 +65,10 @@ pub(crate) fn open(path: &Path) -> Result<Opened, OpenError> {
     }
     let genesis = genesis(&log);
     let (head, hash) = check_end(&connection, &path, genesis)?;
+    if let Some(Lost { frame, later }) = lost {
+        let why = Finding::Frames { last: head.position, frame, later }.to_string();
+        return Err(OpenError::Damaged { file: path, why });
+    }
     // What a process that died has left goes into the file now, synced: it may have been told that a sync had failed,
     // and nobody else is to take for durable what only the system's memory holds.
     checkpoint(&connection).map_err(failed)?;

@@ -8,12 +8,13 @@ use rusqlite::{Connection, ErrorCode};
 
 use crate::chain::{Hash, Mark, genesis};
 use crate::connect::{identify, immutable, pragma, reading, refused};
-use crate::error::{OpenError, ReadError, code};
+use crate::error::{self, OpenError, ReadError, code};
 use crate::files::{self, FILE_NAME};
 use crate::finding::Finding;
 use crate::salvage::Salvage;
 use crate::scan::{Fault, Scan, Stored};
 use crate::schema::{self, FORMAT};
+use crate::wal::{self, Lost};
 
 /// A log as it was when this was opened.
 ///
@@ -29,6 +30,8 @@ pub struct Reader {
     format: u32,
     /// The file is shorter than it says.
     pub(crate) short: bool,
+    /// What is lost of its write-ahead log. `None` where nothing is.
+    lost: Option<Lost>,
     pub(crate) log: Result<String, String>,
     pub(crate) head: Result<(Mark, i64), String>,
 }
@@ -133,13 +136,16 @@ impl Reader {
         if let Some(left) = files::left_of(&path).filter(|_| files::length(&path) == 0) {
             return Err(OpenError::Left { file: path, left });
         }
+        // Before SQLite looks at it, which takes what does not read for the end.
+        let unread = |error| OpenError::Storage(error::io(&files::wal(&path), &error));
+        let lost = wal::lost(&files::wal(&path)).map_err(unread)?;
         let (connection, short) = connected(&path)?;
         // One transaction: everything that is read belongs together.
         connection.execute_batch("BEGIN").map_err(|error| refused(&path, &error))?;
         let format = identify(&connection, &path)?;
         let log = schema::log_name(&connection).map_err(|error| error.to_string());
         let head = schema::head(&connection).map_err(|error| error.to_string());
-        let reader = Self { path, connection, format, short, log, head };
+        let reader = Self { path, connection, format, short, lost, log, head };
         reader.check_beginning()?;
         Ok(reader)
     }
@@ -255,6 +261,12 @@ impl Reader {
         self.log.as_deref().ok().map(genesis)
     }
 
+    /// Records that are gone, because the write-ahead log does not read any more. `None` where there are none.
+    pub(crate) fn lost(&self) -> Option<Finding> {
+        let Lost { frame, later } = self.lost?;
+        Some(Finding::Frames { last: self.count(), frame, later })
+    }
+
     pub(crate) fn damaged(&self, finding: Finding) -> ReadError {
         ReadError::Damaged { file: self.path.clone(), finding }
     }
@@ -336,7 +348,10 @@ impl Walk<'_> {
             Some(hash) if (Mark { position: last, hash }) != *head => {
                 Finding::Head { head: *head, last: Mark { position: last, hash } }
             }
-            Some(_) | None => return self.check_strays(),
+            Some(_) | None => match reader.lost {
+                Some(Lost { frame, later }) => Finding::Frames { last, frame, later },
+                None => return self.check_strays(),
+            },
         };
         Err(reader.damaged(finding))
     }

@@ -21,7 +21,7 @@ pub(crate) const PAGE_SIZE: u64 = 4096;
 /// commits when a write meets a checkpoint.
 const OLDEST_SQLITE: i32 = 3_051_003;
 
-const TABLES: &str = "
+pub(crate) const TABLES: &str = "
 CREATE TABLE record (
   -- One row for each event, in order. Rows are added, and never changed or removed.
   position INTEGER PRIMARY KEY, -- 1, 2, 3, ... without holes
@@ -30,7 +30,7 @@ CREATE TABLE record (
   hash     BLOB NOT NULL        -- SHA-256(lower(hex(previous)) || ' ' || position || ' ' || line)
 );
 CREATE TABLE meta (
-  -- What this file is: `format` (version of these tables), `created` (when), `log` (which log this is).
+  -- What this file is: `format` (version of these tables), `created` (when), `log` (which log this is), `hash` (of the two).
   key   TEXT PRIMARY KEY,
   value TEXT NOT NULL
 ) WITHOUT ROWID;
@@ -87,7 +87,9 @@ pub(crate) fn create(connection: &Connection, path: &Path) -> rusqlite::Result<S
     ))?;
     let mut meta = connection.prepare("INSERT INTO meta (key, value) VALUES (?1, ?2)")?;
     let format = FORMAT.to_string();
-    for row in [("format", &format), ("created", &created.to_string()), ("log", &log)] {
+    let created = created.to_string();
+    let sum = meta_hash(&created, &log);
+    for row in [("format", &format), ("created", &created), ("log", &log), ("hash", &sum)] {
         meta.execute(row)?;
     }
     let hash = genesis(&log);
@@ -95,6 +97,11 @@ pub(crate) fn create(connection: &Connection, path: &Path) -> rusqlite::Result<S
     connection.execute(head, [hash.as_bytes().as_slice()])?;
     connection.execute_batch("COMMIT")?;
     Ok(log)
+}
+
+/// What a log says of itself, as a hash: so that it shows when that was changed.
+pub(crate) fn meta_hash(created: &str, log: &str) -> String {
+    Hash::of(format!("compartment log {log} of {created}").as_bytes()).to_string()
 }
 
 /// A name that no other log has: 32 hex digits.

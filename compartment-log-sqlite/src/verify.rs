@@ -1,5 +1,6 @@
 //! Whether a log is what was written.
 
+use crate::around;
 use crate::chain::Mark;
 use crate::error::ReadError;
 use crate::finding::{Finding, Witness};
@@ -17,8 +18,8 @@ pub struct Verified {
     pub head: Mark,
 }
 
-/// Holds every record against its hash and the record before it, the end against what the log says of it, and all of
-/// it against what others know: the snapshot beside it, and marks that were `noted` elsewhere.
+/// Holds every record against its hash and the record before it, the end against what the log says of it, the tables and what
+/// the log says of itself against how they were made, and all of it against what others know: the snapshot beside it, and marks that were `noted` elsewhere.
 ///
 /// `watch` is told of records. The first thing that is not as it was written ends it.
 ///
@@ -53,7 +54,7 @@ pub fn verify(reader: &Reader, noted: &[Mark], watch: &mut Watch<'_>) -> Result<
             let (position, witness) = (mark.position, *witness);
             Err(reader.damaged(Finding::Lost { last: records, position, witness }))
         }
-        (None, Some(head)) => Ok(Verified { records, head }),
+        (None, Some(head)) => around::check(reader).map(|()| Verified { records, head }),
         (None, None) => unreachable_end(reader),
     }
 }

@@ -13,3 +13,4 @@ mod reading;
 mod snapshots;
 mod storage;
 mod tampering;
+mod wal;

@@ -260,3 +260,55 @@ fn a_reading_log_notices_too_also_from_the_middle() {
     let read = block_on(log.read(1, 28).try_collect::<Vec<_>>());
     assert!(read.unwrap_err().to_string().contains("records 26 to 28 were removed"));
 }
+
+#[test]
+fn what_stands_around_the_records_is_looked_at_too() {
+    let verified_after = |sql: &str| {
+        let (folder, path) = log_of(30);
+        by_hand(&path, sql);
+        (folder, finding(&path))
+    };
+    for (sql, kind, name, how) in [
+        ("CREATE TABLE notes (text TEXT)", "table", "notes", "added"),
+        ("CREATE INDEX by_line ON record (line)", "index", "by_line", "added"),
+        (
+            "CREATE TRIGGER forget AFTER INSERT ON record BEGIN DELETE FROM heard; END",
+            "trigger",
+            "forget",
+            "added",
+        ),
+        ("DROP VIEW event; CREATE VIEW event AS SELECT position FROM record", "view", "event", "changed"),
+        ("DROP VIEW event", "view", "event", "removed"),
+    ] {
+        let (_folder, found) = verified_after(sql);
+        let expected = Finding::Schema { kind: kind.to_owned(), name: name.to_owned(), how };
+        assert_eq!(found, expected, "{sql}");
+    }
+    for (sql, key) in [
+        ("UPDATE meta SET value = '7' WHERE key = 'format'", "format"),
+        ("UPDATE meta SET value = 'yesterday' WHERE key = 'created'", "created"),
+        ("UPDATE meta SET value = '2026-01-01T00:00:00Z' WHERE key = 'created'", "hash"),
+        ("DELETE FROM meta WHERE key = 'created'", "created"),
+        ("INSERT INTO meta VALUES ('note', 'mine')", "note"),
+    ] {
+        let (_folder, found) = verified_after(sql);
+        assert!(matches!(&found, Finding::Meta { key: named, .. } if named == key), "{sql}: {found}");
+    }
+    let (_folder, found) = verified_after("UPDATE head SET at = at + 1");
+    assert!(matches!(found, Finding::HeadTime { head, last } if head == last + 1), "{found}");
+    // A log that was made before it had such a row is whole.
+    let (_folder, path) = log_of(30);
+    by_hand(&path, "DELETE FROM meta WHERE key = 'hash'");
+    assert_eq!(verified(&path).unwrap().records, 30);
+}
+
+#[test]
+fn bytes_behind_the_last_page_are_found() {
+    for bytes in [100, 4096, 3 * 4096] {
+        let (_folder, path) = log_of(30);
+        let mut file = std::fs::read(&path).unwrap();
+        file.extend(std::iter::repeat_n(7, bytes));
+        std::fs::write(&path, file).unwrap();
+        assert_eq!(finding(&path), Finding::Appended { bytes: bytes as u64 });
+    }
+}
