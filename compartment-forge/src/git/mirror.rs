@@ -12,6 +12,7 @@ use compartment_local::run::{Output, Stop};
 use compartment_runtime::ForgeError;
 
 use super::address::Address;
+use super::attributes::Attributes;
 use super::config::{GitConfig, GitForgeError, Identity, is_pattern, is_ref};
 use super::trouble::Trouble;
 
@@ -272,16 +273,32 @@ impl<'a> Call<'a> {
 
     /// Calls git; any exit code is an answer.
     pub(super) fn call(&self, args: &[&str]) -> Result<Output, Trouble> {
-        Ok(self.git()?.call(&self.setup.config.folder, args)?)
+        self.call_with(None, args)
     }
 
-    /// Calls git; what it makes is kept until [that is forgotten](Self::forget_what_was_tried).
-    pub(super) fn try_out(&self, args: &[&str]) -> Result<Output, Trouble> {
+    /// Calls git where it finds these attributes.
+    pub(super) fn call_with(
+        &self,
+        attributes: Option<&Attributes>,
+        args: &[&str],
+    ) -> Result<Output, Trouble> {
+        self.finding(self.git()?, attributes, args)
+    }
+
+    fn finding(&self, git: Git, attributes: Option<&Attributes>, args: &[&str]) -> Result<Output, Trouble> {
+        Ok(match attributes.map(Attributes::folder) {
+            Some(folder) => git.with("GIT_WORK_TREE", folder).call(folder, args)?,
+            None => git.call(&self.setup.config.folder, args)?,
+        })
+    }
+
+    /// The same; what git makes is kept until [that is forgotten](Self::forget_what_was_tried).
+    pub(super) fn try_out(&self, attributes: Option<&Attributes>, args: &[&str]) -> Result<Output, Trouble> {
         let made = compartment_runtime::make_private_folder(&self.setup.scratch);
         made.map_err(|error| {
             Trouble::unreachable(&format!("cannot make {}: {error}", self.setup.scratch.display()))
         })?;
-        Ok(self.within(&self.setup.trying)?.call(&self.setup.config.folder, args)?)
+        self.finding(self.within(&self.setup.trying)?, attributes, args)
     }
 
     /// Throws away what was only tried.

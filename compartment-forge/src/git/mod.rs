@@ -12,6 +12,7 @@
 //! requests.
 
 mod address;
+mod attributes;
 mod config;
 mod look;
 mod merge;

@@ -125,14 +125,16 @@ impl Call<'_> {
         found.map(|hex| commit(&hex)).transpose()
     }
 
-    /// Merges two commits, without a work tree, and without anybody seeing it.
+    /// Merges two commits, by the attributes of the first, and without anybody seeing it.
     pub(super) fn merged(&self, ours: &Commit, theirs: &Commit) -> Result<Merged, Trouble> {
-        merged(ours, theirs, |args| self.call(args))
+        let attributes = self.attributes(ours)?;
+        merged(ours, theirs, |args| self.call_with(attributes.as_ref(), args))
     }
 
     /// Whether two commits can be merged.
     pub(super) fn mergeable(&self, ours: &Commit, theirs: &Commit) -> Result<bool, Trouble> {
-        let merged = merged(ours, theirs, |args| self.try_out(args))?;
+        let attributes = self.attributes(ours)?;
+        let merged = merged(ours, theirs, |args| self.try_out(attributes.as_ref(), args))?;
         Ok(matches!(merged, Merged::Clean(_)))
     }
 

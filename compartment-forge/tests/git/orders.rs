@@ -137,6 +137,45 @@ async fn a_conflict_names_its_files_and_another_head_both() {
     assert!(words.contains(&moved) && words.contains(&shown), "{words}");
 }
 
+/// A file of some lines, of which some say something else.
+fn text(changed: &[usize]) -> String {
+    (1..=20).map(|n| format!("{n}{}\n", if changed.contains(&n) { " changed" } else { "" })).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn files_are_merged_by_the_attributes_of_the_branch() {
+    for (folder, attributes, clean) in
+        [("", None, true), ("", Some("data -merge\n"), false), ("sub/", Some("data merge=binary\n"), false)]
+    {
+        let repository = Repository::new();
+        let forge = repository.open_forge();
+        let (data, name) = (format!("{folder}data"), format!("{folder}.gitattributes"));
+        repository.push(&[(&data, Some(&text(&[]))), (&name, attributes)]).await;
+        // What the pull request says of attributes does not count.
+        let files = [(&*data, Some(&*text(&[1]))), ("flake.lock", Some(&*lock("2222"))), (&*name, None)];
+        let files = files.map(|(name, to)| (name, to.map(str::to_owned)));
+        let files: Vec<_> = files.iter().map(|(name, to)| (*name, to.as_deref())).collect();
+        let pr = repository.open("Update", &files).await;
+        repository.push(&[(&data, Some(&text(&[20])))]).await;
+        let look = forge.look(&ChannelName::main()).await.unwrap();
+        let shown = look.pull_requests.unwrap().into_iter().find(|shown| shown.pr == pr).unwrap();
+        assert_eq!(shown.mergeable, Some(clean), "{attributes:?}");
+        let expected_head = repository.head(&pr).await;
+        let order = MergeOrder { op: "o1".parse().unwrap(), by: "alice".parse().unwrap(), pr, expected_head };
+        let merged = forge.merge(&order).await;
+        if !clean {
+            let words = refusal(merged);
+            assert!(words.contains(&format!("conflicts with `main` in {data}")), "{words}");
+            continue;
+        }
+        let merge = merged.unwrap().commit;
+        // From here on the file is not to be merged: a revert that would need that is refused, too.
+        repository.push(&[(&data, Some(&text(&[1, 10, 20]))), (&name, Some("data -merge\n"))]).await;
+        let words = refusal(forge.revert(&revert("o2", &order.pr, merge)).await);
+        assert!(words.contains("builds upon it in data"), "{words}");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn no_hook_runs_on_this_side() {
     let repository = Repository::new();

@@ -97,8 +97,12 @@ impl Repository {
         for (path, content) in files {
             let path = self.work().join(path);
             match content {
-                Some(content) => std::fs::write(path, content).unwrap(),
-                None => std::fs::remove_file(path).unwrap(),
+                Some(content) => {
+                    std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+                    std::fs::write(path, content).unwrap();
+                }
+                // It may never have been there.
+                None => drop(std::fs::remove_file(path)),
             }
         }
         self.in_work(&["add", "--all"]);
