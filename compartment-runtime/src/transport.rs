@@ -98,4 +98,14 @@ pub trait Uplink: Send + Sync + 'static {
     /// # Errors
     /// [`UplinkError`] where nobody knows any more.
     async fn orders(&self, host: &HostId) -> Result<Vec<Order>, UplinkError>;
+
+    /// Whether a host that has this order is to begin it now: it is outstanding, and not too late. For hosts that may have
+    /// slept since they got it, and ask right before they begin.
+    ///
+    /// # Errors
+    /// [`UplinkError`] where nobody knows any more.
+    async fn may_begin(&self, host: &HostId, op: &OpId) -> Result<bool, UplinkError>;
+
+    /// The time by which orders are too late.
+    fn now(&self) -> Timestamp;
 }

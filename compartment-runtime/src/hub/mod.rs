@@ -393,4 +393,14 @@ impl Uplink for Hub {
     async fn orders(&self, host: &HostId) -> Result<Vec<Order>, UplinkError> {
         Self::orders(self, host).map_err(|error| UplinkError::Stopped(error.to_string()))
     }
+
+    async fn may_begin(&self, host: &HostId, op: &OpId) -> Result<bool, UplinkError> {
+        let orders = Uplink::orders(self, host).await?;
+        let now = Self::now(self);
+        Ok(orders.iter().any(|order| order.op == *op && now < order.deliver_by))
+    }
+
+    fn now(&self) -> Timestamp {
+        Self::now(self)
+    }
 }

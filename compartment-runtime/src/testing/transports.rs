@@ -3,7 +3,7 @@
 //! A transport's tests make a [`Fixture`] of it, with a real host at the other end, and run [`check_all`].
 
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use compartment_core::event::{Kind, Report, RequestKind, Said};
@@ -216,6 +216,8 @@ struct Recorder {
     told: watch::Sender<Vec<Report>>,
     refusals: watch::Sender<u32>,
     refuses: Mutex<bool>,
+    /// The fixture's time when this began, and when that was.
+    began: (Timestamp, Instant),
 }
 
 impl Recorder {
@@ -224,6 +226,7 @@ impl Recorder {
             told: watch::Sender::new(Vec::new()),
             refusals: watch::Sender::new(0),
             refuses: Mutex::new(false),
+            began: (fixture.now(), Instant::now()),
         };
         let this = Arc::new(this);
         fixture.transport().start(Arc::<Self>::clone(&this)).await;
@@ -286,5 +289,14 @@ impl Uplink for Recorder {
 
     async fn orders(&self, _: &HostId) -> Result<Vec<Order>, UplinkError> {
         Ok(Vec::new())
+    }
+
+    async fn may_begin(&self, _: &HostId, _: &OpId) -> Result<bool, UplinkError> {
+        Ok(true)
+    }
+
+    fn now(&self) -> Timestamp {
+        let (began, since) = self.began;
+        began + Span::from_millis(u64::try_from(since.elapsed().as_millis()).unwrap_or(u64::MAX))
     }
 }

@@ -23,12 +23,14 @@ use compartment_core::event::{RequestKind, Said};
 use compartment_core::{Actor, Ask, OpId, Text};
 use compartment_local::operation::{self, Ending, State, Work};
 use tokio::sync::mpsc;
-use tracing::{error, info, warn};
+use tracing::{debug, error, info, warn};
 
 use super::index::Index;
 use super::orders::Incoming;
 use super::spool::{Running, Spool, Stopping};
 use super::{Config, Shared, SpoolError};
+use crate::client::ClientError;
+use crate::wire::Code;
 use crate::wire::orders::OrderLine;
 
 /// How often a running operation is looked at.
@@ -45,6 +47,12 @@ const NOTE_OUTPUT_EVERY: Duration = Duration::from_secs(30);
 
 /// How long an operation may take to stop when the agent ends with it: TERM, three seconds, KILL, and a look.
 const STOP_WITHIN: Duration = Duration::from_secs(30);
+
+/// How old an answer may be that something may begin.
+const ANSWER_HOLDS: Duration = Duration::from_secs(5);
+
+/// How long after an answer that did not come the hub is asked again.
+const ASK_AGAIN: Duration = Duration::from_secs(1);
 
 /// What runs, and what ran.
 pub(super) struct Operations {
@@ -64,6 +72,38 @@ struct Current {
     ended: Option<(Box<Ending>, Instant)>,
     noted: Instant,
     stop_asked: bool,
+}
+
+/// Whether an order may be carried out: in time, by the clock here and by the hub's. Whatever the order waited in, this
+/// process and its machine may have slept on it, so the hub is asked before anything begins.
+async fn may_begin(shared: &Shared, order: &OrderLine, received: Instant) -> Result<(), Text> {
+    let within = Duration::from_millis(order.within().as_millis());
+    loop {
+        if received.elapsed() >= within {
+            return Err(Text::from("it came too late"));
+        }
+        let begins = match order.kind {
+            RequestKind::Pull | RequestKind::Switch | RequestKind::Test | RequestKind::Rollback => true,
+            RequestKind::Stop | RequestKind::Refresh | RequestKind::MergePr | RequestKind::RevertPr => false,
+        };
+        // What the host is too busy for is refused in any case.
+        if !begins || shared.spool().running().is_some() {
+            return Ok(());
+        }
+        let asked = Instant::now();
+        match shared.connection.begin(&shared.config.host, &shared.session, &order.op).await {
+            Ok(()) if asked.elapsed() < ANSWER_HOLDS => return Ok(()),
+            // It slept while it asked.
+            Ok(()) => {}
+            Err(ClientError::Problem(problem, _)) if problem.code() == Some(Code::Lapsed) => {
+                return Err(Text::new(&problem.detail));
+            }
+            Err(error) => {
+                debug!(op = %order.op, %error, "the hub cannot be asked whether this may begin");
+                tokio::time::sleep(ASK_AGAIN).await;
+            }
+        }
+    }
 }
 
 impl Current {
@@ -132,7 +172,7 @@ impl Operations {
             let pause = if busy { LOOK_EVERY } else { shared.config.heartbeat };
             tokio::select! {
                 incoming = line.recv() => match incoming {
-                    Some(incoming) => self.carry_out(shared, incoming),
+                    Some(incoming) => self.carry_out(shared, incoming).await,
                     None => return std::future::pending().await,
                 },
                 () = tokio::time::sleep(pause) => {}
@@ -144,16 +184,14 @@ impl Operations {
         }
     }
 
-    fn carry_out(&mut self, shared: &Shared, Incoming { order, received }: Incoming) {
+    async fn carry_out(&mut self, shared: &Shared, Incoming { order, received }: Incoming) {
         let (op, kind) = (order.op.clone(), order.kind);
         if shared.spool().carried_out(&op) {
             return;
         }
-        let within = Duration::from_millis(order.within().as_millis());
-        let refused = if received.elapsed() >= within {
-            Err(Text::from("it came too late"))
-        } else {
-            self.obey(shared, order)
+        let refused = match may_begin(shared, &order, received).await {
+            Ok(()) => self.obey(shared, order),
+            Err(reason) => Err(reason),
         };
         if let Err(reason) = refused {
             info!(%op, %kind, %reason, "an order is refused");

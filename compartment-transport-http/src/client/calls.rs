@@ -258,6 +258,17 @@ impl Connection {
         self.call(Ask { method: Method::POST, query, within, ..Ask::get(&path) }, &[]).await.map(drop)
     }
 
+    /// For an agent: it is about to begin what was ordered. `Ok` says that it still may.
+    ///
+    /// # Errors
+    /// [`ClientError`]; a problem of the kind [`Code::Lapsed`](crate::wire::Code::Lapsed) where it is not to begin.
+    pub async fn begin(&self, host: &HostId, session: &SessionId, op: &OpId) -> Result<(), ClientError> {
+        let path = ["v1", "hosts", host.as_str(), "operations", op.as_str(), "begin"];
+        let query = vec![("session", session.to_string())];
+        let within = Duration::from_secs(10);
+        self.call(Ask { method: Method::POST, query, within, ..Ask::get(&path) }, &[]).await.map(drop)
+    }
+
     /// For an agent: passes on what an operation printed.
     ///
     /// # Errors

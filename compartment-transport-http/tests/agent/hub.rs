@@ -37,6 +37,10 @@ pub(crate) struct Told {
     /// How many batches came, refused ones included.
     pub(crate) batches: usize,
     pub(crate) acknowledged: Vec<String>,
+    /// What is not to be begun any more.
+    pub(crate) lapsed: Vec<String>,
+    /// Whether anything may begin is not answered.
+    pub(crate) says_nothing_of_orders: bool,
     pub(crate) printed: Vec<(String, String)>,
     /// How long it takes to say that it has them.
     pub(crate) slow: Duration,
@@ -114,6 +118,7 @@ impl Hub {
             .route("/v1/hosts/{host}/events", post(events))
             .route("/v1/hosts/{host}/operations", get(operations))
             .route("/v1/hosts/{host}/operations/{op}/ack", post(acknowledge))
+            .route("/v1/hosts/{host}/operations/{op}/begin", post(begin))
             .route("/v1/hosts/{host}/operations/{op}/output", post(output))
             .route("/v1/live", get(live))
             .with_state(self.state.clone());
@@ -347,6 +352,16 @@ async fn acknowledge(State(state): State<Shared>, Path((_, op)): Path<(String, S
     state.told().acknowledged.push(op);
     state.news.send_replace(());
     StatusCode::NO_CONTENT
+}
+
+async fn begin(State(state): State<Shared>, Path((_, op)): Path<(String, String)>) -> Response {
+    if state.told().says_nothing_of_orders {
+        return problem(Code::Unavailable, None);
+    }
+    match state.told().lapsed.contains(&op) {
+        true => problem(Code::Lapsed, None),
+        false => StatusCode::NO_CONTENT.into_response(),
+    }
 }
 
 async fn output(

@@ -114,6 +114,24 @@ async fn a_late_order_is_refused() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_the_hub_does_not_want_any_more_is_not_begun() {
+    let world = World::new().await;
+    let _agent = world.agent().await;
+    let hub = &world.hub;
+    hub.told().lapsed.push("old".to_owned());
+    hub.order("old", "switch", &json!({ "force": true }));
+    hub.event("op-rejected", "old").await;
+    // A hub that cannot be asked is asked again.
+    hub.told().says_nothing_of_orders = true;
+    hub.order("new", "switch", &json!({ "force": true }));
+    hub.until("the order is there", |told| told.acknowledged.contains(&"new".to_owned()).then_some(())).await;
+    assert_eq!(world.ran("switch"), 0);
+    hub.told().says_nothing_of_orders = false;
+    hub.event("switch-ok", "new").await;
+    assert_eq!((world.ran("switch"), hub.of("old").len()), (1, 1));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_is_not_understood_is_refused_and_nothing_loops() {
     let world = World::new().await;
     let _agent = world.agent().await;

@@ -23,6 +23,7 @@ pub(crate) struct Proxy {
     pub(crate) address: SocketAddr,
     way: watch::Sender<Way>,
     lost: Arc<AtomicUsize>,
+    orders: Arc<AtomicUsize>,
     accepting: tokio::task::JoinHandle<()>,
 }
 
@@ -32,19 +33,25 @@ impl Proxy {
         listener.set_nonblocking(true).unwrap();
         let address = listener.local_addr().unwrap();
         let (way, lost) = (watch::Sender::new(Way::Open), Arc::new(AtomicUsize::new(0)));
-        let (ways, losses) = (way.clone(), Arc::clone(&lost));
+        let orders = Arc::new(AtomicUsize::new(0));
+        let (ways, losses, passed) = (way.clone(), Arc::clone(&lost), Arc::clone(&orders));
         let accepting = runtime.spawn(async move {
             let listener = tokio::net::TcpListener::from_std(listener).unwrap();
             loop {
                 let Ok((from, _)) = listener.accept().await else { continue };
-                tokio::spawn(carry(from, to, ways.subscribe(), Arc::clone(&losses)));
+                tokio::spawn(carry(from, to, ways.subscribe(), Arc::clone(&losses), Arc::clone(&passed)));
             }
         });
-        Self { address, way, lost, accepting }
+        Self { address, way, lost, orders, accepting }
     }
 
     pub(crate) fn set(&self, way: Way) {
         self.way.send_replace(way);
+    }
+
+    /// How many orders were passed on.
+    pub(crate) fn orders(&self) -> usize {
+        self.orders.load(Ordering::Relaxed)
     }
 
     /// How many answers were lost.
@@ -60,7 +67,13 @@ impl Drop for Proxy {
     }
 }
 
-async fn carry(mut from: TcpStream, to: SocketAddr, mut way: watch::Receiver<Way>, lost: Arc<AtomicUsize>) {
+async fn carry(
+    mut from: TcpStream,
+    to: SocketAddr,
+    mut way: watch::Receiver<Way>,
+    lost: Arc<AtomicUsize>,
+    orders: Arc<AtomicUsize>,
+) {
     if *way.borrow() == Way::Cut {
         return;
     }
@@ -83,6 +96,9 @@ async fn carry(mut from: TcpStream, to: SocketAddr, mut way: watch::Receiver<Way
                 }
                 if from.write_all(&answered[..count]).await.is_err() {
                     return;
+                }
+                if answered[..count].windows(12).any(|bytes| bytes == b"event: order") {
+                    orders.fetch_add(1, Ordering::Relaxed);
                 }
             }
         }

@@ -35,7 +35,7 @@ async fn pages(world: &World) -> Vec<(Method, String, bool)> {
 async fn nobody_gets_in_without_the_right_token() {
     let world = World::new().await;
     let pages = pages(&world).await;
-    assert_eq!(pages.len(), 19, "{pages:?}");
+    assert_eq!(pages.len(), 20, "{pages:?}");
     let open: Vec<_> =
         pages.iter().filter(|(_, _, closed)| !closed).map(|(_, path, _)| path.as_str()).collect();
     assert_eq!(open, ["/healthz", "/v1/webhook"]);

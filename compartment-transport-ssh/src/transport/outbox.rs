@@ -98,6 +98,14 @@ mod tests {
         async fn orders(&self, _: &HostId) -> Result<Vec<Order>, UplinkError> {
             Ok(Vec::new())
         }
+
+        async fn may_begin(&self, _: &HostId, _: &OpId) -> Result<bool, UplinkError> {
+            Ok(true)
+        }
+
+        fn now(&self) -> compartment_core::Timestamp {
+            compartment_core::Timestamp::MIN
+        }
     }
 
     fn outbox() -> Outbox {

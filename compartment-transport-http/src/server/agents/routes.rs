@@ -9,7 +9,7 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::{Json, Router};
 use compartment_core::{HostId, OpId, SessionId};
-use compartment_runtime::Order;
+use compartment_runtime::{Order, Uplink};
 use futures::stream::{self, Stream};
 use serde::Deserialize;
 use tracing::{info, warn};
@@ -42,6 +42,7 @@ pub(in crate::server) fn documented_routes() -> OpenApiRouter<Agents> {
         .routes(documented!(take_events))
         .routes(documented!(give_orders))
         .routes(documented!(acknowledge))
+        .routes(documented!(begin))
         .routes(documented!(take_output))
 }
 
@@ -125,13 +126,14 @@ async fn give_orders(
     let outstanding = uplink.orders(&host).await?;
     info!(%host, "an agent has connected");
     let keep_alive = KeepAlive::new().interval(agents.inner.config.keep_alive);
-    let listening = Listening { agents, host, token, line, outstanding: outstanding.into_iter() };
+    let listening = Listening { agents, uplink, host, token, line, outstanding: outstanding.into_iter() };
     Ok(Sse::new(listening.events()).keep_alive(keep_alive))
 }
 
 /// An agent on the line.
 struct Listening {
     agents: Agents,
+    uplink: Arc<dyn Uplink>,
     host: HostId,
     token: TokenId,
     line: Line,
@@ -156,7 +158,7 @@ impl Listening {
                     }
                 },
             };
-            let line = OrderLine::new(&order, this.agents.gate().now());
+            let line = OrderLine::new(&order, this.uplink.now());
             let event = Event::default().event(EVENT).json_data(line).expect("an order is JSON");
             Some((Ok(event), (this, look)))
         })
@@ -199,6 +201,37 @@ async fn acknowledge(
     agents.leases().heard(&host, &session, Instant::now())?;
     agents.acknowledge(&host, &op);
     Ok(StatusCode::NO_CONTENT)
+}
+
+/// The agent is about to begin what was ordered: whether it still may. It may have slept since it got the order.
+#[utoipa::path(
+    post,
+    path = "/v1/hosts/{host}/operations/{op}/begin",
+    tag = "agents",
+    params(
+        ("host" = String, Path, pattern = "^[A-Za-z0-9][A-Za-z0-9._-]{0,252}$", description = "The host that the token speaks for"),
+        ("op" = String, Path, pattern = "^[A-Za-z0-9][A-Za-z0-9._:-]{0,99}$", description = "The order's operation"),
+        ("session" = String, Query, description = "The session of the agent's spool")
+    ),
+    responses(
+        (status = 204, description = "It may"),
+        (status = 410, content_type = "application/problem+json", body = ref("#/components/schemas/Problem"),
+            description = "It came too late, was withdrawn, or has begun"),
+        Common, Conflict
+    ),
+    security(("token" = []))
+)]
+async fn begin(
+    State(agents): State<Agents>,
+    Speaking { host, .. }: Speaking,
+    Path(OfOperation { op, .. }): Path<OfOperation>,
+    Query(WithSession { session }): Query<WithSession>,
+) -> Result<StatusCode, Problem> {
+    agents.leases().heard(&host, &session, Instant::now())?;
+    match agents.uplink()?.may_begin(&host, &op).await? {
+        true => Ok(StatusCode::NO_CONTENT),
+        false => Err(Problem::new(Code::Lapsed, "it came too late, or is not asked for any more")),
+    }
 }
 
 /// Lines that an operation of the host printed.

@@ -7,6 +7,7 @@ use compartment_local::observe::agent_version;
 use futures::TryStreamExt;
 use serde_json::json;
 
+use crate::machine::until;
 use crate::world::{Fleet, host, op, pull, switch};
 
 /// F7: the switch succeeded, and the old agent went on.
@@ -106,4 +107,28 @@ async fn late_evidence_wins() {
         ["yellow not-switched S9", "blue switching S1", "yellow outcome-unknown S3", "green current S10"];
     assert_eq!(story, shown);
     assert_eq!(fleet.row("gpc0").generation.commit.unwrap().to_string(), commit);
+}
+
+/// An agent slept over an order, and carried it out when nobody wanted it any more.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_an_agent_slept_over_is_not_begun() {
+    let fleet = Fleet::of(&["gpc0"]).await;
+    let mut machine = fleet.machine("gpc0");
+    let proxy = fleet.proxy();
+    machine.hub = format!("http://{}", proxy.address);
+    let agent = fleet.agent(&machine).await;
+    fleet.moves("second").await;
+    fleet.done("o0", pull("gpc0")).await;
+    agent.sleeps(true);
+    let before = proxy.orders();
+    fleet.order("o1", switch("gpc0")).await;
+    until("the order on its way", || proxy.orders() > before).await;
+    // When the order lies with the agent until its time is over.
+    fleet.clock.pass(Span::from_mins(6));
+    assert_eq!(fleet.end("gpc0", "o1").await, End::Lapsed);
+    agent.sleeps(false);
+    // Then it is not begun: what comes next is.
+    assert_eq!(fleet.done("o2", switch("gpc0")).await, End::Ok);
+    assert_eq!(machine.ran("switch"), 1);
+    assert_eq!(fleet.said("o1").await[..2], ["op-requested", "op-expired"]);
 }
