@@ -26,6 +26,20 @@ const CHUNK: usize = 1 << 20;
 /// # Errors
 /// [`ImportError`], which names the line. Nothing is left behind.
 pub fn import(from: &mut dyn Read, path: &Path, watch: &mut Watch<'_>) -> Result<Mark, ImportError> {
+    import_until(from, path, None, watch)
+}
+
+/// The same, where lines that say to be recorded after `latest` are taken to be of that moment: a hub whose clock had leapt
+/// ahead has recorded them, and no later record could be earlier. They get that time, and stay as they are otherwise.
+///
+/// # Errors
+/// As [`import`].
+pub fn import_until(
+    from: &mut dyn Read,
+    path: &Path,
+    latest: Option<Timestamp>,
+    watch: &mut Watch<'_>,
+) -> Result<Mark, ImportError> {
     schema::check_library().map_err(ImportError::Storage)?;
     let io = |error: &io::Error| ImportError::Storage(error::io(path, error));
     let path = &resolved(path).map_err(|error| io(&error))?;
@@ -33,7 +47,7 @@ pub fn import(from: &mut dyn Read, path: &Path, watch: &mut Watch<'_>) -> Result
         return Err(ImportError::Exists(file));
     }
     let part = Part::new(path);
-    let mark = fill(part.path(), path, from, watch)?;
+    let mark = fill(part.path(), path, from, latest, watch)?;
     match part.publish() {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Err(ImportError::Exists(path.clone())),
         published => published.map(|()| mark).map_err(|error| io(&error)),
@@ -41,14 +55,20 @@ pub fn import(from: &mut dyn Read, path: &Path, watch: &mut Watch<'_>) -> Result
 }
 
 /// Writes the file that is to become the log at `path`.
-fn fill(part: &Path, path: &Path, from: &mut dyn Read, watch: &mut Watch<'_>) -> Result<Mark, ImportError> {
+fn fill(
+    part: &Path,
+    path: &Path,
+    from: &mut dyn Read,
+    latest: Option<Timestamp>,
+    watch: &mut Watch<'_>,
+) -> Result<Mark, ImportError> {
     let storage = |error: rusqlite::Error| ImportError::Storage(error::storage(part, &error));
     let connection = writing(part).map_err(storage)?;
     // Nobody sees the file before it is whole, and it is synced as one.
     connection.execute_batch("PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF").map_err(storage)?;
     let log = schema::create(&connection, path).map_err(storage)?;
     connection.execute_batch("BEGIN").map_err(storage)?;
-    let mut intake = Intake::new(&connection, part, genesis(&log));
+    let mut intake = Intake { latest, ..Intake::new(&connection, part, genesis(&log)) };
     intake.read(from, watch)?;
     let mark = intake.finish()?;
     connection.execute_batch("COMMIT; PRAGMA journal_mode = WAL").map_err(storage)?;
@@ -62,13 +82,22 @@ struct Intake<'a> {
     part: &'a Path,
     end: Mark,
     at: Timestamp,
+    /// No record is later than this. `None` where they are as they say.
+    latest: Option<Timestamp>,
     /// What was wrong first.
     wrong: Option<ImportError>,
 }
 
 impl<'a> Intake<'a> {
     fn new(connection: &'a Connection, part: &'a Path, hash: Hash) -> Self {
-        Self { connection, part, end: Mark { position: 0, hash }, at: Timestamp::MIN, wrong: None }
+        Self {
+            connection,
+            part,
+            end: Mark { position: 0, hash },
+            at: Timestamp::MIN,
+            latest: None,
+            wrong: None,
+        }
     }
 
     fn read(&mut self, from: &mut dyn Read, watch: &mut Watch<'_>) -> Result<(), ImportError> {
@@ -114,9 +143,12 @@ impl<'a> Intake<'a> {
         let bad = |error| ImportError::Line { number, error };
         let line = line.map_err(bad)?;
         let record = ndjson::decode(line).and_then(|envelope| envelope.record(position)).map_err(bad)?;
-        if record.at < self.at {
-            return Err(ImportError::GoesBack { number, at: record.at, before: self.at });
+        let at = self.latest.map_or(record.at, |latest| latest.min(record.at));
+        if at < self.at {
+            return Err(ImportError::GoesBack { number, at, before: self.at });
         }
+        let dated = if at == record.at { None } else { dated(line, at) };
+        let line = dated.as_deref().map_or(line, str::as_bytes);
         let text = std::str::from_utf8(line);
         let text = text.map_err(|error| ImportError::NotText { number, column: error.valid_up_to() + 1 })?;
         // What is kept is what came, and not what this program makes of it: fields that it does not know, too.
@@ -125,7 +157,7 @@ impl<'a> Intake<'a> {
         let row = (sql(position), text, previous.as_bytes().as_slice(), hash.as_bytes().as_slice());
         let insert = self.connection.prepare_cached(INSERT).and_then(|mut insert| insert.execute(row));
         insert.map_err(|error| self.storage(&error))?;
-        (self.end, self.at) = (Mark { position, hash }, record.at);
+        (self.end, self.at) = (Mark { position, hash }, at);
         Ok(())
     }
 
@@ -139,4 +171,11 @@ impl<'a> Intake<'a> {
     fn storage(&self, error: &rusqlite::Error) -> ImportError {
         ImportError::Storage(error::storage(self.part, error))
     }
+}
+
+/// The same event, recorded at another time. `None` for what is no object.
+fn dated(line: &[u8], at: Timestamp) -> Option<String> {
+    let mut event: serde_json::Map<String, serde_json::Value> = serde_json::from_slice(line).ok()?;
+    event.insert("at".to_owned(), at.to_string().into());
+    serde_json::to_string(&event).ok()
 }

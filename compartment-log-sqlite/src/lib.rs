@@ -124,7 +124,7 @@ pub use error::{BackupError, ExportError, ImportError, OpenError, ReadError};
 pub use export::{Salvaged, export, salvage};
 pub use files::FILE_NAME;
 pub use finding::{Finding, Witness};
-pub use import::import;
+pub use import::{import, import_until};
 pub use log::SqliteLog;
 pub use reader::{Bytes, Line, Reader, is_log};
 pub use schema::{APPLICATION_ID, FORMAT};

@@ -261,6 +261,25 @@ fn fold_reads_a_log_as_it_reads_its_export() {
     }
 }
 
+#[test]
+fn a_log_from_a_time_that_has_not_come_is_imported_as_of_now() {
+    let desk = tempfile::tempdir().unwrap();
+    let data = desk.path().join("fleet");
+    let data = data.to_str().unwrap();
+    let beat = |at: &str| format!(r#"{{"at":"{at}","type":"heartbeat","host":"gpc0","new":1}}"#);
+    let [before, ahead, after] =
+        ["2026-01-05T10:00:00Z", "2099-01-05T10:00:00Z", "2099-01-05T10:00:01Z"].map(beat);
+    let lines = format!("{before}\n{ahead}\n{after}\n");
+    hub(&lines, &["import", "--data", data, "--not-after", "2026-01-06T00:00:00Z", "-"]).result.unwrap();
+    let told = hub("", &["export", "--data", data]).output;
+    let told: Vec<_> = told.lines().collect();
+    assert_eq!(told[0], before);
+    for line in &told[1..] {
+        assert!(line.contains(r#""at":"2026-01-06T00:00:00Z""#) && line.contains(r#""new":1"#), "{line}");
+    }
+    hub("", &["verify", "--data", data]).result.unwrap();
+}
+
 fn token(args: &[&str]) -> Told {
     called(&["hub", "token"], "", args, Stop::default())
 }

@@ -6,6 +6,7 @@ use std::time::Instant;
 use async_trait::async_trait;
 use compartment_core::{Span, Timestamp};
 use tokio::time::Duration;
+use tracing::warn;
 
 use crate::Clock;
 
@@ -38,8 +39,21 @@ impl Clock for SystemClock {
     }
 }
 
+/// How far the wall's clock may be ahead of what has elapsed to be believed at once: a machine may have slept.
+const AT_ONCE: Span = Span::from_secs(7 * 24 * 60 * 60);
+
+/// How far it may be ahead of the end of the log when a hub begins.
+const AT_START: Span = Span::from_secs(366 * 24 * 60 * 60);
+
+/// How long a wall's clock that is further ahead has to stay so to be believed: `at` would never come back from it.
+const STAYS: Span = Span::from_mins(10);
+
+/// How far a clock that stays ahead may drift meanwhile.
+const DRIFT: Span = Span::from_mins(1);
+
 /// What `at` is taken from. Where the wall's clock was set back, time goes on at half its speed until the wall has
-/// caught up: `at` never decreases along the log, and no operation stays blue because time stands still.
+/// caught up: `at` never decreases along the log, and no operation stays blue because time stands still. Where it leaps
+/// ahead, time goes on as it elapses until the wall has stayed there for a while.
 #[derive(Debug)]
 pub(super) struct Pace(Mutex<Base>);
 
@@ -47,12 +61,16 @@ pub(super) struct Pace(Mutex<Base>);
 struct Base {
     at: Timestamp,
     elapsed: Span,
+    /// How far ahead is believed at once.
+    ahead: Span,
+    /// What the wall said when it had leapt ahead, and when that was. `None` while it is believed.
+    leap: Option<(Timestamp, Span)>,
 }
 
 impl Pace {
     /// Time from `floor` on: the end of the log.
     pub(super) const fn new(floor: Timestamp, elapsed: Span) -> Self {
-        Self(Mutex::new(Base { at: floor, elapsed }))
+        Self(Mutex::new(Base { at: floor, elapsed, ahead: AT_START, leap: None }))
     }
 
     pub(super) fn now(&self, wall: Timestamp, elapsed: Span) -> Timestamp {
@@ -60,10 +78,32 @@ impl Pace {
         let since = elapsed.as_millis().saturating_sub(base.elapsed.as_millis());
         let slow = base.at + Span::from_millis(since / 2);
         if wall < slow {
+            base.leap = None;
             return slow;
         }
-        *base = Base { at: wall, elapsed };
+        let expected = base.at + Span::from_millis(since);
+        // A log without records says nothing of the time.
+        if base.at != Timestamp::MIN && wall > expected + base.ahead && !base.has_stayed(wall, elapsed) {
+            return expected;
+        }
+        *base = Base { at: wall, elapsed, ahead: AT_ONCE, leap: None };
         wall
+    }
+}
+
+impl Base {
+    /// Whether the wall has been as far ahead for long enough.
+    fn has_stayed(&mut self, wall: Timestamp, elapsed: Span) -> bool {
+        if let Some((then, began)) = self.leap {
+            let passed = Span::from_millis(elapsed.as_millis().saturating_sub(began.as_millis()));
+            let there = then + passed;
+            if there.since(wall).max(wall.since(there)) <= DRIFT {
+                return passed >= STAYS;
+            }
+        }
+        warn!(clock = %wall, "the clock has leapt ahead: it is believed once it has stayed so for ten minutes");
+        self.leap = Some((wall, elapsed));
+        false
     }
 }
 
@@ -88,6 +128,39 @@ mod tests {
         assert_eq!(now(110, 71), second(135));
         assert_eq!(now(200, 161), second(200), "the wall has caught up");
         assert_eq!(now(201, 162), second(201));
+    }
+
+    #[test]
+    fn a_clock_that_leaps_ahead_is_believed_once_it_has_stayed_there() {
+        let start = Timestamp::MIN + Span::from_secs(1_000_000);
+        let pace = Pace::new(start, Span::default());
+        let now =
+            |wall, elapsed| pace.now(second(wall), Span::from_secs(elapsed)).since(start).as_millis() / 1000;
+        let far = 70 * 366 * 24 * 60 * 60;
+        assert_eq!(now(100, 1), 100);
+        // One wrong answer of a time server, and then a right one.
+        assert_eq!(now(far, 11), 110);
+        assert_eq!(now(120, 21), 120);
+        // It stays: that is what the time is, then. Each leap anew has to.
+        assert_eq!(now(far, 31), 130);
+        assert_eq!(now(far + 300, 331), 430);
+        assert_eq!(now(2 * far, 341), 440);
+        assert_eq!(now(2 * far + 599, 940), 1039);
+        assert_eq!(now(2 * far + 600, 941), 2 * far + 600);
+        // A machine that has slept for two days.
+        let slept = 2 * far + 600 + 2 * 24 * 60 * 60;
+        assert_eq!(now(slept, 942), slept);
+    }
+
+    #[test]
+    fn a_hub_begins_with_the_clock_as_it_is_unless_the_log_is_much_older() {
+        let start = Timestamp::MIN + Span::from_secs(1_000_000);
+        let begun =
+            |floor: Timestamp, wall| Pace::new(floor, Span::default()).now(second(wall), Span::default());
+        let (month, far) = (31 * 24 * 60 * 60, 70 * 366 * 24 * 60 * 60);
+        assert_eq!(begun(start, month), second(month));
+        assert_eq!(begun(start, far), start);
+        assert_eq!(begun(Timestamp::MIN, far), second(far), "a new log");
     }
 
     proptest! {

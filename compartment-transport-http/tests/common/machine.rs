@@ -175,13 +175,6 @@ impl Agent {
         self.child.wait().unwrap();
     }
 
-    /// Puts it to sleep, with what is on its way to it, or wakes it.
-    pub(crate) fn sleeps(&self, sleeps: bool) {
-        let signal = if sleeps { "-STOP" } else { "-CONT" };
-        let sent = Command::new("kill").args([signal, &self.child.id().to_string()]).status().unwrap();
-        assert!(sent.success());
-    }
-
     /// Waits until it has ended; its exit code.
     pub(crate) async fn ended(&mut self) -> Option<i32> {
         let mut code = None;

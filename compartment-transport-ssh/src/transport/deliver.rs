@@ -24,7 +24,7 @@ enum Done {
 
 /// What an order comes to, on this host.
 enum Work {
-    Plan(Plan),
+    Plan(Box<Plan>),
     Tests(Tests),
 }
 
@@ -122,7 +122,7 @@ impl Watched {
             let seconds = test_limit_s.unwrap_or(commands.limits().test_s);
             return Tests::new(commands.tests(), Duration::from_secs(seconds.into()), site).map(Work::Tests);
         }
-        commands.plan(ask, id, &site.machine()).map(Work::Plan)
+        commands.plan(ask, id, &site.machine()).map(|plan| Work::Plan(plan.into()))
     }
 
     async fn send(

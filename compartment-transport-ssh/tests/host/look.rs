@@ -570,13 +570,14 @@ fn a_switch_after_which_profile_and_system_are_two_is_no_success() {
             let mut plan = host.plan(Kind::Switch, &[script.as_str()]);
             plan.steps[0].argv.push(words.to_owned());
             let said = result(Kind::Switch, None, &host.carry_out(&format!("op-{number}"), &plan).ending);
-            match said {
-                Said::DeployOk { .. } => assert!(ok, "{runs} {words}"),
-                Said::DeployFail { error: Some(error), activated: None, .. } => {
-                    let which = "the profile is at generation 2 (/nix/store/bbb-nixos), but /nix/store/aaa-nixos runs";
-                    assert!(!ok && error.as_str().contains(which), "{runs} {words}: {error}");
-                }
-                other => panic!("{other:?}"),
+            assert_eq!(matches!(said, Said::DeployOk { .. }), ok, "{runs} {words}: {said:?}");
+            if !ok {
+                let Said::DeployFail { error: Some(error), activated: None, .. } = said else {
+                    panic!("{said:?}")
+                };
+                let which =
+                    "the profile is at generation 2 (/nix/store/bbb-nixos), but /nix/store/aaa-nixos runs";
+                assert!(error.as_str().contains(which), "{runs} {words}: {error}");
             }
         }
     });

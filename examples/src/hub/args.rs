@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
-use compartment_core::{Actor, HostId, Version};
+use compartment_core::{Actor, HostId, Timestamp, Version};
 use compartment_log_sqlite::Mark;
 use compartment_transport_http::server::access::TokenId;
 
@@ -192,6 +192,11 @@ pub enum Log {
         /// The events; `-` for standard input.
         #[arg(value_name = "FILE")]
         input: PathBuf,
+
+        /// Takes what says to be recorded later to be of this moment (RFC 3339): for the log of a hub whose clock had leapt
+        /// ahead.
+        #[arg(long, value_name = "TIME")]
+        not_after: Option<Timestamp>,
     },
     /// Checks that no record was changed, removed, moved or torn since it was written, and names the first that
     /// was.

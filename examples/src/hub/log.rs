@@ -5,10 +5,10 @@ use std::io::{self, Read, Write};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
-use compartment_core::Text;
+use compartment_core::{Text, Timestamp};
 use compartment_log_sqlite::{
     BackupError, ExportError, ImportError, Mark, OpenError, Progress as Done, ReadError, Reader, backup,
-    export, import, salvage, verify,
+    export, import_until, salvage, verify,
 };
 
 use super::{Log, ServeError};
@@ -119,7 +119,7 @@ impl HubError {
 pub(super) fn run(what: &Log, mut around: Surroundings<'_>) -> Result<(), HubError> {
     match what {
         Log::Export { data, output, salvage } => around.export(&data.log(), output, *salvage),
-        Log::Import { data, input } => around.import(input, &data.log()),
+        Log::Import { data, input, not_after } => around.import(input, &data.log(), *not_after),
         Log::Verify { data, head } => {
             let reader = Reader::open(&data.log())?;
             let verified = around.watching(Unit::Items, |watch| {
@@ -217,7 +217,7 @@ impl Surroundings<'_> {
         }
     }
 
-    fn import(&mut self, from: &Path, log: &Path) -> Result<(), HubError> {
+    fn import(&mut self, from: &Path, log: &Path, latest: Option<Timestamp>) -> Result<(), HubError> {
         let folder = log.parent().filter(|folder| !folder.as_os_str().is_empty());
         if let Some(folder) = folder.filter(|folder| !folder.exists()) {
             let cannot = |source| HubError::File { what: "make", path: folder.to_owned(), source };
@@ -234,7 +234,7 @@ impl Surroundings<'_> {
         };
         let mut bar = if self.watched { Progress::on_stderr(Unit::Bytes, size) } else { Progress::none() };
         let stop = &self.stop;
-        let imported = import(input, log, &mut |done: Done| {
+        let imported = import_until(input, log, latest, &mut |done: Done| {
             bar.at(done.done, done.total.or(size));
             if stop.asked() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         });

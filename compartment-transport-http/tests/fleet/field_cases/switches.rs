@@ -1,5 +1,7 @@
 //! Switches, and what comes of them.
 
+use std::process::Command;
+
 use compartment_core::Compartment::{Agent, System};
 use compartment_core::operation::{End, Outcome};
 use compartment_core::{Ask, Span};
@@ -7,7 +9,7 @@ use compartment_local::observe::agent_version;
 use futures::TryStreamExt;
 use serde_json::json;
 
-use crate::machine::until;
+use crate::machine::{Machine, until};
 use crate::world::{Fleet, host, op, pull, switch};
 
 /// F7: the switch succeeded, and the old agent went on.
@@ -109,6 +111,12 @@ async fn late_evidence_wins() {
     assert_eq!(fleet.row("gpc0").generation.commit.unwrap().to_string(), commit);
 }
 
+/// Puts the agent of a machine to sleep, with what is on its way to it, or wakes it.
+fn signal(machine: &Machine, signal: &str) {
+    let agent = std::fs::read_to_string(machine.at("agent.pid")).unwrap();
+    assert!(Command::new("kill").args([signal, &agent]).status().unwrap().success());
+}
+
 /// An agent slept over an order, and carried it out when nobody wanted it any more.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_an_agent_slept_over_is_not_begun() {
@@ -116,17 +124,17 @@ async fn what_an_agent_slept_over_is_not_begun() {
     let mut machine = fleet.machine("gpc0");
     let proxy = fleet.proxy();
     machine.hub = format!("http://{}", proxy.address);
-    let agent = fleet.agent(&machine).await;
+    let _agent = fleet.agent(&machine).await;
     fleet.moves("second").await;
     fleet.done("o0", pull("gpc0")).await;
-    agent.sleeps(true);
+    signal(&machine, "-STOP");
     let before = proxy.orders();
     fleet.order("o1", switch("gpc0")).await;
     until("the order on its way", || proxy.orders() > before).await;
     // When the order lies with the agent until its time is over.
     fleet.clock.pass(Span::from_mins(6));
     assert_eq!(fleet.end("gpc0", "o1").await, End::Lapsed);
-    agent.sleeps(false);
+    signal(&machine, "-CONT");
     // Then it is not begun: what comes next is.
     assert_eq!(fleet.done("o2", switch("gpc0")).await, End::Ok);
     assert_eq!(machine.ran("switch"), 1);
