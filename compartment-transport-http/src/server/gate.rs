@@ -9,9 +9,10 @@ use axum::http::header::{AUTHORIZATION, RETRY_AFTER};
 use axum::http::request::Parts;
 use axum::response::{IntoResponse, Response};
 use compartment_core::{HostId, Timestamp};
-use compartment_runtime::Clock;
+use compartment_runtime::{Clock, Uplink};
 use governor::clock::{Clock as _, DefaultClock};
 use governor::{Quota, RateLimiter};
+use tokio::sync::watch;
 
 use super::access::{Access, Grant, Permission, TokenId};
 use crate::wire::{BATCH_LIMIT, BODY_LIMIT, Code, Problem};
@@ -48,12 +49,17 @@ impl Default for Limits {
 
 type Rates = RateLimiter<TokenId, governor::state::keyed::DashMapStateStore<TokenId>, DefaultClock>;
 
+/// How often a stream looks whether its token still counts.
+const STILL_VALID_EVERY: Duration = Duration::from_secs(2);
+
 /// Lets in or not.
 pub(super) struct Gate {
     pub(super) access: Arc<Access>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) limits: Limits,
     rates: Rates,
+    /// The hub, while there is one: its time never goes back.
+    uplink: watch::Receiver<Option<Arc<dyn Uplink>>>,
 }
 
 /// Who is not let in gets this answer.
@@ -79,13 +85,27 @@ impl<P: Into<Problem>> From<P> for Turned {
 }
 
 impl Gate {
-    pub(super) fn new(access: Arc<Access>, clock: Arc<dyn Clock>, limits: Limits) -> Self {
+    pub(super) fn new(
+        access: Arc<Access>,
+        clock: Arc<dyn Clock>,
+        limits: Limits,
+        uplink: watch::Receiver<Option<Arc<dyn Uplink>>>,
+    ) -> Self {
         let quota = Quota::per_second(limits.rate).allow_burst(limits.burst);
-        Self { access, clock, limits, rates: RateLimiter::dashmap(quota) }
+        Self { access, clock, limits, rates: RateLimiter::dashmap(quota), uplink }
     }
 
+    /// The hub's time, by which tokens expire: a clock that was set back makes none valid again.
     pub(super) fn now(&self) -> Timestamp {
-        self.clock.wall()
+        self.uplink.borrow().as_ref().map_or_else(|| self.clock.wall(), |uplink| uplink.now())
+    }
+
+    /// Resolves once a token does not count any more: what outlives its request ends then.
+    pub(super) async fn revoked(self: Arc<Self>, token: TokenId) {
+        let mut look = tokio::time::interval(STILL_VALID_EVERY);
+        while self.access.still_valid(&token, self.now()) {
+            look.tick().await;
+        }
     }
 
     /// Lets in whoever has a token that allows this, within the limits.

@@ -1,7 +1,6 @@
 //! Live updates over server-sent events.
 
 use std::convert::Infallible;
-use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::State;
@@ -9,16 +8,12 @@ use axum::http::HeaderMap;
 use axum::response::sse::{Event, KeepAlive, Sse};
 use compartment_core::sync::Message;
 use compartment_runtime::hub::{LiveId, Subscription};
-use futures::stream::{self, Stream};
+use futures::stream::{self, Stream, StreamExt};
 
 use super::Server;
-use super::access::TokenId;
-use super::gate::{Gate, ReadingOn};
+use super::gate::ReadingOn;
 use super::openapi::Common;
 use crate::wire::Problem;
-
-/// How often a stream looks whether its token still counts.
-const STILL_VALID_EVERY: Duration = Duration::from_secs(2);
 
 /// Live updates: the full state first, then what changes. With the id of the last update that was taken in
 /// `Last-Event-ID` it goes on from there, where what followed is still kept.
@@ -47,36 +42,24 @@ pub(super) async fn live(
     };
     let watching = server.metrics.subscribers.clone();
     watching.inc();
-    let listener = Listener { subscription, gate: server.gate, token, watching };
+    let gate = server.gate;
+    let listener = Listener { subscription, watching };
     let keep_alive = KeepAlive::new().interval(Duration::from_secs(10));
-    Ok(Sse::new(listener.events()).keep_alive(keep_alive))
+    let revoked = gate.revoked(token);
+    Ok(Sse::new(listener.events().take_until(revoked)).keep_alive(keep_alive))
 }
 
 struct Listener {
     subscription: Subscription,
-    gate: Arc<Gate>,
-    token: TokenId,
     watching: prometheus_client::metrics::gauge::Gauge,
 }
 
 impl Listener {
     fn events(self) -> impl Stream<Item = Result<Event, Infallible>> {
-        let look = tokio::time::interval(STILL_VALID_EVERY);
-        stream::unfold((self, look), |(mut this, mut look)| async move {
-            loop {
-                tokio::select! {
-                    message = this.subscription.next() => {
-                        let message = message?;
-                        let event = this.event(&message);
-                        return Some((Ok(event), (this, look)));
-                    }
-                    _ = look.tick() => {
-                        if !this.gate.access.still_valid(&this.token, this.gate.now()) {
-                            return None;
-                        }
-                    }
-                }
-            }
+        stream::unfold(self, |mut this| async move {
+            let message = this.subscription.next().await?;
+            let event = this.event(&message);
+            Some((Ok(event), this))
         })
     }
 

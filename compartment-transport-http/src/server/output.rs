@@ -11,7 +11,7 @@ use futures::stream::{self, Stream, StreamExt};
 use serde::Deserialize;
 
 use super::Server;
-use super::gate::{Path, Reading};
+use super::gate::{Path, ReadingOn};
 use super::openapi::{Common, NotFound};
 use crate::wire::output::{END, Ended, LINES, Page};
 use crate::wire::{Code, Problem};
@@ -40,7 +40,7 @@ pub(super) struct OfOperation {
 )]
 pub(super) async fn output(
     State(server): State<Server>,
-    _: Reading,
+    ReadingOn(token): ReadingOn,
     Path(OfOperation { host, op }): Path<OfOperation>,
 ) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, Problem> {
     if !server.hub.has_operation(&host, &op).await? {
@@ -59,7 +59,8 @@ pub(super) async fn output(
     });
     let end = end.filter_map(|ended: Result<Ended, HubError>| async move { Some(event(END, &ended.ok()?)) });
     let keep_alive = KeepAlive::new().interval(Duration::from_secs(10));
-    Ok(Sse::new(pages.chain(end).map(Ok)).keep_alive(keep_alive))
+    let told = pages.chain(end).map(Ok).take_until(server.gate.revoked(token));
+    Ok(Sse::new(told).keep_alive(keep_alive))
 }
 
 fn event(name: &str, data: &impl serde::Serialize) -> Event {

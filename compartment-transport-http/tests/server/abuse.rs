@@ -1,16 +1,24 @@
 //! Whoever has no business here, and whoever sends nonsense.
 
 use std::num::NonZeroU32;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
+use async_trait::async_trait;
+use compartment_core::{Span, Timestamp};
+use compartment_runtime::Clock;
+use compartment_runtime::hub::SystemClock;
+use compartment_transport_http::server::access::{Access, Grant, Role, Token, TokenFile};
 use compartment_transport_http::server::{AgentsConfig, Limits};
 use compartment_transport_http::wire::Problem;
+use futures::StreamExt;
 use reqwest::{Method, StatusCode};
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use super::world::{World, soon};
+use super::world::{World, events, host, soon};
 
 /// Every page that the description lists, with a host and an operation filled in.
 async fn pages(world: &World) -> Vec<(Method, String, bool)> {
@@ -164,4 +172,66 @@ async fn too_many_requests_are_told_to_wait() {
     assert!(told.is_some_and(|seconds| (1..=5).contains(&seconds)), "{told:?}");
     // Each token for itself.
     assert_eq!(world.says("gpc0", "").await.status(), 200);
+}
+
+#[tokio::test]
+async fn whoever_is_not_let_in_any_more_hears_nothing_more() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = TokenFile::open(folder.path()).unwrap();
+    let clock = SystemClock::default();
+    let issue = |role, name: &str| file.add(role, name.parse().unwrap(), None, clock.wall()).unwrap();
+    let (operator, host) = (issue(Role::Operator, "mba"), issue(Role::Host(host("gpc0")), "gpc0"));
+    let access = Arc::new(Access::from_file(file.clone()).unwrap());
+    let hosts = vec![(super::world::host("gpc0"), host.reveal())];
+    let tokens = (access, hosts, operator.reveal(), operator.reveal());
+    let world = World::letting_in(tokens, Arc::new(clock), AgentsConfig::default(), None, None).await;
+    let body = json!({"kind": "pull", "hosts": ["gpc0"], "op": "p"});
+    assert_eq!(soon(world.post("/v1/requests").json(&body).send()).await.unwrap().status(), 202);
+    let mut streams = vec![events(world.listens("gpc0", "s").await)];
+    for path in ["/v1/live", "/v1/hosts/gpc0/operations/p/output"] {
+        streams.push(events(soon(world.get(path).send()).await.unwrap()));
+    }
+    for token in [operator, host] {
+        file.revoke(token.id(), clock.wall()).unwrap();
+    }
+    for mut stream in streams {
+        soon(async { while stream.next().await.is_some() {} }).await;
+    }
+}
+
+/// A clock that can be set.
+#[derive(Debug)]
+struct Settable(SystemClock, AtomicI64);
+
+#[async_trait]
+impl Clock for Settable {
+    fn wall(&self) -> Timestamp {
+        Timestamp::from_millis(self.0.wall().as_millis() + self.1.load(Ordering::Relaxed)).unwrap()
+    }
+
+    fn elapsed(&self) -> Span {
+        self.0.elapsed()
+    }
+
+    async fn sleep(&self, span: Span) {
+        self.0.sleep(span).await;
+    }
+}
+
+#[tokio::test]
+async fn a_clock_that_is_set_back_makes_no_expired_token_valid() {
+    let clock = Arc::new(Settable(SystemClock::default(), AtomicI64::new(0)));
+    let token = Token::generate().unwrap();
+    let hour = Span::from_mins(60);
+    let grant = Grant::new(&token, Role::Operator, "mba".parse().unwrap(), clock.wall());
+    let grant = Grant { expires_at: Some(clock.wall() + hour), ..grant };
+    let text = token.reveal();
+    let tokens = (Arc::new(Access::in_memory(vec![(token, grant)])), vec![], text.clone(), text);
+    let world = World::letting_in(tokens, clock.clone(), AgentsConfig::default(), None, None).await;
+    let status = async || soon(world.get("/v1/matrix").send()).await.unwrap().status();
+    assert_eq!(status().await, StatusCode::OK);
+    clock.1.store(2 * 60 * 60 * 1000, Ordering::Relaxed);
+    assert_eq!(status().await, StatusCode::UNAUTHORIZED);
+    clock.1.store(0, Ordering::Relaxed);
+    assert_eq!(status().await, StatusCode::UNAUTHORIZED);
 }

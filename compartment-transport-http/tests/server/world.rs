@@ -84,11 +84,22 @@ impl World {
         forge: Option<Arc<dyn Forge>>,
         webhook: Option<Webhook>,
     ) -> Self {
-        let (access, tokens, operator, reader) = access(hosts);
-        let agents = Agents::new(access, Arc::new(SystemClock::default()), config);
+        Self::letting_in(access(hosts), Arc::new(SystemClock::default()), config, forge, webhook).await
+    }
+
+    /// The same for whoever has these tokens, by a clock.
+    pub(crate) async fn letting_in(
+        (access, tokens, operator, reader): (Arc<Access>, Vec<(HostId, String)>, String, String),
+        clock: Arc<dyn Clock>,
+        config: AgentsConfig,
+        forge: Option<Arc<dyn Forge>>,
+        webhook: Option<Webhook>,
+    ) -> Self {
+        let agents = Agents::new(access, Arc::clone(&clock), config);
         let ports = Ports {
             transports: vec![Arc::new(agents.clone())],
             forge,
+            clock,
             ..Ports::new(Arc::new(MemoryLog::default()))
         };
         let hub = Hub::start(ports, Config::default()).await.unwrap();
@@ -101,9 +112,9 @@ impl World {
             look_started: None,
         };
         hub.observe(vec![desired]).await.unwrap();
-        for name in hosts {
+        for (name, _) in &tokens {
             let (channel, tests) = (ChannelName::main(), TestsConfig::default());
-            hub.configure(host(name), channel, CheckoutPlace::Host, tests).await.unwrap();
+            hub.configure(name.clone(), channel, CheckoutPlace::Host, tests).await.unwrap();
         }
         let client = client();
         Self { hub, agents, address, client, operator, reader, tokens, serving }

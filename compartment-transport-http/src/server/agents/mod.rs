@@ -58,9 +58,10 @@ impl Agents {
     /// The hosts that have a token.
     #[must_use]
     pub fn new(access: Arc<Access>, clock: Arc<dyn Clock>, config: AgentsConfig) -> Self {
-        let gate = Arc::new(Gate::new(access, clock, config.limits));
+        let uplink = watch::Sender::new(None);
+        let gate = Arc::new(Gate::new(access, clock, config.limits, uplink.subscribe()));
         let leases = Mutex::new(Leases::new(config.lease));
-        Self { inner: Arc::new(Inner { gate, config, leases, uplink: watch::Sender::new(None) }) }
+        Self { inner: Arc::new(Inner { gate, config, leases, uplink }) }
     }
 
     /// The routes of agents alone: what `router` mounts beside the others.

@@ -2,7 +2,7 @@
 
 use std::convert::Infallible;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use axum::extract::{DefaultBodyLimit, FromRef, State};
 use axum::http::{HeaderMap, StatusCode};
@@ -10,7 +10,7 @@ use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::{Json, Router};
 use compartment_core::{HostId, OpId, SessionId};
 use compartment_runtime::{Order, Uplink};
-use futures::stream::{self, Stream};
+use futures::stream::{self, Stream, StreamExt};
 use serde::Deserialize;
 use tracing::{info, warn};
 use utoipa_axum::router::OpenApiRouter;
@@ -18,7 +18,6 @@ use utoipa_axum::routes as documented;
 
 use super::lease::Taken as LeaseTaken;
 use super::{Agents, Line};
-use crate::server::access::TokenId;
 use crate::server::error::{method_not_allowed, not_found};
 use crate::server::gate::{Gate, Path, Query, Speaking, Whole, header};
 use crate::server::openapi::{Common, Conflict, TooLarge};
@@ -26,9 +25,6 @@ use crate::wire::events::{self, Taken};
 use crate::wire::orders::{EVENT, OrderLine};
 use crate::wire::output::{LINES_LIMIT, Printed};
 use crate::wire::{Code, Problem, SESSION_HEADER};
-
-/// How often a stream looks whether its token still counts.
-const STILL_VALID_EVERY: Duration = Duration::from_secs(2);
 
 impl FromRef<Agents> for Arc<Gate> {
     fn from_ref(agents: &Agents) -> Self {
@@ -126,8 +122,9 @@ async fn give_orders(
     let outstanding = uplink.orders(&host).await?;
     info!(%host, "an agent has connected");
     let keep_alive = KeepAlive::new().interval(agents.inner.config.keep_alive);
-    let listening = Listening { agents, uplink, host, token, line, outstanding: outstanding.into_iter() };
-    Ok(Sse::new(listening.events()).keep_alive(keep_alive))
+    let revoked = Arc::clone(agents.gate()).revoked(token);
+    let listening = Listening { agents, uplink, host, line, outstanding: outstanding.into_iter() };
+    Ok(Sse::new(listening.events().take_until(revoked)).keep_alive(keep_alive))
 }
 
 /// An agent on the line.
@@ -135,32 +132,20 @@ struct Listening {
     agents: Agents,
     uplink: Arc<dyn Uplink>,
     host: HostId,
-    token: TokenId,
     line: Line,
     outstanding: std::vec::IntoIter<Order>,
 }
 
 impl Listening {
     fn events(self) -> impl Stream<Item = Result<Event, Infallible>> {
-        let look = tokio::time::interval(STILL_VALID_EVERY);
-        stream::unfold((self, look), |(mut this, mut look)| async move {
+        stream::unfold(self, |mut this| async move {
             let order = match this.outstanding.next() {
                 Some(order) => order,
-                None => loop {
-                    tokio::select! {
-                        order = this.line.orders.recv() => break order?,
-                        _ = look.tick() => {
-                            let gate = this.agents.gate();
-                            if !gate.access.still_valid(&this.token, gate.now()) {
-                                return None;
-                            }
-                        }
-                    }
-                },
+                None => this.line.orders.recv().await?,
             };
             let line = OrderLine::new(&order, this.uplink.now());
             let event = Event::default().event(EVENT).json_data(line).expect("an order is JSON");
-            Some((Ok(event), (this, look)))
+            Some((Ok(event), this))
         })
     }
 }
