@@ -55,7 +55,8 @@ pub(crate) fn client(url: &Url) -> Result<Client, ClientError> {
     http.build().map_err(|error| ClientError::Tls(words(&error).as_str().to_owned()))
 }
 
-fn is_local(url: &Url) -> bool {
+/// Whether an address is on this machine.
+pub(crate) fn is_local(url: &Url) -> bool {
     match url.host() {
         Some(Host::Domain(name)) => name == "localhost",
         Some(Host::Ipv4(ip)) => ip.is_loopback(),

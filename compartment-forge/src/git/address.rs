@@ -1,5 +1,6 @@
 //! A remote's address, apart from the credentials in it: git hands addresses to its helpers as arguments.
 
+use std::net::IpAddr;
 use std::path::Path;
 
 use super::config::{Credential, GitForgeError};
@@ -54,6 +55,23 @@ impl Address {
     }
 }
 
+impl Address {
+    /// Whether what is sent there can be read on the way: it is HTTP without TLS, and not to this machine.
+    pub(super) fn is_in_the_clear(&self) -> bool {
+        let Some((scheme, authority)) = self.origin.as_deref().and_then(|origin| origin.split_once("://"))
+        else {
+            return false;
+        };
+        let host = match authority.strip_prefix('[') {
+            Some(rest) => rest.split(']').next().unwrap_or_default(),
+            None => authority.split(':').next().unwrap_or_default(),
+        };
+        let here = host.eq_ignore_ascii_case("localhost")
+            || host.parse().is_ok_and(|address: IpAddr| address.is_loopback());
+        scheme.eq_ignore_ascii_case("http") && !here
+    }
+}
+
 /// As git tells them apart: `host:path` has its colon before the first slash.
 fn is_path(raw: &str) -> bool {
     raw.find(':').is_none_or(|colon| raw.find('/').is_some_and(|slash| slash < colon))
@@ -75,6 +93,31 @@ fn decoded(raw: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_http_to_another_machine_can_be_read_on_the_way() {
+        let clear = |raw: &str| Address::new(raw).unwrap().is_in_the_clear();
+        for raw in [
+            "http://git.example/x",
+            "HTTP://git.example:80",
+            "http://10.0.0.1/x",
+            "http://localhost.example",
+            "http://[2001:db8::1]/x",
+        ] {
+            assert!(clear(raw), "{raw}");
+        }
+        for raw in [
+            "https://git.example",
+            "http://localhost:3000/x",
+            "http://127.0.0.1:1/x",
+            "http://[::1]:1/x",
+            "ssh://git@host/x",
+            "/srv/x.git",
+            "git@host:x",
+        ] {
+            assert!(!clear(raw), "{raw}");
+        }
+    }
 
     #[test]
     fn credentials_are_taken_out() {

@@ -169,6 +169,11 @@ pub enum GitForgeError {
     /// The address cannot be used.
     #[error("the address of the repository cannot be used: {0}")]
     Remote(&'static str),
+    /// A credential would be sent in the clear.
+    #[error(
+        "{0} is not encrypted, and the credential could be read on the way: use https, ssh, or a repository on this machine"
+    )]
+    Plain(String),
     /// What is to count as a pull request is no ref with a star.
     #[error("`{0}` names no pull requests: a ref with one star is needed, such as refs/heads/update/*")]
     Pattern(String),

@@ -95,6 +95,9 @@ impl Setup {
         if let (Some(origin), Some(credential)) =
             (&address.origin, config.credential.as_ref().or(address.credential.as_ref()))
         {
+            if address.is_in_the_clear() {
+                return Err(GitForgeError::Plain(address.bare.clone()));
+            }
             if [&credential.user, &credential.token].iter().any(|part| part.contains(['\n', '\r', '\0'])) {
                 return Err(GitForgeError::Credential);
             }

@@ -10,7 +10,7 @@ use url::Url;
 
 use super::orders::refused;
 use super::socket::unreachable;
-use crate::client::{ClientError, address};
+use crate::client::{ClientError, address, is_local};
 use crate::git::{Credential, GitConfig, Identity};
 use crate::{Token, Updates};
 
@@ -66,6 +66,9 @@ pub enum ConfigError {
     /// Two channels would be one.
     #[error("the branch {0} belongs to more than one channel")]
     Shared(String),
+    /// The token would be sent in the clear.
+    #[error("{0} is not encrypted, and everybody on the way could read the token: use https")]
+    Plain(Url),
     /// It cannot be asked.
     #[error(transparent)]
     Client(#[from] ClientError),
@@ -99,7 +102,11 @@ impl GitHubConfig {
         if let Some(branch) = self.channels.values().find(|branch| !branches.insert(*branch)) {
             return Err(ConfigError::Shared(branch.clone()));
         }
-        Ok(address(&self.api)?)
+        let api = address(&self.api)?;
+        if self.token.is_some() && api.scheme() != "https" && !is_local(&api) {
+            return Err(ConfigError::Plain(api));
+        }
+        Ok(api)
     }
 
     /// As people name it.
@@ -169,6 +176,10 @@ mod tests {
             twice.check().unwrap_err().to_string(),
             "the branch main belongs to more than one channel"
         );
+        let at = |api: &str| GitHubConfig { api: api.to_owned(), ..config.clone() };
+        assert!(at("http://git.example/api/v3").check().unwrap_err().to_string().contains("use https"));
+        assert!(at("http://127.0.0.1:1/api/v3").check().is_ok());
+        assert!(GitHubConfig { token: None, ..at("http://git.example/api/v3") }.check().is_ok());
         let with = GitHubConfig { api: "https://me:pw@api.github.com".to_owned(), ..config };
         assert!(!with.check().unwrap_err().to_string().contains("pw"));
     }

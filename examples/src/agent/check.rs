@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use compartment_core::event::{Reading, Target};
 use compartment_core::{Ask, LockFile, StorePath, Text};
-use compartment_local::git::Git;
+use compartment_local::git::{Git, without_credentials};
 use compartment_local::observe::is_vacant;
 use compartment_local::operation::{Plan, Refused};
 use compartment_local::run::Stop;
@@ -68,7 +68,7 @@ fn commands(name: &str, plan: &Plan, output: &mut impl Write) -> io::Result<()> 
     writeln!(output, "{name:<9} within {} s{about}", plan.limit.as_secs())?;
     for step in &plan.steps {
         let argv: Vec<_> = step.argv.iter().map(|argument| quoted(argument)).collect();
-        writeln!(output, "            {}", Text::new(&argv.join(" ")))?;
+        writeln!(output, "            {}", Text::new(&without_credentials(&argv.join(" "))))?;
     }
     Ok(())
 }
@@ -125,5 +125,24 @@ fn line(output: &mut impl Write, name: &str, reading: &Reading<impl Display>) ->
         Reading::Told(value) => writeln!(output, "  {name:<8}{value}"),
         Reading::Absent => writeln!(output, "  {name:<8}none"),
         Reading::Unreadable => writeln!(output, "  {name:<8}cannot be read"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_credentials_of_a_remote_are_not_shown() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("agent.toml");
+        let settings = "host = 'gpc0'\nstate = 'state'\ncommands = 'nixos'\n\
+                        [hub]\nurl = 'http://127.0.0.1:1'\ntoken_file = 'token'\n\
+                        [checkout]\npath = 'config'\nremote = 'https://me:hush@git.example/x.git'\n";
+        std::fs::write(&file, settings).unwrap();
+        let mut output = Vec::new();
+        orders(&Config::read(&file).unwrap(), &mut output).unwrap();
+        let told = String::from_utf8(output).unwrap();
+        assert!(told.contains("https://…@git.example/x.git") && !told.contains("hush"), "{told}");
     }
 }
