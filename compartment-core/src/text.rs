@@ -54,20 +54,30 @@ impl Text {
     }
 }
 
-/// The character itself where it is safe to show, else one that stands for it.
+/// The character itself where it is safe to show, else one that stands for it. Whatever takes no room is told to be there,
+/// but for the two that choose how the sign before them is drawn.
 fn printable(c: char) -> char {
     match c {
         '\u{0}'..='\u{1f}' => char::from_u32(0x2400 + c as u32).unwrap_or('\u{fffd}'),
         '\u{7f}' => '\u{2421}',
         '\u{80}'..='\u{9f}'
         | '\u{ad}'
+        | '\u{34f}'
         | '\u{61c}'
+        | '\u{115f}'..='\u{1160}'
+        | '\u{17b4}'..='\u{17b5}'
+        | '\u{180b}'..='\u{180f}'
         | '\u{200b}'..='\u{200f}'
         | '\u{2028}'..='\u{202e}'
         | '\u{2060}'..='\u{206f}'
+        | '\u{3164}'
+        | '\u{fe00}'..='\u{fe0d}'
         | '\u{feff}'
-        | '\u{fff9}'..='\u{fffb}'
-        | '\u{e0000}'..='\u{e007f}' => '\u{fffd}',
+        | '\u{ffa0}'
+        | '\u{fff0}'..='\u{fffb}'
+        | '\u{1bca0}'..='\u{1bca3}'
+        | '\u{1d173}'..='\u{1d17a}'
+        | '\u{e0000}'..='\u{e0fff}' => '\u{fffd}',
         _ => c,
     }
 }
@@ -107,6 +117,18 @@ mod tests {
         let text = Text::new("a\u{1b}[31mred\r\n\u{0}\u{9b}2J\u{202e}x");
         assert_eq!(text.as_str(), "a␛[31mred␍␊␀\u{fffd}2J\u{fffd}x");
         assert_eq!(Text::new(text.as_str()), text, "cleaning is idempotent");
+    }
+
+    #[test]
+    fn what_takes_no_room_is_shown() {
+        for c in
+            ['\u{180e}', '\u{34f}', '\u{115f}', '\u{17b4}', '\u{3164}', '\u{ffa0}', '\u{1d173}', '\u{e0100}']
+        {
+            assert_eq!(Text::new(&format!("a{c}b")).as_str(), "a\u{fffd}b", "{c:?}");
+        }
+        for drawn in ["⚠\u{fe0f}", "a\u{301}", "ก", "🏳"] {
+            assert_eq!(Text::new(drawn).as_str(), drawn);
+        }
     }
 
     #[test]

@@ -267,7 +267,30 @@ fn pairs(list: &[(&str, &str)]) -> Vec<(OsString, Value)> {
 fn complaint(stderr: &str) -> &str {
     let marked = |line: &&str| line.starts_with("fatal:") || line.starts_with("error:");
     let mut lines = stderr.lines().map(str::trim).filter(|line| !line.is_empty());
-    lines.clone().find(marked).or_else(|| lines.next_back()).unwrap_or("it said nothing")
+    let complaint = lines.clone().find(marked);
+    if let Some(cause) = complaint.filter(|line| is_of_the_line(line)).and_then(|_| line_cause(lines.clone()))
+    {
+        return cause;
+    }
+    complaint.or_else(|| lines.next_back()).unwrap_or("it said nothing")
+}
+
+/// Whether git complains of its connection, of which it knows no more: what carried it has said why before.
+pub(crate) fn is_of_the_line(complaint: &str) -> bool {
+    ["Could not read from remote repository", "the remote end hung up unexpectedly"]
+        .iter()
+        .any(|words| complaint.contains(words))
+}
+
+/// What ssh said before git complained: the last line that says something. `None` where it said nothing.
+pub(crate) fn line_cause<'a>(lines: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    let before = lines.take_while(|line| !line.trim_start().starts_with("fatal:"));
+    let says = |line: &&str| {
+        let line = line.trim();
+        // A banner around a warning, and what is no complaint.
+        !line.is_empty() && !line.chars().all(|c| c == '@') && !line.starts_with("Warning:")
+    };
+    before.filter(says).last().map(str::trim)
 }
 
 /// Words without the credentials of the addresses in them: a remote's address may hold a token; a message that is
@@ -329,5 +352,23 @@ mod tests {
         assert_eq!(complaint("warning: x\nfatal: no\n\nPlease make sure\n"), "fatal: no");
         assert_eq!(complaint("first\nlast\n\n"), "last");
         assert_eq!(complaint(""), "it said nothing");
+    }
+
+    #[test]
+    fn the_cause_of_a_broken_line_is_what_ssh_said() {
+        let git = "fatal: Could not read from remote repository.\n\nPlease make sure you have the correct access rights\n\
+                   and the repository exists.\n";
+        for cause in [
+            "Host key verification failed.",
+            "me@git.example: Permission denied (publickey).",
+            "ssh: connect to host git.example port 22: Connection refused",
+            "ssh: Could not resolve hostname git.example: Name or service not known",
+            "ERROR: Repository not found.",
+        ] {
+            assert_eq!(complaint(&format!("Warning: added the key\n{cause}\n{git}")), cause);
+        }
+        let banner = "@@@@@@@\n@ WARNING: REMOTE HOST IDENTIFICATION HAS CHANGED! @\n@@@@@@@\nHost key verification failed.\n";
+        assert_eq!(complaint(&format!("{banner}{git}")), "Host key verification failed.");
+        assert_eq!(complaint(git), "fatal: Could not read from remote repository.");
     }
 }

@@ -9,7 +9,7 @@ use std::path::Path;
 use compartment_core::Text;
 
 use super::files;
-use crate::git::without_credentials;
+use crate::git::{is_of_the_line, line_cause, without_credentials};
 
 /// How many bytes of a line are kept; what is left is said to be cut. With that it is as long as a [`Text`] may be.
 const LINE: usize = Text::LIMIT - CUT.len();
@@ -32,7 +32,8 @@ pub fn last_words<'a>(mut lines: impl DoubleEndedIterator<Item = &'a str> + Clon
     };
     let fatal = lines.clone().find(|line| says(line, "fatal:"));
     let error = || lines.clone().rev().find(|line| says(line, "error:"));
-    let complaint = fatal.or_else(error);
+    let cause = fatal.filter(|line| is_of_the_line(line)).and_then(|_| line_cause(lines.clone()));
+    let complaint = cause.or(fatal).or_else(error);
     let complaint = complaint.or_else(|| lines.next_back());
     Text::new(&without_credentials(complaint.map_or("it said nothing", str::trim)))
 }
@@ -251,6 +252,8 @@ mod tests {
         assert!(printed(&[git]).1.as_str().starts_with("fatal: Unable"));
         let git = b"fatal: 'x' is no repository\nfatal: Could not read.\n\nPlease make sure\nerror: x\n";
         assert_eq!(printed(&[git]).1.as_str(), "fatal: 'x' is no repository");
+        let ssh = b"Host key verification failed.\nfatal: Could not read from remote repository.\n\nPlease make sure\n";
+        assert_eq!(printed(&[ssh]).1.as_str(), "Host key verification failed.");
         let nix = "error:\n  … while calling\n       error: no \u{1b}[31mred\n       at /x.nix:1:2:\n";
         assert_eq!(printed(&[nix.as_bytes()]).1.as_str(), "error: no ␛[31mred");
         let old = [b"error: old\n".as_slice(), &b"line\n".repeat(20)].concat();

@@ -5,6 +5,7 @@ use axum::http::{HeaderName, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use compartment_runtime::UplinkError;
 use compartment_runtime::hub::HubError;
+use tracing::warn;
 
 use super::access::{Denied, Forbidden};
 use crate::wire::problem::MEDIA_TYPE;
@@ -33,19 +34,27 @@ pub(super) fn json(value: &impl serde::Serialize) -> Vec<u8> {
 
 impl From<HubError> for Problem {
     fn from(error: HubError) -> Self {
-        let code = match &error {
-            HubError::Stopped(_) | HubError::Log(_) => Code::Unavailable,
-            HubError::NoPosition { .. } => Code::BadRequest,
-            HubError::UnknownHost(_) => Code::NotFound,
-        };
-        Self::new(code, error.to_string())
+        match &error {
+            HubError::Stopped(_) | HubError::Log(_) => unavailable(&error),
+            HubError::NoPosition { .. } => Self::new(Code::BadRequest, error.to_string()),
+            HubError::UnknownHost(_) => Self::new(Code::NotFound, error.to_string()),
+        }
     }
 }
 
 impl From<UplinkError> for Problem {
     fn from(error: UplinkError) -> Self {
-        Self::new(Code::Unavailable, error.to_string())
+        unavailable(&error)
     }
+}
+
+/// The hub cannot answer. Why, is for whoever looks after it: what stopped it may name its files.
+fn unavailable(why: &dyn std::fmt::Display) -> Problem {
+    warn!("a request is not answered: {why}");
+    Problem::new(
+        Code::Unavailable,
+        "the hub has stopped, or cannot use its log: what it writes itself says why",
+    )
 }
 
 impl From<Denied> for Problem {

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use axum::extract::State;
 use axum::http::HeaderMap;
-use axum::response::sse::{Event, KeepAlive, Sse};
+use axum::response::IntoResponse;
+use axum::response::sse::Event;
 use compartment_core::sync::Message;
 use compartment_runtime::hub::{LiveId, Subscription};
 use futures::stream::{self, Stream, StreamExt};
@@ -13,6 +14,7 @@ use futures::stream::{self, Stream, StreamExt};
 use super::Server;
 use super::gate::ReadingOn;
 use super::openapi::Common;
+use super::stream::streamed;
 use crate::wire::Problem;
 
 /// Live updates: the full state first, then what changes. With the id of the last update that was taken in
@@ -33,7 +35,7 @@ pub(super) async fn live(
     State(server): State<Server>,
     ReadingOn(token): ReadingOn,
     headers: HeaderMap,
-) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, Problem> {
+) -> Result<impl IntoResponse, Problem> {
     // An id that makes no sense is of another hub: then everything is sent.
     let after = headers.get("last-event-id").and_then(|id| id.to_str().ok()?.parse::<LiveId>().ok());
     let subscription = match after {
@@ -44,9 +46,8 @@ pub(super) async fn live(
     watching.inc();
     let gate = server.gate;
     let listener = Listener { subscription, watching };
-    let keep_alive = KeepAlive::new().interval(Duration::from_secs(10));
     let revoked = gate.revoked(token);
-    Ok(Sse::new(listener.events().take_until(revoked)).keep_alive(keep_alive))
+    Ok(streamed(listener.events().take_until(revoked), Duration::from_secs(10)))
 }
 
 struct Listener {

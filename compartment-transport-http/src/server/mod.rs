@@ -25,6 +25,7 @@ mod probes;
 mod pull_requests;
 mod read;
 mod requests;
+mod stream;
 mod webhook;
 
 use std::sync::Arc;

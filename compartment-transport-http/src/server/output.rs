@@ -1,18 +1,19 @@
 //! What an operation prints, and how it ends, over server-sent events.
 
-use std::convert::Infallible;
 use std::time::Duration;
 
 use axum::extract::State;
-use axum::response::sse::{Event, KeepAlive, Sse};
+use axum::response::IntoResponse;
+use axum::response::sse::Event;
 use compartment_core::{HostId, OpId};
 use compartment_runtime::hub::HubError;
-use futures::stream::{self, Stream, StreamExt};
+use futures::stream::{self, StreamExt};
 use serde::Deserialize;
 
 use super::Server;
 use super::gate::{Path, ReadingOn};
 use super::openapi::{Common, NotFound};
+use super::stream::streamed;
 use crate::wire::output::{END, Ended, LINES, Page};
 use crate::wire::{Code, Problem};
 
@@ -42,7 +43,7 @@ pub(super) async fn output(
     State(server): State<Server>,
     ReadingOn(token): ReadingOn,
     Path(OfOperation { host, op }): Path<OfOperation>,
-) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, Problem> {
+) -> Result<impl IntoResponse, Problem> {
     if !server.hub.has_operation(&host, &op).await? {
         let detail = format!("{host} has no operation {op}, or nobody remembers it");
         return Err(Problem::new(Code::NotFound, detail));
@@ -58,9 +59,8 @@ pub(super) async fn output(
         Ok(Ended::new(host, op, ending))
     });
     let end = end.filter_map(|ended: Result<Ended, HubError>| async move { Some(event(END, &ended.ok()?)) });
-    let keep_alive = KeepAlive::new().interval(Duration::from_secs(10));
     let told = pages.chain(end).map(Ok).take_until(server.gate.revoked(token));
-    Ok(Sse::new(told).keep_alive(keep_alive))
+    Ok(streamed(told, Duration::from_secs(10)))
 }
 
 fn event(name: &str, data: &impl serde::Serialize) -> Event {

@@ -151,5 +151,21 @@ async fn machines_look_after_the_hub() {
     world.hub.shutdown().await;
     let stopped = soon(world.client.get(world.url("/healthz")).send()).await.unwrap();
     assert_eq!(stopped.status(), 503);
-    assert_eq!(stopped.json::<Problem>().await.unwrap().code(), Some(Code::Unavailable));
+    let told: Problem = stopped.json().await.unwrap();
+    assert_eq!(told.code(), Some(Code::Unavailable));
+    assert!(!told.detail.contains('/'), "{told}");
+}
+
+#[tokio::test]
+async fn no_proxy_is_to_hold_back_what_is_streamed() {
+    let world = World::new().await;
+    let body = json!({"kind": "pull", "hosts": ["gpc0"], "op": "p"});
+    assert_eq!(soon(world.post("/v1/requests").json(&body).send()).await.unwrap().status(), 202);
+    let mut streams = vec![world.listens("gpc0", "s").await];
+    for path in ["/v1/live", "/v1/hosts/gpc0/operations/p/output"] {
+        streams.push(soon(world.get(path).send()).await.unwrap());
+    }
+    for stream in streams {
+        assert_eq!(stream.headers()["x-accel-buffering"], "no", "{}", stream.url());
+    }
 }

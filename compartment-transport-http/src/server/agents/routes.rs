@@ -6,7 +6,8 @@ use std::time::Instant;
 
 use axum::extract::{DefaultBodyLimit, FromRef, State};
 use axum::http::{HeaderMap, StatusCode};
-use axum::response::sse::{Event, KeepAlive, Sse};
+use axum::response::IntoResponse;
+use axum::response::sse::Event;
 use axum::{Json, Router};
 use compartment_core::{HostId, OpId, SessionId};
 use compartment_runtime::{Order, Uplink};
@@ -21,6 +22,7 @@ use super::{Agents, Line};
 use crate::server::error::{method_not_allowed, not_found};
 use crate::server::gate::{Gate, Path, Query, Speaking, Whole, header};
 use crate::server::openapi::{Common, Conflict, TooLarge};
+use crate::server::stream::streamed;
 use crate::wire::events::{self, Taken};
 use crate::wire::orders::{EVENT, OrderLine};
 use crate::wire::output::{LINES_LIMIT, Printed};
@@ -116,15 +118,15 @@ async fn give_orders(
     State(agents): State<Agents>,
     Speaking { host, token }: Speaking,
     Query(WithSession { session }): Query<WithSession>,
-) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, Problem> {
+) -> Result<impl IntoResponse, Problem> {
     let uplink = agents.uplink()?;
     let line = agents.leases().listen(&host, &session, Instant::now())?;
     let outstanding = uplink.orders(&host).await?;
     info!(%host, "an agent has connected");
-    let keep_alive = KeepAlive::new().interval(agents.inner.config.keep_alive);
+    let sign_of_life = agents.inner.config.keep_alive;
     let revoked = Arc::clone(agents.gate()).revoked(token);
     let listening = Listening { agents, uplink, host, line, outstanding: outstanding.into_iter() };
-    Ok(Sse::new(listening.events().take_until(revoked)).keep_alive(keep_alive))
+    Ok(streamed(listening.events().take_until(revoked), sign_of_life))
 }
 
 /// An agent on the line.
