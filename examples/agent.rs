@@ -37,7 +37,10 @@ fn act(cli: Cli, stop: &Stop) -> Result<(), Failure> {
     match cli.what {
         Some(What::Check { config }) => {
             let config = Config::read(&config)?;
-            agent::check(&config, stop, &mut io::stdout().lock()).map_err(Failure::Output)
+            match agent::check(&config, stop, &mut io::stdout().lock()).map_err(Failure::Output)? {
+                0 => Ok(()),
+                _ => Err(Failure::Check),
+            }
         }
         Some(What::Supervise { .. }) => Ok(()),
         None => {

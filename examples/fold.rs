@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 use anstream::AutoStream;
 use clap::Parser;
-use compartment_core::Text;
+use compartment_core::{HostId, Text, Timestamp};
 use compartment_examples::clock::Clock;
 use compartment_examples::fold::{self, Cli, FoldError, Surroundings};
 use compartment_examples::progress::{Progress, Unit};
@@ -34,13 +34,13 @@ fn tell(cli: &Cli) -> Result<(), Box<dyn std::error::Error>> {
         if io::stdin().is_terminal() {
             writeln!(io::stderr(), "fold: reading events from this terminal; Ctrl-D ends them")?;
         }
-        return answer(cli, &mut io::stdin().lock(), "standard input", None);
+        return answer(cli, &mut io::stdin().lock(), "standard input", None, Vec::new());
     }
     // Of a folder it is said why there is no log in it.
     if is_log(&cli.file) || cli.file.is_dir() {
         let reader = Reader::open(&cli.file)?;
         let size = reader.estimated_bytes();
-        return answer(cli, &mut reader.lines_as_bytes(), &name, Some(size));
+        return answer(cli, &mut reader.lines_as_bytes(), &name, Some(size), reader.heard());
     }
     let open = |path| -> io::Result<(File, Option<u64>)> {
         let file = File::open(path)?;
@@ -48,7 +48,7 @@ fn tell(cli: &Cli) -> Result<(), Box<dyn std::error::Error>> {
         Ok((file, about.is_file().then_some(about.len())))
     };
     let (mut file, size) = open(&cli.file).map_err(|error| format!("cannot read {name}: {error}"))?;
-    answer(cli, &mut file, &name, size)
+    answer(cli, &mut file, &name, size, Vec::new())
 }
 
 fn answer(
@@ -56,6 +56,7 @@ fn answer(
     input: &mut dyn Read,
     name: &str,
     size: Option<u64>,
+    heard: Vec<(HostId, Timestamp)>,
 ) -> Result<(), Box<dyn std::error::Error>> {
     let stdout = io::stdout();
     let colors = AutoStream::choice(&stdout);
@@ -69,6 +70,7 @@ fn answer(
             progress: Progress::on_stderr(Unit::Bytes, size),
             width: cli.width.map(usize::from).or_else(show::terminal_width),
             clock: Clock::default().now(),
+            heard,
         },
     )?;
     Ok(())

@@ -3,7 +3,8 @@
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-use compartment_core::{Record, ndjson};
+use compartment_core::{HostId, Record, Timestamp, ndjson};
+use compartment_runtime::Heard;
 use rusqlite::{Connection, ErrorCode};
 
 use crate::chain::{Hash, Mark, genesis};
@@ -231,6 +232,20 @@ impl Reader {
             reason = "a guess, of what is not negative"
         )]
         average.map_or(0, |average| (average * self.count() as f64) as u64)
+    }
+
+    /// When each host was last heard, as far as the hub has written that down: no part of the log, and a cache of what is on no
+    /// record. What cannot be read is left out.
+    #[must_use]
+    pub fn heard(&self) -> Vec<Heard> {
+        let read = || {
+            let mut select = self.connection.prepare("SELECT host, at FROM heard ORDER BY host")?;
+            let rows = select.query_map([], |row| Ok((row.get::<_, String>(0)?, row.get::<_, i64>(1)?)))?;
+            rows.collect::<rusqlite::Result<Vec<_>>>()
+        };
+        let heard =
+            |(host, at): (String, i64)| Some((HostId::new(&host).ok()?, Timestamp::from_millis(at).ok()?));
+        read().unwrap_or_default().into_iter().filter_map(heard).collect()
     }
 
     /// How many records there should be.

@@ -32,6 +32,7 @@ fn run(input: impl Read, args: &[&str]) -> Told {
         progress: Progress::none(),
         width: cli.width.map(usize::from),
         clock: NOW.parse().unwrap(),
+        heard: Vec::new(),
     };
     let result = fold::run(&cli, around);
     let text = |bytes| String::from_utf8(bytes).unwrap();
@@ -286,6 +287,7 @@ fn the_reader_of_the_output_may_go_and_a_full_disk_is_told() {
                 progress: Progress::none(),
                 width: None,
                 clock: NOW.parse().unwrap(),
+                heard: Vec::new(),
             };
             let error = fold::run(&cli, around).unwrap_err();
             assert_eq!(error.is_closed_pipe(), kind == io::ErrorKind::BrokenPipe, "{error}");

@@ -249,6 +249,7 @@ fn fold_reads_a_log_as_it_reads_its_export() {
             progress: Progress::none(),
             width: Some(120),
             clock: compartment_core::Timestamp::MIN,
+            heard: Vec::new(),
         };
         fold::run(&cli, around).unwrap();
         (output, complaints)
@@ -259,6 +260,43 @@ fn fold_reads_a_log_as_it_reads_its_export() {
         let of_log = folded(&mut reader.lines_as_bytes(), args);
         assert_eq!(of_log, folded(&mut WEEK.as_bytes(), args), "{args:?}");
     }
+}
+
+#[test]
+fn who_was_heard_a_moment_ago_is_online_in_a_fold_of_the_hub_s_folder() {
+    use compartment_core::HostId;
+    use compartment_examples::fold;
+    use compartment_examples::progress::Progress;
+    use compartment_log_sqlite::SqliteLog;
+    use compartment_runtime::EventLog;
+
+    let desk = Desk::new();
+    let shown = || {
+        let reader = Reader::open(&desk.path("fleet")).unwrap();
+        let cli =
+            fold::Cli::try_parse_from(["fold", "log", "--host", "gpc1", "--now", "2026-01-05T12:00:00Z"]);
+        let (mut output, mut complaints) = (Vec::new(), Vec::new());
+        let around = fold::Surroundings {
+            input: &mut reader.lines_as_bytes(),
+            name: "log",
+            output: &mut output,
+            complaints: &mut complaints,
+            progress: Progress::none(),
+            width: Some(120),
+            clock: compartment_core::Timestamp::MIN,
+            heard: reader.heard(),
+        };
+        fold::run(&cli.unwrap(), around).unwrap();
+        strip_str(&String::from_utf8(output).unwrap()).to_string()
+    };
+    assert!(shown().contains("4 offline") && !shown().contains("10 s ago"), "{}", shown());
+    let at = "2026-01-05T11:59:50Z".parse().unwrap();
+    futures::executor::block_on(async {
+        let log = SqliteLog::open(&desk.path("fleet").join("log.sqlite")).unwrap();
+        log.save_heard(&[(HostId::new("gpc1").unwrap(), at)]).await.unwrap();
+        log.close().await.unwrap();
+    });
+    assert!(shown().contains("10 s ago"), "{}", shown());
 }
 
 #[test]

@@ -8,6 +8,8 @@ mod asking;
 mod back;
 #[path = "matrix/merging.rs"]
 mod merging;
+#[path = "matrix/preflight.rs"]
+mod preflight;
 #[path = "matrix/shared.rs"]
 mod shared;
 #[path = "matrix/showing.rs"]

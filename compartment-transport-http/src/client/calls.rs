@@ -217,6 +217,18 @@ impl Connection {
         from_json(&answer)
     }
 
+    /// For whoever sets an agent up: whether the token speaks for a host. It says nothing of the host, and takes no agent's
+    /// place.
+    ///
+    /// # Errors
+    /// [`ClientError`]; a problem with the status 401 or 403 where it does not.
+    pub async fn speaks_for(&self, host: &HostId) -> Result<(), ClientError> {
+        let path = ["v1", "hosts", host.as_str(), "events"];
+        self.call(Ask { within: Duration::from_secs(10), ..Ask::post(&path, NDJSON, Vec::new()) }, &[])
+            .await
+            .map(drop)
+    }
+
     /// For an agent: what the host shall do. Everything outstanding first, so an order may come again.
     ///
     /// # Errors

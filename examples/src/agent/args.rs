@@ -33,7 +33,7 @@ A file of settings:
 
 Under systemd its unit needs KillMode=process, so that a switch may restart it; under launchd AbandonProcessGroup.
 
-Exit codes: 0 asked to end, 1 something failed, 2 the command line is wrong."
+Exit codes: 0 asked to end, or all is well (check); 1 something failed or is wrong; 2 the command line is wrong."
 )]
 pub struct Cli {
     /// What to do instead of running.

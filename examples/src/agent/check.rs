@@ -3,6 +3,8 @@
 use std::fmt::Display;
 use std::io::{self, Write};
 use std::num::NonZeroU32;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
 use std::time::Duration;
 
 use compartment_core::event::{Reading, Target};
@@ -17,33 +19,45 @@ use compartment_transport_http::client::Connection;
 /// How long a question to git may take.
 const QUESTION: Duration = Duration::from_secs(10);
 
-/// Says all of it.
+/// Says all of it. Gives how much of it would keep the agent from its work: a hub that does not answer or does not take
+/// the token, and programs that are not there.
 ///
 /// # Errors
 /// Where it cannot be said.
-pub fn check(config: &Config, stop: &Stop, output: &mut impl Write) -> io::Result<()> {
-    writeln!(output, "host      {}", config.host)?;
-    writeln!(output, "hub       {}: {}", config.hub.url, hub(config))?;
-    writeln!(output, "state     {}", config.state.display())?;
-    orders(config, output)?;
-    sights(config, stop, output)
-}
-
-/// Whether the hub answers. Where it does not, the agent runs all the same, and tries again.
-fn hub(config: &Config) -> String {
-    let connection = match Connection::new(config.hub.clone()) {
-        Ok(connection) => connection,
-        Err(error) => return error.to_string(),
+pub fn check(config: &Config, stop: &Stop, output: &mut impl Write) -> io::Result<u32> {
+    let (hub, answers) = match hub(config) {
+        Ok(said) => (said, true),
+        Err(said) => (said, false),
     };
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    match runtime.map(|runtime| runtime.block_on(connection.health())) {
-        Ok(Ok(health)) => format!("it answers ({})", Text::new(&health.status)),
-        Ok(Err(error)) => error.to_string(),
-        Err(error) => error.to_string(),
+    writeln!(output, "host      {}", config.host)?;
+    writeln!(output, "hub       {}: {hub}", config.hub.url)?;
+    writeln!(output, "state     {}", config.state.display())?;
+    let missing = orders(config, output)?;
+    sights(config, stop, output)?;
+    let wrong = missing + u32::from(!answers);
+    match wrong {
+        0 => {}
+        1 => writeln!(output, "one thing is wrong: see above")?,
+        wrong => writeln!(output, "{wrong} things are wrong: see above")?,
     }
+    Ok(wrong)
 }
 
-fn orders(config: &Config, output: &mut impl Write) -> io::Result<()> {
+/// Whether the hub answers, and lets this host speak. Where it does not, the agent runs all the same, and tries again.
+fn hub(config: &Config) -> Result<String, String> {
+    let connection = Connection::new(config.hub.clone()).map_err(|error| error.to_string())?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    runtime.map_err(|error| error.to_string())?.block_on(async {
+        let health = connection.health().await.map_err(|error| error.to_string())?;
+        let spoken = connection.speaks_for(&config.host).await;
+        spoken.map_err(|error| format!("it answers, and does not let this host speak: {error}"))?;
+        Ok(format!("it answers ({}), and lets this host speak", Text::new(&health.status)))
+    })
+}
+
+/// What is done when something is ordered. Gives how many programs are not there.
+fn orders(config: &Config, output: &mut impl Write) -> io::Result<u32> {
+    let mut missing = 0;
     let host = || config.host.clone();
     let to = Target { number: NonZeroU32::new(1), path: StorePath::new("/nix/store/example").ok() };
     for (name, ask) in [
@@ -53,24 +67,46 @@ fn orders(config: &Config, output: &mut impl Write) -> io::Result<()> {
         ("test", Ask::Test { host: host() }),
     ] {
         match config.plan(&ask, None) {
-            Ok(plan) => commands(name, &plan, output)?,
+            Ok(plan) => missing += commands(name, &plan, output)?,
             Err(Refused(why)) => writeln!(output, "{name:<9} cannot: {why}")?,
         }
     }
-    Ok(())
+    Ok(missing)
 }
 
-fn commands(name: &str, plan: &Plan, output: &mut impl Write) -> io::Result<()> {
+fn commands(name: &str, plan: &Plan, output: &mut impl Write) -> io::Result<u32> {
+    let mut missing = 0;
     if plan.steps.is_empty() {
-        return writeln!(output, "{name:<9} there are none");
+        writeln!(output, "{name:<9} there are none")?;
+        return Ok(missing);
     }
     let about = if name == "rollback" { ", here to generation 1 (/nix/store/example)" } else { "" };
     writeln!(output, "{name:<9} within {} s{about}", plan.limit.as_secs())?;
     for step in &plan.steps {
         let argv: Vec<_> = step.argv.iter().map(|argument| quoted(argument)).collect();
         writeln!(output, "            {}", Text::new(&without_credentials(&argv.join(" "))))?;
+        // What a rollback runs may lie in the generation that it goes to.
+        let program = step.argv.first().filter(|program| !program.starts_with("/nix/store/example"));
+        if let Some(program) = program.filter(|program| !is_there(program)) {
+            missing += 1;
+            writeln!(
+                output,
+                "            there is no program `{}`: install it, or check PATH",
+                Text::new(program)
+            )?;
+        }
     }
-    Ok(())
+    Ok(missing)
+}
+
+/// Whether a program can be found, as the agent would look for it.
+fn is_there(program: &str) -> bool {
+    let runs = |path: &Path| path.metadata().is_ok_and(|found| found.is_file() && found.mode() & 0o111 != 0);
+    if program.contains('/') {
+        return runs(Path::new(program));
+    }
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path).any(|folder| runs(&folder.join(program)))
 }
 
 /// As a shell would want it, although none reads it.
@@ -144,5 +180,13 @@ mod tests {
         orders(&Config::read(&file).unwrap(), &mut output).unwrap();
         let told = String::from_utf8(output).unwrap();
         assert!(told.contains("https://…@git.example/x.git") && !told.contains("hush"), "{told}");
+    }
+
+    #[test]
+    fn a_program_is_found_as_the_agent_finds_it() {
+        assert!(is_there("sh") && is_there("/bin/sh"));
+        for missing in ["no-such-program", "/no/such/program", "/etc/passwd", "/"] {
+            assert!(!is_there(missing), "{missing}");
+        }
     }
 }

@@ -30,6 +30,9 @@ pub enum Failure {
     /// The system does not let it.
     #[error("cannot run: {0}")]
     System(#[from] io::Error),
+    /// The check found something that would keep the agent from its work.
+    #[error("the check found what is wrong")]
+    Check,
     /// The output.
     #[error("cannot write to the output: {0}")]
     Output(io::Error),

@@ -37,6 +37,8 @@ pub struct Surroundings<'a> {
     pub width: Width,
     /// The time by the clock on the wall.
     pub clock: Timestamp,
+    /// When hosts were last heard, which is no event. Nothing where nobody wrote that down.
+    pub heard: Vec<(HostId, Timestamp)>,
 }
 
 /// Why there is nothing to show.
@@ -89,7 +91,7 @@ impl FoldError {
 /// # Errors
 /// [`FoldError`]: nothing was shown, or the output could not be written to its end.
 pub fn run(cli: &Cli, around: Surroundings<'_>) -> Result<(), FoldError> {
-    let Surroundings { input, name, output, complaints, progress, width, clock } = around;
+    let Surroundings { input, name, output, complaints, progress, width, clock, heard } = around;
     let mut log = Log::new(name, cli, progress);
     let mut question = Question::new(cli);
     log.read(input, complaints, &mut |records| question.take(records))?;
@@ -109,7 +111,14 @@ pub fn run(cli: &Cli, around: Surroundings<'_>) -> Result<(), FoldError> {
     });
     let mut answer = Answer { cli, out: io::BufWriter::new(output), width, now, skipped };
     match question {
-        Question::Matrix(fleet) => answer.matrix(&fleet)?,
+        Question::Matrix(mut fleet) => {
+            // Of an earlier moment nobody knows who was heard just before it.
+            let now = matches!(cli.as_of, None | Some(Past::End));
+            for (host, at) in heard.iter().filter(|_| now) {
+                _ = fleet.hear(host, *at);
+            }
+            answer.matrix(&fleet)?;
+        }
         Question::Explain(explainer, cell) => answer.explanation(*explainer, &cell)?,
         Question::Audit(_, entries) => answer.audit(&entries)?,
     }

@@ -1,5 +1,7 @@
 //! Operations on one host: what they print, and how they end.
 
+use std::time::Duration;
+
 use compartment_core::event::RequestKind;
 use compartment_core::matrix::Presence;
 use compartment_core::{HostId, OpId, Row};
@@ -96,7 +98,16 @@ impl Program<'_> {
         }
         let forgets = self.around.within.as_ref().is_some_and(|within| !within.remembers);
         let command = Some(&*self.command).filter(|_| !forgets);
-        let going_on = going_on(command, kind, host, op, asked);
+        let course = match tokio::time::timeout(LAST_LOOK, self.hub.host(host)).await {
+            Ok(Ok(row)) if row.running.as_ref().is_some_and(|running| running.op.as_ref() == Some(op)) => {
+                Course::Runs
+            }
+            Ok(Ok(_)) if asked && begins(kind) => Course::Waits,
+            // Whatever else is asked for is done at once, or never.
+            Ok(Ok(_)) if asked => Course::Runs,
+            Ok(Ok(_) | Err(_)) | Err(_) => Course::Unknown,
+        };
+        let going_on = going_on(command, kind, host, op, course);
         self.mention(&format!("interrupted; {going_on}"));
         Err(MatrixError::Interrupted)
     }
@@ -115,9 +126,37 @@ impl Program<'_> {
     }
 }
 
+/// Whether it is an operation, which begins some time after it was asked for.
+const fn begins(kind: RequestKind) -> bool {
+    match kind {
+        RequestKind::Pull | RequestKind::Switch | RequestKind::Test | RequestKind::Rollback => true,
+        RequestKind::Stop | RequestKind::Refresh | RequestKind::MergePr | RequestKind::RevertPr => false,
+    }
+}
+
+/// How long a last look may take, of somebody who wants to go.
+const LAST_LOOK: Duration = Duration::from_secs(2);
+
+/// Where an operation stands that nobody waits for any more.
+#[derive(Clone, Copy)]
+enum Course {
+    /// The host has begun it.
+    Runs,
+    /// It was asked for, and the host has not said that it began.
+    Waits,
+    /// Nobody said.
+    Unknown,
+}
+
 /// What is said of an operation that nobody waits for any more: asking is not undone.
-fn going_on(command: Option<&str>, kind: RequestKind, host: &HostId, op: &OpId, asked: bool) -> String {
-    let goes_on = if asked { "goes on" } else { "may go on" };
+fn going_on(command: Option<&str>, kind: RequestKind, host: &HostId, op: &OpId, course: Course) -> String {
+    let goes_on = match course {
+        Course::Runs => "goes on without this program",
+        Course::Waits => {
+            "was asked for and has not begun: it does when the host takes it, within five minutes"
+        }
+        Course::Unknown => "may go on without this program",
+    };
     let advice = match (kind, command) {
         (
             RequestKind::Pull | RequestKind::Switch | RequestKind::Test | RequestKind::Rollback,
@@ -130,5 +169,5 @@ fn going_on(command: Option<&str>, kind: RequestKind, host: &HostId, op: &OpId, 
             String::new()
         }
     };
-    format!("the {kind} on {host} {goes_on} without this program{advice}")
+    format!("the {kind} on {host} {goes_on}{advice}")
 }

@@ -171,6 +171,14 @@ fn an_interrupt_says_what_goes_on() {
     let told = call.interrupted();
     assert!(told.aside.contains("To stop it: fleet --inventory here stop gpc3"), "{}", told.aside);
 
+    // Nobody is there to take it.
+    world.says("gpc2", &heartbeat("gpc2", 'a', 1));
+    let call = Call::of(&world, &["pull", "gpc2"]).width(200).start();
+    call.aside.until("is asked for a pull");
+    let told = call.interrupted();
+    assert!(told.aside.contains("the pull on gpc2 was asked for and has not begun"), "{}", told.aside);
+    assert!(told.aside.contains("matrix stop gpc2"), "{}", told.aside);
+
     let call = Call::of(&world, &["pull", "gpc1", "gpc2", "--limit", "1"]).start();
     let asked = |entry: &compartment_core::AuditEntry| {
         entry.what == "pull started" && entry.host.as_ref().unwrap().as_str() == "gpc1"

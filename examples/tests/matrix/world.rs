@@ -105,6 +105,11 @@ fn tokens() -> (Arc<Access>, Vec<(&'static str, String)>, String) {
 }
 
 impl World {
+    /// The token of a host.
+    pub(crate) fn token(&self, name: &str) -> &str {
+        &self.tokens.iter().find(|(of, _)| *of == name).unwrap().1
+    }
+
     pub(crate) fn new() -> Self {
         Self::with(None, |router| router)
     }
@@ -181,7 +186,7 @@ impl World {
     }
 
     fn connection(&self, name: &str) -> Connection {
-        let token = &self.tokens.iter().find(|(of, _)| *of == name).unwrap().1;
+        let token = self.token(name);
         let token = TokenSource::Given(Secret::new(token).unwrap());
         Connection::new(Endpoint::new(&format!("http://{}", self.address), token).unwrap()).unwrap()
     }
