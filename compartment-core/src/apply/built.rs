@@ -139,7 +139,7 @@ impl Taking<'_> {
     fn as_known(&self, ran: &Generation, said: &Said<'_>) -> Built {
         // What only the order of words ties to its commit is of that commit no more once a result says another.
         let other = |told: Commit| ran.by_order && ran.commit().is_some_and(|known| !known.same(&told));
-        if said.system.commit.or(said.commit).is_some_and(other) {
+        if said.commit.is_some_and(other) {
             return (self.unknown(), Named::Nobody);
         }
         let own = said.system.commit.and_then(|commit| self.own_word(ran, commit));

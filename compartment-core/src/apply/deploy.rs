@@ -238,10 +238,10 @@ impl Taking<'_> {
         let ends_on = path.clone().or(running);
         let undone = trace.first_other.is_some() && trace.from == ends_on;
         // It names none, and is not that of the one that was seen while it ran: another one has to run by now.
-        let unplaced = kind == Deployer::Switch && trace.knows_from() && trace.first_other.is_some();
+        let unplaced = trace.knows_from() && trace.first_other.is_some();
         let contradicts = undone || (path.is_none() && (trace.more_paths || unplaced));
         let told_within = !trace.start_seen() || self.host.past().marks.system.is_since(trace.after);
-        if contradicts || (same && told_within) || leads_elsewhere(kind, trace, &path, number) {
+        if contradicts || (same && told_within) || leads_elsewhere(trace, &path, number) {
             // What runs may have changed and been changed back while it ran.
             self.tests_doubtful();
         }
@@ -358,15 +358,10 @@ impl Taking<'_> {
 }
 
 /// Whether a rollback ends somewhere else than it was sent to: what runs has changed once more before it told (W2).
-fn leads_elsewhere(
-    kind: Deployer,
-    trace: &Trace,
-    path: &Option<StorePath>,
-    number: Option<GenerationNumber>,
-) -> bool {
+fn leads_elsewhere(trace: &Trace, path: &Option<StorePath>, number: Option<GenerationNumber>) -> bool {
     let differs = |to: &Target| {
         to.path.as_ref().zip(path.as_ref()).is_some_and(|(to, ends)| to != ends)
             || to.number.zip(number).is_some_and(|(to, ends)| to != ends)
     };
-    kind == Deployer::Rollback && trace.to.as_deref().is_some_and(differs)
+    trace.to.as_deref().is_some_and(differs)
 }

@@ -38,10 +38,9 @@ impl Taking<'_> {
 
     /// Where a test was asked for, a test that runs may be that one, and not one that began without an id (W3).
     fn may_be_another(&self, open: &Operation) -> bool {
-        let asked = self.host.operations().waiting_for(Kind::Test);
-        // One that was noticed since it was asked for goes on.
-        let another = |asked: &Pending| open.trace.start_seen() || open.trace.heard < asked.clock;
-        open.op.is_none() && open.kind == Kind::Test && asked.is_some_and(another)
+        let is_asked = || self.host.operations().waiting_for(Kind::Test).is_some();
+        // What was only noticed is either in any case.
+        open.op.is_none() && open.kind == Kind::Test && open.trace.start_seen() && is_asked()
     }
 
     /// `running` names no id: it may speak of the operation that is known to run, or of another of its kind.

@@ -130,8 +130,7 @@ impl Taking<'_> {
             return true;
         }
         let Some(running) = &self.host.deployment else { return false };
-        let last = self.host.operations().last_ended(Class::Attempt);
-        let trace = last.filter(|last| matches!(last.outcome, Outcome::Ok)).and_then(|last| last.trace());
+        let trace = self.host.operations().last_ended(Class::Attempt).and_then(|last| last.trace());
         let begun = trace.filter(|trace| trace.start_seen() && !trace.from_doubtful);
         let before = begun.and_then(|trace| trace.deployment);
         let only = before.is_some_and(|before| running.count() == before.saturating_add(1));
@@ -164,7 +163,8 @@ impl Taking<'_> {
                     let highest = self.host.earlier().iter().filter_map(|ran| ran.number).max();
                     let above = highest.is_some() && highest < system.number;
                     let back = is_new && above && running.generation.how == How::Rollback;
-                    let unbound = || attempted() || !idle || !self.awaits_number(system.number);
+                    let path_known = running.generation.path.is_some();
+                    let unbound = || path_known || !idle || !self.awaits_number(system.number);
                     system.number.is_some() && (doubted || back || (is_new && unbound()))
                 }
                 (None, Some(_)) => false,
@@ -273,8 +273,7 @@ impl Taking<'_> {
             another = system.path.is_none() && (cleared || attempted);
         }
         if system.number.is_some() && generation.number != system.number {
-            let first = generation.number.is_none() && generation.path.is_none();
-            generation.by_order |= first && generation.named != Named::Nobody;
+            generation.by_order |= system.path.is_none() && generation.named != Named::Nobody;
             generation.number = system.number;
             news = true;
         }

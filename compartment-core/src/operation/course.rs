@@ -139,8 +139,7 @@ impl Operations {
     pub(crate) fn reopen(&mut self, start: &Trace) {
         let over = Some(start.after.saturating_sub(1));
         let ended_by_it = |e: &Ended| {
-            Some(e.kind) == start.overtook
-                && matches!(e.outcome, Outcome::Overtaken)
+            matches!(e.outcome, Outcome::Overtaken)
                 && e.trace().is_some_and(|trace| trace.over == over && trace.lost.is_some())
         };
         let Some(index) = self.ended.iter().rposition(ended_by_it) else { return };

@@ -54,9 +54,12 @@ fn a_success_is_not_that_of_a_path_that_its_own_words_rule_out() {
         ]
     };
     // Hands put p0 there while the switch of b ran; what it left has another number, or another commit.
-    for result in
-        [deployed('b').system_is(numbered(3)), deployed('b').system_is(labelled('b')), deployed('b')]
-    {
+    for result in [
+        deployed('b').system_is(numbered(3)),
+        deployed('b').system_is(labelled('b')),
+        switch_ok("gpc0").system_is(labelled('b')),
+        deployed('b'),
+    ] {
         let plain = log![begun(), seen(at_path("p0")), result.clone()];
         are_not_green(&[System, Git], before().into_iter().chain(plain));
         let with_id = log![begun().op("h"), seen(at_path("p0")), result.clone().op("h")];
@@ -184,6 +187,57 @@ fn what_a_failure_names_that_changed_nothing_is_not_what_it_built() {
     assert_eq!(told(System, history), "dirt-unknown");
 }
 
+/// What is said of a number that a heartbeat adds once nothing runs.
+fn adds(number: u32, before: impl IntoIterator<Item = Step>) -> &'static str {
+    let before = log![without_checkout()].into_iter().chain(before);
+    told(System, before.chain(log![seen(numbered(number)).idle()]))
+}
+
+#[test]
+fn a_number_is_that_of_the_switch_before_it_only_where_nothing_else_can_have_had_it() {
+    let numbered_b = |number| deployed('b').system_is(numbered(number));
+    // The first number that is ever told.
+    assert_eq!(adds(2, log![deployed('b'), deployed('a')]), "current");
+    // Nobody saw the switch begin; another attempt may have left it; another system had it before, or may have had it.
+    for before in [
+        log![numbered_b(1), deployed('a')].to_vec(),
+        log![numbered_b(1), begun(), begun(), deployed('a')].to_vec(),
+        log![numbered_b(2), begun(), deployed('a')].to_vec(),
+        log![numbered_b(3), begun(), deployed('c'), begun(), deployed('a')].to_vec(),
+        log![numbered_b(1), begun(), deployed('c'), seen(labelled('a')).idle()].to_vec(),
+    ] {
+        let number = if before.len() == 3 { 1 } else { 4 };
+        assert_ne!(adds(number, before), "current");
+    }
+}
+
+#[test]
+fn a_number_alone_may_be_that_of_another_path_than_the_one_that_is_known() {
+    let added = || log![without_checkout(), seen(labelled_at("p1", 'a')).idle(), seen(numbered(3)).idle()];
+    are_not_green(&[System, Git], added());
+    // Told again, that path runs.
+    assert_eq!(told(System, added().into_iter().chain(log![seen(labelled_at("p1", 'a')).idle()])), "current");
+}
+
+#[test]
+fn a_number_is_tied_to_the_commit_that_is_told_with_it() {
+    let added = || log![without_checkout(), deployed('a'), seen(numbered(3)).idle()];
+    assert_eq!(told(System, added()), "current");
+    let other = || deployed('b').system_is(numbered(3));
+    are_not_green(&[System, Git], added().into_iter().chain(log![other()]));
+    let both = RunningSystem { commit: labelled('a').commit, ..numbered(3) };
+    let tied = added().into_iter().chain(log![seen(both).idle(), other()]);
+    assert_eq!(told(System, tied), "current");
+}
+
+#[test]
+fn a_first_path_that_was_seen_during_a_switch_rules_nothing_out() {
+    assert_eq!(
+        told(System, log![without_checkout(), begun(), seen(at_path("p1")), deployed('a')]),
+        "current"
+    );
+}
+
 fn asks_for_tests(op: &str) -> Step {
     requested(op, Ask::Test { host: host("gpc0") }).into()
 }
@@ -219,6 +273,32 @@ fn a_test_that_runs_after_another_one_failed_may_not_be_the_one_that_was_asked_f
     assert_ne!(told(Tests, history), "passed");
 }
 
+#[test]
+fn a_pass_began_no_later_than_the_request_of_another_test() {
+    let history = log![
+        seen(at_path("p1")).origin("s", 1),
+        asks_for_tests("q1"),
+        seen(at_path("p2")).origin("s", 2),
+        asks_for_tests("q2"),
+        heartbeat("gpc0").running(Kind::Test).origin("s", 3),
+        test_pass("gpc0", 3).op("q1").origin("s", 4),
+    ];
+    assert_ne!(told(Tests, history), "passed");
+}
+
+#[test]
+fn a_heartbeat_that_says_once_more_that_some_test_runs_is_no_news() {
+    let before = of(log![
+        seen(at_path("p1")),
+        asks_for_tests("q"),
+        test_started("gpc0"),
+        test_fail("gpc0", 2, 3),
+        heartbeat("gpc0").running(Kind::Test),
+    ]);
+    let again = before.when(log![heartbeat("gpc0").running(Kind::Test)]);
+    assert!(!matches!(again.changes.host, Some((_, compartment_core::HostChange::Row))));
+}
+
 fn refused(kind: RequestKind) -> Say {
     op_rejected("gpc0", kind).op("q")
 }
@@ -251,11 +331,44 @@ fn a_start_that_is_refused_hides_no_failure() {
     ];
     assert_eq!(told(System, noticed), "attempt-failed");
 
+    // Both are of a kind, and a heartbeat says that one runs: it is the one that goes on.
+    let of_a_kind = log![
+        heartbeat("gpc0").at('a').lock('a').system_is(labelled_at("p0", 'a')).idle(),
+        started(),
+        begun().op("q"),
+        heartbeat("gpc0").running(Kind::Switch),
+        refused(RequestKind::Switch),
+        fails(),
+        idle("p0"),
+    ];
+    assert_eq!(told(System, of_a_kind), "attempt-failed");
+    // A word has said since that the switch is over.
+    let over = log![
+        heartbeat("gpc0").at('a').lock('a').system_is(labelled_at("p0", 'a')).idle(),
+        started(),
+        test_started("gpc0").op("q"),
+        heartbeat("gpc0").running(Kind::Test),
+        refused(RequestKind::Test),
+    ];
+    assert_ne!(told(System, over.clone()), "switching");
+    assert_eq!(told(Tests, over), "running");
+
     let (began, failed) = (|name: &str| test_started("gpc0").op(name), || test_fail("gpc0", 2, 3).op("h"));
     let on = || seen(at_path("p1"));
     let before =
         log![on(), began("h"), failed(), began("q"), heartbeat("gpc0").idle(), refused(RequestKind::Test)];
     assert_eq!(told(Tests, before), "failed");
+    // A test that was seen to run is no start that came to nothing.
+    let ran = log![
+        on(),
+        began("h"),
+        test_pass("gpc0", 3).op("h"),
+        began("q"),
+        heartbeat("gpc0").running(Kind::Test),
+        heartbeat("gpc0").idle(),
+        refused(RequestKind::Test),
+    ];
+    assert_ne!(told(Tests, ran), "passed");
     let between = log![on(), began("h"), began("q"), failed(), refused(RequestKind::Test)];
     assert_eq!(told(Tests, between), "failed");
 
@@ -283,6 +396,8 @@ fn a_rollback_that_ends_somewhere_else_than_it_was_sent_to_leaves_tests_in_doubt
     for ends in [at_path("p2"), numbered(2)] {
         let there = log![rollback_started("gpc0").to_path("p1"), rollback_ok("gpc0").system_is(ends.clone())];
         assert_ne!(told(Tests, before().into_iter().chain(there)), "passed");
+        let by_number = log![rollback_started("gpc0").to(1), rollback_ok("gpc0").system_is(ends.clone())];
+        assert_ne!(told(Tests, before().into_iter().chain(by_number)), "passed");
         let to = Some(Target { number: GenerationNumber::new(1), path: None });
         let ask = requested("r", Ask::Rollback { host: host("gpc0"), to });
         let asked = log![ask, rollback_ok("gpc0").op("r").system_is(ends)];
