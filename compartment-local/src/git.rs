@@ -268,22 +268,20 @@ fn complaint(stderr: &str) -> &str {
     let marked = |line: &&str| line.starts_with("fatal:") || line.starts_with("error:");
     let mut lines = stderr.lines().map(str::trim).filter(|line| !line.is_empty());
     let complaint = lines.clone().find(marked);
-    if let Some(cause) = complaint.filter(|line| is_of_the_line(line)).and_then(|_| line_cause(lines.clone()))
-    {
+    let cause = complaint.and_then(|complaint| cause_of_a_broken_line(complaint, lines.clone()));
+    if let Some(cause) = cause {
         return cause;
     }
     complaint.or_else(|| lines.next_back()).unwrap_or("it said nothing")
 }
 
-/// Whether git complains of its connection, of which it knows no more: what carried it has said why before.
-pub(crate) fn is_of_the_line(complaint: &str) -> bool {
-    ["Could not read from remote repository", "the remote end hung up unexpectedly"]
-        .iter()
-        .any(|words| complaint.contains(words))
-}
-
-/// What ssh said before git complained: the last line that says something. `None` where it said nothing.
-pub(crate) fn line_cause<'a>(lines: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+/// What ssh said before git complained of its connection, of which git knows no more. `None` where the complaint is another one,
+/// or ssh said nothing.
+pub fn cause_of_a_broken_line<'a>(complaint: &str, lines: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    let of_the_line = ["Could not read from remote repository", "the remote end hung up unexpectedly"];
+    if !of_the_line.iter().any(|words| complaint.contains(words)) {
+        return None;
+    }
     let before = lines.take_while(|line| !line.trim_start().starts_with("fatal:"));
     let says = |line: &&str| {
         let line = line.trim();

@@ -23,7 +23,7 @@ mod client {
     pub use crate::endpoint::{Endpoint, EndpointError, TokenSource};
 }
 mod git {
-    pub use compartment_local::git::without_credentials;
+    pub use compartment_local::git::{cause_of_a_broken_line, without_credentials};
 }
 
 const FOLDER: &str = "/etc/agent";

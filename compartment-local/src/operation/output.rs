@@ -9,7 +9,7 @@ use std::path::Path;
 use compartment_core::Text;
 
 use super::files;
-use crate::git::{is_of_the_line, line_cause, without_credentials};
+use crate::git::{cause_of_a_broken_line, without_credentials};
 
 /// How many bytes of a line are kept; what is left is said to be cut. With that it is as long as a [`Text`] may be.
 const LINE: usize = Text::LIMIT - CUT.len();
@@ -32,7 +32,7 @@ pub fn last_words<'a>(mut lines: impl DoubleEndedIterator<Item = &'a str> + Clon
     };
     let fatal = lines.clone().find(|line| says(line, "fatal:"));
     let error = || lines.clone().rev().find(|line| says(line, "error:"));
-    let cause = fatal.filter(|line| is_of_the_line(line)).and_then(|_| line_cause(lines.clone()));
+    let cause = fatal.and_then(|complaint| cause_of_a_broken_line(complaint, lines.clone()));
     let complaint = cause.or(fatal).or_else(error);
     let complaint = complaint.or_else(|| lines.next_back());
     Text::new(&without_credentials(complaint.map_or("it said nothing", str::trim)))
