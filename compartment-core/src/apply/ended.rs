@@ -51,6 +51,14 @@ impl Taking<'_> {
             // It was over by another word: what its start said was a mistake all the same.
             let mistaken = operations.take_start(kind, op);
             if let Some(start) = &mistaken {
+                // What `running` has named since is what that start seemed to end.
+                if operations.open().is_some_and(|open| {
+                    open.op.is_none()
+                        && open.trace.known_by == KnownBy::Notice
+                        && start.overtook == Some(open.kind)
+                }) {
+                    operations.goes_on_as_noticed(start);
+                }
                 self.said_by_mistake(start);
             }
             return mistaken.is_some();

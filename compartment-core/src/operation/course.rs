@@ -153,6 +153,17 @@ impl Operations {
         );
     }
 
+    /// As [`reopen`](Self::reopen), where `running` has been noticed since: it spoke of what goes on. What was noticed stays
+    /// open where that was not found.
+    pub(crate) fn goes_on_as_noticed(&mut self, start: &Trace) {
+        let noticed = self.open.take();
+        self.reopen(start);
+        match (&mut self.open, noticed) {
+            (Some(open), Some(noticed)) => open.trace.claimed = open.trace.claimed.max(noticed.trace.heard),
+            (open, noticed) => *open = noticed,
+        }
+    }
+
     /// The start that would have ended an operation came to nothing: nothing tells that it was over at `clock`. True where
     /// it has told no end.
     pub(crate) fn not_over_at(&mut self, clock: Clock) -> bool {

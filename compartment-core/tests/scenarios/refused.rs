@@ -54,6 +54,22 @@ fn what_a_refused_start_seemed_to_end_goes_on() {
 }
 
 #[test]
+fn running_spoke_of_what_a_refused_start_seemed_to_end() {
+    let begun = log![
+        without_checkout(),
+        switch_ok("gpc0").commit('a').system_is(at_path("pa")),
+        switch_started("gpc0").op("x"),
+        test_started("gpc0").op("y"),
+        heartbeat("gpc0").running(Kind::Switch),
+    ];
+    let stopped = log![op_stopped("gpc0", Kind::Switch).op("x"), on("pa").idle()];
+    let of_another = begun.clone().into_iter().chain(stopped.clone());
+    assert_eq!(reason(System, of_another), "current");
+    let refused = begun.into_iter().chain(log![refused(RequestKind::Test, "y")]).chain(stopped);
+    assert_eq!(reason(System, refused), "attempt-stopped");
+}
+
+#[test]
 fn what_was_heard_since_a_refused_start_was_not_judged_by_it() {
     let seen = heartbeat("gpc0").runs("p9", 9).built_from('a');
     let dirt = log![
