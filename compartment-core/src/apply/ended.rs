@@ -41,45 +41,38 @@ impl Taking<'_> {
         news || goes_on
     }
 
-    /// The operation of an id never was. What heartbeats said to run was another one, then, of which nothing else is
-    /// known. True where there was one.
+    /// The operation of an id never was. What heartbeats said to run is the one of that kind that its start seemed to end,
+    /// or another, of which nothing else is known. True where its start was heard, or it was noticed.
     fn never_began(&mut self, kind: Kind, op: &OpId) -> bool {
         let begun_after = self.begun_after(kind);
-        let operations = &mut self.host.past_mut().operations;
+        let past = self.host.past_mut();
         let own = |open: &Operation| open.kind == kind && open.op.as_ref() == Some(op);
-        let Some(mut open) = operations.take_open_if(own) else {
+        let Some(mut open) = past.operations.take_open_if(own) else {
             // It was over by another word: what its start said was a mistake all the same.
-            let mistaken = operations.take_start(kind, op);
-            if let Some(start) = &mistaken {
-                // What `running` has named since is what that start seemed to end.
-                if operations.open().is_some_and(|open| {
-                    open.op.is_none()
-                        && open.trace.known_by == KnownBy::Notice
-                        && start.overtook == Some(open.kind)
-                }) {
-                    operations.goes_on_as_noticed(start);
-                }
-                self.said_by_mistake(start);
+            let Some(start) = past.operations.take_start(kind, op) else { return false };
+            if let Some(noticed) = past.operations.forget_noticed(&start)
+                && !past.operations.reopen(&start, noticed.trace.heard)
+            {
+                past.may_run = start.overtook;
             }
-            return mistaken.is_some();
+            self.said_by_mistake(&start);
+            return true;
         };
-        let noticed = open.trace.known_by == KnownBy::Notice;
         let start = open.trace.clone();
-        if start.claimed == 0 || start.overtook == Some(kind) {
-            operations.reopen(&start);
-        }
-        if operations.open().is_none() && (noticed || start.claimed > 0) {
-            let heard = open.trace.heard.max(open.trace.claimed);
+        let noticed = start.known_by == KnownBy::Notice;
+        if noticed || (start.claimed > 0 && start.overtook != Some(kind)) {
             open.op = None;
             open.trace = Trace {
                 known_by: KnownBy::Notice,
-                heard,
+                heard: start.heard.max(start.claimed),
                 after: begun_after,
                 copy: None,
                 to: None,
                 ..open.trace
             };
-            operations.begin(*open);
+            past.operations.begin(*open);
+        } else if !past.operations.reopen(&start, start.claimed) && start.claimed > 0 {
+            past.may_run = start.overtook;
         }
         if !noticed {
             self.said_by_mistake(&start);

@@ -123,45 +123,46 @@ impl Operations {
     }
 
     /// Forgets an operation without a known end that was seen to start, because it never began. What heartbeats said to
-    /// run meanwhile was another one. Gives that start.
+    /// run meanwhile was another one, unless that is the one which its start seemed to end. Gives that start.
     pub(crate) fn take_start(&mut self, kind: Kind, op: &OpId) -> Option<Trace> {
         let named = |e: &Ended| e.kind == kind && e.op.as_ref() == Some(op) && e.outcome.is_unknown();
         let index = self.ended.iter().rposition(named)?;
         let trace = self.ended[index].trace.as_deref_mut().filter(|trace| trace.start_seen())?;
-        if trace.claimed > 0 {
+        if trace.claimed > 0 && trace.overtook != Some(kind) {
             trace.known_by = KnownBy::End;
             return Some(trace.clone());
         }
         self.ended.remove(index).trace.map(|trace| *trace)
     }
 
-    /// What a start ended that came to nothing goes on, where no word since says that it does not.
-    pub(crate) fn reopen(&mut self, start: &Trace) {
+    /// What a start ended that came to nothing goes on, where no word since says that it does not. The word marked `claimed`
+    /// was the last to say that it does, if any did. False where it has an end of its own.
+    pub(crate) fn reopen(&mut self, start: &Trace, claimed: Clock) -> bool {
         let over = Some(start.after.saturating_sub(1));
         let ended_by_it = |e: &Ended| {
             matches!(e.outcome, Outcome::Overtaken)
                 && e.trace().is_some_and(|trace| trace.over == over && trace.lost.is_some())
         };
-        let Some(index) = self.ended.iter().rposition(ended_by_it) else { return };
+        let Some(index) = self.ended.iter().rposition(ended_by_it) else { return false };
         let Ended { op, started_at, trace, kind, settled, .. } = self.ended.remove(index);
-        let Some(mut trace) = trace else { return };
+        let Some(mut trace) = trace else { return false };
         trace.over = None;
-        trace.claimed = trace.claimed.max(start.claimed);
+        trace.claimed = trace.claimed.max(claimed);
         let deadline = trace.lost().map_or(started_at, |lost| lost.deadline);
         self.open = Some(
             Operation { kind, op, started_at, deadline, recorded: false, settled, trace: *trace }.into(),
         );
+        true
     }
 
-    /// As [`reopen`](Self::reopen), where `running` has been noticed since: it spoke of what goes on. What was noticed stays
-    /// open where that was not found.
-    pub(crate) fn goes_on_as_noticed(&mut self, start: &Trace) {
-        let noticed = self.open.take();
-        self.reopen(start);
-        match (&mut self.open, noticed) {
-            (Some(open), Some(noticed)) => open.trace.claimed = open.trace.claimed.max(noticed.trace.heard),
-            (open, noticed) => *open = noticed,
-        }
+    /// Forgets the operations that heartbeats alone have told since a start that came to nothing, and that are of the kind
+    /// which it seemed to end: they may have spoken of that one. Gives the one that no word has ended.
+    pub(crate) fn forget_noticed(&mut self, start: &Trace) -> Option<Box<Operation>> {
+        let kind = start.overtook?;
+        let since = |trace: &Trace| trace.known_by == KnownBy::Notice && trace.heard > start.heard;
+        let ended = |e: &Ended| e.kind == kind && e.op.is_none() && e.outcome.is_unknown();
+        self.ended.retain(|e| !(ended(e) && e.trace().is_some_and(since)));
+        self.open.take_if(|open| open.kind == kind && open.op.is_none() && since(&open.trace))
     }
 
     /// The start that would have ended an operation came to nothing: nothing tells that it was over at `clock`. True where

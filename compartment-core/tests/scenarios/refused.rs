@@ -53,20 +53,49 @@ fn what_a_refused_start_seemed_to_end_goes_on() {
     }
 }
 
+/// A switch, a start that seems to end it and is refused, a heartbeat that says that a switch runs, and the first switch's
+/// stop: in every order that such words may come in, the stop was the last that happened.
 #[test]
 fn running_spoke_of_what_a_refused_start_seemed_to_end() {
-    let begun = log![
-        without_checkout(),
-        switch_ok("gpc0").commit('a').system_is(at_path("pa")),
-        switch_started("gpc0").op("x"),
-        test_started("gpc0").op("y"),
-        heartbeat("gpc0").running(Kind::Switch),
-    ];
-    let stopped = log![op_stopped("gpc0", Kind::Switch).op("x"), on("pa").idle()];
-    let of_another = begun.clone().into_iter().chain(stopped.clone());
-    assert_eq!(reason(System, of_another), "current");
-    let refused = begun.into_iter().chain(log![refused(RequestKind::Test, "y")]).chain(stopped);
-    assert_eq!(reason(System, refused), "attempt-stopped");
+    let running = || heartbeat("gpc0").running(Kind::Switch);
+    let stopped = || op_stopped("gpc0", Kind::Switch).op("x");
+    let idle = || on("pa").idle();
+    for (other, kind) in [
+        (test_started("gpc0").op("y"), RequestKind::Test),
+        (pull_started("gpc0").op("y"), RequestKind::Pull),
+        (switch_started("gpc0").op("y"), RequestKind::Switch),
+    ] {
+        let begun = log![
+            without_checkout(),
+            switch_ok("gpc0").commit('a').system_is(at_path("pa")),
+            switch_started("gpc0").op("x"),
+            other,
+            running(),
+        ];
+        let no = || refused(kind, "y");
+        for then in [
+            Vec::from(log![no(), stopped(), idle()]),
+            Vec::from(log![stopped(), no(), idle()]),
+            Vec::from(log![stopped(), idle(), no(), idle()]),
+            Vec::from(log![idle(), no(), stopped(), idle()]),
+            Vec::from(log![idle(), stopped(), no(), idle()]),
+            Vec::from(log![
+                test_started("gpc0").op("z"),
+                no(),
+                running(),
+                refused(RequestKind::Test, "z"),
+                stopped(),
+                idle()
+            ]),
+        ] {
+            let told = reason(System, begun.iter().cloned().chain(then.clone()));
+            assert_eq!(told, "attempt-stopped", "{kind:?}: {then:?}");
+        }
+        // Without a refusal, what was noticed is a switch of its own, and later than the one that was stopped.
+        if kind != RequestKind::Switch {
+            assert_eq!(reason(System, begun.into_iter().chain(log![stopped(), idle()])), "current");
+        }
+    }
 }
 
 #[test]
