@@ -95,13 +95,7 @@ impl Ask {
     /// The operation that it starts on a host, if it starts one.
     #[must_use]
     pub const fn operation(&self) -> Option<Kind> {
-        match self {
-            Self::Pull { .. } => Some(Kind::Pull),
-            Self::Switch { .. } => Some(Kind::Switch),
-            Self::Test { .. } => Some(Kind::Test),
-            Self::Rollback { .. } => Some(Kind::Rollback),
-            Self::Stop { .. } | Self::Refresh { .. } | Self::MergePr { .. } | Self::RevertPr { .. } => None,
-        }
+        self.kind().operation()
     }
 
     /// The host that it is for, if it is for one.

@@ -34,8 +34,7 @@ impl Taking<'_> {
         let mut news = false;
         if let Some(op) = self.op {
             news |= past.operations.withdraw(self.at, true, |p| p.op == *op && p.ask.kind() == kind);
-            let kind = Kind::ALL.iter().copied().find(|k| RequestKind::from(*k) == kind);
-            news |= kind.is_some_and(|kind| self.never_began(kind, op));
+            news |= kind.operation().is_some_and(|kind| self.never_began(kind, op));
         }
         let goes_on = self.goes_on();
         news || goes_on

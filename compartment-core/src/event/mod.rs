@@ -181,6 +181,20 @@ impl Kind {
     }
 }
 
+impl RequestKind {
+    /// The operation that it asks for. `None` for a stop and for a pull request, which are none, and for a look.
+    #[must_use]
+    pub const fn operation(self) -> Option<Kind> {
+        match self {
+            Self::Pull => Some(Kind::Pull),
+            Self::Switch => Some(Kind::Switch),
+            Self::Test => Some(Kind::Test),
+            Self::Rollback => Some(Kind::Rollback),
+            Self::Stop | Self::Refresh | Self::MergePr | Self::RevertPr => None,
+        }
+    }
+}
+
 impl From<Kind> for RequestKind {
     fn from(kind: Kind) -> Self {
         match kind {

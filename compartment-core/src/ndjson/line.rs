@@ -267,15 +267,7 @@ impl Line {
         if matches!(self.kind, Field::Bad(_)) {
             return Err(Wrong::Bad("kind", Kind::EXPECTED));
         }
-        let kind = match need(self.kind, "kind")? {
-            RequestKind::Pull => Kind::Pull,
-            RequestKind::Switch => Kind::Switch,
-            RequestKind::Test => Kind::Test,
-            RequestKind::Rollback => Kind::Rollback,
-            RequestKind::Stop | RequestKind::Refresh | RequestKind::MergePr | RequestKind::RevertPr => {
-                return Err(Wrong::Bad("kind", Kind::EXPECTED));
-            }
-        };
+        let kind = need(self.kind, "kind")?.operation().ok_or(Wrong::Bad("kind", Kind::EXPECTED))?;
         Ok(Said::OpStopped { kind, by: self.by.lenient(), activated: self.activated.lenient() })
     }
 

@@ -82,12 +82,8 @@ async fn may_begin(shared: &Shared, order: &OrderLine, received: Instant) -> Res
         if received.elapsed() >= within {
             return Err(Text::from("it came too late"));
         }
-        let begins = match order.kind {
-            RequestKind::Pull | RequestKind::Switch | RequestKind::Test | RequestKind::Rollback => true,
-            RequestKind::Stop | RequestKind::Refresh | RequestKind::MergePr | RequestKind::RevertPr => false,
-        };
         // What the host is too busy for is refused in any case.
-        if !begins || shared.spool().running().is_some() {
+        if order.kind.operation().is_none() || shared.spool().running().is_some() {
             return Ok(());
         }
         let asked = Instant::now();

@@ -102,8 +102,8 @@ impl Program<'_> {
             Ok(Ok(row)) if row.running.as_ref().is_some_and(|running| running.op.as_ref() == Some(op)) => {
                 Course::Runs
             }
-            Ok(Ok(_)) if asked && begins(kind) => Course::Waits,
-            // Whatever else is asked for is done at once, or never.
+            // An operation begins some time after it was asked for; whatever else is, is done at once, or never.
+            Ok(Ok(_)) if asked && kind.operation().is_some() => Course::Waits,
             Ok(Ok(_)) if asked => Course::Runs,
             Ok(Ok(_) | Err(_)) | Err(_) => Course::Unknown,
         };
@@ -123,14 +123,6 @@ impl Program<'_> {
         self.tell(&outcome.label(host.as_str()), &words)?;
         self.around.output.flush()?;
         Ok(verdict)
-    }
-}
-
-/// Whether it is an operation, which begins some time after it was asked for.
-const fn begins(kind: RequestKind) -> bool {
-    match kind {
-        RequestKind::Pull | RequestKind::Switch | RequestKind::Test | RequestKind::Rollback => true,
-        RequestKind::Stop | RequestKind::Refresh | RequestKind::MergePr | RequestKind::RevertPr => false,
     }
 }
 
@@ -157,17 +149,12 @@ fn going_on(command: Option<&str>, kind: RequestKind, host: &HostId, op: &OpId, 
         }
         Course::Unknown => "may go on without this program",
     };
-    let advice = match (kind, command) {
-        (
-            RequestKind::Pull | RequestKind::Switch | RequestKind::Test | RequestKind::Rollback,
-            Some(command),
-        ) => format!(". To stop it: {command} stop {host} {op}"),
-        (RequestKind::Pull | RequestKind::Switch | RequestKind::Test | RequestKind::Rollback, None) => {
+    let advice = match (kind.operation(), command) {
+        (Some(_), Some(command)) => format!(". To stop it: {command} stop {host} {op}"),
+        (Some(_), None) => {
             ". Without --data nothing remembers it, so that no other call can stop it".to_owned()
         }
-        (RequestKind::Stop | RequestKind::Refresh | RequestKind::MergePr | RequestKind::RevertPr, _) => {
-            String::new()
-        }
+        (None, _) => String::new(),
     };
     format!("the {kind} on {host} {goes_on}{advice}")
 }
