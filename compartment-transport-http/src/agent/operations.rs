@@ -94,6 +94,12 @@ async fn may_begin(shared: &Shared, order: &OrderLine, received: Instant) -> Res
             Err(ClientError::Problem(problem, _)) if problem.code() == Some(Code::Lapsed) => {
                 return Err(Text::new(&problem.detail));
             }
+            // An older hub has no such question.
+            Err(error) if error.status() == Some(404) => {
+                return Err(Text::from(
+                    "the hub does not say whether an order may begin: it is older than the agent, update it",
+                ));
+            }
             Err(error) => {
                 debug!(op = %order.op, %error, "the hub cannot be asked whether this may begin");
                 tokio::time::sleep(ASK_AGAIN).await;

@@ -39,8 +39,8 @@ pub(crate) struct Told {
     pub(crate) acknowledged: Vec<String>,
     /// What is not to be begun any more.
     pub(crate) lapsed: Vec<String>,
-    /// Whether anything may begin is not answered.
-    pub(crate) says_nothing_of_orders: bool,
+    /// Whether anything may begin is answered with this problem. `None` where it is said.
+    pub(crate) says_of_orders: Option<Code>,
     pub(crate) printed: Vec<(String, String)>,
     /// How long it takes to say that it has them.
     pub(crate) slow: Duration,
@@ -355,8 +355,8 @@ async fn acknowledge(State(state): State<Shared>, Path((_, op)): Path<(String, S
 }
 
 async fn begin(State(state): State<Shared>, Path((_, op)): Path<(String, String)>) -> Response {
-    if state.told().says_nothing_of_orders {
-        return problem(Code::Unavailable, None);
+    if let Some(code) = state.told().says_of_orders {
+        return problem(code, None);
     }
     match state.told().lapsed.contains(&op) {
         true => problem(Code::Lapsed, None),

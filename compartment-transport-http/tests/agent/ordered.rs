@@ -3,6 +3,7 @@
 use std::fs::{self, File};
 use std::time::{Duration, SystemTime};
 
+use compartment_transport_http::wire::Code;
 use serde_json::{Value, json};
 
 use crate::world::{World, until};
@@ -122,13 +123,25 @@ async fn what_the_hub_does_not_want_any_more_is_not_begun() {
     hub.order("old", "switch", &json!({ "force": true }));
     hub.event("op-rejected", "old").await;
     // A hub that cannot be asked is asked again.
-    hub.told().says_nothing_of_orders = true;
+    hub.told().says_of_orders = Some(Code::Unavailable);
     hub.order("new", "switch", &json!({ "force": true }));
     hub.until("the order is there", |told| told.acknowledged.contains(&"new".to_owned()).then_some(())).await;
     assert_eq!(world.ran("switch"), 0);
-    hub.told().says_nothing_of_orders = false;
+    hub.told().says_of_orders = None;
     hub.event("switch-ok", "new").await;
     assert_eq!((world.ran("switch"), hub.of("old").len()), (1, 1));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hub_that_is_older_than_its_agents_is_told_so() {
+    let world = World::new().await;
+    let _agent = world.agent().await;
+    let hub = &world.hub;
+    hub.told().says_of_orders = Some(Code::NotFound);
+    hub.order("new", "switch", &json!({ "force": true }));
+    let refused = hub.event("op-rejected", "new").await;
+    assert!(refused.to_string().contains("older than the agent"), "{refused:?}");
+    assert_eq!(world.ran("switch"), 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]
