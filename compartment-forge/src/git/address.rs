@@ -53,9 +53,7 @@ impl Address {
         let origin = format!("{scheme}://{host}");
         Ok(Self { bare: format!("{origin}{path}"), origin: Some(origin), credential, user })
     }
-}
 
-impl Address {
     /// Whether what is sent there can be read on the way: it is HTTP without TLS, and not to this machine.
     pub(super) fn is_in_the_clear(&self) -> bool {
         let Some((scheme, authority)) = self.origin.as_deref().and_then(|origin| origin.split_once("://"))

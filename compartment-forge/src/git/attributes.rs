@@ -4,6 +4,7 @@
 use std::fs;
 use std::io;
 use std::path::{Component, Path, PathBuf};
+use std::rc::Rc;
 
 use compartment_core::Commit;
 
@@ -32,8 +33,23 @@ impl Drop for Attributes {
 }
 
 impl Call<'_> {
-    /// The attributes of a commit. `None` where it has none.
-    pub(super) fn attributes(&self, of: &Commit) -> Result<Option<Attributes>, Trouble> {
+    /// The attributes of a commit. `None` where it has none. They are kept while this call lasts, or until those of another
+    /// commit are asked for: many pull requests go into one branch.
+    pub(super) fn attributes(&self, of: &Commit) -> Result<Option<Rc<Attributes>>, Trouble> {
+        let mut kept = self.attributes.borrow_mut();
+        if let Some((known, attributes)) = &*kept
+            && known == of
+        {
+            return Ok(attributes.clone());
+        }
+        // Their folder is gone before the next one is made.
+        *kept = None;
+        let attributes = self.written(of)?.map(Rc::new);
+        *kept = Some((*of, attributes.clone()));
+        Ok(attributes)
+    }
+
+    fn written(&self, of: &Commit) -> Result<Option<Attributes>, Trouble> {
         let listed = self.ok(&["ls-tree", "-r", "-z", "--full-tree", &of.to_string()])?;
         let listed = String::from_utf8_lossy(&listed);
         let files: Vec<(&str, &Path)> = listed.split('\0').filter_map(entry).collect();

@@ -1,12 +1,14 @@
 //! The mirror: a bare repository that holds what was seen of the remote, and how git is called in it.
 
+use std::cell::RefCell;
 use std::ffi::OsString;
 use std::fs::{File, TryLockError};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use compartment_core::{ChannelName, Text};
+use compartment_core::{ChannelName, Commit, Text};
 use compartment_local::git::{Git, GitError, without_credentials};
 use compartment_local::run::{Output, Stop};
 use compartment_runtime::ForgeError;
@@ -195,6 +197,8 @@ fn identified(git: Git, config: &GitConfig) -> Result<Git, GitForgeError> {
 pub(super) struct Call<'a> {
     pub(super) setup: &'a Setup,
     deadline: Instant,
+    /// The attributes of the commit that was last merged into. `None` before the first merge.
+    pub(super) attributes: RefCell<Option<(Commit, Option<Rc<Attributes>>)>>,
     /// Nobody else uses the mirror meanwhile.
     _alone: Option<File>,
 }
@@ -219,7 +223,7 @@ impl<'a> Call<'a> {
                 Err(TryLockError::Error(_)) => break None,
             }
         };
-        let call = Self { setup, deadline, _alone: alone };
+        let call = Self { setup, deadline, attributes: RefCell::default(), _alone: alone };
         if !setup.mirror.join("HEAD").exists() {
             // Whatever else is there.
             call.make_anew(Format::default())?;

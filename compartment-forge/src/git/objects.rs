@@ -128,13 +128,13 @@ impl Call<'_> {
     /// Merges two commits, by the attributes of the first, and without anybody seeing it.
     pub(super) fn merged(&self, ours: &Commit, theirs: &Commit) -> Result<Merged, Trouble> {
         let attributes = self.attributes(ours)?;
-        merged(ours, theirs, |args| self.call_with(attributes.as_ref(), args))
+        merged(ours, theirs, |args| self.call_with(attributes.as_deref(), args))
     }
 
     /// Whether two commits can be merged.
     pub(super) fn mergeable(&self, ours: &Commit, theirs: &Commit) -> Result<bool, Trouble> {
         let attributes = self.attributes(ours)?;
-        let merged = merged(ours, theirs, |args| self.try_out(attributes.as_ref(), args))?;
+        let merged = merged(ours, theirs, |args| self.try_out(attributes.as_deref(), args))?;
         Ok(matches!(merged, Merged::Clean(_)))
     }
 
