@@ -7,9 +7,13 @@ use std::path::{Path, PathBuf};
 
 use anstream::adapter::strip_str;
 use clap::Parser;
+use compartment_core::{HostId, Timestamp};
+use compartment_examples::fold;
 use compartment_examples::hub::{Cli, HubError, Surroundings, run};
+use compartment_examples::progress::Progress;
 use compartment_local::run::Stop;
-use compartment_log_sqlite::{Reader, is_log};
+use compartment_log_sqlite::{Reader, SqliteLog, is_log};
+use compartment_runtime::EventLog;
 use tempfile::TempDir;
 
 const WEEK: &str = include_str!("logs/week.ndjson");
@@ -229,65 +233,49 @@ fn what_is_no_log_is_told_apart() {
     assert!(!is_log(Path::new(&at("new"))));
 }
 
+/// What `fold` shows of a log, and what it complains of.
+fn folded(input: &mut dyn std::io::Read, args: &[&str], heard: Vec<(HostId, Timestamp)>) -> [String; 2] {
+    let cli = fold::Cli::try_parse_from([&["fold", "log", "--width", "120"], args].concat()).unwrap();
+    let (mut output, mut complaints) = (Vec::new(), Vec::new());
+    let around = fold::Surroundings {
+        input,
+        name: "log",
+        output: &mut output,
+        complaints: &mut complaints,
+        progress: Progress::none(),
+        width: Some(120),
+        clock: Timestamp::MIN,
+        heard,
+    };
+    fold::run(&cli, around).unwrap();
+    [output, complaints].map(|bytes| String::from_utf8(bytes).unwrap())
+}
+
 #[test]
 fn fold_reads_a_log_as_it_reads_its_export() {
-    use compartment_examples::fold;
-    use compartment_examples::progress::Progress;
-
     let desk = Desk::new();
-    let folded = |input: &mut dyn std::io::Read, args: &[&str]| {
-        let now = ["--now", "2026-01-05T09:29:30Z"];
-        let now = if args.contains(&"--audit") { &[][..] } else { &now };
-        let cli =
-            fold::Cli::try_parse_from([&["fold", "log", "--width", "120"], args, now].concat()).unwrap();
-        let (mut output, mut complaints) = (Vec::new(), Vec::new());
-        let around = fold::Surroundings {
-            input,
-            name: "log",
-            output: &mut output,
-            complaints: &mut complaints,
-            progress: Progress::none(),
-            width: Some(120),
-            clock: compartment_core::Timestamp::MIN,
-            heard: Vec::new(),
-        };
-        fold::run(&cli, around).unwrap();
-        (output, complaints)
-    };
-    for args in [&[][..], &["--as-of", "20"], &["--explain", "gpc1/system"], &["--audit"]] {
+    let now = ["--now", "2026-01-05T09:29:30Z"];
+    for args in [
+        &now[..],
+        &[&["--as-of", "20"], &now[..]].concat(),
+        &[&["--explain", "gpc1/system"], &now[..]].concat(),
+        &["--audit"],
+    ] {
         let reader = Reader::open(&desk.path("fleet")).unwrap();
         assert!(reader.estimated_bytes() > 0);
-        let of_log = folded(&mut reader.lines_as_bytes(), args);
-        assert_eq!(of_log, folded(&mut WEEK.as_bytes(), args), "{args:?}");
+        let of_log = folded(&mut reader.lines_as_bytes(), args, Vec::new());
+        assert_eq!(of_log, folded(&mut WEEK.as_bytes(), args, Vec::new()), "{args:?}");
     }
 }
 
 #[test]
 fn who_was_heard_a_moment_ago_is_online_in_a_fold_of_the_hub_s_folder() {
-    use compartment_core::HostId;
-    use compartment_examples::fold;
-    use compartment_examples::progress::Progress;
-    use compartment_log_sqlite::SqliteLog;
-    use compartment_runtime::EventLog;
-
     let desk = Desk::new();
     let shown = || {
         let reader = Reader::open(&desk.path("fleet")).unwrap();
-        let cli =
-            fold::Cli::try_parse_from(["fold", "log", "--host", "gpc1", "--now", "2026-01-05T12:00:00Z"]);
-        let (mut output, mut complaints) = (Vec::new(), Vec::new());
-        let around = fold::Surroundings {
-            input: &mut reader.lines_as_bytes(),
-            name: "log",
-            output: &mut output,
-            complaints: &mut complaints,
-            progress: Progress::none(),
-            width: Some(120),
-            clock: compartment_core::Timestamp::MIN,
-            heard: reader.heard(),
-        };
-        fold::run(&cli.unwrap(), around).unwrap();
-        strip_str(&String::from_utf8(output).unwrap()).to_string()
+        let args = ["--host", "gpc1", "--now", "2026-01-05T12:00:00Z"];
+        let [shown, _] = folded(&mut reader.lines_as_bytes(), &args, reader.heard());
+        strip_str(&shown).to_string()
     };
     assert!(shown().contains("4 offline") && !shown().contains("10 s ago"), "{}", shown());
     let at = "2026-01-05T11:59:50Z".parse().unwrap();
