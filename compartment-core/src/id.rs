@@ -238,8 +238,12 @@ impl OpId {
 
     /// Whether this is the id of an automatic test run with its secret part, and `open` the same without it.
     pub(crate) fn is_sealed(&self, open: &Self) -> bool {
-        let secret = self.0.starts_with("auto-test-").then(|| self.0.strip_prefix(open.as_str())).flatten();
-        secret.is_some_and(|secret| secret.starts_with('-')) && open.as_str().matches('-').count() == 3
+        if !self.0.starts_with("auto-test-") {
+            return false;
+        }
+        let secret = self.0.strip_prefix(open.as_str()).is_some_and(|secret| secret.starts_with('-'));
+        // The open part ends with the time: `auto-test-POSITION-TIME`.
+        secret && open.as_str().matches('-').count() == 3
     }
 
     /// The id of the stop that goes before an operation which supersedes a running test.

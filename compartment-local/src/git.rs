@@ -275,8 +275,8 @@ fn complaint(stderr: &str) -> &str {
     complaint.or_else(|| lines.next_back()).unwrap_or("it said nothing")
 }
 
-/// What ssh said before git complained of its connection, of which git knows no more. `None` where the complaint is another one,
-/// or ssh said nothing.
+/// What ssh said before git complained of its connection, of which git knows no more. `None` where the complaint is
+/// another one, or ssh said nothing.
 pub fn cause_of_a_broken_line<'a>(complaint: &str, lines: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let of_the_line = ["Could not read from remote repository", "the remote end hung up unexpectedly"];
     if !of_the_line.iter().any(|words| complaint.contains(words)) {

@@ -105,7 +105,7 @@ pub enum Finding {
     /// The file is longer than its pages.
     #[error("{bytes} bytes were appended to the file, behind its last page")]
     Appended {
-        /// How many.
+        /// How many bytes.
         bytes: u64,
     },
     /// A table that says what this log is cannot be read.

@@ -234,8 +234,8 @@ impl Reader {
         average.map_or(0, |average| (average * self.count() as f64) as u64)
     }
 
-    /// When each host was last heard, as far as the hub has written that down: no part of the log, and a cache of what is on no
-    /// record. What cannot be read is left out.
+    /// When each host was last heard, as far as the hub has written that down. It is no part of the log, and no record
+    /// says it. What cannot be read is left out.
     #[must_use]
     pub fn heard(&self) -> Vec<Heard> {
         let read = || {

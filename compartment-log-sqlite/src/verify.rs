@@ -18,8 +18,9 @@ pub struct Verified {
     pub head: Mark,
 }
 
-/// Holds every record against its hash and the record before it, the end against what the log says of it, the tables and what
-/// the log says of itself against how they were made, and all of it against what others know: the snapshot beside it, and marks that were `noted` elsewhere.
+/// Holds every record against its hash and the record before it, the end against what the log says of it, the tables and
+/// what the log says of itself against how they were made, and all of it against what others know: the snapshot beside
+/// it, and marks that were `noted` elsewhere.
 ///
 /// `watch` is told of records. The first thing that is not as it was written ends it.
 ///

@@ -182,7 +182,7 @@ impl Kind {
 }
 
 impl RequestKind {
-    /// The operation that it asks for. `None` for a stop and for a pull request, which are none, and for a look.
+    /// The operation on a host that it asks for. `None` where it asks for a stop, a look, a merge or a revert.
     #[must_use]
     pub const fn operation(self) -> Option<Kind> {
         match self {

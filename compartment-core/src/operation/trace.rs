@@ -53,7 +53,8 @@ pub(crate) struct Trace {
     pub(crate) more_paths: bool,
     /// Whether it was asked for, or is due.
     pub(crate) ordered: bool,
-    /// Of what was open when its start was seen. `None` where nothing was.
+    /// The kind of the operation that was open when its start was seen, and that it seemed to end. `None` where none was
+    /// open.
     pub(crate) overtook: Option<Kind>,
     /// Of an operation with an id: the last word since its start that says that one of its kind runs, which may have
     /// been another. Zero where none does.

@@ -21,8 +21,8 @@ pub fn started(plan: &Plan) -> Said {
 /// alone.
 ///
 /// - A pull says what is in the checkout now. Where that cannot be read, it failed.
-/// - A switch says what runs now, and what the checkout was when it began. Where the newest generation is another system than
-///   the one that runs, it failed.
+/// - A switch says what runs now, and what the checkout was when it began. Where the newest generation is another system
+///   than the one that runs, it failed.
 /// - A rollback after which it is not read that `to` runs failed, whatever its programs say.
 /// - Tests pass when all do. Without any, none failed.
 /// - What was cut short was stopped.
