@@ -131,10 +131,26 @@ async fn aside<T: Send + 'static>(
     answered.await.unwrap_or_else(died)
 }
 
+/// How many bytes whoever is not root may still write where a file is.
+#[cfg(unix)]
+fn free(path: &Path) -> Option<u64> {
+    let there = rustix::fs::statvfs(path).ok()?;
+    there.f_bavail.checked_mul(there.f_frsize)
+}
+
+#[cfg(not(unix))]
+fn free(_: &Path) -> Option<u64> {
+    None
+}
+
 #[async_trait]
 impl EventLog for SqliteLog {
     fn id(&self) -> LogId {
         self.id.clone()
+    }
+
+    fn free(&self) -> Option<u64> {
+        free(&self.path)
     }
 
     async fn head(&self) -> Result<Head, LogError> {

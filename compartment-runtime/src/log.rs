@@ -124,6 +124,11 @@ pub trait EventLog: Send + Sync + 'static {
     /// promise that they are not; after [`LogError::Storage`] only opening the log again tells.
     async fn append(&self, records: &[Record]) -> Result<(), LogError>;
 
+    /// How many bytes the log may still take; nothing where nobody knows. Answered at once.
+    fn free(&self) -> Option<u64> {
+        None
+    }
+
     /// Reads the records from `from` to `to`, both included, in order and in bounded chunks, as far as the log
     /// goes. Nothing is read further ahead than a chunk or two.
     fn read(&self, from: u64, to: u64) -> BoxStream<'static, Result<Vec<Record>, LogError>>;

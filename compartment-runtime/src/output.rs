@@ -18,8 +18,8 @@ pub struct OutputPage {
 pub struct OutputError(pub String);
 
 /// Keeps what operations print. An operation is known by its host and its id together: two hosts may have one of the
-/// same id, and neither is told what the other's prints. Bounded: the oldest lines of an operation go first, and the
-/// operations whose output was added to longest ago.
+/// same id, and neither is told what the other's prints. Bounded: the oldest lines of an operation go first. No host can
+/// have another's output forgotten by printing more.
 #[async_trait]
 pub trait OutputStore: Send + Sync + 'static {
     /// Adds lines to the output of a host's operation.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use compartment_core::event::Report;
-use compartment_core::{Actor, Ask, HostId, OpId, Text, Timestamp};
+use compartment_core::{Actor, Ask, HostId, OpId, Span, Text, Timestamp};
 
 /// What a host is to do.
 ///
@@ -78,6 +78,20 @@ pub enum UplinkError {
     /// The hub has stopped.
     #[error("the hub has stopped: {0}")]
     Stopped(String),
+    /// More was recorded of the host than is of one.
+    #[error("{host} has said more than is recorded of one host: it may say something again in {wait}")]
+    TooMuch {
+        /// Which.
+        host: HostId,
+        /// How long it has to wait.
+        wait: Span,
+    },
+    /// The hub's disk is nearly full. How operations ended was taken, and nothing else.
+    #[error("the hub's disk is nearly full, with {} MiB left: it takes only how operations end", free >> 20)]
+    LowOnSpace {
+        /// How many bytes are left.
+        free: u64,
+    },
 }
 
 /// The way from hosts to the hub.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use compartment_core::{ReadOptions, Span};
 
-use super::{MemoryOutput, SystemClock};
+use super::{HostBudget, MemoryOutput, SystemClock};
 use crate::{Clock, EventLog, Forge, OutputStore, Transport};
 
 /// What a hub stands on.
@@ -53,8 +53,16 @@ pub struct Config {
     pub read: ReadOptions,
     /// How many live updates a subscriber may be behind before it has to start again from the full state.
     pub subscriber_lag: NonZeroUsize,
+    /// What may be recorded of one host.
+    pub host_budget: HostBudget,
+    /// Where the log may take fewer bytes than this, only decisions, observations, and what was asked for and how it ends
+    /// are recorded. Zero: everything is, until the disk is full and the hub stops.
+    pub least_space: u64,
     /// How many orders are handed to hosts at a time.
     pub deliveries: NonZeroUsize,
+    /// How many replays of the log run at a time, for questions to the past; more wait for their turn. Each keeps a
+    /// processor busy, and a fleet in memory.
+    pub replays: NonZeroUsize,
     /// How long handing one over may take, and how long a merge, a revert or a look at the repository may.
     pub patience: Span,
 }
@@ -71,7 +79,10 @@ impl Default for Config {
             look_every: Span::from_mins(1),
             read: ReadOptions::default(),
             subscriber_lag: count(256),
+            host_budget: HostBudget::default(),
+            least_space: 256 << 20,
             deliveries: count(64),
+            replays: count(2),
             patience: Span::from_secs(30),
         }
     }

@@ -38,6 +38,7 @@ mod ends;
 mod error;
 mod execute;
 mod gone;
+mod intake;
 mod live;
 mod looks;
 mod memory;
@@ -63,11 +64,12 @@ use async_trait::async_trait;
 use compartment_core::event::{CheckoutPlace, Decision, Event, Observation, Report, TestsConfig};
 use compartment_core::{ChannelName, HostId, OpId, Span, Text, Timestamp, Version};
 use futures::FutureExt;
-use tokio::sync::{Notify, oneshot, watch};
+use tokio::sync::{Notify, Semaphore, oneshot, watch};
 use tracing::{error, info};
 
 pub use config::{Config, Ports};
 pub use error::{Accepted, HubError, RequestError, StartError, StopCause};
+pub use intake::HostBudget;
 pub use live::{BadLiveId, LiveId, Subscription};
 pub use memory::MemoryLog;
 pub use output::MemoryOutput;
@@ -77,6 +79,7 @@ pub use repository::ProposalError;
 pub use requests::{Batch, BatchAsk, WhenOffline, new_op};
 pub use time::SystemClock;
 
+use intake::Budgets;
 use live::Live;
 use queue::{Command, PART, Queue};
 use shown::Shown;
@@ -108,7 +111,10 @@ struct Inner {
     pace: Pace,
     queue: Queue,
     shown: Shown,
+    budgets: Budgets,
     waiters: Waiters,
+    /// The turns of replays.
+    replays: Semaphore,
     /// Reads of the log for the end of an operation that the state has forgotten: one at a time.
     looking_back: tokio::sync::Mutex<()>,
     /// Something has become durable.
@@ -157,7 +163,9 @@ impl Hub {
             pace,
             queue,
             shown: Shown::new(recovered.fleet.clone(), now),
+            budgets: Budgets::default(),
             waiters: Waiters::default(),
+            replays: Semaphore::new(config.replays.get().min(Semaphore::MAX_PERMITS)),
             looking_back: tokio::sync::Mutex::default(),
             changed: Notify::new(),
             live: Live::new(config.subscriber_lag),
@@ -177,10 +185,15 @@ impl Hub {
     /// queue is full. Long lists are taken in parts.
     ///
     /// # Errors
-    /// [`HubError::Stopped`]: none, some or all of it may have been taken. Reports with an origin can be sent
-    /// again: each counts once.
+    /// [`HubError::Stopped`], [`HubError::LowOnSpace`]: none, some or all of it may have been taken. Reports with an
+    /// origin can be sent again: each counts once. [`HubError::TooMuch`]: none of it was.
     pub async fn report(&self, reports: Vec<Report>) -> Result<Receipt, HubError> {
-        self.inner.submit(reports.into_iter().map(Event::from)).await
+        let (reports, admitted) = self.inner.admitted(reports);
+        let receipt = match &admitted {
+            Err(error) if reports.is_empty() => return Err(error.clone()),
+            Ok(()) | Err(_) => self.inner.submit(reports.into_iter().map(Event::from)).await?,
+        };
+        admitted.map(|()| receipt)
     }
 
     /// Takes what was seen of the repository, in order. See [`Hub::report`].
@@ -383,7 +396,14 @@ impl Inner {
 #[async_trait]
 impl Uplink for Hub {
     async fn report(&self, reports: Vec<Report>) -> Result<Receipt, UplinkError> {
-        Self::report(self, reports).await.map_err(|error| UplinkError::Stopped(error.to_string()))
+        Self::report(self, reports).await.map_err(|error| match error {
+            HubError::TooMuch { host, wait } => UplinkError::TooMuch { host, wait },
+            HubError::LowOnSpace { free } => UplinkError::LowOnSpace { free },
+            HubError::Stopped(_)
+            | HubError::Log(_)
+            | HubError::NoPosition { .. }
+            | HubError::UnknownHost(_) => UplinkError::Stopped(error.to_string()),
+        })
     }
 
     async fn output(&self, host: &HostId, op: &OpId, lines: Vec<Text>) {

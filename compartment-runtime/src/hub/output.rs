@@ -16,19 +16,27 @@ use crate::{OutputError, OutputPage, OutputStore};
 /// How many lines a page holds at most.
 const PAGE: usize = 512;
 
-/// Output in memory, bounded by bytes an operation and by the number of operations.
+/// Output in memory, bounded by bytes: of one operation, and of all. Where all of them have too much, the host that has
+/// most of it loses the operation that it added to longest ago: one that prints without end takes nothing from others.
 #[derive(Debug)]
 pub struct MemoryOutput {
-    bytes: usize,
-    operations: usize,
+    of_one: usize,
+    of_all: usize,
     kept: Mutex<Kept>,
 }
 
 #[derive(Debug, Default)]
 struct Kept {
-    printed: BTreeMap<(HostId, OpId), Printed>,
-    /// Grows with every addition: who was added to longest ago goes first.
+    hosts: BTreeMap<HostId, OfHost>,
+    bytes: usize,
+    /// Grows with every addition.
     clock: u64,
+}
+
+#[derive(Debug, Default)]
+struct OfHost {
+    operations: BTreeMap<OpId, Printed>,
+    bytes: usize,
 }
 
 #[derive(Debug, Default)]
@@ -40,17 +48,17 @@ struct Printed {
 }
 
 impl MemoryOutput {
-    /// Keeps at most `bytes` of each of the last `operations` operations.
+    /// Keeps at most `of_one` bytes of an operation, and `of_all` of all together.
     #[must_use]
-    pub fn new(bytes: usize, operations: usize) -> Self {
-        Self { bytes, operations: operations.max(1), kept: Mutex::default() }
+    pub fn new(of_one: usize, of_all: usize) -> Self {
+        Self { of_one, of_all, kept: Mutex::default() }
     }
 }
 
 impl Default for MemoryOutput {
-    /// One MiB of each of the last 256 operations.
+    /// One MiB of an operation, 32 MiB of all.
     fn default() -> Self {
-        Self::new(1 << 20, 256)
+        Self::new(1 << 20, 32 << 20)
     }
 }
 
@@ -59,39 +67,65 @@ fn size(line: &Text) -> usize {
     line.as_str().len() + size_of::<Text>()
 }
 
+impl Printed {
+    /// What an operation takes that has printed nothing.
+    const EMPTY: usize = 256;
+
+    /// Adds lines, and forgets the oldest beyond so many bytes.
+    fn add(&mut self, lines: Vec<Text>, most: usize) {
+        for line in lines {
+            self.bytes += size(&line);
+            self.lines.push_back(line);
+            while self.bytes > most
+                && let Some(gone) = self.lines.pop_front()
+            {
+                self.bytes -= size(&gone);
+                self.first += 1;
+            }
+        }
+    }
+}
+
+impl Kept {
+    /// Forgets an operation of whoever has most.
+    fn forget_one(&mut self) {
+        let Some((_, host)) = self.hosts.iter_mut().max_by_key(|(_, host)| host.bytes) else { return };
+        let oldest = host.operations.iter().min_by_key(|(_, printed)| printed.touched);
+        let Some(op) = oldest.map(|(op, _)| op.clone()) else { return };
+        let gone = host.operations.remove(&op).map_or(0, |printed| printed.bytes + Printed::EMPTY);
+        host.bytes -= gone;
+        self.bytes -= gone;
+        self.hosts.retain(|_, host| !host.operations.is_empty());
+    }
+}
+
 #[async_trait]
 impl OutputStore for MemoryOutput {
     async fn append(&self, host: &HostId, op: &OpId, lines: Vec<Text>) -> Result<(), OutputError> {
-        let operation = (host.clone(), op.clone());
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        let kept = &mut *kept;
         kept.clock += 1;
-        let touched = kept.clock;
-        if !kept.printed.contains_key(&operation) && kept.printed.len() >= self.operations {
-            let oldest = kept.printed.iter().min_by_key(|(_, printed)| printed.touched);
-            if let Some(oldest) = oldest.map(|(operation, _)| operation.clone()) {
-                kept.printed.remove(&oldest);
-            }
-        }
-        let printed =
-            kept.printed.entry(operation).or_insert_with(|| Printed { first: 1, ..Printed::default() });
-        printed.touched = touched;
-        for line in lines {
-            printed.bytes += size(&line);
-            printed.lines.push_back(line);
-            while printed.bytes > self.bytes
-                && let Some(gone) = printed.lines.pop_front()
-            {
-                printed.bytes -= size(&gone);
-                printed.first += 1;
-            }
+        let of_host = kept.hosts.entry(host.clone()).or_default();
+        let before = of_host.bytes;
+        let printed = of_host.operations.entry(op.clone()).or_insert_with(|| {
+            of_host.bytes += Printed::EMPTY;
+            Printed { first: 1, ..Printed::default() }
+        });
+        printed.touched = kept.clock;
+        of_host.bytes -= printed.bytes;
+        printed.add(lines, self.of_one);
+        of_host.bytes += printed.bytes;
+        kept.bytes = kept.bytes - before + of_host.bytes;
+        while kept.bytes > self.of_all && !kept.hosts.is_empty() {
+            kept.forget_one();
         }
         Ok(())
     }
 
     async fn read(&self, host: &HostId, op: &OpId, from: u64) -> Result<OutputPage, OutputError> {
-        let operation = (host.clone(), op.clone());
         let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(printed) = kept.printed.get(&operation) else {
+        let printed = kept.hosts.get(host).and_then(|host| host.operations.get(op));
+        let Some(printed) = printed else {
             return Ok(OutputPage { first: from.max(1), lines: Vec::new() });
         };
         let first = from.max(printed.first);

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use compartment_core::replay::{Explainer, Explanation, Until};
 use compartment_core::{AuditEntry, Compartment, Fleet, HostId, Record};
 use futures::stream::{self, BoxStream, Stream, StreamExt, TryStreamExt};
+use tokio::sync::SemaphorePermit;
 
 use super::{Hub, HubError};
 use crate::{EventLog, LogError};
@@ -68,6 +69,7 @@ impl Hub {
     /// [`HubError::NoPosition`], [`HubError::Log`], [`HubError::Stopped`].
     pub async fn as_of(&self, until: Until) -> Result<Fleet, HubError> {
         let last = self.reach(until)?;
+        let _turn = self.replay().await?;
         let mut fleet = Fleet::new();
         let mut chunks = self.inner.log.read(1, last);
         while let Some(chunk) = chunks.try_next().await.map_err(HubError::Log)? {
@@ -100,6 +102,7 @@ impl Hub {
         until: Until,
     ) -> Result<Explanation, HubError> {
         let last = self.reach(until)?;
+        let _turn = self.replay().await?;
         let mut explainer = Explainer::new(host.clone(), cell);
         let mut chunks = self.inner.log.read(1, last);
         'log: while let Some(chunk) = chunks.try_next().await.map_err(HubError::Log)? {
@@ -117,6 +120,14 @@ impl Hub {
             Until::Position(_) => explainer.fleet().at(),
         };
         explainer.explain(now).ok_or_else(|| HubError::UnknownHost(host.clone()))
+    }
+
+    /// A turn to replay the log.
+    async fn replay(&self) -> Result<SemaphorePermit<'_>, HubError> {
+        tokio::select! {
+            turn = self.inner.replays.acquire() => Ok(turn.expect("it is never closed")),
+            () = self.inner.stopping() => Err(self.inner.gone()),
+        }
     }
 
     fn last(&self) -> Result<u64, HubError> {

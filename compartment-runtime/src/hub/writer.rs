@@ -128,6 +128,7 @@ impl Writer {
             self.inner.stop(cause.clone());
             return Err(cause);
         }
+        self.inner.spend(&kept);
         self.inner.shown.publish(&kept, &heard);
         self.inner.waiters.wake(&kept);
         for answer in answers {

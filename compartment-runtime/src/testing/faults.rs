@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use compartment_core::Record;
-use futures::stream::BoxStream;
+use futures::stream::{self, BoxStream, StreamExt};
 use tokio::sync::Semaphore;
 
 use crate::{EventLog, Head, Heard, LogError, LogId, StoredSnapshot};
@@ -26,14 +26,26 @@ pub struct FaultyLog {
     upkeep: Mutex<Option<LogError>>,
     gate: Semaphore,
     appends: AtomicU32,
+    readers: Arc<Semaphore>,
+    reads: AtomicU32,
+    free: Mutex<Option<u64>>,
 }
 
 impl FaultyLog {
     /// A log without faults so far.
     #[must_use]
     pub fn new(inner: Arc<dyn EventLog>) -> Self {
-        let gate = Semaphore::new(Semaphore::MAX_PERMITS);
-        Self { inner, next: Mutex::default(), upkeep: Mutex::default(), gate, appends: AtomicU32::new(0) }
+        let open = || Semaphore::new(Semaphore::MAX_PERMITS);
+        Self {
+            inner,
+            next: Mutex::default(),
+            upkeep: Mutex::default(),
+            gate: open(),
+            appends: AtomicU32::new(0),
+            readers: Arc::new(open()),
+            reads: AtomicU32::new(0),
+            free: Mutex::default(),
+        }
     }
 
     /// What happens to the next append.
@@ -46,6 +58,11 @@ impl FaultyLog {
         *self.upkeep.lock().unwrap_or_else(PoisonError::into_inner) = error;
     }
 
+    /// How many bytes it says that it may still take.
+    pub fn say_free(&self, bytes: Option<u64>) {
+        *self.free.lock().unwrap_or_else(PoisonError::into_inner) = bytes;
+    }
+
     /// Lets no append through until [`FaultyLog::open_gate`].
     pub fn close_gate(&self) {
         self.gate.forget_permits(Semaphore::MAX_PERMITS);
@@ -54,6 +71,22 @@ impl FaultyLog {
     /// Lets appends through again.
     pub fn open_gate(&self) {
         self.gate.add_permits(Semaphore::MAX_PERMITS - self.gate.available_permits());
+    }
+
+    /// Holds up whoever reads, until so many are let through.
+    pub fn hold_readers(&self) {
+        self.readers.forget_permits(Semaphore::MAX_PERMITS);
+    }
+
+    /// Lets so many readers through.
+    pub fn let_readers_through(&self, count: usize) {
+        self.readers.add_permits(count);
+    }
+
+    /// How many began to read.
+    #[must_use]
+    pub fn reads(&self) -> u32 {
+        self.reads.load(Ordering::Acquire)
     }
 
     /// How many appends were begun.
@@ -88,8 +121,18 @@ impl EventLog for FaultyLog {
         }
     }
 
+    fn free(&self) -> Option<u64> {
+        *self.free.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn read(&self, from: u64, to: u64) -> BoxStream<'static, Result<Vec<Record>, LogError>> {
-        self.inner.read(from, to)
+        self.reads.fetch_add(1, Ordering::AcqRel);
+        let (readers, records) = (Arc::clone(&self.readers), self.inner.read(from, to));
+        let held = async move {
+            readers.acquire().await.expect("it is never closed").forget();
+            records
+        };
+        stream::once(held).flatten().boxed()
     }
 
     async fn save_snapshot(&self, snapshot: StoredSnapshot) -> Result<(), LogError> {

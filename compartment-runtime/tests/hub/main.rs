@@ -6,6 +6,7 @@ mod batches;
 mod durable;
 mod ends;
 mod execute;
+mod intake;
 mod live;
 mod looks;
 mod news;

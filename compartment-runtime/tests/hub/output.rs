@@ -50,7 +50,7 @@ async fn output_is_followed_until_its_operation_has_ended() {
 #[tokio::test]
 async fn the_oldest_lines_go_first_and_a_reader_sees_that_they_are_gone() {
     let host = names(1)[0].clone();
-    let store = Arc::new(MemoryOutput::new(400, 3));
+    let store = Arc::new(MemoryOutput::new(400, 10_000));
     for n in 0..100 {
         store.append(&host, &op("a"), lines(&[&format!("line {n:03}")])).await.unwrap();
     }
@@ -68,7 +68,8 @@ async fn the_oldest_lines_go_first_and_a_reader_sees_that_they_are_gone() {
 #[tokio::test]
 async fn the_operations_that_were_added_to_longest_ago_go_first() {
     let host = names(1)[0].clone();
-    let store = MemoryOutput::new(1000, 2);
+    // Two operations that have hardly printed anything.
+    let store = MemoryOutput::new(1000, 700);
     for id in ["a", "b", "a", "c"] {
         store.append(&host, &op(id), lines(&[id])).await.unwrap();
     }
@@ -78,9 +79,26 @@ async fn the_operations_that_were_added_to_longest_ago_go_first() {
 }
 
 #[tokio::test]
+async fn a_host_that_prints_without_end_takes_nothing_from_others() {
+    let [loud, quiet] = [names(2)[0].clone(), names(2)[1].clone()];
+    let store = MemoryOutput::new(1000, 10_000);
+    for id in ["p", "q"] {
+        store.append(&quiet, &op(id), lines(&["all is well"])).await.unwrap();
+    }
+    for n in 0..1000 {
+        store.append(&loud, &op(&format!("op-{}", n % 100)), lines(&["noise", "", ""])).await.unwrap();
+    }
+    for id in ["p", "q"] {
+        assert_eq!(store.read(&quiet, &op(id), 1).await.unwrap().lines, lines(&["all is well"]));
+    }
+    assert_eq!(store.read(&loud, &op("op-99"), 1).await.unwrap().lines.last(), Some(&Text::from("")));
+    assert_eq!(store.read(&loud, &op("op-0"), 1).await.unwrap().lines, []);
+}
+
+#[tokio::test]
 async fn one_enormous_line_is_no_reason_to_keep_more() {
     let host = names(1)[0].clone();
-    let store = MemoryOutput::new(1000, 2);
+    let store = MemoryOutput::new(1000, 10_000);
     store.append(&host, &op("a"), vec![Text::new(&"x".repeat(70_000)), Text::from("last")]).await.unwrap();
     assert_eq!(
         store.read(&host, &op("a"), 1).await.unwrap(),
@@ -90,7 +108,7 @@ async fn one_enormous_line_is_no_reason_to_keep_more() {
 
 #[tokio::test]
 async fn two_hosts_with_operations_of_one_id_print_apart() {
-    let store = MemoryOutput::new(1000, 2);
+    let store = MemoryOutput::new(1000, 10_000);
     for host in names(2) {
         store.append(&host, &op("a"), lines(&[host.as_str()])).await.unwrap();
     }

@@ -1,9 +1,11 @@
 //! Questions to the past.
 
+use std::num::NonZeroUsize;
+
 use compartment_core::replay::Until;
 use compartment_core::testing::{commit, lock};
-use compartment_core::{Ask, Compartment, OpId, ReadOptions, Span};
-use compartment_runtime::hub::{AuditQuery, HubError};
+use compartment_core::{Ask, Compartment, HostId, OpId, ReadOptions, Span};
+use compartment_runtime::hub::{AuditQuery, Config, Hub, HubError};
 use futures::{StreamExt, TryStreamExt};
 
 use super::world::{World, beat, first, names, request, seen, soon};
@@ -100,4 +102,48 @@ async fn an_explanation_names_the_events_that_made_a_cell_what_it_is() {
         world.hub.explain(&nobody, Compartment::Git).await,
         Err(HubError::UnknownHost(nobody.clone()))
     );
+}
+
+#[tokio::test]
+async fn questions_to_the_past_wait_for_their_turn_and_nobody_else_does() {
+    let world = World::with(1, Config { replays: NonZeroUsize::MIN, ..Config::default() }).await;
+    let (hub, log, host) = (&world.hub, &world.log, &names(1)[0]);
+    log.hold_readers();
+    let before = log.reads();
+    let asked =
+        |hub: Hub, host: HostId| tokio::spawn(async move { hub.explain(&host, Compartment::Git).await });
+    let [first, second] = [asked(hub.clone(), host.clone()), asked(hub.clone(), host.clone())];
+    soon(async {
+        while log.reads() == before {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    // Whatever is shown now is there meanwhile, and what is reported is taken.
+    hub.report(vec![beat(host, 'c')]).await.unwrap();
+    assert_eq!(hub.matrix(&ReadOptions::default()).unwrap().hosts.len(), 1);
+    assert_eq!(log.reads(), before + 1, "one at a time");
+    log.let_readers_through(1);
+    soon(async {
+        while log.reads() == before + 1 {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    log.let_readers_through(1);
+    for asked in [first, second] {
+        soon(asked).await.unwrap().unwrap();
+    }
+    // Whoever waits when the hub stops is told.
+    let held = asked(hub.clone(), host.clone());
+    let waits = asked(hub.clone(), host.clone());
+    soon(async {
+        while log.reads() == before + 2 {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    soon(hub.shutdown()).await;
+    assert!(matches!(soon(waits).await.unwrap(), Err(HubError::Stopped(_))));
+    held.abort();
 }

@@ -17,7 +17,7 @@ use crate::wire::orders::{self, OrderLine};
 use crate::wire::output::{self, Ended, Page, Printed};
 use crate::wire::reading::{Health, History, PullRequestView, PullRequests, Rollback};
 use crate::wire::requests::{Answers, Body};
-use crate::wire::{NDJSON, SESSION_HEADER};
+use crate::wire::{NDJSON, NOTICES, SESSION_HEADER};
 
 const JSON: &str = "application/json";
 
@@ -152,14 +152,21 @@ impl Connection {
     ) -> Result<BoxStream<'static, Result<(String, Message), ClientError>>, ClientError> {
         let header = last.map(|last| ("last-event-id", last.to_owned()));
         let events = self.listen(Ask { header, ..Ask::get(&["v1", "live"]) }, LIVE).await?;
-        let messages = events.filter_map(|event| async {
-            let event = match event {
-                Ok(event) => event,
-                Err(error) => return Some(Err(error)),
-            };
-            // What a newer hub says besides is nothing to an older reader.
-            let known = ["init", "delta", "sync"].contains(&event.event.as_str());
-            known.then(|| Ok((event.id, from_json(event.data.as_bytes())?)))
+        let this = self.clone();
+        let messages = events.filter_map(move |event| {
+            std::future::ready(match event {
+                Err(error) => Some(Err(error)),
+                Ok(event) => match event.event.as_str() {
+                    "init" | "delta" | "sync" => {
+                        Some(from_json(event.data.as_bytes()).map(|message| (event.id, message)))
+                    }
+                    NOTICES => {
+                        from_json(event.data.as_bytes()).map(|notices| this.notice(notices)).err().map(Err)
+                    }
+                    // What a newer hub says besides is nothing to an older reader.
+                    _ => None,
+                },
+            })
         });
         Ok(messages.boxed())
     }

@@ -1,8 +1,9 @@
 //! The only file here that touches the network.
 
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
+use compartment_core::Text;
 use futures::stream::{BoxStream, StreamExt};
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
 use reqwest::{Client, Method, Response, StatusCode, redirect};
@@ -12,7 +13,7 @@ use url::Url;
 
 use super::sse::{self, Limits};
 use super::{ClientError, Endpoint, EndpointError, Token, TokenSource};
-use crate::wire::Problem;
+use crate::wire::{NOTICE_HEADER, Problem};
 
 /// How long a connection may take to be there, TLS included.
 const CONNECT: Duration = Duration::from_secs(10);
@@ -23,6 +24,9 @@ const HEAD: Duration = Duration::from_secs(30);
 /// The largest error that is read, in bytes.
 const PROBLEM_LIMIT: usize = 64 << 10;
 
+/// How many notices are read.
+const NOTICES_LIMIT: usize = 100;
+
 /// The longest wait that a hub may ask for.
 const LONGEST_WAIT: Duration = Duration::from_secs(600);
 
@@ -32,6 +36,7 @@ pub struct Connection {
     http: Client,
     base: Url,
     token: Arc<Held>,
+    notices: Arc<Mutex<Vec<Text>>>,
 }
 
 /// The token, and where to look for the next one.
@@ -97,13 +102,25 @@ impl Connection {
             http = http.no_proxy();
         }
         let http = http.build().map_err(|error| EndpointError::Tls(super::error::chain(&error)))?;
-        Ok(Self { http, base: endpoint.url, token: Arc::new(Held { source: endpoint.token, header }) })
+        let token = Arc::new(Held { source: endpoint.token, header });
+        Ok(Self { http, base: endpoint.url, token, notices: Arc::default() })
     }
 
     /// The address of the hub.
     #[must_use]
     pub fn hub(&self) -> &Url {
         &self.base
+    }
+
+    /// What people should know of the hub, whatever they look at, as its last answer said: that its disk is nearly full,
+    /// say. Live updates bring it, too.
+    #[must_use]
+    pub fn notices(&self) -> Vec<Text> {
+        self.notices.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(super) fn notice(&self, notices: Vec<Text>) {
+        *self.notices.lock().unwrap_or_else(PoisonError::into_inner) = notices;
     }
 
     /// Asks, and reads the whole answer. Answers with these other statuses are answers, too.
@@ -163,6 +180,8 @@ impl Connection {
         if response.status() == StatusCode::UNAUTHORIZED {
             self.token.look_again(&shown);
         }
+        let notices = response.headers().get_all(NOTICE_HEADER).iter().take(NOTICES_LIMIT);
+        self.notice(notices.filter_map(|notice| notice.to_str().ok()).map(Text::new).collect());
         Ok(response)
     }
 }
@@ -212,7 +231,7 @@ fn tls(endpoint: &Endpoint) -> Result<ClientConfig, EndpointError> {
 }
 
 fn late(within: Duration) -> ClientError {
-    ClientError::Unreachable(compartment_core::Text::new(&format!("no answer within {} s", within.as_secs())))
+    ClientError::Unreachable(Text::new(&format!("no answer within {} s", within.as_secs())))
 }
 
 fn is_problem(response: &Response) -> bool {
@@ -234,7 +253,7 @@ async fn refused(response: Response) -> ClientError {
         Some(problem) => ClientError::Problem(Problem { status: status.as_u16(), ..problem }, after),
         // A proxy on the way has its own words.
         None if status.is_server_error() => {
-            ClientError::Unreachable(compartment_core::Text::new(&format!("the answer is {status}")))
+            ClientError::Unreachable(Text::new(&format!("the answer is {status}")))
         }
         None if status.is_client_error() => {
             let detail = format!("the answer is {status}: is that the address of a hub?");

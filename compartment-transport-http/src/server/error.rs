@@ -1,6 +1,6 @@
 //! Errors as problem documents, whoever notices them.
 
-use axum::extract::rejection::{BytesRejection, JsonRejection, PathRejection, QueryRejection};
+use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::http::{HeaderName, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use compartment_runtime::UplinkError;
@@ -38,13 +38,19 @@ impl From<HubError> for Problem {
             HubError::Stopped(_) | HubError::Log(_) => unavailable(&error),
             HubError::NoPosition { .. } => Self::new(Code::BadRequest, error.to_string()),
             HubError::UnknownHost(_) => Self::new(Code::NotFound, error.to_string()),
+            HubError::TooMuch { .. } => Self::new(Code::TooManyRequests, error.to_string()),
+            HubError::LowOnSpace { .. } => Self::new(Code::Unavailable, error.to_string()),
         }
     }
 }
 
 impl From<UplinkError> for Problem {
     fn from(error: UplinkError) -> Self {
-        unavailable(&error)
+        match &error {
+            UplinkError::Stopped(_) => unavailable(&error),
+            UplinkError::TooMuch { .. } => Self::new(Code::TooManyRequests, error.to_string()),
+            UplinkError::LowOnSpace { .. } => Self::new(Code::Unavailable, error.to_string()),
+        }
     }
 }
 
@@ -82,27 +88,6 @@ impl From<PathRejection> for Problem {
 impl From<QueryRejection> for Problem {
     fn from(rejection: QueryRejection) -> Self {
         Self::new(Code::BadRequest, rejection.body_text())
-    }
-}
-
-impl From<JsonRejection> for Problem {
-    fn from(rejection: JsonRejection) -> Self {
-        let code = match rejection.status() {
-            StatusCode::PAYLOAD_TOO_LARGE => Code::TooLarge,
-            StatusCode::UNSUPPORTED_MEDIA_TYPE => Code::UnsupportedMediaType,
-            _ => Code::BadRequest,
-        };
-        Self::new(code, rejection.body_text())
-    }
-}
-
-impl From<BytesRejection> for Problem {
-    fn from(rejection: BytesRejection) -> Self {
-        let code = match rejection.status() {
-            StatusCode::PAYLOAD_TOO_LARGE => Code::TooLarge,
-            _ => Code::BadRequest,
-        };
-        Self::new(code, rejection.body_text())
     }
 }
 

@@ -4,7 +4,7 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::{FromRef, FromRequest, FromRequestParts, RawPathParams, Request};
+use axum::extract::{FromRef, FromRequestParts, RawPathParams};
 use axum::http::header::{AUTHORIZATION, RETRY_AFTER};
 use axum::http::request::Parts;
 use axum::response::{IntoResponse, Response};
@@ -15,6 +15,7 @@ use governor::{Quota, RateLimiter};
 use tokio::sync::watch;
 
 use super::access::{Access, Grant, Permission, TokenId};
+use super::share::{Held, Share, Shares};
 use crate::wire::{BATCH_LIMIT, BODY_LIMIT, Code, Problem};
 
 /// The limits of what is let in.
@@ -22,6 +23,9 @@ use crate::wire::{BATCH_LIMIT, BODY_LIMIT, Code, Problem};
 pub struct Limits {
     /// The largest body, in bytes.
     pub body: usize,
+    /// The memory for all bodies that are read or worked on at a time, in bytes; a quarter of it for one token. Whoever
+    /// finds none waits, at most for as long as a body may take. At least one body always fits.
+    pub bodies: usize,
     /// The most lines of a batch.
     pub lines: usize,
     /// How long a body may take to arrive.
@@ -30,6 +34,8 @@ pub struct Limits {
     pub rate: NonZeroU32,
     /// How many at once before that counts.
     pub burst: NonZeroU32,
+    /// How many requests of one token may be under way at a time. One is, until its answer was taken.
+    pub at_once: usize,
     /// The most records or audit lines of one answer.
     pub page: usize,
 }
@@ -38,10 +44,12 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             body: BODY_LIMIT,
+            bodies: 32 << 20,
             lines: BATCH_LIMIT,
             body_within: Duration::from_secs(30),
             rate: NonZeroU32::new(200).expect("not zero"),
             burst: NonZeroU32::new(1000).expect("not zero"),
+            at_once: 64,
             page: 10_000,
         }
     }
@@ -58,8 +66,14 @@ pub(super) struct Gate {
     pub(super) clock: Arc<dyn Clock>,
     pub(super) limits: Limits,
     rates: Rates,
+    shares: Shares,
     /// The hub, while there is one: its time never goes back.
     uplink: watch::Receiver<Option<Arc<dyn Uplink>>>,
+}
+
+/// What whoever shows no token is told.
+pub(super) fn missing() -> Problem {
+    Problem::new(Code::Unauthorized, "send `Authorization: Bearer TOKEN`")
 }
 
 /// Who is not let in gets this answer.
@@ -92,7 +106,8 @@ impl Gate {
         uplink: watch::Receiver<Option<Arc<dyn Uplink>>>,
     ) -> Self {
         let quota = Quota::per_second(limits.rate).allow_burst(limits.burst);
-        Self { access, clock, limits, rates: RateLimiter::dashmap(quota), uplink }
+        let (rates, shares) = (RateLimiter::dashmap(quota), Shares::new(&limits));
+        Self { access, clock, limits, rates, shares, uplink }
     }
 
     /// The hub's time, by which tokens expire: a clock that was set back makes none valid again.
@@ -108,9 +123,8 @@ impl Gate {
         }
     }
 
-    /// Lets in whoever has a token that allows this, within the limits.
-    fn admit(&self, parts: &Parts, permission: Permission<'_>) -> Result<Grant, Turned> {
-        let missing = || Problem::new(Code::Unauthorized, "send `Authorization: Bearer TOKEN`");
+    /// Lets in whoever has a token that allows this, within the limits. The request has the token's share from then on.
+    fn admit(&self, parts: &mut Parts, permission: Permission<'_>) -> Result<(Grant, Share), Turned> {
         let header = parts.headers.get(AUTHORIZATION).ok_or_else(missing)?;
         let (scheme, token) = header.to_str().ok().and_then(|h| h.split_once(' ')).ok_or_else(missing)?;
         if !scheme.eq_ignore_ascii_case("bearer") {
@@ -125,12 +139,22 @@ impl Gate {
             return Err(Turned::Later(problem, wait.as_secs() + 1));
         }
         grant.may(permission)?;
-        Ok(grant)
+        let share = self.shares.of(&grant.id);
+        let Some(place) = share.place() else {
+            let most = self.limits.at_once;
+            let detail = format!("this token has {most} requests under way: take their answers first");
+            return Err(Turned::Later(Problem::new(Code::TooManyRequests, detail), 1));
+        };
+        if let Some(held) = parts.extensions.get::<Held>() {
+            held.keep(place, matches!(permission, Permission::Read | Permission::Request));
+        }
+        parts.extensions.insert(share.clone());
+        Ok((grant, share))
     }
 }
 
 /// A request of whoever may read.
-pub(super) struct Reading;
+pub(super) struct Reading(pub(super) Share);
 
 impl<S: Send + Sync> FromRequestParts<S> for Reading
 where
@@ -139,7 +163,7 @@ where
     type Rejection = Turned;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Turned> {
-        Arc::<Gate>::from_ref(state).admit(parts, Permission::Read).map(|_| Self)
+        Arc::<Gate>::from_ref(state).admit(parts, Permission::Read).map(|(_, share)| Self(share))
     }
 }
 
@@ -153,7 +177,7 @@ where
     type Rejection = Turned;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Turned> {
-        Arc::<Gate>::from_ref(state).admit(parts, Permission::Read).map(|grant| Self(grant.id))
+        Arc::<Gate>::from_ref(state).admit(parts, Permission::Read).map(|(grant, _)| Self(grant.id))
     }
 }
 
@@ -167,7 +191,7 @@ where
     type Rejection = Turned;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Turned> {
-        Arc::<Gate>::from_ref(state).admit(parts, Permission::Request).map(Self)
+        Arc::<Gate>::from_ref(state).admit(parts, Permission::Request).map(|(grant, _)| Self(grant))
     }
 }
 
@@ -195,26 +219,8 @@ where
             gate.admit(parts, Permission::Read)?;
             return Err(Problem::new(Code::BadRequest, "the path names no valid host").into());
         };
-        let grant = gate.admit(parts, Permission::Speak(&host))?;
+        let (grant, _) = gate.admit(parts, Permission::Speak(&host))?;
         Ok(Self { host, token: grant.id })
-    }
-}
-
-/// A whole body, within its limits of size and time.
-pub(super) struct Whole(pub(super) axum::body::Bytes);
-
-impl<S: Send + Sync> FromRequest<S> for Whole
-where
-    Arc<Gate>: FromRef<S>,
-{
-    type Rejection = Problem;
-
-    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
-        let within = Arc::<Gate>::from_ref(state).limits.body_within;
-        let late =
-            || Problem::new(Code::Timeout, format!("the body did not arrive within {} s", within.as_secs()));
-        let body = axum::body::Bytes::from_request(request, state);
-        Ok(Self(tokio::time::timeout(within, body).await.map_err(|_| late())??))
     }
 }
 

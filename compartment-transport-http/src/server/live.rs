@@ -1,6 +1,7 @@
 //! Live updates over server-sent events.
 
 use std::convert::Infallible;
+use std::future::ready;
 use std::time::Duration;
 
 use axum::extract::State;
@@ -8,14 +9,14 @@ use axum::http::HeaderMap;
 use axum::response::IntoResponse;
 use axum::response::sse::Event;
 use compartment_core::sync::Message;
-use compartment_runtime::hub::{LiveId, Subscription};
+use compartment_runtime::hub::{Hub, LiveId, Subscription};
 use futures::stream::{self, Stream, StreamExt};
 
 use super::Server;
 use super::gate::ReadingOn;
 use super::openapi::Common;
 use super::stream::streamed;
-use crate::wire::Problem;
+use crate::wire::{NOTICES, Problem};
 
 /// Live updates: the full state first, then what changes. With the id of the last update that was taken in
 /// `Last-Event-ID` it goes on from there, where what followed is still kept.
@@ -26,7 +27,8 @@ use crate::wire::Problem;
     params(("last-event-id" = Option<String>, Header, description = "The id of the last update that was taken")),
     responses(
         (status = 200, content_type = "text/event-stream", body = String,
-            description = "Events `init`, `delta` and `sync`, each with an `Update` as its data"),
+            description = "Events `init`, `delta` and `sync`, each with an `Update` as its data; and `notices` with all \
+                that people should know of the hub, where that has changed"),
         Common
     ),
     security(("token" = []))
@@ -44,10 +46,28 @@ pub(super) async fn live(
     };
     let watching = server.metrics.subscribers.clone();
     watching.inc();
-    let gate = server.gate;
+    let revoked = server.gate.revoked(token);
     let listener = Listener { subscription, watching };
-    let revoked = gate.revoked(token);
-    Ok(streamed(listener.events().take_until(revoked), Duration::from_secs(10)))
+    // The notices have no end of their own.
+    let updates = listener.events().map(Some).chain(stream::once(async { None }));
+    let told = stream::select(updates, notices(server.hub).map(Some));
+    let told = told.take_while(|event| ready(event.is_some())).filter_map(ready);
+    Ok(streamed(told.take_until(revoked), Duration::from_secs(10)))
+}
+
+/// What people should know of the hub, whenever that has changed.
+fn notices(hub: Hub) -> impl Stream<Item = Result<Event, Infallible>> {
+    const LOOK_EVERY: Duration = Duration::from_secs(2);
+    let mut told = Vec::new();
+    let looks = stream::unfold((), |()| async { Some((tokio::time::sleep(LOOK_EVERY).await, ())) });
+    stream::once(async {}).chain(looks).filter_map(move |()| {
+        let notices = hub.notices();
+        let event = (notices != told).then(|| {
+            told.clone_from(&notices);
+            Ok(Event::default().event(NOTICES).json_data(&notices).expect("words are JSON"))
+        });
+        ready(event)
+    })
 }
 
 struct Listener {

@@ -13,6 +13,8 @@
 
 pub mod access;
 mod agents;
+mod answer;
+mod bodies;
 mod error;
 mod gate;
 pub mod listen;
@@ -25,6 +27,7 @@ mod probes;
 mod pull_requests;
 mod read;
 mod requests;
+mod share;
 mod stream;
 mod webhook;
 
@@ -32,8 +35,8 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::body::Bytes;
-use axum::extract::{DefaultBodyLimit, MatchedPath, Request, State};
-use axum::http::header;
+use axum::extract::{MatchedPath, Request, State};
+use axum::http::{HeaderValue, header};
 use axum::middleware::{self, Next};
 use axum::response::Response;
 use axum::routing::get;
@@ -48,6 +51,8 @@ pub use webhook::{WeakSecret, Webhook};
 
 use gate::Gate;
 use metrics::Metrics;
+
+use crate::wire::NOTICE_HEADER;
 
 /// What the handlers share.
 #[derive(Clone)]
@@ -73,7 +78,6 @@ pub fn router(hub: Hub, agents: Agents) -> Router {
 /// The [`router`] of a hub that also takes notices of its forge.
 pub fn router_with(hub: Hub, agents: Agents, webhook: Option<Webhook>) -> Router {
     let gate = Arc::clone(agents.gate());
-    let body_limit = DefaultBodyLimit::max(gate.limits.body);
     let metrics = Arc::new(Metrics::new());
     let server = Server { hub, agents: agents.clone(), gate, metrics, webhook };
     let (people, pages) = OpenApiRouter::with_openapi(openapi::frame())
@@ -101,9 +105,23 @@ pub fn router_with(hub: Hub, agents: Agents, webhook: Option<Webhook>) -> Router
         .route("/openapi.json", get(document))
         .fallback(error::not_found)
         .method_not_allowed_fallback(error::method_not_allowed)
+        .layer(middleware::from_fn(share::hold))
+        .layer(middleware::from_fn_with_state(server.clone(), notify))
         .layer(middleware::from_fn_with_state(server, count))
         .layer(CatchPanicLayer::custom(error::panicked))
-        .layer(body_limit)
+}
+
+/// Says to people what they should know of the hub.
+async fn notify(State(server): State<Server>, request: Request, next: Next) -> Response {
+    let mut response = next.run(request).await;
+    if response.extensions().get::<share::ToPerson>().is_some() {
+        for notice in server.hub.notices() {
+            if let Ok(value) = HeaderValue::from_str(notice.as_str()) {
+                response.headers_mut().append(NOTICE_HEADER, value);
+            }
+        }
+    }
+    response
 }
 
 /// Counts answers by their route.

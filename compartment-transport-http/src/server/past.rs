@@ -1,16 +1,17 @@
 //! Questions to the log.
 
-use axum::Json;
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
-use compartment_core::{AuditEntry, HostId, Record};
-use compartment_runtime::hub::AuditQuery;
-use futures::{StreamExt, TryStreamExt};
+use compartment_core::{HostId, Record};
+use compartment_runtime::hub::{AuditQuery, HubError};
+use futures::stream::{self, Stream, StreamExt, TryStreamExt};
 use serde::Deserialize;
+use tokio::sync::OwnedSemaphorePermit;
 
 use super::Server;
+use super::answer::Answer;
 use super::gate::{Query, Reading};
 use super::openapi::Common;
 use crate::wire::{NDJSON, Problem};
@@ -43,14 +44,34 @@ pub(super) struct AuditParams {
 )]
 pub(super) async fn audit(
     State(server): State<Server>,
-    _: Reading,
+    Reading(share): Reading,
     Query(params): Query<AuditParams>,
-) -> Result<Json<Vec<AuditEntry>>, Problem> {
+) -> Result<Response, Problem> {
     let AuditParams { host, from, to, newest_first, limit } = params;
     let page = server.gate.limits.page;
     let query = AuditQuery { host, from: from.unwrap_or(0), to, newest_first };
+    let turn = share.turn().await?;
     let entries = server.hub.audit(query)?.take(limit.unwrap_or(page).min(page));
-    Ok(Json(entries.try_collect().await?))
+    let entries = entries.enumerate().map(|(index, entry)| {
+        let json = serde_json::to_string(&entry?).expect("plain data is JSON");
+        Ok(if index == 0 { json } else { format!(",{json}") })
+    });
+    let around = |text: &str| stream::once(std::future::ready(Ok(text.to_owned())));
+    Ok(streamed("application/json", around("[").chain(entries).chain(around("]")), turn))
+}
+
+/// Sends what is read from the log as it is read: it may be larger than memory, and whoever asked may take none of it.
+/// Where it cannot be read any more, the answer breaks off.
+fn streamed<S>(media_type: &'static str, pieces: S, turn: OwnedSemaphorePermit) -> Response
+where
+    S: Stream<Item = Result<String, HubError>> + Send + 'static,
+{
+    let pieces = pieces.ready_chunks(256).map(|pieces| {
+        let pieces: Result<Vec<String>, _> = pieces.into_iter().collect();
+        pieces.map(|pieces| pieces.concat())
+    });
+    let body = Answer { body: Body::from_stream(pieces), until_taken: turn };
+    ([(CONTENT_TYPE, media_type)], Body::new(body)).into_response()
 }
 
 /// Which records.
@@ -78,16 +99,12 @@ pub(super) struct EventParams {
 )]
 pub(super) async fn events(
     State(server): State<Server>,
-    _: Reading,
+    Reading(share): Reading,
     Query(EventParams { from, to }): Query<EventParams>,
 ) -> Result<Response, Problem> {
+    let turn = share.turn().await?;
     let records = server.hub.events(from.unwrap_or(1), to)?;
-    // A log is sent as it is read: it may be larger than memory.
-    let lines = records.map_ok(|record| line(&record)).ready_chunks(256).map(|lines| {
-        let lines: Result<Vec<String>, _> = lines.into_iter().collect();
-        lines.map(|lines| lines.concat())
-    });
-    Ok(([(CONTENT_TYPE, NDJSON)], Body::from_stream(lines)).into_response())
+    Ok(streamed(NDJSON, records.map_ok(|record| line(&record)), turn))
 }
 
 /// A record as it is exported, with its position in front.

@@ -13,6 +13,7 @@ use serde::Deserialize;
 use super::Server;
 use super::gate::{Path, Query, Reading};
 use super::openapi::{Common, NotFound};
+use super::share::Share;
 use crate::wire::reading::{History, Rollback};
 use crate::wire::{Code, Problem};
 
@@ -39,9 +40,14 @@ impl AsOf {
     async fn read<T>(
         &self,
         server: &Server,
+        share: Share,
         read: impl FnOnce(&Fleet, Timestamp) -> T,
     ) -> Result<T, Problem> {
         let until = self.until()?;
+        if matches!(until, Until::End) {
+            return Ok(server.hub.read(read)?);
+        }
+        let _turn = share.turn().await?;
         let (fleet, now) = match until {
             Until::End => return Ok(server.hub.read(read)?),
             Until::Time(time) => (server.hub.as_of(until).await?, time),
@@ -70,10 +76,10 @@ fn unknown(host: &HostId) -> Problem {
 )]
 pub(super) async fn matrix(
     State(server): State<Server>,
-    _: Reading,
+    Reading(share): Reading,
     Query(as_of): Query<AsOf>,
 ) -> Result<Json<Matrix>, Problem> {
-    as_of.read(&server, |fleet, now| fleet.matrix(now, &ReadOptions::default())).await.map(Json)
+    as_of.read(&server, share, |fleet, now| fleet.matrix(now, &ReadOptions::default())).await.map(Json)
 }
 
 /// One host's row.
@@ -90,11 +96,11 @@ pub(super) async fn matrix(
 )]
 pub(super) async fn row(
     State(server): State<Server>,
-    _: Reading,
+    Reading(share): Reading,
     Path(host): Path<HostId>,
     Query(as_of): Query<AsOf>,
 ) -> Result<Json<Row>, Problem> {
-    let row = as_of.read(&server, |fleet, now| fleet.row(&host, now, &ReadOptions::default())).await?;
+    let row = as_of.read(&server, share, |fleet, now| fleet.row(&host, now, &ReadOptions::default())).await?;
     row.map(Json).ok_or_else(|| unknown(&host))
 }
 
@@ -112,11 +118,11 @@ pub(super) async fn row(
 )]
 pub(super) async fn history(
     State(server): State<Server>,
-    _: Reading,
+    Reading(share): Reading,
     Path(host): Path<HostId>,
     Query(as_of): Query<AsOf>,
 ) -> Result<Json<History>, Problem> {
-    let generations = as_of.read(&server, |fleet, _| fleet.host(&host).map(generations)).await?;
+    let generations = as_of.read(&server, share, |fleet, _| fleet.host(&host).map(generations)).await?;
     let generations = generations.ok_or_else(|| unknown(&host))?;
     Ok(Json(History { host, generations }))
 }
@@ -170,9 +176,10 @@ pub(super) async fn rollback(
 )]
 pub(super) async fn explain(
     State(server): State<Server>,
-    _: Reading,
+    Reading(share): Reading,
     Path((host, cell)): Path<(HostId, Compartment)>,
     Query(as_of): Query<AsOf>,
 ) -> Result<Json<Explanation>, Problem> {
+    let _turn = share.turn().await?;
     Ok(Json(server.hub.explain_as_of(&host, cell, as_of.until()?).await?))
 }

@@ -8,7 +8,8 @@ use compartment_runtime::hub::{HubError, RequestError, new_op};
 use futures::stream::{self, StreamExt};
 
 use super::Server;
-use super::gate::{Requesting, Whole};
+use super::bodies::Whole;
+use super::gate::Requesting;
 use super::openapi::{Common, TooLarge};
 use crate::wire::requests::{Answer, Answers, Body, Refused};
 use crate::wire::{Code, Problem};
@@ -33,7 +34,7 @@ const AT_A_TIME: usize = 256;
 pub(super) async fn request(
     State(server): State<Server>,
     Requesting(grant): Requesting,
-    Whole(body): Whole,
+    body: Whole,
 ) -> Result<(StatusCode, Json<Answers>), Problem> {
     let body: Body = serde_json::from_slice(&body)
         .map_err(|error| Problem::new(Code::BadRequest, format!("the body is no request: {error}")))?;

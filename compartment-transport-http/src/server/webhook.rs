@@ -6,14 +6,14 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::Json;
-use axum::extract::State;
+use axum::extract::{Request, State};
 use axum::http::{HeaderMap, StatusCode};
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
 use super::Server;
 use super::access::parse_hex;
-use super::gate::Whole;
+use super::bodies::read;
 use super::openapi::{NotFound, Signed, TooLarge};
 use crate::wire::reading::Noticed;
 use crate::wire::{Code, Problem};
@@ -49,6 +49,9 @@ impl Webhook {
     /// The fewest bytes of a secret.
     pub const SHORTEST: usize = 16;
 
+    /// The largest notice, in bytes: GitHub sends no larger ones.
+    pub const LARGEST: usize = 25 << 20;
+
     /// Notices that are signed with this secret.
     ///
     /// # Errors
@@ -59,13 +62,6 @@ impl Webhook {
         }
         let key = Hmac::new_from_slice(secret).map_err(|_| WeakSecret)?;
         Ok(Self { key, seen: Arc::default() })
-    }
-
-    /// Whether the body was signed with the secret. In constant time.
-    fn verify(&self, signature: &[u8; 32], body: &[u8]) -> bool {
-        let mut mac = self.key.clone();
-        mac.update(body);
-        mac.verify_slice(signature).is_ok()
     }
 
     /// Whether it was not seen before. Its signature stands for the whole body.
@@ -100,7 +96,7 @@ impl Webhook {
 pub(super) async fn notice(
     State(server): State<Server>,
     headers: HeaderMap,
-    Whole(body): Whole,
+    request: Request,
 ) -> Result<(StatusCode, Json<Noticed>), Problem> {
     let webhook = server.webhook.as_ref().ok_or_else(|| {
         Problem::new(Code::NotFound, "this hub takes no notices of a forge: no secret was given to it")
@@ -111,9 +107,12 @@ pub(super) async fn notice(
     };
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
     let signature = text("x-hub-signature-256").and_then(signature).ok_or_else(unsigned)?;
-    if !webhook.verify(&signature, &body) {
-        return Err(unsigned());
-    }
+    // Anybody may send this: nothing of it is kept.
+    let mut signed = webhook.key.clone();
+    let within = server.gate.limits.body_within;
+    read(request.into_body(), Webhook::LARGEST, within, |piece| signed.update(piece)).await?;
+    // In constant time.
+    signed.verify_slice(&signature).map_err(|_| unsigned())?;
     let about = text("x-github-event").unwrap_or_default();
     let look = OF_INTEREST.contains(&about) && webhook.is_new(signature);
     if look {

@@ -30,5 +30,11 @@ pub const BODY_LIMIT: usize = 4 << 20;
 /// The most lines of a batch that a hub takes, unless it is configured otherwise.
 pub const BATCH_LIMIT: usize = 1000;
 
+/// The header in which a hub says to people what they should know of it, whatever they asked; once for each notice.
+pub const NOTICE_HEADER: &str = "compartment-notice";
+
+/// The event of live updates with all notices: a JSON array of them, empty where there are none any more.
+pub const NOTICES: &str = "notices";
+
 /// The header in which an agent names the session of its spool.
 pub const SESSION_HEADER: &str = "compartment-session";

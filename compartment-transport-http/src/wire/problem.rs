@@ -68,8 +68,6 @@ codes! {
     Lapsed = "lapsed", 410, "The order is not to be begun any more";
     /// A body, a batch or a line is larger than allowed.
     TooLarge = "too-large", 413, "The request is too large";
-    /// The body is of another media type than expected.
-    UnsupportedMediaType = "unsupported-media-type", 415, "The media type is not supported";
     /// Too many requests with this token.
     TooManyRequests = "too-many-requests", 429, "Too many requests";
     /// A mistake in the hub.

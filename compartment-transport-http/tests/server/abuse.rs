@@ -137,6 +137,95 @@ async fn bodies_have_limits_of_size_lines_and_time() {
     }
 }
 
+/// The head of a request that promises a body of so many bytes.
+fn head(world: &World, path: &str, token: Option<&str>, promised: usize) -> String {
+    let token = token.map(|token| format!("authorization: Bearer {token}\r\n")).unwrap_or_default();
+    format!("POST {path} HTTP/1.1\r\nhost: {}\r\n{token}content-length: {promised}\r\n\r\n", world.address)
+}
+
+/// Sends a part of a request, and leaves the connection open.
+async fn begun(world: &World, text: &str) -> TcpStream {
+    let mut socket = TcpStream::connect(world.address).await.unwrap();
+    socket.write_all(text.as_bytes()).await.unwrap();
+    socket
+}
+
+/// The first line of what comes back.
+async fn status(socket: &mut TcpStream) -> String {
+    let mut answer = [0; 12];
+    soon(socket.read_exact(&mut answer)).await.unwrap();
+    String::from_utf8_lossy(&answer).into_owned()
+}
+
+#[tokio::test]
+async fn nobody_is_waited_for_who_was_not_let_in() {
+    let world = World::new().await;
+    let path = "/v1/hosts/gpc0/events";
+    for (path, token, expected) in [
+        ("/v1/webhook", None, "HTTP/1.1 404"),
+        (path, None, "HTTP/1.1 401"),
+        (path, Some(world.token("gpc1")), "HTTP/1.1 403"),
+        ("/v1/requests", Some(world.reader.as_str()), "HTTP/1.1 403"),
+        (path, Some(world.token("gpc0")), "HTTP/1.1 413"),
+    ] {
+        let promised = if expected.ends_with("413") { 5 << 20 } else { 4 << 20 };
+        let mut socket = begun(&world, &head(&world, path, token, promised)).await;
+        assert_eq!(status(&mut socket).await, expected, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn bodies_have_so_much_memory_together_and_each_token_a_part_of_it() {
+    let limits =
+        Limits { body: 1000, bodies: 8000, body_within: Duration::from_millis(300), ..Limits::default() };
+    let world = World::with(AgentsConfig { limits, ..AgentsConfig::default() }, &["gpc0", "gpc1"]).await;
+    let path = "/v1/hosts/gpc0/events";
+    let promise = head(&world, path, Some(world.token("gpc0")), 1000);
+    let mut begun =
+        [begun(&world, &promise).await, begun(&world, &promise).await, begun(&world, &promise).await];
+    // Two fit, and are given up when their time is over; the third waits for its turn, and its own time is over then.
+    let mut said = Vec::new();
+    for socket in &mut begun {
+        said.push(status(socket).await);
+    }
+    said.sort();
+    assert_eq!(said[..2], ["HTTP/1.1 408", "HTTP/1.1 408"]);
+    assert!(["HTTP/1.1 408", "HTTP/1.1 503"].contains(&said[2].as_str()), "{said:?}");
+    // Nobody else waits for that.
+    let _waiting = [self::begun(&world, &promise).await, self::begun(&world, &promise).await];
+    assert_eq!(world.says("gpc1", &"x".repeat(1000)).await.status(), StatusCode::OK);
+    // And when they are gone, the memory is there again.
+    assert_eq!(world.says("gpc0", &"x".repeat(1000)).await.status(), StatusCode::OK);
+}
+
+#[tokio::test]
+async fn a_token_has_so_many_requests_under_way() {
+    let limits = Limits { at_once: 2, ..Limits::default() };
+    let world = World::with(AgentsConfig { limits, ..AgentsConfig::default() }, &["gpc0"]).await;
+    let open = [
+        soon(world.get("/v1/live").send()).await.unwrap(),
+        soon(world.get("/v1/live").send()).await.unwrap(),
+    ];
+    let refused = soon(world.get("/v1/matrix").send()).await.unwrap();
+    assert_eq!(refused.status(), StatusCode::TOO_MANY_REQUESTS);
+    assert!(refused.headers().contains_key("retry-after"));
+    // Each token for itself; and whoever hangs up has room again.
+    assert_eq!(world.says("gpc0", "").await.status(), StatusCode::OK);
+    drop(open);
+    soon(async {
+        while world.get("/v1/matrix").send().await.unwrap().status() != StatusCode::OK {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    // An answer that was taken is none under way.
+    for _ in 0..5 {
+        let answer = soon(world.get("/v1/matrix").send()).await.unwrap();
+        assert_eq!(answer.status(), StatusCode::OK);
+        soon(answer.bytes()).await.unwrap();
+    }
+}
+
 #[tokio::test]
 async fn malformed_requests_are_refused_in_words() {
     let world = World::new().await;

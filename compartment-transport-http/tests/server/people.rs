@@ -169,3 +169,34 @@ async fn no_proxy_is_to_hold_back_what_is_streamed() {
         assert_eq!(stream.headers()["x-accel-buffering"], "no", "{}", stream.url());
     }
 }
+
+#[tokio::test]
+async fn people_are_told_of_a_disk_that_is_nearly_full_whatever_they_ask_and_hosts_to_come_again() {
+    let world = World::new().await;
+    let notices = async |path: &str| {
+        let answer = soon(world.get(path).send()).await.unwrap();
+        answer.headers().get_all("compartment-notice").iter().map(|notice| notice.len()).collect::<Vec<_>>()
+    };
+    let mut live = events(soon(world.get("/v1/live").send()).await.unwrap());
+    assert_eq!(next(&mut live).await.event, "init");
+    assert_eq!(notices("/v1/matrix").await, [0; 0]);
+    world.log.say_free(Some(1 << 20));
+    for path in ["/v1/matrix", "/v1/hosts/nobody", "/v1/audit", "/metrics"] {
+        assert_eq!(notices(path).await.len(), 1, "{path}");
+    }
+    assert_eq!(notices("/healthz").await, [0; 0], "for this nobody needs a token");
+    let refused = world.says("gpc0", GREEN).await;
+    assert_eq!((refused.status().as_u16(), &refused.headers()["retry-after"]), (503, &"60".parse().unwrap()));
+    assert!(!refused.headers().contains_key("compartment-notice"));
+    let told = async |live: &mut _| loop {
+        let event = next(live).await;
+        if event.event == "notices" {
+            return serde_json::from_str::<Vec<String>>(&event.data).unwrap();
+        }
+    };
+    let first = told(&mut live).await;
+    assert!(first.len() == 1 && first[0].starts_with("the hub's disk has 1 MiB left"), "{first:?}");
+    world.log.say_free(None);
+    assert_eq!(told(&mut live).await, [""; 0]);
+    assert_eq!(world.says("gpc0", GREEN).await.status(), 200);
+}

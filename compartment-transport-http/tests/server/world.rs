@@ -9,6 +9,7 @@ use compartment_core::event::{CheckoutPlace, Observation, TestsConfig, Via};
 use compartment_core::testing::{commit, lock};
 use compartment_core::{ChannelName, HostId};
 use compartment_runtime::hub::{Config, Hub, MemoryLog, Ports, SystemClock};
+use compartment_runtime::testing::faults::FaultyLog;
 use compartment_runtime::{Clock, Forge};
 use compartment_transport_http::server::access::{Access, Grant, Role, Token};
 use compartment_transport_http::server::{Agents, AgentsConfig, Webhook, router_with};
@@ -26,6 +27,7 @@ pub(crate) async fn soon<T>(what: impl Future<Output = T>) -> T {
 
 pub(crate) struct World {
     pub(crate) hub: Hub,
+    pub(crate) log: Arc<FaultyLog>,
     pub(crate) agents: Agents,
     pub(crate) address: SocketAddr,
     pub(crate) client: Client,
@@ -96,11 +98,12 @@ impl World {
         webhook: Option<Webhook>,
     ) -> Self {
         let agents = Agents::new(access, Arc::clone(&clock), config);
+        let log = Arc::new(FaultyLog::new(Arc::new(MemoryLog::default())));
         let ports = Ports {
             transports: vec![Arc::new(agents.clone())],
             forge,
             clock,
-            ..Ports::new(Arc::new(MemoryLog::default()))
+            ..Ports::new(Arc::<FaultyLog>::clone(&log))
         };
         let hub = Hub::start(ports, Config::default()).await.unwrap();
         let (address, serving) = serve(router_with(hub.clone(), agents.clone(), webhook)).await;
@@ -117,7 +120,7 @@ impl World {
             hub.configure(name.clone(), channel, CheckoutPlace::Host, tests).await.unwrap();
         }
         let client = client();
-        Self { hub, agents, address, client, operator, reader, tokens, serving }
+        Self { hub, log, agents, address, client, operator, reader, tokens, serving }
     }
 
     pub(crate) fn url(&self, path: &str) -> String {

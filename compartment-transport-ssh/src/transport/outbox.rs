@@ -36,9 +36,15 @@ impl Outbox {
         Self { host, session, waiting: Mutex::default() }
     }
 
+    /// Adds a report. Of heartbeats in a row only the newest is worth passing on: a hub that takes none for a day is told
+    /// one afterwards.
     pub(super) fn push(&self, op: Option<OpId>, said: Said) {
         let mut waiting = self.waiting();
         waiting.next += 1;
+        let newest = waiting.reports.back().map(|report| &report.said);
+        if matches!((newest, &said), (Some(Said::Heartbeat(_)), Said::Heartbeat(_))) {
+            waiting.reports.pop_back();
+        }
         let origin = Some(Origin { session: self.session.clone(), n: waiting.next });
         let report = Report { origin, op, ..Report::new(self.host.clone(), said) };
         waiting.reports.push_back(report);
@@ -51,18 +57,23 @@ impl Outbox {
             if batch.is_empty() {
                 return true;
             }
-            let count = batch.len();
+            let last = batch.last().and_then(number);
             if let Err(error) = uplink.report(batch).await {
                 tracing::debug!(host = %self.host, %error, "the hub does not take reports");
                 return false;
             }
-            self.waiting().reports.drain(..count);
+            // Meanwhile the last of them may have made room for a newer one.
+            self.waiting().reports.retain(|report| number(report) > last);
         }
     }
 
     fn waiting(&self) -> MutexGuard<'_, Waiting> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn number(report: &Report) -> Option<u64> {
+    report.origin.as_ref().map(|origin| origin.n)
 }
 
 #[cfg(test)]
@@ -117,18 +128,21 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_is_sent_again_keeps_its_number_and_what_comes_later_has_a_higher_one() {
+    async fn what_is_sent_again_keeps_its_number_and_of_heartbeats_in_a_row_the_newest_is_sent() {
         let (hub, outbox) = (Hub::default(), outbox());
-        let late = Said::OpRejected { kind: RequestKind::Pull, reason: Text::from("it came too late") };
-        outbox.push(OpId::new("o1").ok(), late);
+        let late = || Said::OpRejected { kind: RequestKind::Pull, reason: Text::from("it came too late") };
+        outbox.push(None, heartbeat());
+        outbox.push(OpId::new("o1").ok(), late());
         outbox.push(None, heartbeat());
         assert!(!outbox.flush(&hub).await);
         outbox.push(None, heartbeat());
+        outbox.push(None, heartbeat());
+        outbox.push(OpId::new("o2").ok(), late());
         assert!(outbox.flush(&hub).await && outbox.flush(&hub).await);
         let told = hub.told.lock().unwrap();
         let number = |report: &Report| report.origin.as_ref().unwrap().n;
         let numbers: Vec<Vec<_>> = told.iter().map(|batch| batch.iter().map(number).collect()).collect();
-        assert_eq!(numbers, [vec![1, 2], vec![1, 2, 3]]);
+        assert_eq!(numbers, [vec![1, 2, 3], vec![1, 2, 5, 6]]);
         let session = |report: &Report| report.origin.as_ref().unwrap().session == outbox.session;
         assert!(told.iter().flatten().all(session));
     }

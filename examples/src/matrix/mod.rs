@@ -184,6 +184,14 @@ struct Program<'a> {
 
 impl Program<'_> {
     async fn act(&mut self, cli: &Cli) -> Result<Verdict, MatrixError> {
+        let verdict = self.answer_to(cli).await;
+        for notice in self.hub.notices() {
+            self.mention(notice.as_str());
+        }
+        verdict
+    }
+
+    async fn answer_to(&mut self, cli: &Cli) -> Result<Verdict, MatrixError> {
         match &cli.what {
             None if cli.watch => self.watch(&cli.hosts).await,
             None => self.table(&cli.hosts, cli.format.unwrap_or(crate::fold::Format::Table)).await,

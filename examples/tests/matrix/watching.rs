@@ -171,3 +171,29 @@ fn piped_it_tells_why_hosts_cannot_be_reached_with_what_else_is_known_of_them() 
     assert!(told.lines().last().unwrap().ends_with("; never heard"), "{told}");
     assert_eq!(told.matches("cannot be reached").count(), 1, "{told}");
 }
+
+#[test]
+fn what_the_hub_wants_people_to_know_is_on_every_screen() {
+    const FULL: &str = "the hub's disk has 5 MiB left";
+    let world = World::new();
+    world.says("gpc0", &heartbeat("gpc0", 'a', 1));
+    let (shown, entered) = (Shared::default(), Entered::default());
+    let (on, of) = (shown.clone(), entered.clone());
+    let lines = Call::of(&world, &["--watch"]).start();
+    let drawn = Call::of(&world, &["--watch"]).start_on(move || Some(screen(&on, &of)));
+    lines.output.until("gpc3: ");
+    shown.until("Live: ");
+    world.log.say_free(Some(5 << 20));
+    lines.output.until(&format!("the hub: {FULL}"));
+    let frame = shown.frame_until(|frame| frame.iter().any(|line| line.starts_with("Hub:")));
+    assert!(frame.iter().any(|line| line.contains(FULL)), "{frame:?}");
+    for args in [&[][..], &["--format", "json"], &["log", "gpc0"], &["stop", "gpc0"]] {
+        let told = Call::of(&world, args).run();
+        assert!(told.aside.contains(FULL) && !told.output.contains(FULL), "{args:?}: {}", told.aside);
+    }
+    world.log.say_free(None);
+    lines.output.until("the hub: all is well with it again");
+    shown.frame_until(|frame| !frame.iter().any(|line| line.starts_with("Hub:")));
+    assert_eq!(Call::of(&world, &[]).run().aside, "");
+    drop((lines.interrupted(), drawn.interrupted()));
+}

@@ -13,6 +13,7 @@ use compartment_core::{AuditEntry, ChannelName, Commit, HostId, LockHash, Span, 
 use compartment_examples::matrix::{Cli, MatrixError, Screen, Surroundings, Verdict, Why, Within, run};
 use compartment_local::run::Stop;
 use compartment_runtime::hub::{AuditQuery, Config, Hub, MemoryLog, Ports, SystemClock};
+use compartment_runtime::testing::faults::FaultyLog;
 use compartment_runtime::{Clock, Forge};
 use compartment_transport_http::client::{Connection, Endpoint, Received, Token as Secret, TokenSource};
 use compartment_transport_http::server::access::{Access, Grant, Role, Token};
@@ -84,7 +85,9 @@ pub(crate) struct World {
     pub(crate) clock: Arc<Ahead>,
     pub(crate) address: SocketAddr,
     pub(crate) operator: String,
-    log: Arc<MemoryLog>,
+    /// The disk under the hub.
+    pub(crate) log: Arc<FaultyLog>,
+    storage: MemoryLog,
     access: Arc<Access>,
     tokens: Vec<(&'static str, String)>,
     serving: tokio::task::JoinHandle<()>,
@@ -135,10 +138,11 @@ impl World {
         let runtime =
             tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
         let (access, tokens, operator) = tokens();
-        let (log, clock) = (Arc::new(MemoryLog::default()), Arc::new(Ahead::default()));
+        let (storage, clock) = (MemoryLog::default(), Arc::new(Ahead::default()));
+        let log = Arc::new(FaultyLog::new(Arc::new(storage.reopen())));
         let (hub, router) = runtime.block_on(start(&log, &clock, &access, forge));
         let (address, serving) = runtime.block_on(serve(front(router), ([127, 0, 0, 1], 0).into()));
-        Self { runtime, hub, clock, address, operator, log, access, tokens, serving }
+        Self { runtime, hub, clock, address, operator, log, storage, access, tokens, serving }
     }
 
     /// The tip of the repository is seen.
@@ -169,7 +173,7 @@ impl World {
 
     /// The hub starts again, over the same log and at the same address.
     pub(crate) fn come_back(&mut self) {
-        self.log = Arc::new(self.log.reopen());
+        self.log = Arc::new(FaultyLog::new(Arc::new(self.storage.reopen())));
         let (hub, router) = self.runtime.block_on(start(&self.log, &self.clock, &self.access, None));
         self.hub = hub;
         self.serving = self.runtime.block_on(serve(router, self.address)).1;
@@ -239,14 +243,14 @@ impl World {
 }
 
 async fn start(
-    log: &Arc<MemoryLog>,
+    log: &Arc<FaultyLog>,
     clock: &Arc<Ahead>,
     access: &Arc<Access>,
     forge: Option<Arc<dyn Forge>>,
 ) -> (Hub, Router) {
     let clock: Arc<dyn Clock> = Arc::<Ahead>::clone(clock);
     let agents = Agents::new(Arc::clone(access), Arc::clone(&clock), AgentsConfig::default());
-    let log: Arc<MemoryLog> = Arc::clone(log);
+    let log: Arc<FaultyLog> = Arc::clone(log);
     let ports = Ports { clock, forge, transports: vec![Arc::new(agents.clone())], ..Ports::new(log) };
     let hub = Hub::start(ports, Config::default()).await.unwrap();
     (hub.clone(), router(hub, agents))

@@ -4,13 +4,14 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Instant;
 
-use axum::extract::{DefaultBodyLimit, FromRef, State};
+use axum::extract::{FromRef, State};
 use axum::http::{HeaderMap, StatusCode};
+use axum::middleware;
 use axum::response::IntoResponse;
 use axum::response::sse::Event;
 use axum::{Json, Router};
 use compartment_core::{HostId, OpId, SessionId};
-use compartment_runtime::{Order, Uplink};
+use compartment_runtime::{Order, Uplink, UplinkError};
 use futures::stream::{self, Stream, StreamExt};
 use serde::Deserialize;
 use tracing::{info, warn};
@@ -19,9 +20,12 @@ use utoipa_axum::routes as documented;
 
 use super::lease::Taken as LeaseTaken;
 use super::{Agents, Line};
+use crate::server::bodies::Whole;
 use crate::server::error::{method_not_allowed, not_found};
-use crate::server::gate::{Gate, Path, Query, Speaking, Whole, header};
+use crate::server::gate::{Gate, Path, Query, Speaking, Turned, header};
+
 use crate::server::openapi::{Common, Conflict, TooLarge};
+use crate::server::share::hold;
 use crate::server::stream::streamed;
 use crate::wire::events::{self, Taken};
 use crate::wire::orders::{EVENT, OrderLine};
@@ -46,9 +50,9 @@ pub(in crate::server) fn documented_routes() -> OpenApiRouter<Agents> {
 
 /// The routes of agents alone.
 pub(in crate::server) fn routes(agents: Agents) -> Router {
-    let limit = DefaultBodyLimit::max(agents.gate().limits.body);
     let (router, _) = documented_routes().split_for_parts();
-    router.fallback(not_found).method_not_allowed_fallback(method_not_allowed).layer(limit).with_state(agents)
+    let router = router.fallback(not_found).method_not_allowed_fallback(method_not_allowed);
+    router.layer(middleware::from_fn(hold)).with_state(agents)
 }
 
 impl From<LeaseTaken> for Problem {
@@ -78,19 +82,30 @@ async fn take_events(
     State(agents): State<Agents>,
     Speaking { host, .. }: Speaking,
     headers: HeaderMap,
-    Whole(body): Whole,
-) -> Result<Json<Taken>, Problem> {
+    body: Whole,
+) -> Result<Json<Taken>, Turned> {
     if let Some(session) = header::<SessionId>(&headers, SESSION_HEADER)? {
         agents.leases().heard(&host, &session, Instant::now())?;
     }
     let limit = agents.inner.config.limits.lines;
     let batch = events::decode(&body, &host, limit)
         .map_err(|error| Problem::new(Code::TooLarge, error.to_string()))?;
-    for refused in &batch.refused {
-        warn!(%host, line = refused.line, error = %refused.error, "a report was not taken");
+    if let Some(first) = batch.refused.first() {
+        let (count, line, error) = (batch.refused.len(), first.line, &first.error);
+        warn!(%host, count, line, %error, "reports were not taken; the first of them");
     }
-    let receipt = agents.uplink()?.report(batch.reports).await?;
+    let receipt = agents.uplink()?.report(batch.reports).await.map_err(not_now)?;
     Ok(Json(Taken { new: receipt.new, position: receipt.position, last: batch.last, refused: batch.refused }))
+}
+
+/// Whoever knows when it makes sense to come again is told.
+fn not_now(error: UplinkError) -> Turned {
+    let seconds = match &error {
+        UplinkError::Stopped(_) => return Turned::Away(error.into()),
+        UplinkError::TooMuch { wait, .. } => wait.as_millis() / 1000 + 1,
+        UplinkError::LowOnSpace { .. } => 60,
+    };
+    Turned::Later(error.into(), seconds)
 }
 
 #[derive(Deserialize)]
@@ -238,7 +253,7 @@ async fn take_output(
     State(agents): State<Agents>,
     Speaking { host, .. }: Speaking,
     Path(OfOperation { op, .. }): Path<OfOperation>,
-    Whole(body): Whole,
+    body: Whole,
 ) -> Result<StatusCode, Problem> {
     let printed: Printed = serde_json::from_slice(&body)
         .map_err(|error| Problem::new(Code::BadRequest, format!("the body is not `lines`: {error}")))?;

@@ -4,13 +4,16 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::fmt;
 use std::io;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use rustix::process::{Resource, getrlimit};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use super::ConnectionLimits;
+
+/// How many files are for the process itself: its log, its tokens, what it runs.
+const RESERVE: usize = 256;
 
 /// How many connections a server has, to be asked while it runs.
 #[derive(Clone)]
@@ -43,8 +46,11 @@ pub(super) struct Complaints(Option<Instant>);
 impl Connections {
     pub(super) fn new(limits: &ConnectionLimits) -> Self {
         let most = affordable(limits.most);
-        let counts = Mutex::default();
-        Self(Arc::new(Shared { most, most_per_peer: limits.most_per_peer, counts }))
+        // Whoever lets one peer have all of them means that.
+        let one_may_have_all = limits.most_per_peer >= limits.most;
+        let share = if one_may_have_all { most } else { most - most / 4 };
+        let most_per_peer = limits.most_per_peer.min(share.max(1));
+        Self(Arc::new(Shared { most, most_per_peer, counts: Mutex::default() }))
     }
 
     /// How many there are.
@@ -65,10 +71,15 @@ impl Connections {
         self.0.most
     }
 
+    /// How many there may be from one peer.
+    #[must_use]
+    pub fn most_per_peer(&self) -> usize {
+        self.0.most_per_peer
+    }
+
     /// A place for one more connection from there.
-    pub(super) fn admit(&self, peer: IpAddr) -> io::Result<Place> {
-        // An IPv4 peer of a socket that has both is one peer, in either notation.
-        let peer = peer.to_canonical();
+    pub(super) fn admit(&self, address: IpAddr) -> io::Result<Place> {
+        let peer = peer(address);
         let mut counts = self.counts();
         let limit = if counts.open >= self.0.most {
             self.0.most
@@ -82,7 +93,7 @@ impl Connections {
         counts.refused += 1;
         if counts.complaints.due() {
             let (open, refused) = (counts.open, counts.refused);
-            tracing::warn!(%peer, limit, open, refused, "closed a connection: too many are open");
+            tracing::warn!(%address, limit, open, refused, "closed a connection: too many are open");
         }
         Err(io::Error::new(io::ErrorKind::QuotaExceeded, "too many connections"))
     }
@@ -123,16 +134,68 @@ impl fmt::Debug for Connections {
     }
 }
 
+/// Whose an address is. An IPv4 peer of a socket that has both is one, in either notation; an IPv6 peer has a whole network
+/// of 64 bits to itself.
+fn peer(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() >> 64 << 64).into(),
+        address @ IpAddr::V4(_) => address,
+    }
+}
+
 /// A process that has used up its file descriptors can open no file either, its log and its tokens among them.
 fn affordable(wanted: usize) -> usize {
-    let Some(files) = getrlimit(Resource::Nofile).current else { return wanted };
-    let files = usize::try_from(files).unwrap_or(usize::MAX);
-    let most = files - (files / 4).min(256);
+    let Some(files) = files_for(wanted.saturating_add(RESERVE)) else { return wanted };
+    let most = files - (files / 4).min(RESERVE);
     if most < wanted {
         tracing::warn!(
             "at most {most} connections, not {wanted}: the process may have {files} files open; raise that limit \
-             (`ulimit -n`, or `LimitNOFILE` of its service) for more"
+             (`ulimit -Hn`, or `LimitNOFILE` of its service) for more"
         );
     }
     wanted.min(most)
+}
+
+/// How many files this process may have open, once its limit was raised as far as it may be and is wanted. Nothing where
+/// there is no limit.
+fn files_for(wanted: usize) -> Option<usize> {
+    let limit = getrlimit(Resource::Nofile);
+    let current = limit.current?;
+    let wanted = limit.maximum.map_or(wanted as u64, |most| most.min(wanted as u64));
+    let raised = wanted > current
+        && setrlimit(Resource::Nofile, Rlimit { current: Some(wanted), maximum: limit.maximum }).is_ok();
+    let files = if raised { wanted } else { current };
+    Some(usize::try_from(files).unwrap_or(usize::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_peer_has_one_address_or_one_network() {
+        for (address, is) in [
+            ("10.0.0.1", "10.0.0.1"),
+            ("::ffff:10.0.0.1", "10.0.0.1"),
+            ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::"),
+            ("2001:db8:1:2::", "2001:db8:1:2::"),
+            ("2001:db8:1:3::1", "2001:db8:1:3::"),
+            ("::1", "::"),
+        ] {
+            assert_eq!(peer(address.parse().unwrap()), is.parse::<IpAddr>().unwrap(), "{address}");
+        }
+    }
+
+    #[test]
+    fn one_peer_leaves_a_quarter_to_others() {
+        let of = |most, most_per_peer| {
+            Connections::new(&ConnectionLimits { most, most_per_peer, ..Default::default() }).most_per_peer()
+        };
+        assert_eq!(of(100, 10), 10);
+        assert_eq!(of(100, 99), 75);
+        assert_eq!(of(100, 100), 100);
+        assert_eq!(of(1, 1), 1);
+        let most = files_for(0).unwrap_or(usize::MAX);
+        assert!(of(usize::MAX, usize::MAX - 1) <= most - most / 4);
+    }
 }

@@ -11,10 +11,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use axum::body::{Body, Bytes, HttpBody};
+use axum::body::Body;
 use axum::http::{Request, Response};
 use axum_server::accept::Accept;
-use http_body::{Frame, SizeHint};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tower_service::Service;
@@ -22,6 +21,7 @@ use tower_service::Service;
 use super::ConnectionLimits;
 use super::admission::{Connections, Place};
 use super::deadline::Deadline;
+use crate::server::answer::Answer;
 
 /// Admits connections, before anything is spent on them, and guards what `inner` makes of them.
 #[derive(Clone)]
@@ -186,7 +186,7 @@ impl<S, R> Service<Request<R>> for Counting<S>
 where
     S: Service<Request<R>, Response = Response<Body>, Future: Send + 'static>,
 {
-    type Response = Response<Answer>;
+    type Response = Response<Answer<UnderWay>>;
     type Error = S::Error;
     type Future = Pin<Box<dyn Future<Output = Result<Self::Response, S::Error>> + Send>>;
 
@@ -197,12 +197,12 @@ where
     fn call(&mut self, request: Request<R>) -> Self::Future {
         let under_way = UnderWay::new(&self.requests);
         let answer = self.service.call(request);
-        Box::pin(async move { Ok(answer.await?.map(|body| Answer { body, _under_way: under_way })) })
+        Box::pin(async move { Ok(answer.await?.map(|body| Answer { body, until_taken: under_way })) })
     }
 }
 
 /// A request, until its answer has left or was given up.
-struct UnderWay(Arc<Requests>);
+pub(super) struct UnderWay(Arc<Requests>);
 
 impl UnderWay {
     fn new(requests: &Arc<Requests>) -> Self {
@@ -214,31 +214,5 @@ impl UnderWay {
 impl Drop for UnderWay {
     fn drop(&mut self) {
         self.0.ended.fetch_add(1, Ordering::AcqRel);
-    }
-}
-
-/// An answer's body; hyper drops it when it has taken all of it.
-pub(super) struct Answer {
-    body: Body,
-    _under_way: UnderWay,
-}
-
-impl HttpBody for Answer {
-    type Data = Bytes;
-    type Error = axum::Error;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
-        Pin::new(&mut self.body).poll_frame(cx)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
     }
 }

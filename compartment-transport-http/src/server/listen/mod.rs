@@ -68,9 +68,10 @@ pub struct TlsFiles {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ConnectionLimits {
     /// Connections at a time; one more is closed at once. No more are taken than the process may have
-    /// files open, less a reserve for the hub's own.
+    /// files open, less a reserve for the hub's own; that limit of the process is raised as far as it may be.
     pub most: usize,
-    /// Connections at a time from one address. Behind a proxy all of them come from one: set it to `most` there.
+    /// Connections at a time from one IPv4 address, or one IPv6 network of 64 bits; never more than three quarters of those
+    /// that there may be. Behind a proxy all of them come from one: set it to `most` there, and it may have all.
     pub most_per_peer: usize,
     /// The time of a TLS handshake.
     pub handshake: Duration,

@@ -36,6 +36,10 @@ impl Lines {
 
     fn changes(&mut self, matrix: &Matrix, seen: &Seen, hosts: &[HostId], lines: &mut Vec<String>) {
         let mut known = BTreeMap::new();
+        if !seen.notices.is_empty() {
+            let notices: Vec<_> = seen.notices.iter().map(Text::as_str).collect();
+            known.insert("the hub".to_owned(), notices.join("; "));
+        }
         for (name, channel) in &matrix.fleet.channels {
             known.insert(format!("channel {name}"), desired(channel));
         }
@@ -51,7 +55,10 @@ impl Lines {
             known.insert(row.host.to_string(), said);
         }
         let gone = self.told.keys().filter(|name| !known.contains_key(*name));
-        lines.extend(gone.map(|name| format!("{name}: no longer there")));
+        lines.extend(gone.map(|name| match name.as_str() {
+            "the hub" => "the hub: all is well with it again".to_owned(),
+            name => format!("{name}: no longer there"),
+        }));
         let changed = known.iter().filter(|(name, words)| self.told.get(*name) != Some(words));
         lines.extend(changed.map(|(name, words)| format!("{name}: {words}")));
         self.told = known;

@@ -7,9 +7,9 @@ pub use screen::{Entered, Screen};
 
 use std::time::{Duration, Instant};
 
-use compartment_core::{HostId, Matrix, ReadOptions, Timestamp};
+use compartment_core::{HostId, Matrix, ReadOptions, Text, Timestamp};
 use compartment_local::run::Stop;
-use compartment_transport_http::client::{Live, Update};
+use compartment_transport_http::client::{Connection, Live, Update};
 use futures::StreamExt;
 
 use super::{MatrixError, Program, Verdict, Within, interrupt, table};
@@ -44,6 +44,8 @@ struct Seen {
     matrix: Option<Matrix>,
     /// Why it is only that.
     silence: Option<Silence>,
+    /// What the hub wants people to know.
+    notices: Vec<Text>,
     /// Why hosts cannot be reached.
     away: Vec<(HostId, String)>,
     /// Why something on hosts cannot be read.
@@ -52,6 +54,7 @@ struct Seen {
 
 /// What is known of the fleet, and whether it still is so.
 struct Watched<'a> {
+    hub: Connection,
     live: Live,
     within: Option<Within<'a>>,
     clock: Clock,
@@ -64,7 +67,7 @@ impl Program<'_> {
     pub(super) async fn watch(&mut self, hosts: &[HostId]) -> Result<Verdict, MatrixError> {
         let within = self.around.within.clone();
         let of = within.as_ref().map_or_else(|| self.address.clone(), |within| within.of.clone());
-        let mut watched = Watched::new(Live::new(self.hub.clone()), within);
+        let mut watched = Watched::new(self.hub.clone(), within);
         self.begin(&mut watched, hosts).await?;
         let stop = self.around.stop.clone();
         match self.around.screen.take() {
@@ -125,10 +128,10 @@ async fn until(
 }
 
 impl<'a> Watched<'a> {
-    fn new(live: Live, within: Option<Within<'a>>) -> Self {
+    fn new(hub: Connection, within: Option<Within<'a>>) -> Self {
         let mut clock = Clock::default();
-        let heard_at = clock.now();
-        Self { live, within, clock, heard: Instant::now(), heard_at, silence: None }
+        let (live, heard_at) = (Live::new(hub.clone()), clock.now());
+        Self { hub, live, within, clock, heard: Instant::now(), heard_at, silence: None }
     }
 
     fn take(&mut self, update: Update) {
@@ -153,7 +156,7 @@ impl<'a> Watched<'a> {
         let matrix = self.live.matrix(as_of, &ReadOptions::default());
         let (away, unread) =
             self.within.as_ref().map(|within| ((within.away)(), (within.unread)())).unwrap_or_default();
-        Seen { matrix, silence, away, unread }
+        Seen { matrix, silence, notices: self.hub.notices(), away, unread }
     }
 
     /// Waits until there is something to show, or a second has gone by.

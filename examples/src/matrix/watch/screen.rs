@@ -177,8 +177,12 @@ fn frame(seen: &Seen, hosts: &[HostId], head: &Head<'_>) -> Vec<String> {
     let mut lines: Vec<String> = match &seen.silence {
         None => {
             let words = format!("{}; Ctrl-C ends", head.of);
-            let text = show::labelled("Live:", 6, &words, width) + "\n" + &body;
-            text.lines().map(str::to_owned).collect()
+            let live = show::labelled("Live:", 6, &words, width);
+            let notices = seen.notices.iter().map(|notice| show::labelled("Hub:", 6, notice.as_str(), width));
+            let notices: String = notices.collect();
+            let loud = notices.lines().map(|line| format!("{LOUD}{line}{LOUD:#}"));
+            let quiet = |text: &str| text.lines().map(str::to_owned).collect::<Vec<_>>();
+            quiet(&live).into_iter().chain(loud).chain([String::new()]).chain(quiet(&body)).collect()
         }
         // Nothing is green that nobody knows to be.
         Some(silence) => {

@@ -1,0 +1,142 @@
+//! What hosts may have recorded: a budget for each, so that none fills the log, and what is still taken when the disk is
+//! nearly full.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use compartment_core::event::{Event, Report, Said};
+use compartment_core::{HostId, Record, Span, Text};
+
+use super::ends::Standing;
+use super::{Hub, HubError, Inner};
+
+const DAY: Span = Span::from_mins(24 * 60);
+
+/// What may be recorded of one host: so much at once, and as much again over a day. What is no news is not recorded, and
+/// costs nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HostBudget {
+    /// How many records.
+    pub records: u32,
+    /// How many bytes of lines.
+    pub bytes: u64,
+}
+
+impl Default for HostBudget {
+    /// 50,000 records and 64 MiB: three times what a host says whose checkout is dirty and clean again with every
+    /// heartbeat.
+    fn default() -> Self {
+        Self { records: 50_000, bytes: 64 << 20 }
+    }
+}
+
+impl HostBudget {
+    /// How long it takes until as much may be recorded again.
+    fn cost(&self, bytes: usize) -> Span {
+        let share = |part: u64, of: u64| {
+            let millis = u128::from(part) * u128::from(DAY.as_millis()) / u128::from(of.max(1));
+            Span::from_millis(u64::try_from(millis).unwrap_or(u64::MAX))
+        };
+        share(1, self.records.into()).max(share(bytes as u64, self.bytes))
+    }
+}
+
+/// When each host will have its whole budget again, by the clock that never goes back.
+#[derive(Default)]
+pub(super) struct Budgets(Mutex<HashMap<HostId, Span>>);
+
+impl Budgets {
+    fn whole_at(&self) -> MutexGuard<'_, HashMap<HostId, Span>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Inner {
+    /// What hosts report, or why it is not taken: then all of it comes again.
+    ///
+    /// Where the disk is nearly full, what is needed of it is handed on, and counts once when it comes again.
+    pub(super) fn admitted(&self, reports: Vec<Report>) -> (Vec<Report>, Result<(), HubError>) {
+        let over = reports.iter().find_map(|report| {
+            let wait = self.over_budget(&report.host)?;
+            Some(HubError::TooMuch { host: report.host.clone(), wait })
+        });
+        if let Some(error) = over {
+            return (Vec::new(), Err(error));
+        }
+        let Some(free) = self.low_on_space() else { return (reports, Ok(())) };
+        let (all, needed) = (reports.len(), reports.into_iter().filter(|report| self.is_needed(report)));
+        let needed: Vec<_> = needed.collect();
+        let left_out = needed.len() < all;
+        (needed, if left_out { Err(HubError::LowOnSpace { free }) } else { Ok(()) })
+    }
+
+    /// What is taken in any case: how an operation ended, and that one began that was asked for.
+    fn is_needed(&self, report: &Report) -> bool {
+        match &report.said {
+            Said::Heartbeat(_) => false,
+            Said::Started { .. } => {
+                report.op.as_ref().is_some_and(|op| matches!(self.standing(&report.host, op), Standing::Open))
+            }
+            Said::PullOk { .. }
+            | Said::PullFail { .. }
+            | Said::DeployOk { .. }
+            | Said::DeployFail { .. }
+            | Said::TestPass { .. }
+            | Said::TestFail { .. }
+            | Said::OpRejected { .. }
+            | Said::OpStopped { .. } => true,
+        }
+    }
+
+    /// How many bytes the log may still take, where that is too little.
+    fn low_on_space(&self) -> Option<u64> {
+        self.log.free().filter(|free| *free < self.config.least_space)
+    }
+
+    /// How long a host has to wait, where it has used up its budget.
+    fn over_budget(&self, host: &HostId) -> Option<Span> {
+        let whole_at = *self.budgets.whole_at().get(host)?;
+        let again_at = whole_at.as_millis().saturating_sub(DAY.as_millis());
+        let wait = again_at.saturating_sub(self.clock.elapsed().as_millis());
+        (wait > 0).then_some(Span::from_millis(wait))
+    }
+
+    /// Counts what was recorded of hosts.
+    pub(super) fn spend(&self, kept: &[Record]) {
+        let now = self.clock.elapsed();
+        let mut whole_at = self.budgets.whole_at();
+        for record in kept {
+            let Event::Report(report) = &record.event else { continue };
+            let cost = self.config.host_budget.cost(record.to_line().len());
+            let of_host = whole_at.entry(report.host.clone()).or_insert(now);
+            let since = (*of_host).max(now).as_millis();
+            *of_host = Span::from_millis(since.saturating_add(cost.as_millis()));
+        }
+    }
+}
+
+impl Hub {
+    /// What people should know of this hub, whatever they look at. In words, and without names of its files.
+    #[must_use]
+    pub fn notices(&self) -> Vec<Text> {
+        let inner = &self.inner;
+        let mib = |bytes: u64| bytes >> 20;
+        let mut notices = Vec::new();
+        if let Some(free) = inner.low_on_space() {
+            let least = inner.config.least_space;
+            notices.push(Text::new(&format!(
+                "the hub's disk has {} MiB left: until there are {}, only what people ask for and how it ends is \
+                 recorded, and no host is heard",
+                mib(free),
+                mib(least)
+            )));
+        }
+        let mut loud: Vec<HostId> = inner.budgets.whole_at().keys().cloned().collect();
+        loud.retain(|host| inner.over_budget(host).is_some());
+        loud.sort_unstable();
+        notices.extend(loud.iter().map(|host| {
+            Text::new(&format!("{host} says more than is recorded of one host, and is not heard for now"))
+        }));
+        notices
+    }
+}
