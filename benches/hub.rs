@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use compartment_benches::measure::{Rounds, Scale, at_least, timed};
 use compartment_benches::sqlite::Bare;
-use compartment_benches::workload::{commit, host_id, moved};
+use compartment_benches::workload::{MUCH, commit, host_id, moved};
 use compartment_core::event::Report;
 use compartment_core::sync::Message;
 use compartment_core::{Record, Span, Timestamp};
@@ -31,7 +31,9 @@ fn main() {
 
 async fn start(folder: &Path, ports: impl FnOnce(Ports) -> Ports) -> Hub {
     let log = SqliteLog::open(&folder.join("log.sqlite")).expect("a new log can be created");
-    Hub::start(ports(Ports::new(Arc::new(log))), Config::default()).await.expect("an empty log")
+    Hub::start(ports(Ports::new(Arc::new(log))), Config { host_budget: MUCH, ..Config::default() })
+        .await
+        .expect("an empty log")
 }
 
 fn folder() -> tempfile::TempDir {

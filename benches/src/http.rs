@@ -21,7 +21,7 @@ use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use crate::workload::{host_id, moved};
+use crate::workload::{MUCH, host_id, moved};
 
 /// The session of every agent here.
 pub const SESSION: &str = "0199b0c2-7d3a-7c41-9c1e-5f0c8a4d2e11";
@@ -64,7 +64,13 @@ impl Served {
         }
         let much = NonZeroU32::new(1_000_000).expect("not zero");
         let config = AgentsConfig {
-            limits: Limits { rate: much, burst: much, ..Limits::default() },
+            limits: Limits {
+                rate: much,
+                burst: much,
+                at_once: 1_000_000,
+                bodies: 1 << 30,
+                ..Limits::default()
+            },
             ..AgentsConfig::default()
         };
         let clock = Arc::new(SystemClock::default());
@@ -72,7 +78,8 @@ impl Served {
         let folder = tempfile::tempdir().expect("there is a folder for temporary files");
         let log = SqliteLog::open(&folder.path().join("log.sqlite")).expect("a new log can be created");
         let ports = Ports { transports: vec![Arc::new(agents.clone())], ..Ports::new(Arc::new(log)) };
-        let hub = Hub::start(ports, Config::default()).await.expect("an empty log");
+        let config = Config { host_budget: MUCH, ..Config::default() };
+        let hub = Hub::start(ports, config).await.expect("an empty log");
         hub.report((0..hosts).map(|host| moved(host, 0)).collect()).await.expect("the hub runs");
         let limits = ConnectionLimits { most: 65_536, most_per_peer: 65_536, ..ConnectionLimits::default() };
         let listen = Listen::on(SocketAddr::from(([127, 0, 0, 1], 0)));

@@ -92,7 +92,13 @@ pub fn at_most(value: f64, aim: f64) -> &'static str {
 /// The resident memory of this process in bytes: now, and at its peak. Nothing where the system does not say.
 #[must_use]
 pub fn resident() -> Option<(u64, u64)> {
-    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    resident_of(std::process::id())
+}
+
+/// That of another process.
+#[must_use]
+pub fn resident_of(process: u32) -> Option<(u64, u64)> {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status")).ok()?;
     let field = |name: &str| {
         let line = status.lines().find_map(|line| line.strip_prefix(name))?;
         line.trim().strip_suffix(" kB")?.parse::<u64>().ok().map(|kib| kib * 1024)

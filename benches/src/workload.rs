@@ -11,6 +11,7 @@ use compartment_core::{
     Actor, Ask, ChannelName, Commit, Event, HostId, LockHash, OpId, PrId, Record, SessionId, StorePath,
     Timestamp, Version,
 };
+use compartment_runtime::hub::HostBudget;
 
 /// How many events of a host make one week.
 const CYCLE: u8 = 64;
@@ -226,6 +227,9 @@ impl Sim {
         Self { step, checkout: week(22), deployed: week(34), number: 41, reports: 100 }
     }
 }
+
+/// No limit to what is recorded of a host: here all of them say much.
+pub const MUCH: HostBudget = HostBudget { records: u32::MAX, bytes: u64::MAX };
 
 /// A host's name.
 #[must_use]

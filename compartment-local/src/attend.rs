@@ -24,12 +24,30 @@ const DRAIN: Duration = Duration::from_secs(1);
 /// How long it takes at most to end a program that does not listen.
 pub(crate) const ENDED_WITHIN: Duration = Duration::from_secs(2 * GRACE.as_secs() + DRAIN.as_secs());
 
+/// How long a program may go on.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Limit {
+    /// From its start.
+    pub(crate) whole: Duration,
+    /// Without a word.
+    pub(crate) silence: Duration,
+}
+
+impl From<Duration> for Limit {
+    /// Whatever it says.
+    fn from(whole: Duration) -> Self {
+        Self { whole, silence: whole }
+    }
+}
+
 /// How a program came to its end.
 pub(crate) enum Fate {
     /// By itself.
     Exited(ExitStatus),
     /// It was ended at its limit.
     TimedOut,
+    /// It was ended because it had said nothing for too long.
+    Silent,
     /// It was ended because somebody asked.
     Stopped,
 }
@@ -40,13 +58,13 @@ pub(crate) fn start(exec: Exec) -> io::Result<Job> {
     exec.setpgid().stdin(Redirection::Null).stdout(Redirection::Pipe).stderr(Redirection::Pipe).start()
 }
 
-/// Waits for the end of what was [`start`]ed, at most for `limit`, or until `asked` says so.
+/// Waits for the end of what was [`start`]ed, at most as long as `limit` allows, or until `asked` says so.
 ///
 /// What it prints goes to `stdout` and `stderr`, which must not fail. A helper that outlives the program by itself
 /// is left alone, and not waited for; where the program is ended, its whole group is.
 pub(crate) fn attend(
     job: &mut Job,
-    limit: Duration,
+    limit: Limit,
     mut asked: impl FnMut() -> bool,
     mut stdout: impl Write,
     mut stderr: impl Write,
@@ -62,14 +80,18 @@ pub(crate) fn attend(
 
 fn follow(
     job: &Job,
-    limit: Duration,
+    limit: Limit,
     asked: &mut impl FnMut() -> bool,
     pipes: &mut Pipes<'_, impl Write, impl Write>,
 ) -> io::Result<Fate> {
     let started = Instant::now();
+    let mut heard = started;
     let mut exited: Option<(ExitStatus, Instant)> = None;
     loop {
         let flow = pipes.read()?;
+        if flow == Flow::Some {
+            heard = Instant::now();
+        }
         if let Some((status, at)) = exited {
             if flow != Flow::Some || at.elapsed() >= DRAIN {
                 return Ok(Fate::Exited(status));
@@ -82,8 +104,10 @@ fn follow(
             exited = Some((status, Instant::now()));
         } else if asked() {
             return Ok(Fate::Stopped);
-        } else if started.elapsed() >= limit {
+        } else if started.elapsed() >= limit.whole {
             return Ok(Fate::TimedOut);
+        } else if heard.elapsed() >= limit.silence {
+            return Ok(Fate::Silent);
         }
     }
 }

@@ -10,7 +10,7 @@ use compartment_core::Text;
 use subprocess::Exec;
 
 use crate::owner;
-use crate::run::{Output, RunError, Stop, run};
+use crate::run::{Output, Progress, RunError, Stop, run, run_while_heard};
 
 /// How long one call may take unless said; a fetch over a slow line included.
 const LIMIT: Duration = Duration::from_secs(60);
@@ -107,6 +107,7 @@ pub struct Git {
     /// How many settings the variables hold that no file holds.
     settings: usize,
     limit: Duration,
+    progress: Option<Progress>,
     stop: Stop,
 }
 
@@ -128,7 +129,7 @@ impl Git {
         // A look refreshes no index.
         set.extend(pairs(&[("GIT_OPTIONAL_LOCKS", "0"), ("LC_ALL", "C")]));
         let settings = std::env::var(SETTINGS).ok().and_then(|count| count.parse().ok()).unwrap_or(0);
-        Self { only: false, set, settings, limit: LIMIT, stop }.attentive()
+        Self { only: false, set, settings, limit: LIMIT, progress: None, stop }.attentive()
     }
 
     /// git that knows nothing of its user: no configuration, no identity but this one, no other home.
@@ -148,7 +149,7 @@ impl Git {
         ]);
         set.push(("HOME".into(), Value(home.into())));
         set.extend(std::env::var_os("PATH").map(|path| ("PATH".into(), Value(path))));
-        Self { only: true, set, settings: 0, limit: LIMIT, stop }.attentive()
+        Self { only: true, set, settings: 0, limit: LIMIT, progress: None, stop }.attentive()
     }
 
     /// The same, overlooking no difference that a repository's configuration would have it overlook: Nix takes files as
@@ -184,6 +185,12 @@ impl Git {
         Self { limit, ..self }
     }
 
+    /// The same, but each call goes on, within its limit, for as long as it says something: to be told with `--progress`.
+    #[must_use]
+    pub fn heard(self, progress: Progress) -> Self {
+        Self { progress: Some(progress), ..self }
+    }
+
     /// Any program, in the same surroundings.
     pub fn surround(&self, exec: Exec) -> Exec {
         let exec =
@@ -205,7 +212,12 @@ impl Git {
         let exec = owner::program("git", dir).args(QUIETLY).args(["-C"]).arg(dir).args(args.iter().copied());
         let exec = self.surround(exec).env(CEILING, ceiling(dir)?);
         let command = args.first().copied().unwrap_or_default();
-        match run(&format!("git {command}"), exec, self.limit, &self.stop) {
+        let program = format!("git {command}");
+        let ended = match &self.progress {
+            None => run(&program, exec, self.limit, &self.stop),
+            Some(progress) => run_while_heard(&program, exec, self.limit, &self.stop, progress),
+        };
+        match ended {
             Err(RunError::Start { source, .. }) => {
                 Err(RunError::Start { program: "git".to_owned(), source }.into())
             }
@@ -218,9 +230,17 @@ impl Git {
     /// # Errors
     /// [`GitError`] also when its exit code is not 0.
     pub fn ok(&self, dir: &Path, args: &[&str]) -> Result<Vec<u8>, GitError> {
+        Ok(self.done(dir, args)?.stdout)
+    }
+
+    /// The same, with what it says besides.
+    ///
+    /// # Errors
+    /// As for [`ok`](Self::ok).
+    pub fn done(&self, dir: &Path, args: &[&str]) -> Result<Output, GitError> {
         let output = self.call(dir, args)?;
         if output.success() {
-            return Ok(output.stdout);
+            return Ok(output);
         }
         let command = args.first().copied().unwrap_or_default().to_owned();
         if output.stderr.contains("detected dubious ownership") {

@@ -1,14 +1,14 @@
 //! Runs another program with a time limit: an operation that hangs is worse than one that fails.
 
 use std::io::{self, Write};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use compartment_core::Text;
 use subprocess::Exec;
 
-use crate::attend::{self, Fate};
+use crate::attend::{self, Fate, Limit};
 
 /// The most that is kept of a program's output, in bytes; the rest is read and dropped.
 pub const OUTPUT_LIMIT: usize = 16 << 20;
@@ -97,6 +97,14 @@ pub enum RunError {
         /// The time it had.
         limit: Duration,
     },
+    /// It said nothing for too long and was ended.
+    #[error("`{program}` said nothing for {} s and was stopped", limit.as_secs())]
+    Silent {
+        /// Its name.
+        program: String,
+        /// How long it may say nothing.
+        limit: Duration,
+    },
     /// It wrote more than [`OUTPUT_LIMIT`].
     #[error("`{program}` wrote more than {OUTPUT_LIMIT} bytes")]
     TooMuch {
@@ -124,17 +132,47 @@ pub enum RunError {
 /// # Errors
 /// [`RunError`]; a non-zero exit code is no error here.
 pub fn run(program: &str, exec: Exec, limit: Duration, stop: &Stop) -> Result<Output, RunError> {
+    attended(program, exec, limit.into(), stop, None)
+}
+
+/// As [`run`], of a program that says on its standard error how far it is: it goes on for as long as it does, at most for
+/// `limit`.
+///
+/// # Errors
+/// [`RunError`]; a non-zero exit code is no error here.
+pub fn run_while_heard(
+    program: &str,
+    exec: Exec,
+    limit: Duration,
+    stop: &Stop,
+    progress: &Progress,
+) -> Result<Output, RunError> {
+    let limit = Limit { whole: limit, silence: progress.silence };
+    let ended = attended(program, exec, limit, stop, Some(progress));
+    progress.set(None);
+    ended
+}
+
+fn attended(
+    program: &str,
+    exec: Exec,
+    limit: Limit,
+    stop: &Stop,
+    progress: Option<&Progress>,
+) -> Result<Output, RunError> {
     if stop.asked() {
         return Err(RunError::Interrupted);
     }
     let name = || program.to_owned();
     let mut job = attend::start(exec).map_err(|source| RunError::Start { program: name(), source })?;
-    let (mut stdout, mut stderr) = (Kept::new(OUTPUT_LIMIT), Kept::new(MESSAGE_LIMIT));
+    let mut stdout = Kept::new(OUTPUT_LIMIT);
+    let mut stderr = Messages { kept: Kept::new(MESSAGE_LIMIT), line: Vec::new(), progress };
     let fate = attend::attend(&mut job, limit, || stop.asked(), &mut stdout, &mut stderr)
         .map_err(|source| RunError::Io { program: name(), source })?;
     let status = match fate {
         Fate::Exited(status) => status,
-        Fate::TimedOut => return Err(RunError::TimedOut { program: name(), limit }),
+        Fate::TimedOut => return Err(RunError::TimedOut { program: name(), limit: limit.whole }),
+        Fate::Silent => return Err(RunError::Silent { program: name(), limit: limit.silence }),
         Fate::Stopped => return Err(RunError::Interrupted),
     };
     if stop.asked() {
@@ -146,8 +184,77 @@ pub fn run(program: &str, exec: Exec, limit: Duration, stop: &Stop) -> Result<Ou
     Ok(Output {
         code: status.code().and_then(|code| i32::try_from(code).ok()),
         stdout: stdout.bytes,
-        stderr: String::from_utf8_lossy(&stderr.bytes).into_owned(),
+        stderr: String::from_utf8_lossy(&stderr.end()).into_owned(),
     })
+}
+
+/// How far a program is, as it says itself; shared with whoever wants to know.
+#[derive(Clone, Debug)]
+pub struct Progress {
+    silence: Duration,
+    said: Arc<Mutex<Option<Text>>>,
+}
+
+impl Progress {
+    /// Of programs that may say nothing for so long.
+    #[must_use]
+    pub fn new(silence: Duration) -> Self {
+        Self { silence, said: Arc::default() }
+    }
+
+    /// The last word; nothing while none runs, or before its first.
+    #[must_use]
+    pub fn said(&self) -> Option<Text> {
+        self.said.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn set(&self, said: Option<Text>) {
+        *self.said.lock().unwrap_or_else(PoisonError::into_inner) = said;
+    }
+}
+
+/// What a program says on its standard error: messages, and lines that it writes over again and again to say how far it
+/// is. Of those the last is enough.
+struct Messages<'a> {
+    kept: Kept,
+    line: Vec<u8>,
+    progress: Option<&'a Progress>,
+}
+
+impl Messages<'_> {
+    const LONGEST_LINE: usize = 4096;
+
+    fn end(mut self) -> Vec<u8> {
+        // A sink that cannot fail.
+        let _kept = self.kept.write(&self.line);
+        self.kept.bytes
+    }
+}
+
+impl Write for Messages<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let Some(progress) = self.progress else { return self.kept.write(bytes) };
+        for byte in bytes {
+            match byte {
+                b'\r' => {
+                    progress.set(Some(Text::new(String::from_utf8_lossy(&self.line).trim())));
+                    self.line.clear();
+                }
+                b'\n' => {
+                    self.line.push(b'\n');
+                    self.kept.write_all(&self.line)?;
+                    self.line.clear();
+                }
+                _ if self.line.len() < Self::LONGEST_LINE => self.line.push(*byte),
+                _ => {}
+            }
+        }
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 /// Keeps the first bytes and counts all: a program that floods is read on, so that it can end.
@@ -209,6 +316,47 @@ mod tests {
         let error = sh("trap '' TERM; while :; do echo flood; done", Duration::from_millis(100)).unwrap_err();
         assert!(matches!(error, RunError::TimedOut { .. }), "{error}");
         assert!(start.elapsed() < Duration::from_secs(15));
+    }
+
+    #[test]
+    fn a_program_goes_on_for_as_long_as_it_says_how_far_it_is() {
+        let progress = Progress::new(Duration::from_millis(400));
+        let heard = |script: &str, limit| {
+            let exec = Exec::cmd("sh").args(["-c", script]);
+            run_while_heard("sh", exec, limit, &Stop::default(), &progress)
+        };
+        let tells =
+            "for n in 1 2 3 4 5 6 7 8 9; do sleep 0.1; printf 'at %s\\r' $n >&2; done; echo 'done' >&2";
+        let output = heard(tells, LONG).unwrap();
+        assert_eq!((output.code, output.stderr.as_str()), (Some(0), "done\n"));
+        assert_eq!(progress.said(), None, "it has ended");
+        assert!(matches!(heard("exec sleep 30", LONG), Err(RunError::Silent { .. })));
+        let endless = "while sleep 0.1; do printf 'at it\\r' >&2; done";
+        assert!(matches!(heard(endless, Duration::from_secs(1)), Err(RunError::TimedOut { .. })));
+    }
+
+    #[test]
+    fn how_far_a_program_is_can_be_asked_meanwhile() {
+        let progress = Progress::new(LONG);
+        let (asked, stop) = (progress.clone(), Stop::default());
+        let (seen, stopped) = (Stop::default(), stop.clone());
+        let watch = {
+            let seen = seen.clone();
+            std::thread::spawn(move || {
+                let begun = Instant::now();
+                while begun.elapsed() < LONG && !seen.asked() {
+                    if asked.said().is_some_and(|said| said.as_str() == "at 40 %") {
+                        seen.ask();
+                    }
+                    std::thread::sleep(Duration::from_millis(5));
+                }
+                stopped.ask();
+            })
+        };
+        let exec = Exec::cmd("sh").args(["-c", "printf 'at 40 %%\\r' >&2; exec sleep 30"]);
+        let ended = run_while_heard("sh", exec, LONG, &stop, &progress);
+        watch.join().unwrap();
+        assert!(seen.asked() && matches!(ended, Err(RunError::Interrupted)));
     }
 
     #[test]

@@ -18,6 +18,8 @@ pub struct Look {
     pub via: Via,
     /// All open pull requests of the repository; `None` where this look did not ask for them.
     pub pull_requests: Option<Vec<PullRequest>>,
+    /// What looks like a pull request and cannot be one here, each with the reason, in words.
+    pub left_out: Vec<Text>,
 }
 
 /// A merge to be made: of exactly the head that was shown to whoever asked.
@@ -181,6 +183,12 @@ pub trait Forge: Send + Sync + 'static {
     /// # Errors
     /// [`ForgeError`] where it was not reverted, or nobody knows.
     async fn revert(&self, order: &RevertOrder) -> Result<Moved, ForgeError>;
+
+    /// How far it is with what it was asked for, in words, where that takes long; nothing where there is nothing to tell. Who
+    /// waits goes on waiting for as long as this changes.
+    fn progress(&self) -> Option<Text> {
+        None
+    }
 
     /// How often it may still be asked, where it counts.
     fn rate_limit(&self) -> Option<RateLimit> {

@@ -30,13 +30,14 @@ pub struct GitConfig {
     pub identity: Option<Identity>,
     /// For a remote over HTTP. Where there is none, git's own credential helpers are asked.
     pub credential: Option<Credential>,
-    /// How long one call may take; shorter than the patience of whoever calls.
-    pub limit: Duration,
+    /// For how long git may say nothing; shorter than the patience of whoever calls. A fetch says how far it is, and goes on
+    /// for as long as it does.
+    pub silence: Duration,
 }
 
 impl GitConfig {
-    /// How long one call may take unless said.
-    pub const LIMIT: Duration = Duration::from_secs(25);
+    /// For how long git may say nothing unless said.
+    pub const SILENCE: Duration = Duration::from_secs(25);
 
     /// A repository whose channels are the branches of the same names, and whose pull requests are the branches
     /// `update/*`.
@@ -51,7 +52,7 @@ impl GitConfig {
             url: None,
             identity: None,
             credential: None,
-            limit: Self::LIMIT,
+            silence: Self::SILENCE,
         }
     }
 
@@ -63,7 +64,7 @@ impl GitConfig {
 
 impl fmt::Debug for GitConfig {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { folder, channels, pull_requests, updates, url, identity, credential, limit, .. } = self;
+        let Self { folder, channels, pull_requests, updates, url, identity, credential, silence, .. } = self;
         f.debug_struct("GitConfig")
             .field("remote", &without_credentials(&self.remote))
             .field("folder", folder)
@@ -73,7 +74,7 @@ impl fmt::Debug for GitConfig {
             .field("url", url)
             .field("identity", identity)
             .field("credential", credential)
-            .field("limit", limit)
+            .field("silence", silence)
             .finish()
     }
 }

@@ -49,6 +49,14 @@ pub(super) struct Found {
     pub(super) title: Text,
 }
 
+/// What is at the refs of pull requests.
+struct Heads {
+    /// Each with the tip of its channel.
+    found: Vec<(Commit, Found)>,
+    /// What cannot be one, with the reason: without an id nobody can ask for it.
+    left_out: Vec<Text>,
+}
+
 impl Call<'_> {
     /// Looks at a channel.
     pub(super) fn look(&self, known: &mut Known, channel: &ChannelName) -> Result<Look, Trouble> {
@@ -68,15 +76,17 @@ impl Call<'_> {
         };
         let pull_requests = self.open_updates(known);
         self.forget_what_was_tried();
-        let pull_requests = Some(pull_requests?);
-        Ok(Look { commit, lock_hash: lock_file, via: Via::Git, pull_requests })
+        let (pull_requests, left_out) = pull_requests?;
+        let pull_requests = Some(pull_requests);
+        Ok(Look { commit, lock_hash: lock_file, via: Via::Git, pull_requests, left_out })
     }
 
-    /// The open pull requests that count.
-    fn open_updates(&self, known: &mut Known) -> Result<Vec<PullRequest>, Trouble> {
+    /// The open pull requests that count, and what cannot be one.
+    fn open_updates(&self, known: &mut Known) -> Result<(Vec<PullRequest>, Vec<Text>), Trouble> {
         let mut open = Vec::new();
         let mut pairs = BTreeMap::new();
-        for (tip, found) in self.found(true)? {
+        let Heads { found: all, left_out } = self.heads(true)?;
+        for (tip, found) in all {
             let pair = match known.pairs.get(&(tip, found.head)) {
                 Some(pair) => *pair,
                 None => {
@@ -99,11 +109,12 @@ impl Call<'_> {
             });
         }
         known.pairs = pairs;
-        Ok(open)
+        Ok((open, left_out))
     }
 
-    /// The pull requests whose channel has a branch, each with its tip; all, or those that are not in it yet.
-    fn found(&self, open: bool) -> Result<Vec<(Commit, Found)>, Trouble> {
+    /// The pull requests whose channel has a branch; all, or those that are not in it yet.
+    fn heads(&self, open: bool) -> Result<Heads, Trouble> {
+        let mut left_out = Vec::new();
         let mut all: BTreeMap<PrId, (Commit, Found)> = BTreeMap::new();
         for (n, refs) in self.setup.config.pull_requests.iter().enumerate() {
             let Some(tip) = self.maybe_tip(&refs.channel)? else { continue };
@@ -120,10 +131,13 @@ impl Call<'_> {
                 else {
                     continue;
                 };
-                // What cannot be an id cannot be asked for either.
-                let Some(pr) = name.strip_prefix(&folder).and_then(|star| PrId::new(&refs.id(star)).ok())
-                else {
-                    continue;
+                let Some(id) = name.strip_prefix(&folder).map(|star| refs.id(star)) else { continue };
+                let pr = match PrId::new(&id) {
+                    Ok(pr) => pr,
+                    Err(error) => {
+                        left_out.push(Text::new(&format!("{id}: {error}")));
+                        continue;
+                    }
                 };
                 let title = Text::new(parts.next().unwrap_or_default());
                 let found = Found {
@@ -135,12 +149,12 @@ impl Call<'_> {
                 all.entry(pr).or_insert((tip, found));
             }
         }
-        Ok(all.into_values().collect())
+        Ok(Heads { found: all.into_values().collect(), left_out })
     }
 
     /// A pull request as it was fetched, whether or not it is merged already.
     pub(super) fn pull_request(&self, pr: &PrId) -> Result<Option<(Commit, Found)>, Trouble> {
-        Ok(self.found(false)?.into_iter().find(|(_, found)| found.pr == *pr))
+        Ok(self.heads(false)?.found.into_iter().find(|(_, found)| found.pr == *pr))
     }
 
     /// The channels that pull requests go into.

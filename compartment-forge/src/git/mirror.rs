@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use compartment_core::{ChannelName, Commit, Text};
 use compartment_local::git::{Git, GitError, without_credentials};
-use compartment_local::run::{Output, Stop};
+use compartment_local::run::{Output, Progress, Stop};
 use compartment_runtime::ForgeError;
 
 use super::address::Address;
@@ -31,12 +31,17 @@ pub(super) const PULL_REQUESTS: &str = "refs/compartment/pull-requests/";
 const USER: &str = "COMPARTMENT_FORGE_USER";
 const TOKEN: &str = "COMPARTMENT_FORGE_TOKEN";
 
+/// How long one call may take, however much git has to say.
+pub(super) const LONGEST: Duration = Duration::from_secs(6 * 60 * 60);
+
 /// How often another process that uses the mirror is waited for again.
-const WAIT: Duration = Duration::from_millis(20);
+pub(super) const WAIT: Duration = Duration::from_millis(20);
 
 /// What stays the same from call to call.
 pub(super) struct Setup {
     pub(super) config: GitConfig,
+    /// How far git is.
+    pub(super) progress: Progress,
     /// The remote, as people may see it.
     pub(super) remote: String,
     /// In the mirror.
@@ -84,7 +89,8 @@ impl Setup {
         let folder = |source| GitForgeError::Folder { folder: config.folder.clone(), source };
         compartment_runtime::make_private_folder(&config.folder).map_err(folder)?;
         let mirror = config.folder.canonicalize().map_err(folder)?.join("mirror.git");
-        let mut git = Git::of_the_user(stop).within(config.limit);
+        let progress = Progress::new(config.silence);
+        let mut git = Git::of_the_user(stop).within(config.silence).heard(progress.clone());
         old_enough(&git.line(&config.folder, &["version"])?)?;
         for (key, value) in SETTINGS {
             git = git.configured(key, value);
@@ -124,7 +130,7 @@ impl Setup {
             .clone()
             .with("GIT_OBJECT_DIRECTORY", &scratch)
             .with("GIT_ALTERNATE_OBJECT_DIRECTORIES", quoted(&mirror.join("objects")));
-        Ok(Self { config, remote, git, trying, outside, mirror, scratch, secrets })
+        Ok(Self { config, progress, remote, git, trying, outside, mirror, scratch, secrets })
     }
 
     /// Without what no error may hold.
@@ -196,7 +202,7 @@ fn identified(git: Git, config: &GitConfig) -> Result<Git, GitForgeError> {
 /// One call of the forge: what may still happen in it.
 pub(super) struct Call<'a> {
     pub(super) setup: &'a Setup,
-    deadline: Instant,
+    pub(super) began: Instant,
     /// The attributes of the commit that was last merged into. `None` before the first merge.
     pub(super) attributes: RefCell<Option<(Commit, Option<Rc<Attributes>>)>>,
     /// Nobody else uses the mirror meanwhile.
@@ -205,7 +211,8 @@ pub(super) struct Call<'a> {
 
 impl<'a> Call<'a> {
     /// Begins a call once nobody else uses the mirror.
-    pub(super) fn begin(setup: &'a Setup, deadline: Instant) -> Result<Self, Trouble> {
+    pub(super) fn begin(setup: &'a Setup) -> Result<Self, Trouble> {
+        let began = Instant::now();
         let path = setup.config.folder.join("lock");
         // Opening the lock says what is wrong.
         let _made = compartment_runtime::make_private_folder(&setup.config.folder);
@@ -215,7 +222,9 @@ impl<'a> Call<'a> {
         let alone = loop {
             match file.try_lock() {
                 Ok(()) => break Some(file),
-                Err(TryLockError::WouldBlock) if Instant::now() < deadline => std::thread::sleep(WAIT),
+                Err(TryLockError::WouldBlock) if began.elapsed() < setup.config.silence => {
+                    std::thread::sleep(WAIT);
+                }
                 Err(TryLockError::WouldBlock) => {
                     return Err(Trouble::unreachable("another call still uses the mirror"));
                 }
@@ -223,7 +232,7 @@ impl<'a> Call<'a> {
                 Err(TryLockError::Error(_)) => break None,
             }
         };
-        let call = Self { setup, deadline, attributes: RefCell::default(), _alone: alone };
+        let call = Self { setup, began, attributes: RefCell::default(), _alone: alone };
         if !setup.mirror.join("HEAD").exists() {
             // Whatever else is there.
             call.make_anew(Format::default())?;
@@ -256,12 +265,12 @@ impl<'a> Call<'a> {
     }
 
     fn within(&self, git: &Git) -> Result<Git, Trouble> {
-        let left = self.deadline.saturating_duration_since(Instant::now());
+        let left = LONGEST.saturating_sub(self.began.elapsed());
         if left.is_zero() {
             return Err(Trouble::unreachable(&format!(
-                "git did not end within {} s at {}",
-                self.setup.config.limit.as_secs(),
-                self.setup.remote
+                "what was asked of {} took longer than {} min",
+                self.setup.remote,
+                LONGEST.as_secs() / 60
             )));
         }
         Ok(git.clone().within(left))
@@ -352,7 +361,9 @@ impl<'a> Call<'a> {
         refspecs.extend(pull_requests.map(|(n, refs)| format!("+{}:{PULL_REQUESTS}{n}/*", refs.pattern)));
         let mut args = FETCH.to_vec();
         args.extend(refspecs.iter().map(String::as_str));
-        let fetch = || match self.ok(&args) {
+        let fetch = || match self.git()?.done(&config.folder, &args).map_err(Trouble::from) {
+            // It says that all went well, and takes nothing of what would need these roots.
+            Ok(output) if output.stderr.contains("shallow roots are not allowed") => Err(self.shallow()),
             Ok(_) => Ok(None),
             Err(Trouble::Mirror(error)) => Ok(Some(error)),
             Err(said @ Trouble::Said(_)) => Err(said),
@@ -372,6 +383,14 @@ impl<'a> Call<'a> {
         }
     }
 
+    fn shallow(&self) -> Trouble {
+        Trouble::unreachable(&format!(
+            "{} is a shallow repository: what it has no history of cannot be compared, merged or reverted. Fetch the rest \
+             there (`git fetch --unshallow`), or name the repository that it was cloned from",
+            self.setup.remote
+        ))
+    }
+
     /// Clears away what nothing needs, where there is much of it.
     pub(super) fn upkeep(&self) -> Result<(), Trouble> {
         // Every call says `-c gc.auto=0` first.
@@ -381,7 +400,8 @@ impl<'a> Call<'a> {
 
 const FETCH: [&str; 9] = [
     "fetch",
-    "--quiet",
+    // Although nobody watches: who says something is there. Quiet, git would keep to itself what it receives.
+    "--progress",
     "--no-tags",
     "--prune",
     "--no-write-fetch-head",

@@ -24,7 +24,7 @@ mod revert;
 mod trouble;
 
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
@@ -43,6 +43,9 @@ pub use config::{Credential, GitConfig, GitForgeError, Identity, PullRequestRefs
 /// How soon a mirror that was made anew is not made anew again.
 const ANEW: Duration = Duration::from_secs(5 * 60);
 
+/// A call that takes longer says how far it is.
+const LONG: Duration = Duration::from_secs(5);
+
 /// How often the mirror is cleared up, where that is needed.
 const UPKEEP: Duration = Duration::from_secs(60 * 60);
 
@@ -55,6 +58,8 @@ pub struct GitForge {
 struct Inner {
     setup: Setup,
     state: Mutex<State>,
+    /// When the call began that runs. `None` between two calls.
+    began: Mutex<Option<Instant>>,
 }
 
 #[derive(Debug)]
@@ -79,7 +84,7 @@ impl GitForge {
     pub fn open(config: GitConfig, stop: Stop) -> Result<Self, GitForgeError> {
         let setup = Setup::new(config, stop)?;
         let state = State { known: Known::default(), made_anew: None, cleared_up: Instant::now() };
-        Ok(Self { inner: Arc::new(Inner { setup, state: Mutex::new(state) }) })
+        Ok(Self { inner: Arc::new(Inner { setup, state: Mutex::new(state), began: Mutex::default() }) })
     }
 
     /// Makes a call in a thread of its own. Whoever gives up on it does not end it, and the next one waits for it.
@@ -88,8 +93,7 @@ impl GitForge {
         what: impl Fn(&Call<'_>, &mut Known) -> Result<T, Trouble> + Send + 'static,
     ) -> Result<T, ForgeError> {
         let inner = Arc::clone(&self.inner);
-        let deadline = Instant::now() + inner.setup.config.limit;
-        match tokio::task::spawn_blocking(move || inner.call(deadline, what)).await {
+        match tokio::task::spawn_blocking(move || inner.call(what)).await {
             Ok(answer) => answer,
             Err(error) => Err(ForgeError::Unreachable(Text::new(&error.to_string()))),
         }
@@ -97,36 +101,61 @@ impl GitForge {
 }
 
 impl Inner {
-    fn call<T>(
-        &self,
-        deadline: Instant,
-        what: impl Fn(&Call<'_>, &mut Known) -> Result<T, Trouble>,
-    ) -> Result<T, ForgeError> {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        let answer =
-            Call::begin(&self.setup, deadline).and_then(|call| match what(&call, &mut state.known) {
-                Err(Trouble::Mirror(error)) if state.made_anew.is_none_or(|at| at.elapsed() > ANEW) => {
-                    let error = self.setup.clean(&error.to_string());
-                    warn!(%error, "the mirror of the repository is made anew");
-                    state.made_anew = Some(Instant::now());
-                    state.known = Known::default();
-                    call.make_anew(Format::default())?;
-                    what(&call, &mut state.known)
-                }
-                answer => answer,
-            });
+    fn call<T>(&self, what: impl Fn(&Call<'_>, &mut Known) -> Result<T, Trouble>) -> Result<T, ForgeError> {
+        let mut state = self.state()?;
+        self.set_began(Some(Instant::now()));
+        let answer = Call::begin(&self.setup).and_then(|call| match what(&call, &mut state.known) {
+            Err(Trouble::Mirror(error)) if state.made_anew.is_none_or(|at| at.elapsed() > ANEW) => {
+                let error = self.setup.clean(&error.to_string());
+                warn!(%error, "the mirror of the repository is made anew");
+                state.made_anew = Some(Instant::now());
+                state.known = Known::default();
+                call.make_anew(Format::default())?;
+                what(&call, &mut state.known)
+            }
+            answer => answer,
+        });
+        self.set_began(None);
         answer.map_err(|trouble| self.setup.redacted(trouble.into()))
+    }
+
+    /// Waits for the call before, but not for a long one.
+    fn state(&self) -> Result<MutexGuard<'_, State>, ForgeError> {
+        let asked = Instant::now();
+        loop {
+            match self.state.try_lock() {
+                Ok(state) => return Ok(state),
+                Err(TryLockError::Poisoned(state)) => return Ok(state.into_inner()),
+                Err(TryLockError::WouldBlock) if asked.elapsed() < self.setup.config.silence => {
+                    std::thread::sleep(mirror::WAIT);
+                }
+                Err(TryLockError::WouldBlock) => {
+                    let far = self.setup.progress.said().unwrap_or_else(|| Text::from("git says nothing"));
+                    let words = format!("{} is still being read: {far}", self.setup.remote);
+                    return Err(ForgeError::Unreachable(self.setup.clean(&words)));
+                }
+            }
+        }
+    }
+
+    fn set_began(&self, began: Option<Instant>) {
+        *self.began.lock().unwrap_or_else(PoisonError::into_inner) = began;
+    }
+
+    fn progress(&self) -> Option<Text> {
+        self.began.lock().unwrap_or_else(PoisonError::into_inner).filter(|began| began.elapsed() > LONG)?;
+        let far = self.setup.progress.said()?;
+        Some(self.setup.clean(&format!("reading {}: {far}", self.setup.remote)))
     }
 
     /// Clears up, if it is time: between two calls.
     fn upkeep(&self) {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let Ok(mut state) = self.state() else { return };
         if state.cleared_up.elapsed() < UPKEEP {
             return;
         }
         state.cleared_up = Instant::now();
-        let deadline = Instant::now() + self.setup.config.limit;
-        let done = Call::begin(&self.setup, deadline).and_then(|call| call.upkeep());
+        let done = Call::begin(&self.setup).and_then(|call| call.upkeep());
         if let Err(trouble) = done {
             debug!(error = %self.setup.redacted(trouble.into()), "the mirror was not cleared up");
         }
@@ -176,5 +205,9 @@ impl Forge for GitForge {
     async fn revert(&self, order: &RevertOrder) -> Result<Moved, ForgeError> {
         let order = order.clone();
         self.call(move |call, known| call.revert(known, &order)).await
+    }
+
+    fn progress(&self) -> Option<Text> {
+        self.inner.progress()
     }
 }

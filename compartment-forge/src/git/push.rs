@@ -1,5 +1,7 @@
 //! Moves a branch of the remote, if it is where it was seen.
 
+use std::time::Duration;
+
 use compartment_core::{ChannelName, Commit};
 use compartment_local::git::without_credentials;
 use compartment_local::run::Output;
@@ -20,6 +22,10 @@ impl Call<'_> {
     /// Moves a channel's branch from where it was seen to a commit. That nobody pushed meanwhile is for the remote
     /// to judge, at the moment of the push.
     pub(super) fn push(&self, channel: &ChannelName, from: &Commit, to: &Commit) -> Result<Pushed, Trouble> {
+        if self.began.elapsed() > BEGUN_WITHIN {
+            let took = format!("{} took so long to be read that nothing was pushed", self.setup.remote);
+            return Err(Trouble::unreachable(&took));
+        }
         let branch = self.setup.config.branch(channel);
         let lease = format!("--force-with-lease=refs/heads/{branch}:{from}");
         let refspec = format!("{to}:refs/heads/{branch}");
@@ -36,6 +42,9 @@ impl Call<'_> {
         }
     }
 }
+
+/// How long after it was ordered something is still pushed: a request lapses a minute later, and nobody expects it then.
+const BEGUN_WITHIN: Duration = Duration::from_secs(4 * 60);
 
 const PUSH: [&str; 7] = [
     "push",

@@ -36,6 +36,7 @@ impl From<GitError> for Trouble {
             GitError::Run(
                 RunError::Start { .. }
                 | RunError::TimedOut { .. }
+                | RunError::Silent { .. }
                 | RunError::TooMuch { .. }
                 | RunError::Interrupted,
             )

@@ -45,15 +45,15 @@ pub struct Reverts {
     pub remote: Option<String>,
     /// Who makes them.
     pub identity: Option<Identity>,
-    /// How long one may take.
-    pub limit: Duration,
+    /// For how long git may say nothing.
+    pub silence: Duration,
 }
 
 impl Reverts {
     /// With a mirror in this folder, at the address that follows from the API's.
     #[must_use]
     pub fn new(folder: impl Into<PathBuf>) -> Self {
-        Self { folder: folder.into(), remote: None, identity: None, limit: GitConfig::LIMIT }
+        Self { folder: folder.into(), remote: None, identity: None, silence: GitConfig::SILENCE }
     }
 }
 
@@ -127,7 +127,7 @@ impl GitHubConfig {
 
     /// The repository for git, with the token as it is now.
     pub(super) fn git(&self) -> Result<GitConfig, ForgeError> {
-        let Some(Reverts { folder, remote, identity, limit }) = &self.reverts else {
+        let Some(Reverts { folder, remote, identity, silence }) = &self.reverts else {
             return Err(refused("reverts are made with git, and no folder for its mirror is configured"));
         };
         let token = self.token.as_ref().map(Token::reveal).transpose();
@@ -138,7 +138,7 @@ impl GitHubConfig {
             pull_requests: Vec::new(),
             identity: identity.clone(),
             credential: token.map(|token| Credential::token(&token)),
-            limit: *limit,
+            silence: *silence,
             ..GitConfig::new(remote, folder)
         })
     }

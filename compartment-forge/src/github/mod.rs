@@ -20,7 +20,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use compartment_core::event::{Comparison, PullRequest};
-use compartment_core::{ChannelName, Commit};
+use compartment_core::{ChannelName, Commit, Text};
 use compartment_runtime::{
     Ended, Forge, ForgeError, Look, MergeOrder, Moved, Proposal, RateLimit, RevertOrder,
 };
@@ -30,6 +30,8 @@ pub use config::{ConfigError, GitHubConfig, Reverts};
 use ask::Place;
 use memory::Memory;
 use socket::Socket;
+
+use crate::git::GitForge;
 
 /// A repository on GitHub.
 ///
@@ -43,6 +45,8 @@ pub struct GitHubForge {
     memory: Mutex<Memory>,
     /// Held by whoever merges or reverts.
     orders: tokio::sync::Mutex<()>,
+    /// Makes the revert that is under way. `None` while there is none.
+    reverting: Mutex<Option<GitForge>>,
 }
 
 impl GitHubForge {
@@ -54,7 +58,8 @@ impl GitHubForge {
         let api = config.check()?;
         let place = Place::new(&config.owner, &config.repository);
         let socket = Socket::new(&api, config.token.clone(), config.timeout)?;
-        Ok(Self { config, place, socket, memory: Mutex::default(), orders: tokio::sync::Mutex::default() })
+        let (memory, orders, reverting) = (Mutex::default(), tokio::sync::Mutex::default(), Mutex::default());
+        Ok(Self { config, place, socket, memory, orders, reverting })
     }
 
     fn memory(&self) -> MutexGuard<'_, Memory> {
@@ -88,6 +93,10 @@ impl Forge for GitHubForge {
     async fn revert(&self, order: &RevertOrder) -> Result<Moved, ForgeError> {
         let _alone = self.orders.lock().await;
         self.reverted(order).await
+    }
+
+    fn progress(&self) -> Option<Text> {
+        self.reverting.lock().unwrap_or_else(PoisonError::into_inner).as_ref()?.progress()
     }
 
     fn rate_limit(&self) -> Option<RateLimit> {

@@ -1,5 +1,7 @@
 //! Merges and reverts, and what became of pull requests.
 
+use std::sync::PoisonError;
+
 use compartment_core::event::{Comparison, PullRequest};
 use compartment_core::{Commit, PrId, Text};
 use compartment_local::run::Stop;
@@ -112,7 +114,11 @@ impl GitHubForge {
             Ok(Err(error)) => return Err(unreachable(&error.to_string())),
             Err(error) => return Err(unreachable(&error.to_string())),
         };
-        git.revert(order).await
+        let reverting = |git| *self.reverting.lock().unwrap_or_else(PoisonError::into_inner) = git;
+        reverting(Some(git.clone()));
+        let reverted = git.revert(order).await;
+        reverting(None);
+        reverted
     }
 
     /// What has become of it already, where this order merged it: its merge commit names the operation.

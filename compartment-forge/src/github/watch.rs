@@ -30,7 +30,7 @@ impl GitHubForge {
         let commit = self.tip(branch).await?;
         let lock_hash = Some(self.lock_file(&commit).await?);
         let pull_requests = Some(self.open().await?);
-        Ok(Look { commit, lock_hash, via: Via::Git, pull_requests })
+        Ok(Look { commit, lock_hash, via: Via::Git, pull_requests, left_out: Vec::new() })
     }
 
     async fn tip(&self, branch: &str) -> Result<Commit, ForgeError> {

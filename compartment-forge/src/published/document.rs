@@ -64,6 +64,7 @@ impl Document {
                 lock_hash: self.lock_hash,
                 via: Via::Published,
                 pull_requests: None,
+                left_out: Vec::new(),
             }),
         }
     }

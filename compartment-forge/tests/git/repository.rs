@@ -1,5 +1,6 @@
 //! What becomes of repositories, and of the mirror.
 
+use std::io::Read;
 use std::time::{Duration, Instant};
 
 use compartment_core::{ChannelName, LockFile};
@@ -9,6 +10,7 @@ use compartment_local::run::Stop;
 use compartment_runtime::testing::forges::{World, hash, lock};
 use compartment_runtime::{Forge, ForgeError, Look, MergeOrder};
 
+use super::web::Web;
 use super::world::Repository;
 
 async fn look(forge: &GitForge) -> Result<Look, ForgeError> {
@@ -201,13 +203,13 @@ async fn a_remote_that_hangs_is_given_up() {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let folder = tempfile::tempdir().unwrap();
     let mut config = GitConfig::new(format!("http://{}/x", listener.local_addr().unwrap()), folder.path());
-    config.limit = Duration::from_secs(1);
+    config.silence = Duration::from_secs(1);
     let forge = GitForge::open(config, Stop::default()).unwrap();
     let begun = Instant::now();
     let (first, second) = tokio::join!(look(&forge), look(&forge));
     for told in [first, second] {
         let words = told.unwrap_err().to_string();
-        assert!(words.contains("did not end within") || words.contains("another call"), "{words}");
+        assert!(words.contains("said nothing for 1 s") || words.contains("is still being read"), "{words}");
     }
     assert!(begun.elapsed() < Duration::from_secs(15), "{:?}", begun.elapsed());
 }
@@ -227,4 +229,91 @@ fn what_cannot_be_is_refused_at_once() {
     std::fs::write(folder.path().join("file"), "").unwrap();
     let bad = GitConfig { folder: folder.path().join("file"), ..config() };
     assert!(matches!(open(bad), GitForgeError::Folder { .. }));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_fetch_goes_on_for_as_long_as_it_says_how_far_it_is() {
+    let mut repository = Repository::new();
+    // What cannot be made smaller on its way.
+    let mut random = std::fs::File::open("/dev/urandom").unwrap();
+    for n in 0..40 {
+        let mut part = [0; 25_000];
+        random.read_exact(&mut part).unwrap();
+        let hex: String = part.iter().map(|byte| format!("{byte:02x}")).collect();
+        repository.commit(&format!("Part {n}"), &[(&format!("part-{n}"), Some(&hex))]);
+    }
+    repository.push_head("refs/heads/main");
+    let web = Web::serve(repository.folder.path(), false).await;
+    web.trickle(Duration::from_millis(100));
+    repository.config.remote = web.address("");
+    repository.config.silence = Duration::from_secs(3);
+    let forge = repository.open_forge();
+    assert_eq!(forge.progress(), None);
+    let begun = Instant::now();
+    let looking = tokio::spawn({
+        let forge = forge.clone();
+        async move { look(&forge).await }
+    });
+    let far = async {
+        loop {
+            if let Some(far) = forge.progress() {
+                break far.to_string();
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    let far = tokio::time::timeout(Duration::from_secs(20), far).await.unwrap();
+    assert!(far.starts_with("reading http://") && far.contains("Receiving objects: "), "{far}");
+    looking.await.unwrap().unwrap();
+    assert!(begun.elapsed() > repository.config.silence, "it took longer than anything may say nothing");
+    assert_eq!(forge.progress(), None);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_shallow_repository_says_so_and_is_never_taken_to_be_where_it_was() {
+    let mut repository = Repository::new();
+    for n in 0..3 {
+        repository.commit(&format!("Change {n}"), &[("file", Some(&n.to_string()))]);
+    }
+    repository.push_head("refs/heads/main");
+    let (full, bare) = (repository.open_forge(), repository.bare());
+    let before = look(&full).await.unwrap().commit;
+    let shallow = repository.folder.path().join("shallow");
+    let newest = repository.commit("The newest", &[("file", Some("new"))]);
+    repository.push_head("refs/heads/main");
+    let url = format!("file://{}", bare.display());
+    repository.git(&["clone", "--quiet", "--bare", "--depth", "1", &url, shallow.to_str().unwrap()]);
+    // With a mirror that has the history, and without.
+    repository.config.remote = format!("file://{}", shallow.display());
+    for _ in 0..2 {
+        let forge = repository.open_forge();
+        match look(&forge).await {
+            Ok(look) => assert!(look.commit == newest && look.commit != before),
+            Err(error) => assert!(error.to_string().contains("is a shallow repository"), "{error}"),
+        }
+    }
+    std::fs::remove_dir_all(repository.mirror()).unwrap();
+    let forge = repository.open_forge();
+    for _ in 0..2 {
+        let error = look(&forge).await.unwrap_err().to_string();
+        assert!(error.contains("git fetch --unshallow"), "{error}");
+    }
+    repository.git(&["-C", shallow.to_str().unwrap(), "fetch", "--quiet", "--unshallow"]);
+    assert_eq!(look(&forge).await.unwrap().commit, newest);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_branch_that_cannot_be_a_pull_request_is_told_with_the_reason() {
+    let repository = Repository::new();
+    repository.commit("Update", &[("flake.lock", Some(&lock("2222")))]);
+    for branch in ["refs/heads/update/good", "refs/heads/update/gr\u{f6}\u{df}er", "refs/heads/update/a+b"] {
+        repository.push_head(branch);
+    }
+    let look = look(&repository.open_forge()).await.unwrap();
+    let open: Vec<_> = look.pull_requests.unwrap().iter().map(|open| open.pr.to_string()).collect();
+    assert_eq!(open, ["update/good"]);
+    let left_out: Vec<_> = look.left_out.iter().map(ToString::to_string).collect();
+    assert_eq!(left_out.len(), 2, "{left_out:?}");
+    assert!(left_out[0].starts_with("update/a+b: ") && left_out[0].contains("A-Z a-z 0-9"), "{left_out:?}");
+    assert!(left_out[1].starts_with("update/gr\u{f6}\u{df}er: "), "{left_out:?}");
 }

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::{Body, Bytes};
@@ -14,6 +15,7 @@ use axum::extract::State;
 use axum::http::{HeaderMap, Method, StatusCode, Uri, header};
 use axum::response::Response;
 use compartment_core::Commit;
+use futures::StreamExt;
 
 /// What the server lets in.
 pub(crate) const TOKEN: &str = "hush-4f1e5b";
@@ -33,6 +35,8 @@ struct Served {
     token: bool,
     /// Whether answers to pushes are lost.
     loses: AtomicBool,
+    /// How long it waits before each part of a long answer.
+    trickles: Mutex<Duration>,
     /// What `main` is moved to before the next push is told where it is.
     pushed: Mutex<Option<Commit>>,
     /// The arguments of all processes, as anybody could see them while a request was answered.
@@ -46,6 +50,7 @@ impl Web {
             root: root.to_owned(),
             token,
             loses: AtomicBool::new(false),
+            trickles: Mutex::default(),
             pushed: Mutex::default(),
             arguments: Mutex::default(),
         });
@@ -69,6 +74,11 @@ impl Web {
     /// Somebody moves `main` to a commit after the next order has fetched and before it pushes.
     pub(crate) fn push_before_next_push(&self, commit: Commit) {
         *self.served.pushed.lock().unwrap() = Some(commit);
+    }
+
+    /// Sends answers in parts of 16 KiB, and waits before each.
+    pub(crate) fn trickle(&self, wait: Duration) {
+        *self.served.trickles.lock().unwrap() = wait;
     }
 
     pub(crate) fn lose_answers(&self, lose: bool) {
@@ -147,5 +157,14 @@ async fn answer(
             _ => response.header(name, value),
         };
     }
-    response.body(Body::from(output.get(end + 4..).unwrap_or_default().to_vec())).unwrap()
+    let parts: Vec<_> =
+        output.get(end + 4..).unwrap_or_default().chunks(16 << 10).map(Bytes::copy_from_slice).collect();
+    let wait = *served.trickles.lock().unwrap();
+    let parts = futures::stream::iter(parts).then(move |part| async move {
+        if !wait.is_zero() {
+            tokio::time::sleep(wait).await;
+        }
+        std::io::Result::Ok(part)
+    });
+    response.body(Body::from_stream(parts)).unwrap()
 }

@@ -149,7 +149,7 @@ fn run(step: &Step, left: Duration, log: &RefCell<Log>, asked: impl FnMut() -> b
         }
     };
     let (mut stdout, mut stderr) = (Stream::new(log), Stream::new(log));
-    let fate = attend::attend(&mut job, limit, asked, &mut stdout, &mut stderr);
+    let fate = attend::attend(&mut job, limit.into(), asked, &mut stdout, &mut stderr);
     stdout.end();
     stderr.end();
     if !matches!(fate, Ok(Fate::Exited(_))) {
@@ -161,7 +161,8 @@ fn run(step: &Step, left: Duration, log: &RefCell<Log>, asked: impl FnMut() -> b
             (None, Some(signal)) => Exit::Signal(signal),
             (None, None) => Exit::NotStarted(Text::new("how it ended cannot be told")),
         },
-        Ok(Fate::TimedOut) => Exit::TimedOut(limit),
+        // Of an operation silence is no fault: it has as long to say something as to end.
+        Ok(Fate::TimedOut | Fate::Silent) => Exit::TimedOut(limit),
         Ok(Fate::Stopped) => Exit::Stopped,
         Err(error) => Exit::NotStarted(Text::new(&format!("cannot watch `{}`: {error}", step.argv[0]))),
     }

@@ -10,6 +10,7 @@ use compartment_core::{ChannelName, Commit};
 use tracing::debug;
 
 use super::Inner;
+use super::looks::LOOK_WITHIN;
 use super::repository::within;
 use crate::{Ended, Forge, ForgeError};
 
@@ -96,7 +97,9 @@ impl Seen<'_> {
         line: &mut Vec<Merge>,
     ) -> Result<Option<Event>, ForgeError> {
         let closed = || Ok(Some(Observation::PrClosed { pr: pr.pr.clone() }.into()));
-        let Ended::Merged { moved, by } = within(self.inner, self.forge.ended(pr)).await? else {
+        let Ended::Merged { moved, by } =
+            within(self.inner, self.forge, LOOK_WITHIN, self.forge.ended(pr)).await?
+        else {
             return closed();
         };
         if moved.channel != *self.channel {
@@ -129,7 +132,7 @@ impl Seen<'_> {
         if commit.same(of) {
             return Ok(Place::At);
         }
-        Ok(match within(self.inner, self.forge.compare(commit, of)).await? {
+        Ok(match within(self.inner, self.forge, LOOK_WITHIN, self.forge.compare(commit, of)).await? {
             None => Place::Apart,
             Some(Comparison { behind: 0, ahead: 0, .. }) => Place::At,
             Some(comparison @ Comparison { ahead: 0, .. }) => Place::Before(comparison),

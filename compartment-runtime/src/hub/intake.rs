@@ -131,6 +131,8 @@ impl Hub {
                 mib(least)
             )));
         }
+        let far = inner.forge.as_ref().and_then(|forge| forge.progress());
+        notices.extend(far.map(|far| Text::new(&format!("the forge takes long: {far}"))));
         let mut loud: Vec<HostId> = inner.budgets.whole_at().keys().cloned().collect();
         loud.retain(|host| inner.over_budget(host).is_some());
         loud.sort_unstable();

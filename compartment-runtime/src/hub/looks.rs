@@ -1,7 +1,7 @@
 //! Watches the repository: looks at each channel again and again, and says how far hosts are from it.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 
 use compartment_core::event::{Event, Observation, PullRequest};
 use compartment_core::{ChannelName, Commit, Fleet, Span, Text, Timestamp};
@@ -20,6 +20,9 @@ const DOUBT: Span = Span::from_mins(1);
 
 /// How soon a look that failed is made again, at first; then twice as long each time.
 const RETRY: Span = Span::from_secs(1);
+
+/// How long a look may take, however much the forge has to say of it.
+pub(super) const LOOK_WITHIN: Span = Span::from_mins(6 * 60);
 
 /// How often new channels, and commits to compare, are looked for.
 const GLANCE: Span = Span::from_secs(5);
@@ -120,7 +123,8 @@ impl Watch<'_> {
         // Neither overlaps with a merge, and what is recorded is in the order in which it was seen.
         let _alone = self.inner.forge_in_use.lock().await;
         let look_started = self.inner.now();
-        let seen = within(self.inner, self.forge.look(&name)).await;
+        let seen =
+            self.told_while(within(self.inner, &*self.forge, LOOK_WITHIN, self.forge.look(&name))).await;
         let before = self.channels.get_mut(&name).and_then(|channel| channel.failing.take());
         let every = self.inner.config.look_every;
         let channel = match seen {
@@ -128,6 +132,7 @@ impl Watch<'_> {
                 if before.is_some() {
                     info!(channel = %name, "the repository can be seen again");
                 }
+                self.leave_out(&name, &look.left_out);
                 let events = self.seen(name.clone(), look, look_started).await;
                 if self.inner.submit(events).await.is_err() {
                     // The hub stops, and this with it.
@@ -153,6 +158,36 @@ impl Watch<'_> {
         self.channels.insert(name, channel);
     }
 
+    /// Notes what looks like a pull request and is none, and says so once.
+    fn leave_out(&self, channel: &ChannelName, left_out: &[Text]) {
+        let mut all = self.inner.left_out.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = all.entry(channel.clone()).or_default();
+        if known != left_out {
+            for why in left_out.iter().filter(|why| !known.contains(why)) {
+                warn!(%channel, %why, "this cannot be a pull request");
+            }
+            left_out.clone_into(known);
+        }
+    }
+
+    /// Waits for a look. Where it takes long nobody knows what is desired, on any channel: none is looked at meanwhile.
+    async fn told_while<T>(&self, looking: impl Future<Output = T>) -> T {
+        let mut looking = std::pin::pin!(looking);
+        tokio::select! {
+            seen = &mut looking => return seen,
+            () = self.inner.clock.sleep(DOUBT) => {}
+        }
+        let far = self.forge.progress().unwrap_or_else(|| Text::from("the forge says nothing"));
+        let error = Text::new(&format!("a look takes longer than {DOUBT}: {far}"));
+        let unavailable = |channel: &ChannelName| {
+            Observation::DesiredUnavailable { channel: channel.clone(), error: error.clone() }.into()
+        };
+        let events: Vec<Event> = self.channels.keys().map(unavailable).collect();
+        // Refused only by a hub that stops, and this with it.
+        drop(self.inner.submit(events).await);
+        looking.await
+    }
+
     /// Says which desired states cannot be seen, once that is certain.
     async fn tell(&mut self) {
         let now = self.inner.now();
@@ -169,7 +204,7 @@ impl Watch<'_> {
 
     /// What a look found, as events.
     async fn seen(&self, channel: ChannelName, look: Look, look_started: Timestamp) -> Vec<Event> {
-        let Look { commit, lock_hash, via, pull_requests } = look;
+        let Look { commit, lock_hash, via, pull_requests, left_out: _ } = look;
         let Told { mut events, passed } = match &pull_requests {
             Some(open) => self.ended(&channel, commit, open).await,
             None => Told::default(),
@@ -221,18 +256,21 @@ impl Watch<'_> {
             if failed || self.channels.values().any(|channel| channel.next() <= self.inner.now()) {
                 break;
             }
-            let again = match within(self.inner, self.forge.compare(&pair.0, &pair.1)).await {
-                Ok(Some(comparison)) => {
-                    events.push(Observation::CommitsCompared(comparison).into());
-                    None
-                }
-                Ok(None) => Some(now + ASK_AGAIN),
-                Err(error) => {
-                    warn!(host = %pair.0, desired = %pair.1, %error, "the commits could not be compared");
-                    failed = true;
-                    Some(now + error.wait().max(Span::from_mins(1)))
-                }
-            };
+            let again =
+                match within(self.inner, &*self.forge, LOOK_WITHIN, self.forge.compare(&pair.0, &pair.1))
+                    .await
+                {
+                    Ok(Some(comparison)) => {
+                        events.push(Observation::CommitsCompared(comparison).into());
+                        None
+                    }
+                    Ok(None) => Some(now + ASK_AGAIN),
+                    Err(error) => {
+                        warn!(host = %pair.0, desired = %pair.1, %error, "the commits could not be compared");
+                        failed = true;
+                        Some(now + error.wait().max(Span::from_mins(1)))
+                    }
+                };
             self.asked.insert(pair, again);
         }
         if !events.is_empty() {

@@ -106,6 +106,8 @@ struct Inner {
     forge: Option<Arc<dyn Forge>>,
     /// Looks, merges and reverts never overlap.
     forge_in_use: tokio::sync::Mutex<()>,
+    /// What looks like a pull request and cannot be one, as the last look at each channel saw it.
+    left_out: Mutex<BTreeMap<ChannelName, Vec<Text>>>,
     /// Somebody wants a look at the repository.
     look_now: Notify,
     pace: Pace,
@@ -159,6 +161,7 @@ impl Hub {
             transports,
             forge,
             forge_in_use: tokio::sync::Mutex::default(),
+            left_out: Mutex::default(),
             look_now: Notify::new(),
             pace,
             queue,
@@ -327,6 +330,13 @@ impl Inner {
     async fn sleep_until(&self, at: Timestamp) {
         const SLICE: Span = Span::from_secs(10);
         self.clock.sleep(at.since(self.now()).min(SLICE)).await;
+    }
+
+    /// Resolves once the hub's time is past `at`.
+    async fn lapsed(&self, at: Timestamp) {
+        while self.now() < at {
+            self.sleep_until(at).await;
+        }
     }
 
     /// Resolves once nothing new is taken.

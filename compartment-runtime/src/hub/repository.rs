@@ -1,9 +1,11 @@
 //! Asks the forge for merges and reverts. None of it touches a host.
 
+use std::sync::PoisonError;
+
 use compartment_core::decide::DELIVER_WITHIN;
 use compartment_core::event::{Decision, Event, Observation, PullRequest};
 use compartment_core::fleet::Merge;
-use compartment_core::{Actor, Ask, Commit, Fleet, OpId, PrId, Text, Work};
+use compartment_core::{Actor, Ask, Commit, Fleet, OpId, PrId, Span, Text, Work};
 
 use super::execute::Tried;
 use super::{Hub, HubError, Inner};
@@ -35,12 +37,25 @@ impl Hub {
         let open = self.read(|fleet, _| fleet.pull_requests().find(|open| open.pr == *pr).cloned())?;
         let open: PullRequest = open.ok_or_else(|| ProposalError::NotOpen(pr.clone()))?;
         let forge = self.inner.forge.as_ref().ok_or(ProposalError::NoForge)?;
-        within(&self.inner, forge.proposal(&open)).await.map_err(ProposalError::Forge)
+        within(&self.inner, &**forge, self.inner.config.patience, forge.proposal(&open))
+            .await
+            .map_err(ProposalError::Forge)
     }
 
     /// Looks at the repository now, and not when the next look is due: somebody said that it has changed.
     pub fn look_soon(&self) {
         self.inner.look_now.notify_one();
+    }
+
+    /// What looks like a pull request and cannot be one here, each with the reason, in words; as the last looks saw it.
+    #[must_use]
+    pub fn left_out(&self) -> Vec<Text> {
+        let all = self.inner.left_out.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut all: Vec<Text> = all.values().flatten().cloned().collect();
+        // Looks at several channels see the same.
+        all.sort_unstable();
+        all.dedup();
+        all
     }
 
     /// How often the forge may still be asked, where it counts.
@@ -52,12 +67,16 @@ impl Hub {
 
 /// Does what the repository is asked for, and records what came of it.
 pub(super) async fn ask(hub: &Hub, work: Work) -> Tried {
-    let (Work::Request { op, by, ask, .. }, Some(forge)) = (work, &hub.inner.forge) else {
+    let (Work::Request { op, by, ask, deliver_by }, Some(forge)) = (work, &hub.inner.forge) else {
         return Tried::Failed;
     };
     let inner = &*hub.inner;
     // Until it is recorded: a look that began before shows what was.
-    let _alone = inner.forge_in_use.lock().await;
+    let _alone = tokio::select! {
+        alone = inner.forge_in_use.lock() => alone,
+        // A long look was before it. Nobody expects it any more.
+        () = inner.lapsed(deliver_by) => return Tried::Failed,
+    };
     let event = match ask {
         Ask::MergePr { pr, expected_head } => merge(inner, &**forge, op, by, pr, expected_head).await,
         Ask::RevertPr { pr } => revert(inner, &**forge, op, by, pr).await,
@@ -91,7 +110,7 @@ async fn merge(
     expected_head: Commit,
 ) -> Option<Event> {
     let order = MergeOrder { op: op.clone(), by: by.clone(), pr: pr.clone(), expected_head };
-    Some(match within(inner, forge.merge(&order)).await {
+    Some(match within(inner, forge, DELIVER_WITHIN, forge.merge(&order)).await {
         Ok(Moved { channel, commit, lock_hash }) => {
             Observation::PrMerged { pr, channel, commit, lock_hash, by: Some(Text::new(by.as_str())) }.into()
         }
@@ -107,7 +126,7 @@ async fn revert(inner: &Inner, forge: &dyn Forge, op: OpId, by: Actor, pr: PrId)
         return Some(Decision::RevertFailed { op, pr, error }.into());
     };
     let order = RevertOrder { op: op.clone(), by: by.clone(), merge };
-    Some(match within(inner, forge.revert(&order)).await {
+    Some(match within(inner, forge, DELIVER_WITHIN, forge.revert(&order)).await {
         Ok(Moved { channel, commit, lock_hash }) => {
             Observation::PrReverted { pr, channel, commit, lock_hash, by: Some(Text::new(by.as_str())) }
                 .into()
@@ -121,16 +140,32 @@ fn last_merge(fleet: &Fleet, pr: &PrId) -> Option<Merge> {
     fleet.merges().iter().rev().find(|merge| merge.pr == *pr).cloned()
 }
 
-/// Every wait has a limit; no merge outlives the request for it by much.
+/// Waits for an answer of the forge for as long as patience goes, and on for as long as it says how far it is, at most so
+/// long.
 pub(super) async fn within<T>(
     inner: &Inner,
+    forge: &dyn Forge,
+    longest: Span,
     asked: impl Future<Output = Result<T, ForgeError>>,
 ) -> Result<T, ForgeError> {
-    let patience = inner.config.patience.min(DELIVER_WITHIN);
-    tokio::select! {
-        answer = asked => answer,
-        () = inner.clock.sleep(patience) => {
-            Err(ForgeError::Unreachable(Text::new(&format!("the forge did not answer within {patience}"))))
+    let mut asked = std::pin::pin!(asked);
+    let until = inner.now() + longest;
+    let mut heard = None;
+    loop {
+        let patience = inner.config.patience.min(longest);
+        tokio::select! {
+            answer = &mut asked => return answer,
+            () = inner.clock.sleep(patience) => {
+                let far = forge.progress();
+                if far.is_none() || far == heard || until <= inner.now() {
+                    let words = match far {
+                        None => format!("the forge did not answer within {patience}"),
+                        Some(far) => format!("the forge does not come to an end: {far}"),
+                    };
+                    return Err(ForgeError::Unreachable(Text::new(&words)));
+                }
+                heard = far;
+            }
         }
     }
 }

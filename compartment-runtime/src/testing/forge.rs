@@ -6,6 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use async_trait::async_trait;
 use compartment_core::event::{Comparison, PullRequest, Via};
 use compartment_core::{ChannelName, Commit, LockFile, LockHash, OpId, PrId, Text};
+use tokio::sync::watch;
 
 use crate::{Ended, Forge, ForgeError, Look, MergeOrder, Moved, Proposal, RevertOrder};
 
@@ -13,6 +14,8 @@ use crate::{Ended, Forge, ForgeError, Look, MergeOrder, Moved, Proposal, RevertO
 #[derive(Debug)]
 pub struct MemoryForge {
     state: Mutex<State>,
+    /// How far a look is that does not end before this is nothing.
+    slow: watch::Sender<Option<Text>>,
 }
 
 #[derive(Debug)]
@@ -30,6 +33,7 @@ struct State {
     trouble: Option<ForgeError>,
     /// The next answer is lost on its way, after the order was carried out.
     lose_answer: bool,
+    left_out: Vec<Text>,
 }
 
 impl MemoryForge {
@@ -48,8 +52,9 @@ impl MemoryForge {
             looks: 0,
             trouble: None,
             lose_answer: false,
+            left_out: Vec::new(),
         };
-        Self { state: Mutex::new(state) }
+        Self { state: Mutex::new(state), slow: watch::Sender::new(None) }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -101,6 +106,16 @@ impl MemoryForge {
         self.state().trouble = trouble;
     }
 
+    /// Looks do not end, and are as far as this; where it is nothing they end.
+    pub fn hold_looks(&self, far: Option<&str>) {
+        self.slow.send_replace(far.map(Text::new));
+    }
+
+    /// Sees what cannot be a pull request.
+    pub fn leave_out(&self, left_out: &[&str]) {
+        self.state().left_out = left_out.iter().map(|why| Text::new(why)).collect();
+    }
+
     /// Carries out the next order, and loses the answer.
     pub fn lose_next_answer(&self) {
         self.state().lose_answer = true;
@@ -133,11 +148,15 @@ impl State {
 #[async_trait]
 impl Forge for MemoryForge {
     async fn look(&self, _: &ChannelName) -> Result<Look, ForgeError> {
-        let mut state = self.state();
-        state.looks += 1;
+        self.state().looks += 1;
+        let mut slow = self.slow.subscribe();
+        // The sender lives as long as this does.
+        drop(slow.wait_for(Option::is_none).await);
+        let state = self.state();
         state.in_trouble()?;
         let pull_requests = Some(state.open.values().map(|(pr, _)| pr.clone()).collect());
-        Ok(Look { commit: state.tip.0, lock_hash: Some(state.tip.1.into()), via: Via::Git, pull_requests })
+        let (commit, lock_hash) = (state.tip.0, Some(state.tip.1.into()));
+        Ok(Look { commit, lock_hash, via: Via::Git, pull_requests, left_out: state.left_out.clone() })
     }
 
     async fn proposal(&self, pr: &PullRequest) -> Result<Proposal, ForgeError> {
@@ -204,5 +223,9 @@ impl Forge for MemoryForge {
             }
             None => Err(ForgeError::Refused(Text::from("it was not merged"))),
         }
+    }
+
+    fn progress(&self) -> Option<Text> {
+        self.slow.borrow().clone()
     }
 }

@@ -166,6 +166,61 @@ async fn looks_that_fail_are_made_again_soon_and_then_seldom() {
 }
 
 #[tokio::test]
+async fn a_long_look_says_how_far_it_is_and_is_waited_for_while_it_does() {
+    let this = Watched::new(1).await;
+    this.looked(1).await;
+    this.forge.push(commit('b'), lock('b'));
+    this.forge.hold_looks(Some("Receiving objects:  1 %"));
+    this.world.hub.look_soon();
+    this.looked(2).await;
+    assert_eq!(
+        this.world.hub.notices().iter().map(ToString::to_string).collect::<Vec<_>>(),
+        ["the forge takes long: Receiving objects:  1 %"]
+    );
+    // Three minutes, of which a merge may not take one: it is the forge that says that it goes on.
+    for percent in 2..20 {
+        this.forge.hold_looks(Some(&format!("Receiving objects: {percent} %")));
+        this.world.pass(Span::from_secs(10)).await;
+    }
+    let told = this.desired();
+    assert_eq!((told.state, told.commit), (DesiredAvailability::Unavailable, Some(commit('a'))));
+    let events = this.world.records().await;
+    let error = events.iter().find_map(|record| match &record.event {
+        Event::Observation(Observation::DesiredUnavailable { error, .. }) => Some(error.to_string()),
+        Event::Report(_) | Event::Observation(_) | Event::Decision(_) => None,
+    });
+    assert_eq!(error.unwrap(), "a look takes longer than 60 s: Receiving objects: 7 %");
+    this.forge.hold_looks(None);
+    this.looked(2).await;
+    let told = this.desired();
+    assert_eq!((told.state, told.commit), (DesiredAvailability::Available, Some(commit('b'))));
+    assert_eq!(this.world.hub.notices(), []);
+    // One that does not get any further is given up.
+    this.forge.hold_looks(Some("Receiving objects: 99 %"));
+    this.world.hub.look_soon();
+    this.looked(3).await;
+    this.world.pass(Span::from_secs(100)).await;
+    this.forge.hold_looks(None);
+    this.looked(4).await;
+}
+
+#[tokio::test]
+async fn what_cannot_be_a_pull_request_is_told_for_as_long_as_it_is_there() {
+    let this = Watched::new(1).await;
+    let told = || this.world.hub.left_out().iter().map(ToString::to_string).collect::<Vec<_>>();
+    this.looked(1).await;
+    assert_eq!(told(), [""; 0]);
+    this.forge.leave_out(&["update/a+b: no id"]);
+    this.world.hub.look_soon();
+    this.looked(2).await;
+    assert_eq!(told(), ["update/a+b: no id"]);
+    this.forge.leave_out(&[]);
+    this.world.hub.look_soon();
+    this.looked(3).await;
+    assert_eq!(told(), [""; 0]);
+}
+
+#[tokio::test]
 async fn how_far_a_host_is_behind_is_asked_once_and_said() {
     let watched = Watched::new(3).await;
     watched.looked(1).await;

@@ -25,7 +25,8 @@ pub(super) async fn list(State(server): State<Server>, _: Reading) -> Result<Jso
     let (open, merged) =
         server.hub.read(|fleet, now| (fleet.pull_requests().cloned().collect(), fleet.rollouts(now)))?;
     let asks = |RateLimit { remaining, limit, resets_at }| Asks { remaining, limit, resets_at };
-    Ok(Json(PullRequests { open, merged, rate_limit: server.hub.rate_limit().map(asks) }))
+    let left_out = server.hub.left_out().iter().map(ToString::to_string).collect();
+    Ok(Json(PullRequests { open, merged, left_out, rate_limit: server.hub.rate_limit().map(asks) }))
 }
 
 /// One pull request: what is shown before it is merged or reverted. A `/` in its id is written `%2F`.

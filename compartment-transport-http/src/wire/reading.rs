@@ -51,6 +51,9 @@ pub struct PullRequests {
     pub open: Vec<PullRequest>,
     /// The last merge of each channel.
     pub merged: Vec<Rollout>,
+    /// What looks like a pull request and cannot be one here, each with the reason, in words.
+    #[serde(default)]
+    pub left_out: Vec<String>,
     /// How often the forge may still be asked, where it counts.
     pub rate_limit: Option<Asks>,
 }

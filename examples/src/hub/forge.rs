@@ -8,19 +8,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
-use compartment_core::ChannelName;
+use compartment_core::{ChannelName, Span};
 use compartment_forge::git::{Credential, GitConfig, GitForge, PullRequestRefs};
 use compartment_forge::github::{GitHubConfig, GitHubForge, Reverts};
 use compartment_forge::published::{Place, Published};
 use compartment_forge::{Token, Updates};
 use compartment_local::run::Stop;
+use compartment_runtime::hub::Config;
 use compartment_runtime::{Forge, Owner, read_secret};
 use compartment_transport_http::server::Webhook;
 
 use super::ServeError;
-
-/// How long one look at a published file may take.
-const PUBLISHED_WITHIN: Duration = Duration::from_secs(15);
 
 /// Where a hub looks for what is desired, and where it merges.
 #[derive(Debug, Args)]
@@ -37,6 +35,10 @@ pub struct ForgeArgs {
     /// How many seconds between two looks at the repository.
     #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..))]
     pub look_every: u64,
+
+    /// For how many seconds whoever is asked there may say nothing. git goes on fetching for as long as it says how far it is.
+    #[arg(long, value_name = "SECONDS", default_value_t = 25, value_parser = clap::value_parser!(u64).range(1..=3600))]
+    pub forge_silence: u64,
 
     /// Of a plain repository: the branches that are pull requests, or refs such as `refs/pull/*/head`.
     #[arg(long, value_name = "PATTERN", default_value = "update/*")]
@@ -100,6 +102,17 @@ impl FromStr for Where {
 }
 
 impl ForgeArgs {
+    /// A hub's limits where it has this forge.
+    #[must_use]
+    pub fn config(&self) -> Config {
+        Config {
+            look_every: Span::from_secs(self.look_every),
+            // A little longer than the forge itself waits: what it says then is worth more.
+            patience: Config::default().patience.max(Span::from_secs(self.forge_silence + 5)),
+            ..Config::default()
+        }
+    }
+
     /// The forge; what git keeps of it lies in `folder`.
     ///
     /// # Errors
@@ -127,6 +140,7 @@ impl ForgeArgs {
             titles: self.titles.clone(),
             changed_lock: self.labels.is_empty() && self.titles.is_empty(),
         };
+        let silence = Duration::from_secs(self.forge_silence);
         let forge: Arc<dyn Forge> = match place {
             Where::Git(remote) => {
                 // A path is meant from here, wherever git runs.
@@ -136,6 +150,7 @@ impl ForgeArgs {
                 let config = GitConfig {
                     channels,
                     updates,
+                    silence,
                     pull_requests: self.updates.iter().map(|pattern| refs(pattern)).collect(),
                     credential: credential.map(|token| Credential::token(&token)),
                     ..GitConfig::new(remote, folder)
@@ -149,7 +164,8 @@ impl ForgeArgs {
                     channels,
                     updates,
                     api: self.github_api.clone(),
-                    reverts: Some(Reverts::new(folder)),
+                    timeout: silence,
+                    reverts: Some(Reverts { silence, ..Reverts::new(folder) }),
                     ..GitHubConfig::new(owner, repository, token)
                 };
                 Arc::new(GitHubForge::new(config).map_err(failed)?)
@@ -158,7 +174,7 @@ impl ForgeArgs {
                 let places = channels
                     .into_iter()
                     .map(|(channel, branch)| (channel, Place { url: url.clone(), branch }));
-                Arc::new(Published::new(places, PUBLISHED_WITHIN).map_err(failed)?)
+                Arc::new(Published::new(places, silence).map_err(failed)?)
             }
         };
         Ok(Some(forge))

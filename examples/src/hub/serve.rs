@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use compartment_core::{Span, Text, Version};
+use compartment_core::{Text, Version};
 use compartment_local::observe::agent_version;
 use compartment_log_sqlite::{FILE_NAME, OpenError, SqliteLog};
 use compartment_runtime::Forge;
@@ -150,7 +150,7 @@ pub(super) fn run(args: &Serve, mut around: Surroundings<'_>) -> Result<(), HubE
     runtime.block_on(async {
         let forge = args.forge.open(&data.join("repository"), stop.clone())?;
         let webhook = args.forge.webhook()?;
-        let config = Config { look_every: Span::from_secs(args.forge.look_every), ..Config::default() };
+        let config = args.forge.config();
         let keep = Keep { data: &data, listen: listen(args), forge, webhook, config };
         let served = Served::start(keep).await?;
         let version = args.agent_version.clone().or_else(|| agent_version().ok());

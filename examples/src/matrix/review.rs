@@ -32,6 +32,9 @@ impl Program<'_> {
         if list.open.is_empty() && list.merged.is_empty() {
             self.tell("None:", "no pull request that updates the lock is open, and none was merged so far")?;
         }
+        for why in &list.left_out {
+            self.tell("Left out:", Text::new(why).as_str())?;
+        }
         if let Some(asks) = &list.rate_limit {
             self.tell("Forge:", &asks_left(asks))?;
         }

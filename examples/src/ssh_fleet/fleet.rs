@@ -6,10 +6,10 @@ use std::time::{Duration, Instant};
 
 use compartment_core::channel::Availability;
 use compartment_core::event::{CheckoutPlace, TestsConfig};
-use compartment_core::{ChannelName, HostId, Span, Timestamp};
+use compartment_core::{ChannelName, HostId, Timestamp};
 use compartment_local::run::Stop;
 use compartment_log_sqlite::{FILE_NAME, SqliteLog};
-use compartment_runtime::hub::{Config, Hub, HubError, MemoryLog, Ports, SystemClock};
+use compartment_runtime::hub::{Hub, HubError, MemoryLog, Ports, SystemClock};
 use compartment_runtime::{Clock, EventLog, Transport};
 use compartment_transport_http::server::access::{Access, Grant, Role, Token};
 use compartment_transport_http::server::listen::Listen;
@@ -67,7 +67,7 @@ impl Fleet {
         let ssh = SshTransport::new(inventory, clock, &log.id()).map_err(FleetError::Here)?;
         let ssh = Arc::new(ssh);
         let transports: Vec<Arc<dyn Transport>> = vec![Arc::<SshTransport>::clone(&ssh)];
-        let config = Config { look_every: Span::from_secs(cli.forge.look_every), ..Config::default() };
+        let config = cli.forge.config();
         let hub = Hub::start(Ports { transports, forge, ..Ports::new(log) }, config).await;
         let hub = hub.map_err(ServeError::from)?;
         configure(&hub, inventory).await.map_err(ServeError::from)?;

@@ -35,6 +35,7 @@ impl Forge for Repository {
             lock_hash: Some(lock('a').into()),
             via: Via::Git,
             pull_requests: None,
+            left_out: vec![Text::from("update/a+b: no id")],
         })
     }
 
@@ -142,9 +143,17 @@ fn what_is_open_and_what_was_merged_is_shown() {
     world.says("gpc0", &heartbeat("gpc0", 'a', 1));
     let changes = "Changes: nixpkgs: 2f3a4b5 of 2026-11-10 to 9a8b7c6 of 2026-11-24 \
                    (github:NixOS/nixpkgs/nixos-unstable)";
+    world.wait(async {
+        while world.hub.left_out().is_empty() {
+            tokio::task::yield_now().await;
+        }
+    });
     let told = Call::of(&world, &["prs"]).run();
     assert_eq!(told.verdict(), Verdict::Done, "{}{}", told.output, told.aside);
-    for words in ["PR 7: weekly update", "PR 8: weekly update", changes, "Turns yellow: the Lock of gpc0"] {
+    let left_out = "Left out: update/a+b: no id";
+    for words in
+        ["PR 7: weekly update", "PR 8: weekly update", changes, "Turns yellow: the Lock of gpc0", left_out]
+    {
         assert!(one_line(&told.output).contains(words), "{words}: {}", told.output);
     }
     let told = Call::of(&world, &["merge", "7", "--yes"]).run();
