@@ -28,6 +28,8 @@ pub(crate) struct Host {
     pub(crate) site: Site,
     /// The `PATH` of a connection.
     pub(crate) path: String,
+    /// What its shell is started by.
+    pub(crate) through: Vec<String>,
 }
 
 pub(crate) fn nonce() -> Nonce {
@@ -64,7 +66,7 @@ impl Host {
         symlink(program(shell), folder.path().join("bin/sh")).unwrap();
         let path = |name: &str| host_path(&folder.path().canonicalize().unwrap().join(name));
         let site = Site { shell: path("bin/sh"), root: Some(path("root")), ..Site::default() };
-        Self { folder, shell, site, path: "/usr/bin:/bin".to_owned() }
+        Self { folder, shell, site, path: "/usr/bin:/bin".to_owned(), through: Vec::new() }
     }
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {
@@ -86,8 +88,16 @@ impl Host {
 
     /// A connection of its own.
     pub(crate) fn connection(&self) -> Command {
-        let mut command = Command::new(self.path("bin/sh"));
-        command.arg("-s").env_clear().env("HOME", self.path("home")).env("PATH", &self.path).current_dir("/");
+        let shell = self.path("bin/sh").display().to_string();
+        let mut words = self.through.iter().chain([&shell]);
+        let mut command = Command::new(words.next().unwrap());
+        command
+            .args(words)
+            .arg("-s")
+            .env_clear()
+            .env("HOME", self.path("home"))
+            .env("PATH", &self.path)
+            .current_dir("/");
         command
     }
 

@@ -7,6 +7,7 @@
 mod answers;
 mod checkouts;
 mod common;
+mod hidden;
 mod lives;
 mod look;
 mod nix;

@@ -108,9 +108,32 @@ check_sudo() {
     if has sudo; then
         MAY=$(sudo -n -l 2>&1)
         by_sudo
+        check_end
     else
         found missing sudo "it is configured, and not there"
     fi
+}
+
+# What runs as root is ended by sudo, too.
+check_end() {
+    [ "$(id -u)" -ne 0 ] || return 0
+    if ! { R=$(sudo -n -l -- kill -TERM 1 2>/dev/null) && asks_nothing "${R%% *}"; }; then
+        file_of kill
+        found limited sudo "kill is not allowed without a password, so nobody can end what runs as root, at its limit or before; $(rule "$R")"
+    fi
+    [ -r /proc/1/stat ] || [ ! -r /proc/self/stat ] ||
+        found limited processes "this user sees no others' (hidepid): what leaves a step's process group as root is not found when the step is ended"
+}
+
+# The file of a program, also of one that the shell has itself.
+file_of() {
+    R=$(
+        IFS=:
+        for D in $PATH; do
+            [ -f "$D/$1" ] && [ -x "$D/$1" ] && printf '%s' "$D/$1" && break
+        done
+    )
+    : "${R:=/bin/$1}"
 }
 
 # sudo says whether a program may be run; only its rules say whether without a password.

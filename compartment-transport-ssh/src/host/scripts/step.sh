@@ -140,8 +140,22 @@ run_step() {
     rm -f "$PIPE" "$D/tail.$N" "$D/lost.$N"
 }
 
+# Whether there is a process of this number, whoever's it is: of another user it may be hidden (hidepid), but not that it
+# may not be signalled.
 there() {
-    [ -d "/proc/$1" ] || kill -0 "$1" 2>/dev/null
+    [ -d "/proc/$1" ] || kill -0 "$1" 2>/dev/null && return 0
+    case $(kill -0 "$1" 2>&1) in *ermitted*) return 0 ;; esac
+    return 1
+}
+
+# Whether a step still runs: a process and when it was started. Where nobody may see it, its number is its own for as long
+# as the runner lives, who waits for it.
+goes_on() {
+    if born "$1"; then
+        [ "$R" = "$2" ]
+    else
+        [ -n "$BY_SUDO" ] && there "$1" && born $$
+    fi
 }
 
 headline() {
@@ -203,7 +217,7 @@ collected() {
 watch() {
     trap 'exit 0' TERM
     while [ "$2" -gt 0 ]; do
-        born "$1" && [ "$R" = "$3" ] || exit 0
+        goes_on "$1" "$3" || exit 0
         if [ -e "$D/stop" ]; then
             trap '' TERM
             end_step "$1"
@@ -213,7 +227,7 @@ watch() {
         wait $!
         set -- "$1" $(($2 - 1)) "$3"
     done
-    born "$1" && [ "$R" = "$3" ] || exit 0
+    goes_on "$1" "$3" || exit 0
     trap '' TERM
     end_step "$1"
     exit 3
@@ -237,7 +251,7 @@ hit() {
     set -- "$1" "$2" 1
     if kill "-$1" "-$2" 2>/dev/null || kill "-$1" "$2" 2>/dev/null; then
         set -- "$1" "$2" 0
-    elif [ -n "$BY_SUDO" ] && born "$2" && sudo -n kill "-$1" "-$2" 2>/dev/null; then
+    elif [ -n "$BY_SUDO" ] && there "$2" && sudo -n kill "-$1" "-$2" 2>/dev/null; then
         set -- "$1" "$2" 0
     fi
     for R in $(grep -lF "COMPARTMENT_STEP=$D/$N/" /proc/[0-9]*/environ 2>/dev/null); do
