@@ -2,7 +2,7 @@
 
 use std::fs::{self, File, Permissions};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::SystemTime;
 
@@ -143,6 +143,32 @@ fn with_program(host: &Host) -> PathBuf {
 fn ids(host: &Host) -> Vec<String> {
     let ids = fs::read_to_string(host.path("told/ids")).unwrap_or_default();
     ids.lines().map(str::to_owned).collect()
+}
+
+#[test]
+fn root_becomes_a_user_by_sudo_where_there_is_no_setpriv() {
+    if !is_root() || !Path::new("/usr/bin/sudo").exists() {
+        return;
+    }
+    on_each_shell(|host| {
+        let mut host = with_etc(host);
+        let checkout = with_program(&host);
+        give(&checkout, NOBODY);
+        host.site.checkout = Some(host_path(&checkout));
+        // That of busybox, which knows no users.
+        host.install("bin/setpriv", "#!/bin/sh\necho 'setpriv: unrecognized option: version' >&2; exit 1\n");
+        host.path = format!("{}:{}", host.path("bin").display(), host.path);
+        let look = host.look();
+        assert_eq!((look.heartbeat.dirty, look.doubts.len()), (Reading::Told(false), 0), "{:?}", look.doubts);
+        let ids = ids(&host);
+        assert!(!ids.is_empty() && ids.iter().all(|id| id == NOBODY), "{ids:?}");
+        give(&host.path("remote"), NOBODY);
+        fs::write(host.path("remote/flake.lock"), "two").unwrap();
+        git_as(NOBODY, &host.path("remote"), &["commit", "--quiet", "--all", "-m", "two"]);
+        let said = pull(&mut host, "nixos", "");
+        assert!(matches!(said, Said::PullOk { dirty: Some(false), .. }), "{said:?}");
+        assert_eq!(fs::metadata(checkout.join("flake.lock")).unwrap().uid().to_string(), NOBODY);
+    });
 }
 
 #[test]
