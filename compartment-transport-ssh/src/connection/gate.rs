@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::pin::pin;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use tokio::sync::Semaphore;
@@ -12,26 +13,34 @@ use super::unreachable::Unreachable;
 /// How long a connection on its way keeps its place: one that hangs delays nobody for longer.
 const PLACE: Duration = Duration::from_secs(2);
 
-/// How often it is tried again where sshd has no room.
+/// How often it is tried again where sshd may have no room: while others connect from here, too, and alone.
 const AGAIN: u32 = 4;
+const AGAIN_ALONE: u32 = 1;
 
-/// Lets so many connect at once. sshd turns away by chance whom it has no room for: they come again in a moment.
+/// Lets so many connect at once. sshd turns away by chance whom it has no room for: they come again in a moment. Who is
+/// alone is more likely to be turned away for another reason, and has to come back later.
 #[derive(Debug)]
-pub(super) struct Gate(Semaphore);
+pub(super) struct Gate {
+    places: Semaphore,
+    /// How many are connecting, or are about to.
+    connecting: AtomicUsize,
+}
 
 impl Gate {
     pub(super) fn new(parallel: usize) -> Self {
-        Self(Semaphore::new(parallel.clamp(1, Semaphore::MAX_PERMITS)))
+        let places = Semaphore::new(parallel.clamp(1, Semaphore::MAX_PERMITS));
+        Self { places, connecting: AtomicUsize::new(0) }
     }
 
     pub(super) async fn pass<T, F>(&self, attempt: impl Fn() -> F) -> Result<T, Unreachable>
     where
         F: Future<Output = Result<T, Unreachable>>,
     {
+        let _connecting = Connecting::new(&self.connecting);
         let mut again = 0;
         loop {
             match self.once(attempt()).await {
-                Err(error) if error.is_crowd() && again < AGAIN => {
+                Err(error) if error.is_crowd() && again < self.patience() => {
                     // 0.2 s to 4.8 s, and never all at once.
                     let longest = 300_u64 << again;
                     sleep(Duration::from_millis(fastrand::u64(longest / 2..=longest))).await;
@@ -42,9 +51,13 @@ impl Gate {
         }
     }
 
+    fn patience(&self) -> u32 {
+        if self.connecting.load(Ordering::Relaxed) > 1 { AGAIN } else { AGAIN_ALONE }
+    }
+
     async fn once<T>(&self, attempt: impl Future<Output = T>) -> T {
         // Never closed.
-        let place = self.0.acquire().await;
+        let place = self.places.acquire().await;
         let mut attempt = pin!(attempt);
         tokio::select! {
             done = &mut attempt => return done,
@@ -54,9 +67,25 @@ impl Gate {
     }
 }
 
+/// One who is connecting, until it is dropped.
+struct Connecting<'a>(&'a AtomicUsize);
+
+impl<'a> Connecting<'a> {
+    fn new(count: &'a AtomicUsize) -> Self {
+        count.fetch_add(1, Ordering::Relaxed);
+        Self(count)
+    }
+}
+
+impl Drop for Connecting<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::{AtomicU32, Ordering};
+    use std::sync::atomic::AtomicU32;
 
     use super::super::Reason;
     use super::*;
@@ -84,18 +113,26 @@ mod tests {
         assert!(began.elapsed() < Duration::from_secs(3));
     }
 
-    #[tokio::test(start_paused = true)]
-    async fn who_is_turned_away_comes_again() {
-        let gate = Gate::new(1);
+    /// How often somebody tries who is turned away each time.
+    async fn tries(gate: &Gate) -> u32 {
         let tried = AtomicU32::new(0);
-        let third = || async {
-            match tried.fetch_add(1, Ordering::Relaxed) {
-                2 => Ok(()),
-                _ => Err(Unreachable::new(Reason::TurnedAway, "")),
-            }
+        let never = || async {
+            tried.fetch_add(1, Ordering::Relaxed);
+            Err::<(), _>(Unreachable::new(Reason::TurnedAway, ""))
         };
-        assert_eq!(gate.pass(third).await, Ok(()));
-        let never = || async { Err::<(), _>(Unreachable::new(Reason::TurnedAway, "")) };
         assert_eq!(gate.pass(never).await, Err(Unreachable::new(Reason::TurnedAway, "")));
+        tried.load(Ordering::Relaxed)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_is_turned_away_comes_again_and_in_a_crowd_more_often() {
+        let gate = Gate::new(2);
+        assert_eq!(tries(&gate).await, 2);
+        let hang = || std::future::pending::<Result<(), Unreachable>>();
+        tokio::select! {
+            _ = gate.pass(hang) => panic!("it hangs"),
+            tried = async { tokio::task::yield_now().await; tries(&gate).await } => assert_eq!(tried, 5),
+        }
+        assert_eq!(tries(&gate).await, 2);
     }
 }

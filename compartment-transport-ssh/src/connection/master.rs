@@ -102,7 +102,9 @@ impl Master {
             Reason::Other if log.trim().is_empty() => {
                 Unreachable::new(Reason::Dropped, about_session(printed))
             }
-            Reason::Other | Reason::TurnedAway => Unreachable { reason: Reason::Dropped, ..by_log },
+            Reason::Other | Reason::TurnedAway | Reason::ClosedAtLogin => {
+                Unreachable { reason: Reason::Dropped, ..by_log }
+            }
             Reason::Refused
             | Reason::TimedOut
             | Reason::NoRoute
@@ -112,6 +114,7 @@ impl Master {
             | Reason::HostKeyUnknown
             | Reason::AuthFailed
             | Reason::JumpHost(_)
+            | Reason::NoLogins
             | Reason::Dropped
             | Reason::NoSsh
             | Reason::NoAnswer => by_log,

@@ -1,6 +1,7 @@
 //! Why a host cannot be asked, from what ssh itself says.
 
 use std::fmt;
+use std::time::Duration;
 
 use compartment_core::Text;
 use compartment_local::git::without_credentials;
@@ -50,8 +51,13 @@ pub enum Reason {
     AuthFailed,
     /// The way leads through a host, which is or has the problem.
     JumpHost(Box<Self>),
-    /// sshd closed the line before it said who it is: too many connect at once, or a filter is in the way.
+    /// sshd closed the line before it said who it is: too many connect at once, it makes this address wait, or somebody
+    /// else closed it.
     TurnedAway,
+    /// It lets nobody log in now: it is starting, or going down.
+    NoLogins,
+    /// sshd closed the line while it was to let in, without a reason.
+    ClosedAtLogin,
     /// The connection broke.
     Dropped,
     /// There is no `ssh` here that can be run.
@@ -87,7 +93,13 @@ impl fmt::Display for Reason {
             ),
             Self::JumpHost(reason) => write!(f, "jump host: {reason}"),
             Self::TurnedAway => f.write_str(
-                "turned away before a word was said: too many connect at once (sshd's MaxStartups), or a filter",
+                "turned away before sshd said who it is: too many connect at once (MaxStartups), it makes this address wait \
+                 after failed logins (PerSourcePenalties), or a ban or firewall is in the way; its own log says which",
+            ),
+            Self::NoLogins => f.write_str("nobody may log in there now: it is starting or going down (/run/nologin)"),
+            Self::ClosedAtLogin => f.write_str(
+                "sshd closed the line while it was to let in, without a reason: its own log says why (PAM, a limit of \
+                 logins or of time, a penalty)",
             ),
             Self::Dropped => f.write_str("the connection broke"),
             Self::NoSsh => f.write_str("ssh cannot be run here: install OpenSSH's client"),
@@ -122,9 +134,35 @@ impl Unreachable {
         }
     }
 
-    /// Whether another attempt in a moment may well succeed.
+    /// Whether another attempt in a moment may well succeed, where many connect at once.
     pub(crate) fn is_crowd(&self) -> bool {
         self.reason == Reason::TurnedAway
+    }
+
+    /// How long the host is to be left in peace after so many failures in a row: whoever is not let in and comes again and
+    /// again is banned.
+    pub(crate) fn rest(&self, failures: u32) -> Duration {
+        match &self.reason {
+            // Some ban for five failures within ten minutes.
+            Reason::AuthFailed => Duration::from_secs(5 * 60),
+            // By chance, at first.
+            Reason::TurnedAway | Reason::ClosedAtLogin if failures > 2 => Duration::from_secs(2 * 60),
+            Reason::JumpHost(reason) => Self::new((**reason).clone(), "").rest(failures),
+            Reason::Refused
+            | Reason::TimedOut
+            | Reason::NoRoute
+            | Reason::UnknownName
+            | Reason::HostKeyChanged { .. }
+            | Reason::HostKeyRevoked
+            | Reason::HostKeyUnknown
+            | Reason::TurnedAway
+            | Reason::NoLogins
+            | Reason::ClosedAtLogin
+            | Reason::Dropped
+            | Reason::NoSsh
+            | Reason::NoAnswer
+            | Reason::Other => Duration::ZERO,
+        }
     }
 
     /// Whether the way leads through a host that had no chance to say what is the matter.
@@ -150,6 +188,11 @@ fn is_closed_early(line: &str) -> bool {
     closed && line.contains(" port ")
 }
 
+/// What a host says that lets nobody log in (`pam_nologin`).
+fn is_about_logins(line: &str) -> bool {
+    line.contains("not permitted to log in") || line.contains("pam_nologin")
+}
+
 fn by_lines(lines: &[&str]) -> Unreachable {
     // A host may print what looks like ssh's words on a key, but not once ssh has given up on its key.
     let mut last = lines.iter().rev().filter(|line| !line.starts_with("Killed by signal"));
@@ -158,6 +201,11 @@ fn by_lines(lines: &[&str]) -> Unreachable {
     }
     let known = lines.iter().find_map(|line| Some((by_line(line)?, *line)));
     match known {
+        // What systemd writes into /run/nologin comes as a banner, and then the line is closed.
+        Some((Reason::ClosedAtLogin, line)) => match lines.iter().find(|said| is_about_logins(said)) {
+            Some(said) => Unreachable::new(Reason::NoLogins, said),
+            None => Unreachable::new(Reason::ClosedAtLogin, line),
+        },
         Some((reason, line)) => Unreachable::new(reason, line.strip_prefix("ssh: ").unwrap_or(line)),
         None => Unreachable::new(Reason::Other, lines.last().copied().unwrap_or_default()),
     }
@@ -205,8 +253,10 @@ fn by_line(line: &str) -> Option<Reason> {
         "No more authentication methods",
     ]) {
         Reason::AuthFailed
-    } else if is_banner_exchange(line) || is_closed_early(line) || says(&["Exceeded MaxStartups"]) {
+    } else if is_banner_exchange(line) || says(&["Exceeded MaxStartups", "Not allowed at this time"]) {
         Reason::TurnedAway
+    } else if is_closed_early(line) {
+        Reason::ClosedAtLogin
     } else if says(&["closed by remote host", "Broken pipe", "Connection reset by peer", "client_loop:"]) {
         Reason::Dropped
     } else {
@@ -238,7 +288,9 @@ mod tests {
             "No ED25519 host key is known for [127.0.0.1]:2 and you have requested strict checking.\r\nHost key verification failed.\r\n",
             "All yours are belong to us\r\nroot@127.0.0.1: Permission denied (publickey,password).\r\n",
             "kex_exchange_identification: read: Connection reset by peer\r\nConnection reset by 127.0.0.1 port 22\r\n",
+            "kex_exchange_identification: Connection closed by remote host\r\nConnection closed by 127.0.0.1 port 22\r\n",
             "Connection closed by 127.0.0.1 port 22\r\n",
+            "System is booting up. Unprivileged users are not permitted to log in yet. Please come back later. For technical details, see pam_nologin(8).\r\n\r\nConnection closed by 127.0.0.1 port 22\r\n",
             "client_loop: send disconnect: Broken pipe\r\n",
             "Bad owner or permissions on /home/me/.ssh/config\r\n",
             "",
@@ -256,12 +308,24 @@ mod tests {
         its host key is not known: connect once by hand with ssh, compare the fingerprint, accept it
         its host key is not known: connect once by hand with ssh, compare the fingerprint, accept it
         not let in: does `ssh` by hand work without a question? (the key, the agent, the user's name) (root@127.0.0.1: Permission denied (publickey,password).)
-        turned away before a word was said: too many connect at once (sshd's MaxStartups), or a filter (kex_exchange_identification: read: Connection reset by peer)
-        turned away before a word was said: too many connect at once (sshd's MaxStartups), or a filter (Connection closed by 127.0.0.1 port 22)
+        turned away before sshd said who it is: too many connect at once (MaxStartups), it makes this address wait after failed logins (PerSourcePenalties), or a ban or firewall is in the way; its own log says which (kex_exchange_identification: read: Connection reset by peer)
+        turned away before sshd said who it is: too many connect at once (MaxStartups), it makes this address wait after failed logins (PerSourcePenalties), or a ban or firewall is in the way; its own log says which (kex_exchange_identification: Connection closed by remote host)
+        sshd closed the line while it was to let in, without a reason: its own log says why (PAM, a limit of logins or of time, a penalty) (Connection closed by 127.0.0.1 port 22)
+        nobody may log in there now: it is starting or going down (/run/nologin) (System is booting up. Unprivileged users are not permitted to log in yet. Please come back later. For technical details, see pam_nologin(8).)
         the connection broke (client_loop: send disconnect: Broken pipe)
         ssh failed (Bad owner or permissions on /home/me/.ssh/config)
         ssh failed
         ");
+    }
+
+    #[test]
+    fn whoever_is_not_let_in_comes_again_seldom() {
+        let rest = |reason: Reason, failures| Unreachable::new(reason, "").rest(failures).as_secs();
+        assert_eq!(rest(Reason::AuthFailed, 1), 300);
+        assert_eq!(rest(Reason::JumpHost(Box::new(Reason::AuthFailed)), 1), 300);
+        assert_eq!([1, 2, 3].map(|failures| rest(Reason::TurnedAway, failures)), [0, 0, 120]);
+        assert_eq!([2, 3].map(|failures| rest(Reason::ClosedAtLogin, failures)), [0, 120]);
+        assert_eq!(rest(Reason::NoLogins, 9) + rest(Reason::Refused, 9), 0);
     }
 
     #[test]

@@ -88,7 +88,7 @@ impl Watched {
 
     async fn go_on(&self, uplink: &dyn Uplink, mut end: Receiver<bool>) {
         let (mut host_down, mut hub_down) = (Backoff::default(), Backoff::default());
-        let mut brisk = BRISK;
+        let (mut brisk, mut failures) = (BRISK, 0_u32);
         loop {
             let pause = if !self.outbox.flush(uplink).await {
                 hub_down.next_wait()
@@ -97,12 +97,16 @@ impl Watched {
                 match self.look(uplink, &mut end).await {
                     Ok(busy) => {
                         host_down.reset();
+                        failures = 0;
                         let pace = self.host.pace;
                         let pause = if busy { pace.busy.min(brisk) } else { pace.idle };
                         brisk = if busy { brisk.saturating_mul(2) } else { BRISK };
                         pause.mul_f64(0.8 + 0.4 * fastrand::f64())
                     }
-                    Err(_) => host_down.next_wait(),
+                    Err(error) => {
+                        failures = failures.saturating_add(1);
+                        host_down.next_wait().max(error.rest(failures).mul_f64(0.8 + 0.4 * fastrand::f64()))
+                    }
                 }
             };
             tokio::select! {
