@@ -118,6 +118,52 @@ fn a_pull_brings_the_branch_also_when_it_was_moved_by_force() {
 }
 
 #[test]
+fn submodules_that_are_there_are_brought_along_and_others_are_left_alone() {
+    let repo = Repo::new();
+    for name in ["lib", "other"] {
+        repo.run(".", &["init", "--quiet", "--initial-branch=main", name]);
+        repo.run(name, &["commit", "--quiet", "--allow-empty", "-m", "first"]);
+        let address = repo.dir(name).display().to_string();
+        repo.run(
+            "desk",
+            &["-c", "protocol.file.allow=always", "submodule", "--quiet", "add", &address, name],
+        );
+    }
+    let with = repo.push("with submodules");
+    assert_eq!(repo.pulled(""), with);
+    assert!(!repo.dir("host/lib/.git").exists(), "nobody asked for it");
+    repo.run(
+        "host",
+        &["-c", "protocol.file.allow=always", "submodule", "--quiet", "update", "--init", "lib"],
+    );
+    repo.run("host/lib", &["config", "protocol.file.allow", "always"]);
+    assert_eq!(repo.pulled(""), with);
+    // The submodule moves on, and somebody has changed its files.
+    fs::write(repo.dir("lib/file"), "new").unwrap();
+    repo.run("lib", &["add", "file"]);
+    repo.run("lib", &["commit", "--quiet", "-m", "second"]);
+    let second = repo.run("lib", &["rev-parse", "HEAD"]);
+    repo.run("desk/lib", &["-c", "protocol.file.allow=always", "pull", "--quiet", "origin", "main"]);
+    repo.run("desk", &["add", "lib"]);
+    let moved = repo.push("moved");
+    fs::write(repo.dir("host/lib/file"), "in the way").unwrap();
+    assert_eq!(repo.pulled(""), moved);
+    assert_eq!(repo.run("host/lib", &["rev-parse", "HEAD"]), second);
+    fs::write(repo.dir("host/lib/file"), "by hand").unwrap();
+    assert_eq!(repo.pulled(""), moved);
+    assert_eq!(fs::read_to_string(repo.dir("host/lib/file")).unwrap(), "new");
+    assert!(!repo.dir("host/other/.git").exists());
+    // One that cannot be had is no success, and says which.
+    repo.run("lib", &["commit", "--quiet", "--allow-empty", "-m", "third"]);
+    repo.run("desk/lib", &["-c", "protocol.file.allow=always", "pull", "--quiet", "origin", "main"]);
+    repo.run("desk", &["add", "lib"]);
+    repo.push("out of reach");
+    fs::rename(repo.dir("lib"), repo.dir("gone")).unwrap();
+    let (code, error) = repo.failed("");
+    assert!(code.is_some_and(|code| code > 0) && error.starts_with("git submodule: "), "{code:?} {error}");
+}
+
+#[test]
 fn what_was_done_by_hand_in_the_agents_clone_is_undone() {
     let repo = Repo::new();
     fs::write(repo.dir("host/flake.lock"), "by hand").unwrap();
