@@ -236,6 +236,26 @@ impl Connection {
             .map(drop)
     }
 
+    /// For whoever sets an agent up: whether what the hub streams arrives as it comes, and is not held back by a proxy between.
+    /// It takes no agent's place.
+    ///
+    /// # Errors
+    /// [`ClientError`]: nothing came within ten seconds, or the hub said why not; a problem with the status 404 where it is
+    /// older than this question.
+    pub async fn streams_to(&self, host: &HostId) -> Result<(), ClientError> {
+        const WITHIN: Limits = Limits { idle: Duration::from_secs(10), event: 4096 };
+        let path = ["v1", "hosts", host.as_str(), "stream"];
+        let word = async {
+            let mut events = self.listen(Ask::get(&path), WITHIN).await?;
+            match events.next().await {
+                Some(event) => event.map(drop),
+                None => Err(ClientError::answer("the stream ended before its first word")),
+            }
+        };
+        let late = || ClientError::answer("what it streams does not arrive within 10 s");
+        tokio::time::timeout(WITHIN.idle, word).await.unwrap_or_else(|_| Err(late()))
+    }
+
     /// For an agent: what the host shall do. Everything outstanding first, so an order may come again.
     ///
     /// # Errors

@@ -36,5 +36,8 @@ pub const NOTICE_HEADER: &str = "compartment-notice";
 /// The event of live updates with all notices: a JSON array of them, empty where there are none any more.
 pub const NOTICES: &str = "notices";
 
+/// The event that is said at once to whoever checks whether events arrive.
+pub const HELLO: &str = "hello";
+
 /// The header in which an agent names the session of its spool.
 pub const SESSION_HEADER: &str = "compartment-session";

@@ -43,7 +43,7 @@ async fn pages(world: &World) -> Vec<(Method, String, bool)> {
 async fn nobody_gets_in_without_the_right_token() {
     let world = World::new().await;
     let pages = pages(&world).await;
-    assert_eq!(pages.len(), 20, "{pages:?}");
+    assert_eq!(pages.len(), 21, "{pages:?}");
     let open: Vec<_> =
         pages.iter().filter(|(_, _, closed)| !closed).map(|(_, path, _)| path.as_str()).collect();
     assert_eq!(open, ["/healthz", "/v1/webhook"]);
@@ -52,7 +52,8 @@ async fn nobody_gets_in_without_the_right_token() {
     for (method, path, _) in pages.iter().filter(|(_, _, closed)| *closed) {
         let followed = path.ends_with("/output") && method == Method::GET;
         let of_agents = path.contains("/events") && method == Method::POST
-            || path.contains("/gpc0/operations") && !followed;
+            || path.contains("/gpc0/operations") && !followed
+            || path.ends_with("/stream");
         let for_operators = path == "/v1/requests";
         let (host, other, operator, reader) = (
             world.token("gpc0").to_owned(),

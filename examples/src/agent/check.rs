@@ -51,7 +51,19 @@ fn hub(config: &Config) -> Result<String, String> {
         let health = connection.health().await.map_err(|error| error.to_string())?;
         let spoken = connection.speaks_for(&config.host).await;
         spoken.map_err(|error| format!("it answers, and does not let this host speak: {error}"))?;
-        Ok(format!("it answers ({}), and lets this host speak", Text::new(&health.status)))
+        let hears = match connection.streams_to(&config.host).await {
+            Ok(()) => ", and what it streams arrives",
+            // It answers all the same: it is older than this question.
+            Err(error) if error.status() == Some(404) => "; whether what it streams arrives it cannot be asked: it is older",
+            Err(error) => {
+                return Err(format!(
+                    "it answers, and orders would not arrive: {error}. A proxy between holds answers back: have it pass them \
+                     on at once (nginx does so for `X-Accel-Buffering: no`, unless it ignores that header; else \
+                     `proxy_buffering off`)"
+                ));
+            }
+        };
+        Ok(format!("it answers ({}), lets this host speak{hears}", Text::new(&health.status)))
     })
 }
 

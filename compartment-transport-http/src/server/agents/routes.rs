@@ -2,7 +2,7 @@
 
 use std::convert::Infallible;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use axum::extract::{FromRef, State};
 use axum::http::{HeaderMap, StatusCode};
@@ -30,7 +30,7 @@ use crate::server::stream::streamed;
 use crate::wire::events::{self, Taken};
 use crate::wire::orders::{EVENT, OrderLine};
 use crate::wire::output::{LINES_LIMIT, Printed};
-use crate::wire::{Code, Problem, SESSION_HEADER};
+use crate::wire::{Code, HELLO, Problem, SESSION_HEADER};
 
 impl FromRef<Agents> for Arc<Gate> {
     fn from_ref(agents: &Agents) -> Self {
@@ -43,6 +43,7 @@ pub(in crate::server) fn documented_routes() -> OpenApiRouter<Agents> {
     OpenApiRouter::new()
         .routes(documented!(take_events))
         .routes(documented!(give_orders))
+        .routes(documented!(give_a_word))
         .routes(documented!(acknowledge))
         .routes(documented!(begin))
         .routes(documented!(take_output))
@@ -142,6 +143,29 @@ async fn give_orders(
     let revoked = Arc::clone(agents.gate()).revoked(token);
     let listening = Listening { agents, uplink, host, line, outstanding: outstanding.into_iter() };
     Ok(streamed(listening.events().take_until(revoked), sign_of_life))
+}
+
+/// One word at once, as a server-sent event, and nothing after it: for whoever wants to know whether what is streamed arrives.
+/// It takes no agent's place.
+#[utoipa::path(
+    get,
+    path = "/v1/hosts/{host}/stream",
+    tag = "agents",
+    params(
+        ("host" = String, Path, pattern = "^[A-Za-z0-9][A-Za-z0-9._-]{0,252}$", description = "The host that the token speaks for")
+    ),
+    responses(
+        (status = 200, content_type = "text/event-stream", body = String, description = "One event, `hello`; the answer \
+            ends a minute later"),
+        Common
+    ),
+    security(("token" = []))
+)]
+async fn give_a_word(_: Speaking) -> impl IntoResponse {
+    let hello = stream::once(async { Ok(Event::default().event(HELLO).data("hello")) });
+    let hung_up = tokio::time::sleep(Duration::from_secs(60));
+    // It stays open: at its end a proxy passes on whatever it held back.
+    streamed(hello.chain(stream::pending()).take_until(hung_up), Duration::from_secs(120))
 }
 
 /// An agent on the line.
