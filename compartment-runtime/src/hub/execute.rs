@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, PoisonError};
+use std::time::Duration;
 
 use compartment_core::decide::DELIVER_WITHIN;
 use compartment_core::event::{Decision, RequestKind};
@@ -55,8 +56,11 @@ pub(super) enum Tried {
     Failed,
 }
 
-/// Does what is outstanding, until the hub stops. What is under way then is dropped, and comes out again after the
-/// next start.
+/// How long a hub that stops waits for what it is handing over: cut in the middle, nobody would know whether it began.
+const HANDED_OVER_WITHIN: Duration = Duration::from_secs(3);
+
+/// Does what is outstanding, until the hub stops. What is under way then is ended, or dropped where that takes long, and comes
+/// out again after the next start.
 pub(super) async fn execute(hub: Hub) {
     let inner = &hub.inner;
     let mut executor = Executor {
@@ -83,9 +87,12 @@ pub(super) async fn execute(hub: Hub) {
                     None => std::future::pending().await,
                 }
             } => {}
-            () = inner.stopping() => return,
+            () = inner.stopping() => break,
         }
     }
+    let handed_over = async { while executor.tasks.join_next().await.is_some() {} };
+    // What is dropped comes out again.
+    drop(tokio::time::timeout(HANDED_OVER_WITHIN, handed_over).await);
 }
 
 struct Executor {

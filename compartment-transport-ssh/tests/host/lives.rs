@@ -1,7 +1,9 @@
 //! Who outlives whom.
 
 use std::fs;
+use std::io::{BufRead, BufReader, Write};
 use std::os::unix::fs::PermissionsExt;
+use std::process::Stdio;
 
 use compartment_core::HostId;
 use compartment_core::event::Kind;
@@ -149,6 +151,42 @@ fn what_nobody_wants_any_more_when_it_is_ready_is_not_begun() {
         }
         host.carry_out("op-1", &plan);
         assert_eq!(fs::read_to_string(host.path("ran")).unwrap(), "x\n", "once");
+    });
+}
+
+#[test]
+fn what_was_never_begun_is_never_lost_and_can_be_begun_again() {
+    on_each_shell(|host| {
+        let plan = host.plan(Kind::Test, &["echo x >>\"$1/ran\""]);
+        let script = host::begin(&nonce(), &host.site, &op("op-1"), &host::Order::Plan(&plan)).unwrap();
+        let nothing = || {
+            let look = host.look();
+            (look.running, look.ended, look.gone, look.untold) == (None, vec![], vec![], false)
+        };
+        // Whoever ordered it is gone before a word can be said to it, or the host's side of the connection dies.
+        for killed in [false, true] {
+            let mut shell = host.connection().stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+            let (mut to, mut from) =
+                (shell.stdin.take().unwrap(), BufReader::new(shell.stdout.take().unwrap()));
+            to.write_all(script.as_bytes()).unwrap();
+            let mut answer = Vec::new();
+            while !answer.ends_with(b" ready\n") {
+                assert!(from.read_until(b'\n', &mut answer).unwrap() > 0);
+            }
+            let look = host.look();
+            assert_eq!((look.running, look.gone, look.untold), (None, vec![], true), "it is about to begin");
+            if killed {
+                kill(shell.id(), "-KILL");
+            }
+            drop((to, from));
+            shell.wait().unwrap();
+            assert!(nothing());
+        }
+        assert!(host.state("ops/op-1").exists(), "it is left there, and is nothing");
+        host.carry_out("op-1", &plan);
+        assert_eq!(fs::read_to_string(host.path("ran")).unwrap(), "x\n", "once");
+        host.acknowledge("op-1");
+        assert!(nothing());
     });
 }
 

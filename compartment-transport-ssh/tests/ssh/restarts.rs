@@ -252,3 +252,38 @@ async fn hubs_of_a_moment_each_let_a_result_be_told_once() {
     assert!(began.elapsed() < Duration::from_secs(1), "{:?}", began.elapsed());
     world.sshd.hang(false);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn tests_that_follow_a_switch_are_run_once_however_soon_the_hub_ends() {
+    let world = World::new();
+    let mut hub = world.all_green().await;
+    let tested = |said: &Said| matches!(said, Said::TestPass { .. });
+    // Before it hands the order over, while it does, and after.
+    for moment in [0, 30, 60, 90, 120, 150, 200, 300] {
+        let before = world.in_log(&hub, tested).await;
+        assert_eq!(world.run(&hub, world.switch()).await, Outcome::Ok);
+        tokio::time::sleep(Duration::from_millis(moment)).await;
+        hub.shutdown().await;
+        hub = world.hub().await;
+        // None of those that follow is there for long, either.
+        for look in 0.. {
+            assert!(look < 20, "the tests never run: {}", shown(&hub));
+            let heard = |hub: &Hub| {
+                let heard = hub.read(|fleet, _| fleet.host(&world.machine.id()).unwrap().last_heard());
+                heard.unwrap()
+            };
+            let since = heard(&hub);
+            until("a look", || heard(&hub) > since).await;
+            let shown = shown(&hub);
+            assert!(["ggg.", "gggb", "gggg"].contains(&&shown[1..]), "after {moment} ms: {shown}");
+            if world.in_log(&hub, tested).await > before {
+                break;
+            }
+            hub.shutdown().await;
+            hub = world.hub().await;
+        }
+        until_shown(&hub, ".gggg").await;
+        assert_eq!(world.in_log(&hub, tested).await, before + 1);
+    }
+    hub.shutdown().await;
+}

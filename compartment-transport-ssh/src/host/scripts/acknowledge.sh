@@ -1,5 +1,5 @@
-# Removes operations that have ended or are gone, and remembers their ids. Those that others began and nobody fetched
-# are removed after a week.
+# Removes operations that have ended or are gone, and remembers their ids. Those that others began and nobody fetched, and
+# those that never came to run, are removed after a week.
 
 main() {
     setup
@@ -18,7 +18,7 @@ main() {
 
 forget_others() {
     for D in "$STATE"/ops/*; do
-        described "$D" && [ "$OP_OWNER" != "$OWNER" ] || continue
+        described "$D" && { [ "$OP_OWNER" != "$OWNER" ] || never_ran "$D"; } || continue
         OP=${D##*/}
         [ -z "$(find "$D/meta" -mtime +7 2>/dev/null)" ] || acknowledge || :
     done

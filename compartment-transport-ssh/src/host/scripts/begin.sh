@@ -73,6 +73,8 @@ begin() {
 
 # All of it is on disk before anything runs: a repeated order is recognised also after a power cut.
 written() {
+    # What is left of an earlier order that never came to run.
+    rm -rf "$D"
     mkdir -p "$D" 2>/dev/null &&
         printf '%s' "$RUN" 2>/dev/null >"$D/run.sh" && [ "$(tail -n 1 "$D/run.sh")" = 'main 3<&0 </dev/null; exit' ] &&
         printf '%s\n' "$KIND $LIMIT $OWNER" 2>/dev/null >"$D/meta.new" && [ -s "$D/meta.new" ] &&
@@ -112,8 +114,9 @@ came() {
     [ -f "$D/taken" ] || ! give_up "$D"
 }
 
+# First of all: nobody may be there any more to hear of it, and then saying so is the end.
 undone() {
-    refuse "$1"
     rm -rf "$D"
     rm -f "$STATE/lock"
+    refuse "$1"
 }

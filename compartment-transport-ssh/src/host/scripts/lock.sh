@@ -103,7 +103,17 @@ take_lock() {
 
 # Whether this operation was begun here before.
 had() {
-    [ -s "$STATE/ops/$1/meta" ] || known "$1"
+    known "$1" || { [ -s "$STATE/ops/$1/meta" ] && ! never_ran "$STATE/ops/$1"; }
+}
+
+# Whether nobody took an operation, and nobody will, because whoever began it is gone: it is as if it had never been here.
+never_ran() {
+    [ ! -f "$1/ended" ] || return 1
+    if ! [ -f "$1/taken" ]; then
+        read_lock && [ "$LOCK_OP" = "${1##*/}" ] && lives "$LOCK_PID" "$LOCK_START" "$LOCK_BOOT" && return 1
+        give_up "$1" || return 1
+    fi
+    taken_by "$1" && [ "$PID $START" = '0 nobody' ]
 }
 
 known() {

@@ -35,7 +35,12 @@ operations() {
         doubt state "cannot read $STATE: permission denied"
         return
     fi
-    if read_lock && lock_holds; then RUNNING=$LOCK_OP; fi
+    BEGINS=
+    if read_lock && lock_holds; then
+        RUNNING=$LOCK_OP
+        # It is about to begin, or not to: that is told by the next look.
+        [ -f "$STATE/ops/$RUNNING/taken" ] || UNTOLD=1 BEGINS=$RUNNING RUNNING=
+    fi
     set --
     for D in "$STATE"/ops/*; do
         ours "$D" || continue
@@ -43,7 +48,7 @@ operations() {
         if has_ended "$D"; then
             [ "$OP" != "$RUNNING" ] || RUNNING=
             set -- "$@" "$OP/ended"
-        elif [ "$OP" != "$RUNNING" ]; then
+        elif [ "$OP" != "$RUNNING" ] && [ "$OP" != "$BEGINS" ] && ! never_ran "$D"; then
             say "gone $OP $OP_KIND"
         fi
     done
