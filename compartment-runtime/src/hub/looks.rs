@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError};
 
-use compartment_core::event::{Event, Observation, PullRequest};
+use compartment_core::event::{Event, Observation, PullRequest, Report, Said};
 use compartment_core::{ChannelName, Commit, Fleet, Span, Text, Timestamp};
 use tracing::{debug, info, warn};
 
@@ -20,6 +20,9 @@ const DOUBT: Span = Span::from_mins(1);
 
 /// How soon a look that failed is made again, at first; then twice as long each time.
 const RETRY: Span = Span::from_secs(1);
+
+/// How soon after a look a host's word for another commit brings the next one: hosts are not to wear out a forge.
+const HINTED: Span = Span::from_secs(5);
 
 /// How long a look may take, however much the forge has to say of it.
 pub(super) const LOOK_WITHIN: Span = Span::from_mins(6 * 60);
@@ -60,6 +63,8 @@ struct Watch<'a> {
 
 /// How a channel is watched.
 struct Channel {
+    /// The last look, where there was one.
+    looked: Option<Timestamp>,
     /// The next look.
     due: Timestamp,
     /// No look is made before, whoever wants one.
@@ -96,11 +101,20 @@ impl Watch<'_> {
                 () = self.inner.sleep_until(next.map_or(glance, |next| next.min(glance))) => {}
                 () = self.inner.look_now.notified() => {
                     let now = self.inner.now();
-                    for channel in self.channels.values_mut() {
-                        channel.due = channel.due.min(now).max(channel.not_before);
-                    }
+                    self.hasten(|_| now);
+                }
+                () = self.inner.look_hinted.notified() => {
+                    let now = self.inner.now();
+                    self.hasten(|channel| channel.looked.map_or(now, |looked| looked + HINTED).max(now));
                 }
             }
+        }
+    }
+
+    /// Brings the next looks forward.
+    fn hasten(&mut self, due: impl Fn(&Channel) -> Timestamp) {
+        for channel in self.channels.values_mut() {
+            channel.due = channel.due.min(due(channel)).max(channel.not_before);
         }
     }
 
@@ -114,7 +128,12 @@ impl Watch<'_> {
             names.push(ChannelName::main());
         }
         for name in names {
-            self.channels.entry(name).or_insert(Channel { due: now, not_before: now, failing: None });
+            self.channels.entry(name).or_insert(Channel {
+                looked: None,
+                due: now,
+                not_before: now,
+                failing: None,
+            });
         }
     }
 
@@ -139,7 +158,7 @@ impl Watch<'_> {
                     return;
                 }
                 let now = self.inner.now();
-                Channel { due: now + every, not_before: now, failing: None }
+                Channel { looked: Some(now), due: now + every, not_before: now, failing: None }
             }
             Err(error) => {
                 let (now, wait) = (self.inner.now(), error.wait());
@@ -152,7 +171,7 @@ impl Watch<'_> {
                     looks => debug!(channel = %name, looks, %error, "the repository could not be seen"),
                 }
                 let due = now + failing.retry.min(every).max(wait);
-                Channel { due, not_before: now + wait, failing: Some(failing) }
+                Channel { looked: Some(now), due, not_before: now + wait, failing: Some(failing) }
             }
         };
         self.channels.insert(name, channel);
@@ -277,6 +296,21 @@ impl Watch<'_> {
             // Refused only by a hub that stops, and this with it.
             drop(self.inner.submit(events).await);
         }
+    }
+}
+
+impl Inner {
+    /// Whether a pull has brought what the repository was not seen to have: it has moved since the last look.
+    pub(super) fn brings_unseen(&self, reports: &[Report]) -> bool {
+        self.forge.is_some()
+            && reports.iter().any(|report| {
+                let Said::PullOk { commit, .. } = &report.said else { return false };
+                let fleet = self.shown.fleet();
+                let desired = fleet.host(&report.host).and_then(|host| fleet.channel_of(host).desired());
+                desired.is_some_and(|desired| {
+                    !desired.commit.same(commit) && fleet.comparison(commit, &desired.commit).is_none()
+                })
+            })
     }
 }
 

@@ -110,6 +110,8 @@ struct Inner {
     left_out: Mutex<BTreeMap<ChannelName, Vec<Text>>>,
     /// Somebody wants a look at the repository.
     look_now: Notify,
+    /// A host has what no look has seen.
+    look_hinted: Notify,
     pace: Pace,
     queue: Queue,
     shown: Shown,
@@ -163,6 +165,7 @@ impl Hub {
             forge_in_use: tokio::sync::Mutex::default(),
             left_out: Mutex::default(),
             look_now: Notify::new(),
+            look_hinted: Notify::new(),
             pace,
             queue,
             shown: Shown::new(recovered.fleet.clone(), now),
@@ -192,10 +195,14 @@ impl Hub {
     /// origin can be sent again: each counts once. [`HubError::TooMuch`]: none of it was.
     pub async fn report(&self, reports: Vec<Report>) -> Result<Receipt, HubError> {
         let (reports, admitted) = self.inner.admitted(reports);
+        let brings_unseen = self.inner.brings_unseen(&reports);
         let receipt = match &admitted {
             Err(error) if reports.is_empty() => return Err(error.clone()),
             Ok(()) | Err(_) => self.inner.submit(reports.into_iter().map(Event::from)).await?,
         };
+        if brings_unseen {
+            self.inner.look_hinted.notify_one();
+        }
         admitted.map(|()| receipt)
     }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use async_trait::async_trait;
-use compartment_core::event::{Comparison, Decision, Event, Observation, PullRequest, Via};
+use compartment_core::event::{Comparison, Decision, Event, Observation, PullRequest, Report, Said, Via};
 use compartment_core::matrix::{DesiredAvailability, DesiredState};
 use compartment_core::testing::{commit, lock};
 use compartment_core::{Ask, ChannelName, Commit, Compartment, PrId, Span, Text, outstanding};
@@ -218,6 +218,33 @@ async fn what_cannot_be_a_pull_request_is_told_for_as_long_as_it_is_there() {
     this.world.hub.look_soon();
     this.looked(3).await;
     assert_eq!(told(), [""; 0]);
+}
+
+#[tokio::test]
+async fn a_pull_that_brings_what_no_look_has_seen_makes_the_hub_look() {
+    let this = Watched::new(1).await;
+    this.looked(1).await;
+    let pulled = |digit| {
+        let said =
+            Said::PullOk { commit: commit(digit), lock_hash: Some(lock(digit).into()), dirty: Some(false) };
+        vec![Report::new(names(1)[0].clone(), said)]
+    };
+    this.world.pass(Span::from_secs(10)).await;
+    this.world.hub.report(pulled('a')).await.unwrap();
+    this.world.pass(Span::from_secs(1)).await;
+    assert_eq!(this.forge.looks(), 1, "it is what was seen");
+    this.forge.push(commit('b'), lock('b'));
+    this.world.hub.report(pulled('b')).await.unwrap();
+    this.looked(2).await;
+    assert_eq!(this.desired().commit, Some(commit('b')));
+    // However often hosts say so, the forge is not asked more than every few seconds.
+    for digit in ['c', 'd', 'c', 'd', 'e'] {
+        this.world.hub.report(pulled(digit)).await.unwrap();
+        this.world.pass(Span::from_millis(500)).await;
+    }
+    assert_eq!(this.forge.looks(), 2);
+    this.world.pass(Span::from_secs(5)).await;
+    assert_eq!(this.forge.looks(), 3);
 }
 
 #[tokio::test]

@@ -23,6 +23,7 @@ Examples:
   matrix pull gpc0                    asks, shows what it prints, and says how it ended
   matrix switch --all --limit 4       the fleet, four hosts at a time; where one fails the others go on
   matrix rollback gpc0                shows the target first, and asks
+  matrix refresh                      looks at the repository now
   matrix stop gpc0                    stops what runs there
   matrix merge 7                      shows the pull request, and asks; touches no host
   matrix log gpc0                     who did what there
@@ -149,8 +150,8 @@ pub enum What {
         #[arg(value_name = "OP")]
         op: Option<OpId>,
     },
-    /// Ask hosts for a sign of life now.
-    Refresh(On),
+    /// Look at the repository now, or ask hosts for a sign of life.
+    Refresh(Looked),
     /// Show the pull requests that are open, what each would change, and how those fare that were merged.
     Prs,
     /// Merge a pull request. Shows what it changes and who turns yellow, and asks. Touches no host.
@@ -201,6 +202,32 @@ pub struct On {
     /// With several hosts, also those that are offline: they have until the request lapses, five minutes.
     #[arg(long)]
     pub offline_too: bool,
+}
+
+/// What is to be looked at.
+#[derive(Clone, Debug, Args)]
+pub struct Looked {
+    /// These hosts; the repository where none is named.
+    #[arg(value_name = "HOST", conflicts_with = "all")]
+    pub hosts: Vec<HostId>,
+
+    /// Every host that the hub knows.
+    #[arg(long)]
+    pub all: bool,
+
+    /// On so many hosts at a time.
+    #[arg(long, value_name = "N", default_value = "4")]
+    pub limit: NonZeroUsize,
+}
+
+impl Looked {
+    /// The hosts. `None` where the repository is meant.
+    #[must_use]
+    pub fn on(&self) -> Option<On> {
+        let Self { hosts, all, limit } = self;
+        let on = On { hosts: hosts.clone(), all: *all, limit: *limit, offline_too: false };
+        (*all || !hosts.is_empty()).then_some(on)
+    }
 }
 
 /// What can be asked for on hosts.

@@ -15,7 +15,7 @@ mod rollback;
 mod table;
 mod watch;
 
-pub use args::{Cli, Hub, On, Task, To, What};
+pub use args::{Cli, Hub, Looked, On, Task, To, What};
 pub use process::in_process;
 pub use question::Answer;
 pub use watch::{Entered, Screen, Why};
@@ -198,7 +198,10 @@ impl Program<'_> {
             Some(What::Pull(on)) => self.on_hosts(Task::Pull, on).await,
             Some(What::Switch { on, force }) => self.on_hosts(Task::Switch { force: *force }, on).await,
             Some(What::Test(on)) => self.on_hosts(Task::Test, on).await,
-            Some(What::Refresh(on)) => self.on_hosts(Task::Refresh, on).await,
+            Some(What::Refresh(looked)) => match looked.on() {
+                Some(on) => self.on_hosts(Task::Refresh, &on).await,
+                None => self.look().await,
+            },
             Some(What::Rollback { on, to, yes }) => self.roll_back(on, to.as_ref(), *yes).await,
             Some(What::Stop { host, op }) => self.stop(host, op.as_ref()).await,
             Some(What::Prs) => self.pull_requests().await,

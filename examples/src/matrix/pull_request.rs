@@ -57,6 +57,48 @@ impl Program<'_> {
         self.on_repository(pr, &body).await
     }
 
+    /// Has the hub look at the repository, and says what is desired then.
+    pub(super) async fn look(&mut self) -> Result<Verdict, MatrixError> {
+        let before = self.answer(self.hub.health()).await?.position;
+        let body = Body { op: Some(new_op()), ..Body::on(RequestKind::Refresh, Vec::new()) };
+        let asked = self.answer(ask(&self.hub, &body, &mut |_| {})).await?;
+        if let Some(refused) = asked.refused {
+            self.tell("Refused:", &super::outcome::Outcome::refused(&refused).words())?;
+            return Ok(Verdict::NotAll);
+        }
+        // The request, and the look that answers it.
+        let looked = async {
+            while self.hub.health().await?.position < before + 2 {
+                tokio::time::sleep(LOOK_EVERY).await;
+            }
+            self.hub.matrix(None).await
+        };
+        let matrix = tokio::select! {
+            looked = tokio::time::timeout(LOOK_FOR, looked) => looked,
+            () = interrupt(&self.around.stop) => return Err(MatrixError::Interrupted),
+        };
+        let Ok(matrix) = matrix else {
+            self.tell("Unknown:", &format!("{} s later no look has ended", LOOK_FOR.as_secs()))?;
+            return Ok(Verdict::NotAll);
+        };
+        let matrix = matrix.map_err(|error| self.explained(&error))?;
+        let mut verdict = Verdict::Done;
+        for (name, channel) in &matrix.fleet.channels {
+            let desired = &channel.desired;
+            let words = match (&desired.commit, &desired.error) {
+                (_, Some(error)) => {
+                    verdict = Verdict::NotAll;
+                    format!("cannot be seen: {error}")
+                }
+                (Some(commit), None) => format!("{} is desired", commit.short()),
+                (None, None) => "nobody has looked at it yet".to_owned(),
+            };
+            self.tell(&format!("{name}:"), &words)?;
+        }
+        self.around.output.flush()?;
+        Ok(verdict)
+    }
+
     /// What the hub knows of a pull request; nothing where it knows none.
     async fn view(&self, pr: &PrId) -> Result<Option<PullRequestView>, MatrixError> {
         let view = tokio::select! {

@@ -134,9 +134,8 @@ fn among(inventory: &Inventory, named: &[HostId]) -> Result<Vec<Host>, FleetErro
 fn concerned(what: &matrix::What, inventory: &Inventory) -> Result<Vec<Host>, FleetError> {
     use matrix::What::{Log, Merge, Prs, Pull, Refresh, Revert, Rollback, Stop, Switch, Test};
     match what {
-        Pull(on) | Test(on) | Refresh(on) | Switch { on, .. } | Rollback { on, .. } => {
-            among(inventory, &on.hosts)
-        }
+        Pull(on) | Test(on) | Switch { on, .. } | Rollback { on, .. } => among(inventory, &on.hosts),
+        Refresh(looked) => among(inventory, &looked.hosts),
         Stop { host, .. } => among(inventory, std::slice::from_ref(host)),
         // What is remembered may be of hosts that are no more.
         Log { host, .. } => Ok(among(inventory, std::slice::from_ref(host)).unwrap_or_default()),
@@ -159,10 +158,8 @@ fn with_fleet(
         Some(What::Check { .. } | What::Generations { .. }) | None => None,
     };
     let live = cli.watch && what.is_none();
-    let desired = !matches!(
-        what,
-        Some(matrix::What::Stop { .. } | matrix::What::Refresh(_) | matrix::What::Log { .. })
-    );
+    let desired = !matches!(what, Some(matrix::What::Stop { .. } | matrix::What::Log { .. }))
+        && !matches!(&what, Some(matrix::What::Refresh(looked)) if looked.on().is_some());
     if !live && runtime.block_on(fleet.look_around(hosts, desired, &stop)).is_none() {
         runtime.block_on(fleet.end());
         return Err(MatrixError::Interrupted.into());

@@ -165,3 +165,12 @@ fn what_is_open_and_what_was_merged_is_shown() {
     let told = Call::of(&world, &["revert", "7", "--yes"]).run();
     assert!(told.output.starts_with("PR 7: merged"), "{}", told.output);
 }
+
+#[test]
+fn the_repository_is_looked_at_when_somebody_asks() {
+    let told = Call::of(&world(), &["refresh"]).run();
+    assert_eq!((told.verdict(), told.output.as_str()), (Verdict::Done, "main: aaaaaaa is desired\n"));
+    let told = Call::of(&World::new(), &["refresh"]).run();
+    assert_eq!(told.verdict(), Verdict::NotAll);
+    assert!(told.output.starts_with("Refused: ") && told.output.contains("no forge"), "{}", told.output);
+}
