@@ -112,7 +112,7 @@ fn look(cli: Cli, stop: &Stop) -> Result<(), Box<dyn std::error::Error>> {
     if cli.configure {
         let (host, channel) = (host.clone(), cli.channel.clone());
         let (checkout, tests) = (CheckoutPlace::Host, TestsConfig::default());
-        let configured = Decision::HostConfigured { host, channel, checkout, tests };
+        let configured = Decision::HostConfigured { host, channel, checkout, tests, by: None };
         say(&mut clock, &configured.into())?;
     }
     let (heartbeat, doubts) = observe::machine(&git, &host, &checkout, &Places::of_this_machine())?;

@@ -98,7 +98,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         // Nothing is checked out there, and nobody but the tool runs tests there.
         let (host, channel, checkout) = (HostId::new(name)?, ChannelName::main(), CheckoutPlace::None);
         let tests = TestsConfig { auto_run: false, ..TestsConfig::default() };
-        push.tell(Decision::HostConfigured { host, channel, checkout, tests });
+        push.tell(Decision::HostConfigured { host, channel, checkout, tests, by: None });
     }
     let desired = |push: &mut Push, digit: &str| -> Result<Config, Box<dyn std::error::Error>> {
         let (commit, lock) = (Commit::new(&digit.repeat(40))?, LockHash::new(&digit.repeat(64))?);

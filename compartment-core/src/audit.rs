@@ -5,7 +5,7 @@ use alloc::string::{String, ToString};
 
 use serde::{Deserialize, Serialize};
 
-use crate::event::{CheckoutPlace, Decision, Event, EventType, Observation, Report, Said};
+use crate::event::{CheckoutPlace, Decision, Event, EventType, Observation, Report, Said, TestsConfig};
 use crate::id::{HostId, OpId, PrId};
 use crate::operation::{End, reported_by};
 use crate::record::Record;
@@ -116,19 +116,26 @@ impl AuditEntry {
 
     fn decision(&mut self, decision: &Decision) {
         self.what = match decision {
-            Decision::HostConfigured { channel, checkout, tests, .. } => {
+            Decision::HostConfigured { channel, checkout, tests, by, .. } => {
+                self.by = by.as_ref().map(ToString::to_string);
                 let checkout = match checkout {
                     CheckoutPlace::Host => "",
                     CheckoutPlace::None => ", has no checkout",
                 };
+                let limit = tests.each_timeout_s;
                 let tests = match (tests.enabled, tests.auto_run) {
                     (false, _) => "off",
                     (true, false) => "on request",
                     (true, true) => "after each deployment",
                 };
-                format!("configured: follows {channel}{checkout}, tests {tests}")
+                let each = TestsConfig::default().each_timeout_s != limit;
+                let each = if each { format!(", {limit} s each") } else { String::new() };
+                format!("configured: follows {channel}{checkout}, tests {tests}{each}")
             }
-            Decision::HostRemoved { .. } => "removed".to_string(),
+            Decision::HostRemoved { by, .. } => {
+                self.by = by.as_ref().map(ToString::to_string);
+                "removed".to_string()
+            }
             Decision::AgentReleased { version } => format!("agent {version} released"),
             Decision::OpRequested { op, by, ask, .. } => {
                 self.asked(op, by.as_str(), ask);

@@ -264,6 +264,7 @@ impl Word {
                 channel: ChannelName::main(),
                 checkout: CheckoutPlace::None,
                 tests: TestsConfig::default(),
+                by: None,
             }
             .into(),
             Self::Merged(desired, said) => Observation::PrMerged {

@@ -221,7 +221,7 @@ fn merges_and_reverts() {
 fn a_push_tool_that_tells_starts() {
     let (host, channel) = (host("g"), ChannelName::main());
     let tests = TestsConfig::default();
-    let pushed = Decision::HostConfigured { host, channel, checkout: CheckoutPlace::None, tests };
+    let pushed = Decision::HostConfigured { host, channel, checkout: CheckoutPlace::None, tests, by: None };
     let before = Vec::from(log![desired('a'), pushed]);
     let scenario = Scenario::given(before).when(log![
         switch_started("g").op("s"),

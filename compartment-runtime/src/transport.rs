@@ -120,6 +120,11 @@ pub trait Uplink: Send + Sync + 'static {
     /// [`UplinkError`] where nobody knows any more.
     async fn may_begin(&self, host: &HostId, op: &OpId) -> Result<bool, UplinkError>;
 
+    /// How long each test of a host may take, in seconds, as the host is configured. `None` for a host that is not known.
+    fn test_limit_s(&self, _host: &HostId) -> Option<u32> {
+        None
+    }
+
     /// The time by which orders are too late.
     fn now(&self) -> Timestamp;
 }

@@ -6,6 +6,8 @@
 mod asking;
 #[path = "matrix/back.rs"]
 mod back;
+#[path = "matrix/hosts.rs"]
+mod hosts;
 #[path = "matrix/merging.rs"]
 mod merging;
 #[path = "matrix/preflight.rs"]

@@ -46,7 +46,7 @@ impl World {
         let at = |name: &str| self.folder.path().join(name).display().to_string();
         let inventory = format!(
             "[ssh]\nconfig_file = '{}'\n[defaults]\ncheckout = '{}'\nstate = '{}'\ninterval_s = 1\n\
-             profile = '{}'\ncommands = {{ switch = [['true']] }}\n",
+             profile = '{}'\ncommands = {{ switch = [['true']], limits = {{ test_s = 300 }} }}\n",
             self.sshd.path("ssh_config").display(),
             at("checkout"),
             at("state"),
@@ -149,6 +149,10 @@ fn a_fleet_with_nothing_else_running() {
     }
     let (_, output, _) = ask(&["log", "gpc0"]);
     assert!(output.contains("pull") && output.contains("mba"), "{output}");
+    // One limit for tests: the inventory's is the hub's.
+    assert!(output.contains("tests off, 300 s each"), "{output}");
+    let said = ask(&["host", "set", "gpc0", "--test-limit", "5"]).0.unwrap_err().to_string();
+    assert!(said.starts_with("the inventory says how hosts are configured"), "{said}");
 
     let (done, ..) = ask(&["pull", "gpc7"]);
     assert_eq!(done.unwrap_err().to_string(), "gpc7 is not in the inventory; there are away, gpc0");

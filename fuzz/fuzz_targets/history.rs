@@ -169,8 +169,9 @@ fn decision(bytes: &mut Unstructured<'_>) -> Result<Decision> {
                 auto_run: flag(bytes)?,
                 each_timeout_s: timeout(bytes)?,
             },
+            by: flag(bytes)?.then(|| actor(bytes)).transpose()?,
         },
-        1 => Decision::HostRemoved { host: host(bytes)? },
+        1 => Decision::HostRemoved { host: host(bytes)?, by: None },
         2 => Decision::AgentReleased { version: version(bytes)? },
         3 => Decision::OpRequested {
             op: op(bytes)?,

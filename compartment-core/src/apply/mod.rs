@@ -210,7 +210,7 @@ impl Fleet {
     fn apply_decision(&mut self, decision: &Decision, slot: Option<u32>) -> Changes {
         let at = self.facts.at;
         match decision {
-            Decision::HostConfigured { host, channel, checkout, tests } => {
+            Decision::HostConfigured { host, channel, checkout, tests, by: _ } => {
                 let index = slot.unwrap_or_else(|| self.host_slot(host, channel));
                 let channel = self.channel_index(channel);
                 let host = &mut self.facts.hosts[index as usize];
@@ -234,7 +234,7 @@ impl Fleet {
                 }
                 self.changed(index, &before, HostChange::Row)
             }
-            Decision::HostRemoved { host } => {
+            Decision::HostRemoved { host, by: _ } => {
                 let index = slot.unwrap_or_else(|| self.host_slot(host, &ChannelName::main()));
                 let host = &mut self.facts.hosts[index as usize];
                 let before = before(host);

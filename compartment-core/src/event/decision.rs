@@ -19,11 +19,15 @@ pub enum Decision {
         checkout: CheckoutPlace,
         /// How its tests run.
         tests: TestsConfig,
+        /// Who decided it. `None` where no person did: a program that configures its own hosts, say.
+        by: Option<Actor>,
     },
     /// `host-removed`: all its facts are forgotten; later reports are ignored until it is configured again.
     HostRemoved {
         /// Which.
         host: HostId,
+        /// Who decided it. `None` where no person did.
+        by: Option<Actor>,
     },
     /// `agent-released`: the version that agents should have.
     AgentReleased {
@@ -86,7 +90,7 @@ impl Decision {
     #[must_use]
     pub fn host(&self) -> Option<&HostId> {
         match self {
-            Self::HostConfigured { host, .. } | Self::HostRemoved { host } => Some(host),
+            Self::HostConfigured { host, .. } | Self::HostRemoved { host, .. } => Some(host),
             Self::OpRequested { ask, .. } | Self::OpRefused { ask, .. } => ask.host(),
             Self::OpExpired { host, .. } => host.as_ref(),
             Self::AgentReleased { .. } | Self::MergeFailed { .. } | Self::RevertFailed { .. } => None,

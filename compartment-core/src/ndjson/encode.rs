@@ -163,12 +163,13 @@ impl<M: SerializeMap> Fields<M> {
 
     fn decision(&mut self, decision: &Decision) -> Result<(), M::Error> {
         match decision {
-            Decision::HostConfigured { host: _, channel, checkout, tests } => {
+            Decision::HostConfigured { host: _, channel, checkout, tests, by } => {
                 self.put("channel", channel)?;
                 self.may("checkout", (*checkout != CheckoutPlace::Host).then_some(checkout))?;
-                self.put("tests", tests)
+                self.put("tests", tests)?;
+                self.may("by", by.as_ref())
             }
-            Decision::HostRemoved { host: _ } => Ok(()),
+            Decision::HostRemoved { host: _, by } => self.may("by", by.as_ref()),
             Decision::AgentReleased { version } => self.put("version", version),
             Decision::OpRequested { op, by, ask, deliver_by } => {
                 self.ask(op, by, ask)?;

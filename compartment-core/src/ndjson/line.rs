@@ -100,6 +100,10 @@ fields! {
     deliver_by: Timestamp,
 }
 
+fn actor(by: &Text) -> Taken<Actor> {
+    Actor::new(by.as_str()).map_err(|invalid| Wrong::Bad("by", invalid))
+}
+
 /// What is wrong, before it is looked up where.
 pub(super) enum Wrong {
     NewerVersion(u64),
@@ -175,7 +179,7 @@ impl Line {
             EventType::PrMerged | EventType::PrReverted => self.moved(kind).map(Event::from),
             EventType::CommitsCompared => self.compared().map(Event::from),
             EventType::HostConfigured => self.host_configured().map(Event::from),
-            EventType::HostRemoved => Ok(Decision::HostRemoved { host: need(self.host, "host")? }.into()),
+            EventType::HostRemoved => self.host_removed().map(Event::from),
             EventType::AgentReleased => {
                 Ok(Decision::AgentReleased { version: need(self.version, "version")? }.into())
             }
@@ -327,7 +331,13 @@ impl Line {
             channel: may(self.channel, "channel")?.unwrap_or_default(),
             checkout: may(self.checkout, "checkout")?.unwrap_or_default(),
             tests: may(self.tests, "tests")?.unwrap_or_default(),
+            by: may(self.by, "by")?.as_ref().map(actor).transpose()?,
         })
+    }
+
+    fn host_removed(self) -> Taken<Decision> {
+        let by = may(self.by, "by")?.as_ref().map(actor).transpose()?;
+        Ok(Decision::HostRemoved { host: need(self.host, "host")?, by })
     }
 
     fn requested(mut self) -> Taken<Decision> {
@@ -345,8 +355,7 @@ impl Line {
     }
 
     fn ask(self) -> Taken<(Actor, Ask)> {
-        let by = need(self.by, "by")?;
-        let by = Actor::new(by.as_str()).map_err(|invalid| Wrong::Bad("by", invalid))?;
+        let by = actor(&need(self.by, "by")?)?;
         let host = |host| need(host, "host");
         let ask = match need(self.kind, "kind")? {
             RequestKind::Pull => Ask::Pull { host: host(self.host)? },

@@ -232,9 +232,12 @@ fn a_decision() -> impl Strategy<Value = Decision> {
     let place = select(vec![CheckoutPlace::Host, CheckoutPlace::Host, CheckoutPlace::None]);
     let configured =
         (a_host(), a_channel(), place, prop_oneof![2 => Just(TestsConfig::default()), 1 => tests]).prop_map(
-            |(host, channel, checkout, tests)| Decision::HostConfigured { host, channel, checkout, tests },
+            move |(host, channel, checkout, tests)| {
+                let by = (!tests.auto_run).then(by);
+                Decision::HostConfigured { host, channel, checkout, tests, by }
+            },
         );
-    let removed = a_host().prop_map(|host| Decision::HostRemoved { host });
+    let removed = a_host().prop_map(|host| Decision::HostRemoved { host, by: None });
     let released = select(vec!["1.0.0", "1.1.0"])
         .prop_map(|v| Decision::AgentReleased { version: Version::new(v).expect("a version") });
     let asked = (an_op(), an_ask()).prop_map(move |(op, ask)| Decision::OpRequested {

@@ -143,20 +143,22 @@ pub fn configured(name: &str, tests: TestsConfig) -> Event {
 #[must_use]
 pub fn pushed(name: &str, tests: TestsConfig) -> Event {
     let channel = ChannelName::main();
-    Decision::HostConfigured { host: host(name), channel, checkout: CheckoutPlace::None, tests }.into()
+    Decision::HostConfigured { host: host(name), channel, checkout: CheckoutPlace::None, tests, by: None }
+        .into()
 }
 
 /// `host-configured` on a channel.
 #[must_use]
 pub fn configured_on(name: &str, channel: &str, tests: TestsConfig) -> Event {
     let channel = ChannelName::new(channel).expect("a channel");
-    Decision::HostConfigured { host: host(name), channel, checkout: CheckoutPlace::Host, tests }.into()
+    Decision::HostConfigured { host: host(name), channel, checkout: CheckoutPlace::Host, tests, by: None }
+        .into()
 }
 
 /// `host-removed`.
 #[must_use]
 pub fn removed(name: &str) -> Event {
-    Decision::HostRemoved { host: host(name) }.into()
+    Decision::HostRemoved { host: host(name), by: None }.into()
 }
 
 /// `op-expired`, of an operation on a host.

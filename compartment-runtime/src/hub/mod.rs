@@ -62,7 +62,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use compartment_core::event::{CheckoutPlace, Decision, Event, Observation, Report, TestsConfig};
-use compartment_core::{ChannelName, HostId, OpId, Span, Text, Timestamp, Version};
+use compartment_core::{Actor, ChannelName, HostId, OpId, Span, Text, Timestamp, Version};
 use futures::FutureExt;
 use tokio::sync::{Notify, Semaphore, oneshot, watch};
 use tracing::{error, info};
@@ -131,6 +131,17 @@ struct Inner {
     unreachable: Mutex<BTreeMap<HostId, Text>>,
     /// What could not be written down beside the log.
     upkeep: Mutex<BTreeMap<&'static str, String>>,
+}
+
+/// How a host is configured: all of it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Configuration {
+    /// What it follows.
+    pub channel: ChannelName,
+    /// Whether it has a checkout of its own.
+    pub checkout: CheckoutPlace,
+    /// How its tests run.
+    pub tests: TestsConfig,
 }
 
 /// How far a hub is.
@@ -225,7 +236,35 @@ impl Hub {
         checkout: CheckoutPlace,
         tests: TestsConfig,
     ) -> Result<Receipt, HubError> {
-        self.inner.submit([Decision::HostConfigured { host, channel, checkout, tests }.into()]).await
+        let by = None;
+        self.inner.submit([Decision::HostConfigured { host, channel, checkout, tests, by }.into()]).await
+    }
+
+    /// The same, decided by a person: the audit trail says so.
+    ///
+    /// # Errors
+    /// [`HubError::Stopped`]: it may or may not have been taken.
+    pub async fn configure_as(
+        &self,
+        by: Actor,
+        host: HostId,
+        Configuration { channel, checkout, tests }: Configuration,
+    ) -> Result<Receipt, HubError> {
+        let by = Some(by);
+        self.inner.submit([Decision::HostConfigured { host, channel, checkout, tests, by }.into()]).await
+    }
+
+    /// How a host is configured.
+    ///
+    /// # Errors
+    /// [`HubError::Stopped`], [`HubError::UnknownHost`].
+    pub fn configuration(&self, host: &HostId) -> Result<Configuration, HubError> {
+        let found = self.read(|fleet, _| {
+            let known = fleet.host(host)?;
+            let channel = fleet.channel_of(known).name.clone();
+            Some(Configuration { channel, checkout: known.checkout_place(), tests: *known.tests() })
+        })?;
+        found.ok_or_else(|| HubError::UnknownHost(host.clone()))
     }
 
     /// Forgets all facts of a host, and ignores its reports until it is configured again.
@@ -233,7 +272,15 @@ impl Hub {
     /// # Errors
     /// [`HubError::Stopped`]: it may or may not have been taken.
     pub async fn remove(&self, host: HostId) -> Result<Receipt, HubError> {
-        self.inner.submit([Decision::HostRemoved { host }.into()]).await
+        self.inner.submit([Decision::HostRemoved { host, by: None }.into()]).await
+    }
+
+    /// The same, decided by a person: the audit trail says so.
+    ///
+    /// # Errors
+    /// [`HubError::Stopped`]: it may or may not have been taken.
+    pub async fn remove_as(&self, by: Actor, host: HostId) -> Result<Receipt, HubError> {
+        self.inner.submit([Decision::HostRemoved { host, by: Some(by) }.into()]).await
     }
 
     /// Says which version agents should have.
@@ -435,6 +482,10 @@ impl Uplink for Hub {
         let orders = Uplink::orders(self, host).await?;
         let now = Self::now(self);
         Ok(orders.iter().any(|order| order.op == *op && now < order.deliver_by))
+    }
+
+    fn test_limit_s(&self, host: &HostId) -> Option<u32> {
+        self.configuration(host).ok().map(|configuration| configuration.tests.each_timeout_s)
     }
 
     fn now(&self) -> Timestamp {

@@ -238,10 +238,10 @@ impl World {
     pub(crate) async fn decide(&self, decision: compartment_core::event::Decision) {
         use compartment_core::event::Decision;
         match decision {
-            Decision::HostConfigured { host, channel, checkout, tests } => {
+            Decision::HostConfigured { host, channel, checkout, tests, by: _ } => {
                 self.hub.configure(host, channel, checkout, tests).await.unwrap();
             }
-            Decision::HostRemoved { host } => drop(self.hub.remove(host).await.unwrap()),
+            Decision::HostRemoved { host, by: _ } => drop(self.hub.remove(host).await.unwrap()),
             Decision::AgentReleased { version } => drop(self.hub.release_agent(version).await.unwrap()),
             Decision::OpRequested { op, ask, .. } | Decision::OpRefused { op, ask, .. } => {
                 drop(self.hub.request(request(op.as_str(), ask)).await);

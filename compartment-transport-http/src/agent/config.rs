@@ -171,6 +171,14 @@ impl Config {
         }
         let checkout =
             raw.checkout.map(|checkout| Checkout { path: folder.join(&checkout.path), ..checkout });
+        let limits = raw.commands.as_ref().and_then(|commands| commands.get("limits"));
+        if limits.is_some_and(|limits| limits.get("test_s").is_some()) {
+            return Err(format!(
+                "commands.limits.test_s: how long each test may take is the hub's to say (`matrix host set {} --test-limit \
+                 SECONDS`); leave it out here",
+                raw.host
+            ));
+        }
         let commands = commands(raw.commands, checkout.as_ref(), raw.tests)?;
         let managed = if commands.1 { Managed::Home } else { Managed::default() };
         Ok(Self {

@@ -12,12 +12,13 @@ use serde::de::DeserializeOwned;
 use super::socket::Ask;
 use super::sse::Limits;
 use super::{ClientError, Connection};
+use crate::wire::configuration::{Change, Configuration};
 use crate::wire::events::Taken;
 use crate::wire::orders::{self, OrderLine};
 use crate::wire::output::{self, Ended, Page, Printed};
 use crate::wire::reading::{Health, History, PullRequestView, PullRequests, Rollback};
 use crate::wire::requests::{Answers, Body};
-use crate::wire::{NDJSON, NOTICES, SESSION_HEADER};
+use crate::wire::{Hello, NDJSON, NOTICES, SESSION_HEADER};
 
 const JSON: &str = "application/json";
 
@@ -208,6 +209,35 @@ impl Connection {
         Ok(followed.boxed())
     }
 
+    /// How a host is configured.
+    ///
+    /// # Errors
+    /// [`ClientError`]; a problem `not-found` where nobody knows it.
+    pub async fn configuration(&self, host: &HostId) -> Result<Configuration, ClientError> {
+        self.get(Ask::get(&["v1", "hosts", host.as_str(), "configuration"])).await
+    }
+
+    /// Configures a host otherwise, and gives how it is configured then. What the change does not say stays.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn configure(&self, host: &HostId, change: &Change) -> Result<Configuration, ClientError> {
+        let path = ["v1", "hosts", host.as_str(), "configuration"];
+        let ask = Ask { method: Method::PATCH, ..Ask::post(&path, JSON, to_json(change)?) };
+        let (_, answer) = self.call(ask, &[]).await?;
+        from_json(&answer)
+    }
+
+    /// Removes a host: all that was known of it is forgotten.
+    ///
+    /// # Errors
+    /// [`ClientError`]; a problem `not-found` where nobody knows it.
+    pub async fn remove(&self, host: &HostId) -> Result<(), ClientError> {
+        let path = ["v1", "hosts", host.as_str()];
+        let ask = Ask { method: Method::DELETE, ..Ask::get(&path) };
+        self.call(ask, &[]).await.map(drop)
+    }
+
     /// For an agent: passes on what a host reports, lines of NDJSON. Answered when it is durable.
     ///
     /// # Errors
@@ -237,18 +267,18 @@ impl Connection {
     }
 
     /// For whoever sets an agent up: whether what the hub streams arrives as it comes, and is not held back by a proxy between.
-    /// It takes no agent's place.
+    /// It takes no agent's place. Gives what it says.
     ///
     /// # Errors
     /// [`ClientError`]: nothing came within ten seconds, or the hub said why not; a problem with the status 404 where it is
     /// older than this question.
-    pub async fn streams_to(&self, host: &HostId) -> Result<(), ClientError> {
+    pub async fn streams_to(&self, host: &HostId) -> Result<Hello, ClientError> {
         const WITHIN: Limits = Limits { idle: Duration::from_secs(10), event: 4096 };
         let path = ["v1", "hosts", host.as_str(), "stream"];
         let word = async {
             let mut events = self.listen(Ask::get(&path), WITHIN).await?;
             match events.next().await {
-                Some(event) => event.map(drop),
+                Some(event) => from_json(event?.data.as_bytes()),
                 None => Err(ClientError::answer("the stream ended before its first word")),
             }
         };

@@ -15,6 +15,7 @@ pub mod access;
 mod agents;
 mod answer;
 mod bodies;
+mod configuration;
 mod error;
 mod gate;
 pub mod listen;
@@ -82,7 +83,7 @@ pub fn router_with(hub: Hub, agents: Agents, webhook: Option<Webhook>) -> Router
     let server = Server { hub, agents: agents.clone(), gate, metrics, webhook };
     let (people, pages) = OpenApiRouter::with_openapi(openapi::frame())
         .routes(routes!(read::matrix))
-        .routes(routes!(read::row))
+        .routes(routes!(read::row, configuration::remove))
         .routes(routes!(read::history))
         .routes(routes!(read::rollback))
         .routes(routes!(read::explain))
@@ -93,6 +94,7 @@ pub fn router_with(hub: Hub, agents: Agents, webhook: Option<Webhook>) -> Router
         .routes(routes!(live::live))
         .routes(routes!(output::output))
         .routes(routes!(requests::request))
+        .routes(routes!(configuration::see, configuration::change))
         .routes(routes!(webhook::notice))
         .routes(routes!(probes::healthz))
         .routes(routes!(probes::metrics))

@@ -14,6 +14,7 @@ use utoipa::openapi::{
     Components, ContentBuilder, InfoBuilder, OpenApi, Ref, RefOr, Response, ResponseBuilder,
 };
 
+use crate::wire::configuration::{Change, Configuration};
 use crate::wire::events::Taken;
 use crate::wire::orders::OrderLine;
 use crate::wire::output::{Ended, Page, Printed};
@@ -113,6 +114,8 @@ fn schemas() -> serde_json::Map<String, Value> {
     let mut generator = settings.into_generator();
     add::<Answers>(&mut generator);
     add::<Body>(&mut generator);
+    add::<Change>(&mut generator);
+    add::<Configuration>(&mut generator);
     add::<Ended>(&mut generator);
     add::<Explanation>(&mut generator);
     add::<Health>(&mut generator);

@@ -6,12 +6,14 @@
 //! | the hub to an agent | orders | [`orders`] |
 //! | an agent | what an operation prints | [`output`] |
 //! | an operator | requests | [`requests`] |
+//! | an operator | how hosts are configured | [`configuration`] |
 //! | the hub to readers | the types of the core, and a few more | [`reading`] |
 //! | the hub, where something is wrong | [`Problem`] | [`problem`] |
 //!
 //! Everything is decoded with limits, in full, and never with a panic; unknown fields are passed over, so that an
 //! older side understands a newer one.
 
+pub mod configuration;
 pub mod events;
 pub mod orders;
 pub mod output;
@@ -20,6 +22,7 @@ pub mod reading;
 pub mod requests;
 
 pub use problem::{Code, Problem};
+use serde::{Deserialize, Serialize};
 
 /// The media type of a batch of reports.
 pub const NDJSON: &str = "application/x-ndjson";
@@ -38,6 +41,14 @@ pub const NOTICES: &str = "notices";
 
 /// The event that is said at once to whoever checks whether events arrive.
 pub const HELLO: &str = "hello";
+
+/// What that event says of the host.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hello {
+    /// Seconds that each of its tests may take. `None` where the hub does not know the host yet.
+    #[serde(default)]
+    pub test_limit_s: Option<u32>,
+}
 
 /// The header in which an agent names the session of its spool.
 pub const SESSION_HEADER: &str = "compartment-session";

@@ -43,7 +43,7 @@ async fn pages(world: &World) -> Vec<(Method, String, bool)> {
 async fn nobody_gets_in_without_the_right_token() {
     let world = World::new().await;
     let pages = pages(&world).await;
-    assert_eq!(pages.len(), 21, "{pages:?}");
+    assert_eq!(pages.len(), 24, "{pages:?}");
     let open: Vec<_> =
         pages.iter().filter(|(_, _, closed)| !closed).map(|(_, path, _)| path.as_str()).collect();
     assert_eq!(open, ["/healthz", "/v1/webhook"]);
@@ -54,7 +54,7 @@ async fn nobody_gets_in_without_the_right_token() {
         let of_agents = path.contains("/events") && method == Method::POST
             || path.contains("/gpc0/operations") && !followed
             || path.ends_with("/stream");
-        let for_operators = path == "/v1/requests";
+        let for_operators = path == "/v1/requests" || matches!(*method, Method::PATCH | Method::DELETE);
         let (host, other, operator, reader) = (
             world.token("gpc0").to_owned(),
             world.token("gpc1").to_owned(),

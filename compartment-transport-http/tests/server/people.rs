@@ -200,3 +200,31 @@ async fn people_are_told_of_a_disk_that_is_nearly_full_whatever_they_ask_and_hos
     assert_eq!(told(&mut live).await, [""; 0]);
     assert_eq!(world.says("gpc0", GREEN).await.status(), 200);
 }
+
+#[tokio::test]
+async fn a_configuration_that_cannot_be_is_refused_and_changes_nothing() {
+    let world = World::new().await;
+    let path = "/v1/hosts/gpc0/configuration";
+    let before: Value = soon(world.get(path).send()).await.unwrap().json().await.unwrap();
+    assert_eq!(before["tests"], json!({"enabled": true, "auto_run": true, "timeout_s": 60}));
+    let change = async |body: Value| {
+        let request = world.client.patch(world.url(path)).bearer_auth(&world.operator);
+        soon(request.json(&body).send()).await.unwrap().status().as_u16()
+    };
+    for bad in [
+        json!({"tests": {"timeout_s": 0}}),
+        json!({"tests": {"timeout_s": 604_801}}),
+        json!({"tests": {"timeout": 5}}),
+        json!({"channel": "a b"}),
+        json!({"checkout": "elsewhere"}),
+        json!({"tags": ["x"]}),
+        json!([]),
+    ] {
+        assert_eq!(change(bad.clone()).await, 400, "{bad}");
+    }
+    let after: Value = soon(world.get(path).send()).await.unwrap().json().await.unwrap();
+    assert_eq!(before, after);
+    assert_eq!(change(json!({})).await, 200);
+    let gone = soon(world.client.delete(world.url("/v1/hosts/nobody")).bearer_auth(&world.operator).send());
+    assert_eq!(gone.await.unwrap().status(), 404);
+}

@@ -25,14 +25,14 @@ const QUESTION: Duration = Duration::from_secs(10);
 /// # Errors
 /// Where it cannot be said.
 pub fn check(config: &Config, stop: &Stop, output: &mut impl Write) -> io::Result<u32> {
-    let (hub, answers) = match hub(config) {
-        Ok(said) => (said, true),
-        Err(said) => (said, false),
+    let (hub, limit, answers) = match hub(config) {
+        Ok((said, limit)) => (said, limit, true),
+        Err(said) => (said, None, false),
     };
     writeln!(output, "host      {}", config.host)?;
     writeln!(output, "hub       {}: {hub}", config.hub.url)?;
     writeln!(output, "state     {}", config.state.display())?;
-    let missing = orders(config, output)?;
+    let missing = orders(config, limit, output)?;
     sights(config, stop, output)?;
     let wrong = missing + u32::from(!answers);
     match wrong {
@@ -43,18 +43,21 @@ pub fn check(config: &Config, stop: &Stop, output: &mut impl Write) -> io::Resul
     Ok(wrong)
 }
 
-/// Whether the hub answers, and lets this host speak. Where it does not, the agent runs all the same, and tries again.
-fn hub(config: &Config) -> Result<String, String> {
+/// Whether the hub answers, and lets this host speak; and how long it lets each test take. Where it does not answer, the agent
+/// runs all the same, and tries again.
+fn hub(config: &Config) -> Result<(String, Option<u32>), String> {
     let connection = Connection::new(config.hub.clone()).map_err(|error| error.to_string())?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     runtime.map_err(|error| error.to_string())?.block_on(async {
         let health = connection.health().await.map_err(|error| error.to_string())?;
         let spoken = connection.speaks_for(&config.host).await;
         spoken.map_err(|error| format!("it answers, and does not let this host speak: {error}"))?;
-        let hears = match connection.streams_to(&config.host).await {
-            Ok(()) => ", and what it streams arrives",
+        let (hears, limit) = match connection.streams_to(&config.host).await {
+            Ok(hello) => (", and what it streams arrives", hello.test_limit_s),
             // It answers all the same: it is older than this question.
-            Err(error) if error.status() == Some(404) => "; whether what it streams arrives it cannot be asked: it is older",
+            Err(error) if error.status() == Some(404) => {
+                ("; whether what it streams arrives it cannot be asked: it is older", None)
+            }
             Err(error) => {
                 return Err(format!(
                     "it answers, and orders would not arrive: {error}. A proxy between holds answers back: have it pass them \
@@ -63,12 +66,12 @@ fn hub(config: &Config) -> Result<String, String> {
                 ));
             }
         };
-        Ok(format!("it answers ({}), lets this host speak{hears}", Text::new(&health.status)))
+        Ok((format!("it answers ({}), lets this host speak{hears}", Text::new(&health.status)), limit))
     })
 }
 
 /// What is done when something is ordered. Gives how many programs are not there.
-fn orders(config: &Config, output: &mut impl Write) -> io::Result<u32> {
+fn orders(config: &Config, test_limit_s: Option<u32>, output: &mut impl Write) -> io::Result<u32> {
     let mut missing = 0;
     let host = || config.host.clone();
     let to = Target { number: NonZeroU32::new(1), path: StorePath::new("/nix/store/example").ok() };
@@ -78,21 +81,26 @@ fn orders(config: &Config, output: &mut impl Write) -> io::Result<u32> {
         ("rollback", Ask::Rollback { host: host(), to: Some(to) }),
         ("test", Ask::Test { host: host() }),
     ] {
-        match config.plan(&ask, None) {
-            Ok(plan) => missing += commands(name, &plan, output)?,
+        match config.plan(&ask, test_limit_s) {
+            Ok(plan) => {
+                let each = test_limit_s
+                    .filter(|_| name == "test")
+                    .map(|each| format!(", {each} s each, as the hub says"));
+                missing += commands(name, &plan, &each.unwrap_or_default(), output)?;
+            }
             Err(Refused(why)) => writeln!(output, "{name:<9} cannot: {why}")?,
         }
     }
     Ok(missing)
 }
 
-fn commands(name: &str, plan: &Plan, output: &mut impl Write) -> io::Result<u32> {
+fn commands(name: &str, plan: &Plan, each: &str, output: &mut impl Write) -> io::Result<u32> {
     let mut missing = 0;
     if plan.steps.is_empty() {
         writeln!(output, "{name:<9} there are none")?;
         return Ok(missing);
     }
-    let about = if name == "rollback" { ", here to generation 1 (/nix/store/example)" } else { "" };
+    let about = if name == "rollback" { ", here to generation 1 (/nix/store/example)" } else { each };
     writeln!(output, "{name:<9} within {} s{about}", plan.limit.as_secs())?;
     for step in &plan.steps {
         let argv: Vec<_> = step.argv.iter().map(|argument| quoted(argument)).collect();
@@ -189,7 +197,7 @@ mod tests {
                         [checkout]\npath = 'config'\nremote = 'https://me:hush@git.example/x.git'\n";
         std::fs::write(&file, settings).unwrap();
         let mut output = Vec::new();
-        orders(&Config::read(&file).unwrap(), &mut output).unwrap();
+        orders(&Config::read(&file).unwrap(), None, &mut output).unwrap();
         let told = String::from_utf8(output).unwrap();
         assert!(told.contains("https://…@git.example/x.git") && !told.contains("hush"), "{told}");
     }

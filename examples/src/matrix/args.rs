@@ -4,9 +4,9 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use clap::{Args, Parser, Subcommand};
-use compartment_core::event::{GenerationNumber, RequestKind, Target};
-use compartment_core::{HostId, OpId, PrId, StorePath};
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use compartment_core::event::{GenerationNumber, LONGEST_TIMEOUT_S, RequestKind, Target};
+use compartment_core::{ChannelName, HostId, OpId, PrId, StorePath};
 
 use crate::fold::Format;
 
@@ -26,6 +26,7 @@ Examples:
   matrix refresh                      looks at the repository now
   matrix stop gpc0                    stops what runs there
   matrix merge 7                      shows the pull request, and asks; touches no host
+  matrix host set gpc0 --test-limit 300   how it is configured
   matrix log gpc0                     who did what there
 
 Where the hub is and who asks is best said once:
@@ -83,7 +84,10 @@ impl Cli {
     /// Whether nothing is asked for.
     #[must_use]
     pub fn only_shows(&self) -> bool {
-        matches!(self.what, None | Some(What::Prs | What::Log { .. }))
+        matches!(
+            self.what,
+            None | Some(What::Prs | What::Log { .. } | What::Host { what: HostWhat::Show { .. } })
+        )
     }
 }
 
@@ -173,6 +177,12 @@ pub enum What {
         #[arg(long)]
         yes: bool,
     },
+    /// Show how a host is configured, or change it.
+    Host {
+        /// What of it.
+        #[command(subcommand)]
+        what: HostWhat,
+    },
     /// Show who did what on a host, the newest last.
     Log {
         /// Which.
@@ -202,6 +212,88 @@ pub struct On {
     /// With several hosts, also those that are offline: they have until the request lapses, five minutes.
     #[arg(long)]
     pub offline_too: bool,
+}
+
+/// What of a host's configuration.
+#[derive(Clone, Debug, Subcommand)]
+pub enum HostWhat {
+    /// Show how a host is configured.
+    Show {
+        /// Which.
+        #[arg(value_name = "HOST")]
+        host: HostId,
+    },
+    /// Configure a host otherwise; what is not said stays. One that nobody knew is known from then on.
+    Set {
+        /// Which.
+        #[arg(value_name = "HOST")]
+        host: HostId,
+        /// How.
+        #[command(flatten)]
+        how: Configure,
+    },
+    /// Expect a host under another name, with the same configuration. What is known of it is forgotten.
+    Rename {
+        /// Which.
+        #[arg(value_name = "HOST")]
+        host: HostId,
+        /// Its new name.
+        #[arg(value_name = "NAME")]
+        name: HostId,
+        /// Do not ask.
+        #[arg(long)]
+        yes: bool,
+    },
+    /// Forget a host, and what it says from now on.
+    Remove {
+        /// Which.
+        #[arg(value_name = "HOST")]
+        host: HostId,
+        /// Do not ask.
+        #[arg(long)]
+        yes: bool,
+    },
+}
+
+/// How a host is to be configured.
+#[derive(Clone, Debug, Args)]
+#[group(required = true, multiple = true)]
+pub struct Configure {
+    /// What it follows.
+    #[arg(long, value_name = "NAME")]
+    pub channel: Option<ChannelName>,
+
+    /// When its tests run.
+    #[arg(long, value_enum, value_name = "WHEN")]
+    pub tests: Option<RunTests>,
+
+    /// How many seconds each of its tests may take.
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(1..=i64::from(LONGEST_TIMEOUT_S)))]
+    pub test_limit: Option<u32>,
+
+    /// Whether it has a checkout of its own.
+    #[arg(long, value_enum, value_name = "WHERE")]
+    pub checkout: Option<Checkout>,
+}
+
+/// When a host's tests run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum RunTests {
+    /// There are none.
+    Off,
+    /// When somebody asks.
+    OnRequest,
+    /// After each switch and rollback, and when somebody asks.
+    Automatic,
+}
+
+/// Where a host's checkout is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Checkout {
+    /// On the host: it pulls and switches.
+    Host,
+    /// Nowhere: somebody pushes what was built elsewhere.
+    None,
 }
 
 /// What is to be looked at.

@@ -2,6 +2,7 @@
 
 mod args;
 mod bar;
+mod host;
 mod hub;
 mod many;
 mod one;
@@ -15,7 +16,7 @@ mod rollback;
 mod table;
 mod watch;
 
-pub use args::{Cli, Hub, Looked, On, Task, To, What};
+pub use args::{Checkout, Cli, Configure, HostWhat, Hub, Looked, On, RunTests, Task, To, What};
 pub use process::in_process;
 pub use question::Answer;
 pub use watch::{Entered, Screen, Why};
@@ -207,6 +208,7 @@ impl Program<'_> {
             Some(What::Prs) => self.pull_requests().await,
             Some(What::Merge { pr, yes }) => self.merge(pr, *yes).await,
             Some(What::Revert { pr, yes }) => self.revert(pr, *yes).await,
+            Some(What::Host { what }) => self.host(what).await,
             Some(What::Log { host, limit }) => self.log(host, *limit).await,
         }
     }

@@ -179,7 +179,11 @@ impl Fleet {
 /// Makes the hosts known, where that is news.
 async fn configure(hub: &Hub, inventory: &Inventory) -> Result<(), HubError> {
     for host in inventory.hosts() {
-        let tests = TestsConfig { enabled: host.commands.tests().is_some(), ..TestsConfig::default() };
+        let tests = TestsConfig {
+            enabled: host.commands.tests().is_some(),
+            each_timeout_s: host.commands.limits().test_s,
+            ..TestsConfig::default()
+        };
         let known = hub.read(|fleet, _| {
             let same = |known| fleet.channel_of(known).name == host.channel && *known.tests() == tests;
             fleet.host(&host.id).is_some_and(same)

@@ -41,6 +41,9 @@ pub enum FleetError {
         /// Who is.
         known: String,
     },
+    /// Hosts are configured elsewhere.
+    #[error("the inventory says how hosts are configured: change it there")]
+    Configured,
     /// A host that does not answer.
     #[error("{host} cannot be reached: {why}")]
     Away {
@@ -93,6 +96,8 @@ pub fn run(cli: Cli, around: Surroundings<'_>) -> Result<Verdict, FleetError> {
             let ssh = looking(&inventory)?;
             runtime.block_on(generations::generations(&ssh, &host, around))
         }
+        // What it says there is said anew at each start.
+        Some(What::Matrix(matrix::What::Host { .. })) => Err(FleetError::Configured),
         Some(What::Matrix(ref what)) => {
             let hosts = concerned(what, &inventory)?;
             with_fleet(cli, &inventory, &hosts, &runtime, around)
@@ -132,14 +137,14 @@ fn among(inventory: &Inventory, named: &[HostId]) -> Result<Vec<Host>, FleetErro
 
 /// The hosts that are to be heard first.
 fn concerned(what: &matrix::What, inventory: &Inventory) -> Result<Vec<Host>, FleetError> {
-    use matrix::What::{Log, Merge, Prs, Pull, Refresh, Revert, Rollback, Stop, Switch, Test};
+    use matrix::What::{Host, Log, Merge, Prs, Pull, Refresh, Revert, Rollback, Stop, Switch, Test};
     match what {
         Pull(on) | Test(on) | Switch { on, .. } | Rollback { on, .. } => among(inventory, &on.hosts),
         Refresh(looked) => among(inventory, &looked.hosts),
         Stop { host, .. } => among(inventory, std::slice::from_ref(host)),
         // What is remembered may be of hosts that are no more.
         Log { host, .. } => Ok(among(inventory, std::slice::from_ref(host)).unwrap_or_default()),
-        Prs | Merge { .. } | Revert { .. } => among(inventory, &[]),
+        Prs | Merge { .. } | Revert { .. } | Host { .. } => among(inventory, &[]),
     }
 }
 

@@ -30,7 +30,7 @@ use crate::server::stream::streamed;
 use crate::wire::events::{self, Taken};
 use crate::wire::orders::{EVENT, OrderLine};
 use crate::wire::output::{LINES_LIMIT, Printed};
-use crate::wire::{Code, HELLO, Problem, SESSION_HEADER};
+use crate::wire::{Code, HELLO, Hello, Problem, SESSION_HEADER};
 
 impl FromRef<Agents> for Arc<Gate> {
     fn from_ref(agents: &Agents) -> Self {
@@ -155,17 +155,22 @@ async fn give_orders(
         ("host" = String, Path, pattern = "^[A-Za-z0-9][A-Za-z0-9._-]{0,252}$", description = "The host that the token speaks for")
     ),
     responses(
-        (status = 200, content_type = "text/event-stream", body = String, description = "One event, `hello`; the answer \
-            ends a minute later"),
+        (status = 200, content_type = "text/event-stream", body = String, description = "One event, `hello`, with how \
+            long each test of the host may take (`test_limit_s`); the answer ends a minute later"),
         Common
     ),
     security(("token" = []))
 )]
-async fn give_a_word(_: Speaking) -> impl IntoResponse {
-    let hello = stream::once(async { Ok(Event::default().event(HELLO).data("hello")) });
+async fn give_a_word(
+    State(agents): State<Agents>,
+    Speaking { host, .. }: Speaking,
+) -> Result<impl IntoResponse, Problem> {
+    let hello = Hello { test_limit_s: agents.uplink()?.test_limit_s(&host) };
+    let hello = Event::default().event(HELLO).json_data(hello).expect("numbers are JSON");
+    let hello = stream::once(async { Ok(hello) });
     let hung_up = tokio::time::sleep(Duration::from_secs(60));
     // It stays open: at its end a proxy passes on whatever it held back.
-    streamed(hello.chain(stream::pending()).take_until(hung_up), Duration::from_secs(120))
+    Ok(streamed(hello.chain(stream::pending()).take_until(hung_up), Duration::from_secs(120)))
 }
 
 /// An agent on the line.

@@ -1,0 +1,111 @@
+//! How hosts are configured: seen, changed, and taken back.
+
+use compartment_core::HostId;
+use compartment_core::event::CheckoutPlace;
+use compartment_transport_http::wire::configuration::{Change, Configuration, Tests, TestsChange};
+
+use super::args::{Configure, HostWhat, RunTests};
+use super::{MatrixError, Program, Verdict};
+
+impl Program<'_> {
+    pub(super) async fn host(&mut self, what: &HostWhat) -> Result<Verdict, MatrixError> {
+        match what {
+            HostWhat::Show { host } => {
+                let configuration = self.answer(self.hub.configuration(host)).await?;
+                self.show_configuration(&configuration)
+            }
+            HostWhat::Set { host, how } => {
+                let configured = self.answer(self.hub.configure(host, &change(how))).await?;
+                self.show_configuration(&configured)
+            }
+            HostWhat::Rename { host, name, yes } => self.rename(host, name, *yes).await,
+            HostWhat::Remove { host, yes } => self.remove(host, *yes).await,
+        }
+    }
+
+    fn show_configuration(&mut self, configuration: &Configuration) -> Result<Verdict, MatrixError> {
+        let Configuration { host, channel, checkout, tests } = configuration;
+        let Tests { enabled, auto_run, timeout_s } = tests;
+        let place = match checkout {
+            CheckoutPlace::Host => "its own",
+            CheckoutPlace::None => "none: somebody pushes what was built elsewhere",
+        };
+        let tests = match (enabled, auto_run) {
+            (false, _) => "off".to_owned(),
+            (true, false) => format!("on request, {timeout_s} s each"),
+            (true, true) => format!("after each deployment, {timeout_s} s each"),
+        };
+        for (label, words) in [
+            ("Host:", host.as_str()),
+            ("Channel:", channel.as_str()),
+            ("Checkout:", place),
+            ("Tests:", &tests),
+        ] {
+            self.tell(label, words)?;
+        }
+        self.around.output.flush()?;
+        Ok(Verdict::Done)
+    }
+
+    /// A host's name is who it is: another name is another host, with the same configuration, and nothing is known of it
+    /// until it speaks.
+    async fn rename(&mut self, host: &HostId, name: &HostId, yes: bool) -> Result<Verdict, MatrixError> {
+        let before = self.answer(self.hub.configuration(host)).await?;
+        if self.hub.configuration(name).await.is_ok() {
+            return Err(MatrixError::NotShown(format!("there is a host {name} already")));
+        }
+        self.show_configuration(&before)?;
+        let question = format!("Forget all that is known of {host}, and expect {name} in its place?");
+        if !self.confirmed(&question, yes).await? {
+            return Ok(Verdict::NotAll);
+        }
+        let Configuration { host: _, channel, checkout, tests: Tests { enabled, auto_run, timeout_s } } =
+            before;
+        let tests =
+            TestsChange { enabled: Some(enabled), auto_run: Some(auto_run), timeout_s: Some(timeout_s) };
+        let change = Change { channel: Some(channel), checkout: Some(checkout), tests };
+        self.answer(self.hub.configure(name, &change)).await?;
+        self.answer(self.hub.remove(host)).await?;
+        self.tell("Done:", &format!("{host} is forgotten, and {name} is configured as it was"))?;
+        self.tell(
+            "Next:",
+            &format!(
+                "on the hub's machine `hub token add --host {name} --out FILE`, and `hub token revoke` the one of {host}; \
+                 on the host the new token, `host = \"{name}\"`, and start its agent again"
+            ),
+        )?;
+        self.around.output.flush()?;
+        Ok(Verdict::Done)
+    }
+
+    async fn remove(&mut self, host: &HostId, yes: bool) -> Result<Verdict, MatrixError> {
+        let configuration = self.answer(self.hub.configuration(host)).await?;
+        self.show_configuration(&configuration)?;
+        if !self
+            .confirmed(&format!("Forget all that is known of {host}, and what it says from now on?"), yes)
+            .await?
+        {
+            return Ok(Verdict::NotAll);
+        }
+        self.answer(self.hub.remove(host)).await?;
+        let back = format!("{} host set {host} --channel {}", self.command, configuration.channel);
+        self.tell("Done:", &format!("{host} is forgotten; `{back}` makes it known again, as a new host"))?;
+        self.around.output.flush()?;
+        Ok(Verdict::Done)
+    }
+}
+
+fn change(how: &Configure) -> Change {
+    let (enabled, auto_run) = match how.tests {
+        None => (None, None),
+        Some(RunTests::Off) => (Some(false), None),
+        Some(RunTests::OnRequest) => (Some(true), Some(false)),
+        Some(RunTests::Automatic) => (Some(true), Some(true)),
+    };
+    let checkout = how.checkout.map(|place| match place {
+        super::args::Checkout::Host => CheckoutPlace::Host,
+        super::args::Checkout::None => CheckoutPlace::None,
+    });
+    let tests = TestsChange { enabled, auto_run, timeout_s: how.test_limit };
+    Change { channel: how.channel.clone(), checkout, tests }
+}

@@ -1,0 +1,64 @@
+//! `matrix host …`: how hosts are configured, and by whom.
+
+use compartment_core::event::{CheckoutPlace, TestsConfig};
+use compartment_examples::matrix::{MatrixError, Verdict};
+
+use super::world::{Call, World, heartbeat, host};
+
+#[test]
+fn a_host_is_configured_otherwise_and_the_trail_says_by_whom() {
+    let world = World::new();
+    let shown = Call::of(&world, &["host", "show", "gpc0"]).run();
+    assert_eq!(
+        (shown.verdict(), shown.output.as_str()),
+        (Verdict::Done, "Host: gpc0\nChannel: main\nCheckout: its own\nTests: on request, 60 s each\n")
+    );
+    let told =
+        Call::of(&world, &["host", "set", "gpc0", "--test-limit", "300", "--tests", "automatic"]).run();
+    assert!(told.output.ends_with("Tests: after each deployment, 300 s each\n"), "{}", told.output);
+    // What is not said stays.
+    let told = Call::of(&world, &["host", "set", "gpc0", "--channel", "beta", "--checkout", "none"]).run();
+    assert!(told.output.contains("Channel: beta") && told.output.contains("300 s each"), "{}", told.output);
+    let configured = world.hub.configuration(&host("gpc0")).unwrap();
+    assert_eq!(configured.tests, TestsConfig { each_timeout_s: 300, ..TestsConfig::default() });
+    assert_eq!(configured.checkout, CheckoutPlace::None);
+    let trail = world.trail();
+    let last = trail.last().unwrap();
+    assert_eq!(last.by.as_deref(), Some("mba"));
+    assert_eq!(
+        last.what,
+        "configured: follows beta, has no checkout, tests after each deployment, 300 s each"
+    );
+    // One that nobody knew.
+    Call::of(&world, &["host", "set", "new", "--tests", "off"]).run().verdict();
+    assert!(Call::of(&world, &["host", "show", "new"]).run().output.ends_with("Tests: off\n"));
+    let unknown = Call::of(&world, &["host", "show", "nobody"]).run().refused();
+    assert!(unknown.contains("nobody is not known"), "{unknown}");
+}
+
+#[test]
+fn a_host_is_renamed_or_removed_once_somebody_says_so() {
+    let world = World::new();
+    world.says("gpc0", &heartbeat("gpc0", 'a', 1));
+    let known = || world.hub.read(|fleet, _| fleet.host_count()).unwrap();
+    let before = known();
+    for args in [&["host", "remove", "gpc0"][..], &["host", "rename", "gpc0", "gpc9"]] {
+        assert!(matches!(Call::of(&world, args).run().result, Err(MatrixError::Unanswered)));
+        assert_eq!(Call::of(&world, args).answered(|| "n\n").run().verdict(), Verdict::NotAll);
+    }
+    assert!(
+        Call::of(&world, &["host", "rename", "gpc0", "gpc1", "--yes"]).run().refused().contains("already")
+    );
+    assert_eq!(known(), before);
+    let told = Call::of(&world, &["host", "rename", "gpc0", "gpc9"]).answered(|| "y\n").run();
+    assert!(told.output.contains("hub token add --host gpc9"), "{}", told.output);
+    assert_eq!(known(), before);
+    assert!(world.hub.configuration(&host("gpc0")).is_err());
+    assert!(!world.hub.configuration(&host("gpc9")).unwrap().tests.auto_run, "as it was");
+    // What it says does not bring it back.
+    world.says("gpc0", &heartbeat("gpc0", 'b', 2));
+    assert!(world.hub.configuration(&host("gpc0")).is_err());
+    assert_eq!(Call::of(&world, &["host", "remove", "gpc9", "--yes"]).run().verdict(), Verdict::Done);
+    assert_eq!(known(), before - 1);
+    assert_eq!(world.trail().last().unwrap().by.as_deref(), Some("mba"));
+}
