@@ -21,7 +21,7 @@ Examples:
   matrix --watch                      live, until Ctrl-C; one line for each change where it is piped
   matrix --host gpc0 --format json    one row, for programs
   matrix pull gpc0                    asks, shows what it prints, and says how it ended
-  matrix switch --all --limit 4       the fleet, four hosts at a time; where one fails the others go on
+  matrix switch --all --limit 4       the fleet, four hosts at a time, until one or its tests fail
   matrix rollback gpc0                shows the target first, and asks
   matrix refresh                      looks at the repository now
   matrix stop gpc0                    stops what runs there
@@ -130,6 +130,15 @@ pub enum What {
         /// Also where the checkout is not proven to be the desired one.
         #[arg(long)]
         force: bool,
+        /// With several hosts: go on where one fails.
+        #[arg(long)]
+        go_on: bool,
+        /// Do not wait for the tests that follow by themselves.
+        #[arg(long)]
+        no_wait: bool,
+        /// Do not ask before it switches all.
+        #[arg(long)]
+        yes: bool,
     },
     /// Run the tests of hosts.
     Test(On),
@@ -331,6 +340,10 @@ pub enum Task {
     Switch {
         /// Also where the checkout is not proven to be the desired one.
         force: bool,
+        /// Where one of several fails.
+        go_on: bool,
+        /// For the tests that follow.
+        wait: bool,
     },
     /// See [`What::Test`].
     Test,

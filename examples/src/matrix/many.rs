@@ -6,7 +6,7 @@ use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use compartment_core::event::RequestKind;
-use compartment_core::{HostId, OpId, Row};
+use compartment_core::{Action, Compartment, HostId, OpId, Row, Text};
 use compartment_transport_http::client::Connection;
 use futures::stream::{self, StreamExt};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
@@ -15,7 +15,7 @@ use super::bar::Bar;
 use super::one::{absence, body};
 use super::operation::{Seen, Wanted};
 use super::outcome::Outcome;
-use super::{MatrixError, On, Program, Task, Verdict, interrupt};
+use super::{MatrixError, On, Program, Task, Verdict, follow, interrupt, table};
 use crate::show;
 
 /// How often it is shown how far it is.
@@ -35,18 +35,44 @@ pub(super) fn left_alone(row: Option<&Row>, offline_too: bool) -> Option<Outcome
     Some(Outcome::not_asked("offline", &format!("not asked, {absence}")))
 }
 
+/// Whether a host wants another commit before it is switched again: this one has failed there.
+fn is_to_be_fixed(task: Task, row: &Row) -> bool {
+    matches!(task, Task::Switch { force: false, .. }) && row.advice.action == Action::Fix
+}
+
+fn left_out(row: &Row) -> Outcome {
+    let why = "left out: what is desired failed there; name the host to switch it all the same";
+    let failed = row.cells.message(Compartment::System).map(|why| format!(" ({})", Text::new(why)));
+    Outcome::not_asked("fix", &format!("{why}{}", failed.unwrap_or_default()))
+}
+
 /// What is under way.
 struct Asking {
     hub: Connection,
     asked: RefCell<BTreeMap<HostId, OpId>>,
     say: UnboundedSender<String>,
     troubled: Cell<bool>,
+    task: Option<Task>,
+    /// The first that failed.
+    failed: RefCell<Option<HostId>>,
 }
 
 impl Asking {
-    fn new(hub: Connection) -> (Self, UnboundedReceiver<String>) {
+    fn new(hub: Connection, task: Option<Task>) -> (Self, UnboundedReceiver<String>) {
         let (say, said) = unbounded_channel();
-        (Self { hub, asked: RefCell::default(), say, troubled: Cell::new(false) }, said)
+        let (asked, failed) = (RefCell::default(), RefCell::default());
+        (Self { hub, asked, say, troubled: Cell::new(false), task, failed }, said)
+    }
+
+    /// Why nobody is asked any more: what fails on one host may well fail on all.
+    fn halted(&self) -> Option<Outcome> {
+        let goes_on = !matches!(self.task, Some(Task::Switch { go_on: false, .. }));
+        let failed = self.failed.borrow();
+        let failed = failed.as_ref().filter(|_| !goes_on)?;
+        Some(Outcome::not_asked(
+            "halted",
+            &format!("not asked, because {failed} failed (--go-on asks all the same)"),
+        ))
     }
 
     async fn carried_out(&self, plan: Plan) -> (HostId, Outcome) {
@@ -54,6 +80,9 @@ impl Asking {
             Plan::Leave(host, outcome) => return (host, outcome),
             Plan::Ask(wanted) => wanted,
         };
+        if let Some(halted) = self.halted() {
+            return (wanted.host, halted);
+        }
         let mut see = |seen: Seen<'_>| {
             // All of them have the same trouble.
             if let Seen::Trouble(error) = seen
@@ -63,7 +92,13 @@ impl Asking {
             }
         };
         self.asked.borrow_mut().insert(wanted.host.clone(), wanted.op.clone());
-        let outcome = wanted.carried_out(&self.hub, &mut see).await;
+        let mut outcome = wanted.carried_out(&self.hub, &mut see).await;
+        if outcome.is_success() && matches!(self.task, Some(Task::Switch { wait: true, .. })) {
+            outcome = follow::tests(&self.hub, &wanted.host).await.unwrap_or(outcome);
+        }
+        if !outcome.is_success() {
+            self.failed.borrow_mut().get_or_insert_with(|| wanted.host.clone());
+        }
         self.asked.borrow_mut().remove(&wanted.host);
         (wanted.host, outcome)
     }
@@ -73,10 +108,13 @@ impl Program<'_> {
     pub(super) async fn on_many(&mut self, task: Task, on: &On) -> Result<Verdict, MatrixError> {
         let plan = |(host, row): (HostId, Option<Row>)| match left_alone(row.as_ref(), on.offline_too) {
             Some(outcome) => Plan::Leave(host, outcome),
-            None => Plan::Ask(Wanted::new(body(task), host)),
+            None => match row.filter(|row| on.all && is_to_be_fixed(task, row)) {
+                Some(row) => Plan::Leave(host, left_out(&row)),
+                None => Plan::Ask(Wanted::new(body(task), host)),
+            },
         };
         let plans = self.rows(on).await?.into_iter().map(plan).collect();
-        self.batch(task.kind(), plans, on.limit).await
+        self.batch(task.kind(), Some(task), plans, on.limit).await
     }
 
     /// The hosts that are meant, each once, with their rows where the hub knows them.
@@ -88,6 +126,8 @@ impl Program<'_> {
         if on.all {
             return Ok(matrix.hosts.into_iter().map(|row| (row.host.clone(), Some(row))).collect());
         }
+        // Before the first of them is asked for anything.
+        table::chosen(&matrix, &on.hosts)?;
         let mut known: BTreeMap<_, _> = matrix.hosts.into_iter().map(|row| (row.host.clone(), row)).collect();
         let mut hosts = on.hosts.clone();
         hosts.sort();
@@ -99,12 +139,13 @@ impl Program<'_> {
     pub(super) async fn batch(
         &mut self,
         kind: RequestKind,
+        task: Option<Task>,
         plans: Vec<Plan>,
         limit: NonZeroUsize,
     ) -> Result<Verdict, MatrixError> {
         let total = plans.len();
         let bar = Bar::new(self.around.watched, total);
-        let (asking, mut said) = Asking::new(self.hub.clone());
+        let (asking, mut said) = Asking::new(self.hub.clone(), task);
         let results = stream::iter(plans).map(|plan| asking.carried_out(plan));
         let mut results = std::pin::pin!(results.buffer_unordered(limit.get()));
         let (mut ended, mut look) = (BTreeMap::new(), tokio::time::interval(SHOW_EVERY));

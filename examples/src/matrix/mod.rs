@@ -2,6 +2,7 @@
 
 mod args;
 mod bar;
+mod follow;
 mod host;
 mod hub;
 mod many;
@@ -22,6 +23,7 @@ pub use question::Answer;
 pub use watch::{Entered, Screen, Why};
 
 use std::io::{self, Write};
+use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use compartment_core::{HostId, Row, Text};
@@ -197,7 +199,13 @@ impl Program<'_> {
             None if cli.watch => self.watch(&cli.hosts).await,
             None => self.table(&cli.hosts, cli.format.unwrap_or(crate::fold::Format::Table)).await,
             Some(What::Pull(on)) => self.on_hosts(Task::Pull, on).await,
-            Some(What::Switch { on, force }) => self.on_hosts(Task::Switch { force: *force }, on).await,
+            Some(What::Switch { on, force, go_on, no_wait, yes }) => {
+                let task = Task::Switch { force: *force, go_on: *go_on, wait: !no_wait };
+                if on.all && !self.all_confirmed(on, *yes).await? {
+                    return Ok(Verdict::NotAll);
+                }
+                self.on_hosts(task, on).await
+            }
             Some(What::Test(on)) => self.on_hosts(Task::Test, on).await,
             Some(What::Refresh(looked)) => match looked.on() {
                 Some(on) => self.on_hosts(Task::Refresh, &on).await,
@@ -211,6 +219,13 @@ impl Program<'_> {
             Some(What::Host { what }) => self.host(what).await,
             Some(What::Log { host, limit }) => self.log(host, *limit).await,
         }
+    }
+
+    /// Whether all hosts are meant, now that it is said how many they are.
+    async fn all_confirmed(&mut self, on: &On, yes: bool) -> Result<bool, MatrixError> {
+        let hosts = self.rows(on).await?.len();
+        let each = on.limit.min(NonZeroUsize::new(hosts).unwrap_or(NonZeroUsize::MIN));
+        self.confirmed(&format!("Switch {hosts} hosts, {each} at a time?"), yes).await
     }
 
     async fn on_hosts(&mut self, task: Task, on: &On) -> Result<Verdict, MatrixError> {

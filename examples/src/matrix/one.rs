@@ -9,13 +9,13 @@ use compartment_transport_http::wire::requests::Body;
 
 use super::operation::{Seen, Wanted};
 use super::outcome::Outcome;
-use super::{MatrixError, Program, Surroundings, Task, Verdict, interrupt};
+use super::{MatrixError, Program, Surroundings, Task, Verdict, follow, interrupt};
 use crate::clock::Clock;
 use crate::show;
 
 /// What is asked for, on hosts that are named later.
 pub(super) fn body(task: Task) -> Body {
-    let force = matches!(task, Task::Switch { force: true });
+    let force = matches!(task, Task::Switch { force: true, .. });
     Body { force, ..Body::on(task.kind(), Vec::new()) }
 }
 
@@ -34,7 +34,27 @@ impl Program<'_> {
     pub(super) async fn on_one(&mut self, task: Task, host: &HostId) -> Result<Verdict, MatrixError> {
         let row = self.row(host).await?;
         self.mention_absence(&row);
-        self.carry_out(&Wanted::new(body(task), host.clone())).await
+        let verdict = self.carry_out(&Wanted::new(body(task), host.clone())).await?;
+        match task {
+            Task::Switch { wait: true, .. } if verdict == Verdict::Done => self.await_tests(host).await,
+            Task::Switch { .. } | Task::Pull | Task::Test | Task::Rollback | Task::Refresh => Ok(verdict),
+        }
+    }
+
+    /// Waits for the tests that follow a switch that is done, where any do.
+    async fn await_tests(&mut self, host: &HostId) -> Result<Verdict, MatrixError> {
+        let hub = self.hub.clone();
+        let tests = tokio::select! {
+            tests = follow::tests(&hub, host) => tests,
+            () = interrupt(&self.around.stop) => {
+                self.mention(&format!("interrupted; the tests of {host} follow without this program"));
+                return Err(MatrixError::Interrupted);
+            }
+        };
+        match tests {
+            None => Ok(Verdict::Done),
+            Some(outcome) => self.conclude(host, RequestKind::Test, &outcome),
+        }
     }
 
     pub(super) fn mention_absence(&mut self, row: &Row) {

@@ -34,6 +34,12 @@ impl Outcome {
         Self { ending: Ending::new(End::Refused, &refused.message), code: Some(code) }
     }
 
+    /// What came of the tests that follow a switch.
+    pub(super) fn of_tests(ending: Ending) -> Self {
+        let code = (!ending.end.is_success()).then(|| format!("tests-{}", ending.end));
+        Self { ending, code }
+    }
+
     /// Nobody knows what became of it.
     pub(super) fn unknown(error: &ClientError) -> Self {
         Ending::new(End::Unknown, &format!("{error}; the log of the host tells what became of it")).into()

@@ -99,7 +99,7 @@ impl Program<'_> {
             Ok(wanted) => Plan::Ask(wanted),
             Err(outcome) => Plan::Leave(host, outcome),
         };
-        self.batch(RequestKind::Rollback, previews.into_iter().map(plan).collect(), on.limit).await
+        self.batch(RequestKind::Rollback, None, previews.into_iter().map(plan).collect(), on.limit).await
     }
 }
 

@@ -7,9 +7,11 @@ use axum::extract::Request;
 use axum::http::StatusCode;
 use axum::middleware::{self, Next};
 use axum::response::IntoResponse;
+use compartment_core::ChannelName;
+use compartment_core::event::{CheckoutPlace, RequestKind, TestsConfig};
 use compartment_examples::matrix::{MatrixError, Verdict};
 
-use super::world::{Act, Call, HOSTS, KnownAway, World, heartbeat};
+use super::world::{Act, Call, HOSTS, KnownAway, World, heartbeat, host};
 
 const OK: &str = r#","commit":"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa""#;
 
@@ -110,9 +112,11 @@ fn of_many_each_has_a_result_and_the_others_go_on() {
             .iter()
             .all(|entry| entry.op.is_none() || entry.host.as_ref().unwrap().as_str() != "gpc2")
     );
-    let told = Call::of(&world, &["pull", "gpc0", "nobody", "gpc0"]).run();
-    assert_eq!(told.verdict(), Verdict::NotAll);
-    assert!(told.output.ends_with("Done: pull on 1 of 2 hosts; 1 unknown-host\n"), "{}", told.output);
+    // A name that is wrong is found before the first of them is asked.
+    let requested = world.requested();
+    let refused = Call::of(&world, &["pull", "gpc0", "nobody", "gpc0"]).run().refused();
+    assert!(refused.starts_with("the hub knows no host nobody; it knows gpc0"), "{refused}");
+    assert_eq!(world.requested(), requested);
     assert_eq!(Call::of(&world, &["pull", "gpc0", "gpc0"]).run().verdict(), Verdict::Done);
 }
 
@@ -212,4 +216,91 @@ fn what_runs_is_stopped() {
     let told = call.ended();
     assert_eq!(told.verdict(), Verdict::NotAll);
     assert!(told.output.ends_with("✗ gpc0: pull stopped: reported: by mba\n"), "{}", told.output);
+}
+
+/// A world of hosts that are to be switched, and whose tests follow by themselves.
+fn to_switch() -> World {
+    let world = World::new();
+    for name in HOSTS {
+        let tests = TestsConfig::default();
+        world.wait(world.hub.configure(host(name), ChannelName::main(), CheckoutPlace::Host, tests)).unwrap();
+        world.says(name, &heartbeat(name, 'a', 1));
+    }
+    world
+}
+
+/// Switches, and has tests that end so.
+fn switching(world: &World, name: &'static str, tests: &'static [(&'static str, &'static str)]) {
+    world.agent(name, move |order| {
+        if order.kind == RequestKind::Switch {
+            return vec![Act::Say("switch-started", ""), Act::Say("switch-ok", SWITCHED)];
+        }
+        assert_eq!(order.kind, RequestKind::Test);
+        let said = tests.iter().map(|(kind, more)| Act::Say(kind, more));
+        [Act::Say("test-started", "")].into_iter().chain(said).collect()
+    });
+}
+
+const SWITCHED: &str =
+    r#","commit":"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa","system":{"path":"/nix/store/b","number":2}"#;
+const PASS: &[(&str, &str)] = &[("test-pass", r#","passed":3,"total":3"#)];
+const FAIL: &[(&str, &str)] = &[("test-fail", r#","passed":2,"total":3,"failed":["graphics"]"#)];
+
+#[test]
+fn a_switch_is_done_when_its_tests_are() {
+    let world = to_switch();
+    switching(&world, "gpc0", PASS);
+    switching(&world, "gpc1", FAIL);
+    let told = Call::of(&world, &["switch", "gpc0"]).run();
+    assert_eq!(told.verdict(), Verdict::Done);
+    assert_eq!(told.output, "✓ gpc0: switch ok\n✓ gpc0: test ok: and so are its tests\n");
+    let told = Call::of(&world, &["switch", "gpc1"]).run();
+    assert_eq!(told.verdict(), Verdict::NotAll);
+    assert!(told.output.starts_with("✓ gpc1: switch ok\n✗ gpc1: test tests-failed: "), "{}", told.output);
+    assert!(told.output.contains("graphics"), "{}", told.output);
+    let told = Call::of(&world, &["switch", "gpc1", "--no-wait"]).run();
+    assert_eq!((told.verdict(), told.output.as_str()), (Verdict::Done, "✓ gpc1: switch ok\n"));
+    // Where none follow nobody waits.
+    let tests = TestsConfig { auto_run: false, ..TestsConfig::default() };
+    world.wait(world.hub.configure(host("gpc2"), ChannelName::main(), CheckoutPlace::Host, tests)).unwrap();
+    switching(&world, "gpc2", FAIL);
+    assert_eq!(Call::of(&world, &["switch", "gpc2"]).run().output, "✓ gpc2: switch ok\n");
+}
+
+#[test]
+fn the_first_host_that_fails_stops_the_others_and_all_are_asked_for_first() {
+    let world = to_switch();
+    for (name, tests) in [("gpc0", PASS), ("gpc1", FAIL), ("gpc2", PASS), ("gpc3", PASS)] {
+        switching(&world, name, tests);
+    }
+    assert!(matches!(Call::of(&world, &["switch", "--all"]).run().result, Err(MatrixError::Unanswered)));
+    let told = Call::of(&world, &["switch", "--all"]).answered(|| "n\n").run();
+    assert_eq!(told.verdict(), Verdict::NotAll);
+    assert!(told.aside.contains("Switch 4 hosts, 4 at a time? [y/N]"), "{}", told.aside);
+    assert_eq!(world.requested(), 0);
+    let told = Call::of(&world, &["switch", "--all", "--limit", "1", "--yes"]).run();
+    assert_eq!(told.verdict(), Verdict::NotAll);
+    assert!(
+        told.output.ends_with("Done: switch on 1 of 4 hosts; 2 halted, 1 tests-failed\n"),
+        "{}",
+        told.output
+    );
+    assert!(told.output.contains("not asked, because gpc1 failed"), "{}", told.output);
+    assert_eq!(world.requested(), 2);
+    // Told otherwise they go on, but for the one where what is desired has failed.
+    world.says("gpc3", r#"{"host":"gpc3","type":"switch-started","op":"by-hand"}"#);
+    world.says(
+        "gpc3",
+        r#"{"host":"gpc3","type":"switch-fail","op":"by-hand","exit_code":1,"activated":false}"#,
+    );
+    let told = Call::of(&world, &["switch", "--all", "--limit", "1", "--yes", "--go-on"]).run();
+    assert_eq!(told.verdict(), Verdict::NotAll);
+    assert!(
+        told.output.ends_with("Done: switch on 2 of 4 hosts; 1 fix, 1 tests-failed\n"),
+        "{}",
+        told.output
+    );
+    assert!(told.output.contains("left out: what is desired failed there"), "{}", told.output);
+    let told = Call::of(&world, &["switch", "gpc3"]).run();
+    assert_eq!(told.verdict(), Verdict::Done, "{}", told.output);
 }
