@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that finds something else has failed")]
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use anstream::adapter::strip_str;
@@ -176,6 +177,23 @@ fn nothing_is_overwritten() {
     let told = hub("", &["backup", "--data", &desk.at("fleet"), &desk.at("copy")]).refused();
     assert!(told.contains("copy"), "{told}");
     assert_eq!((desk.head(), fs::read_to_string(desk.path("copy")).unwrap().as_str()), (before, "mine"));
+}
+
+#[test]
+fn a_backup_takes_along_who_may_do_what() {
+    let desk = Desk::new();
+    fs::write(desk.path("fleet/tokens.json"), "{}").unwrap();
+    let copied = hub("", &["backup", "--data", &desk.at("fleet"), &desk.at("copy.sqlite")]);
+    assert!(copied.output.contains("Tokens: "), "{}", copied.output);
+    let beside = desk.at("copy.sqlite.tokens.json");
+    assert_eq!(fs::read_to_string(&beside).unwrap(), "{}");
+    assert_eq!(fs::metadata(&beside).unwrap().permissions().mode() & 0o777, 0o600);
+    // Nothing is overwritten, and then nothing is made.
+    let refused = hub("", &["backup", "--data", &desk.at("fleet"), &desk.at("copy.sqlite")]).refused();
+    assert!(refused.contains("copy.sqlite.tokens.json"), "{refused}");
+    fs::remove_file(desk.path("copy.sqlite")).unwrap();
+    hub("", &["backup", "--data", &desk.at("fleet"), &desk.at("copy.sqlite")]).refused();
+    assert!(!desk.path("copy.sqlite").exists());
 }
 
 #[test]

@@ -210,7 +210,7 @@ pub enum Log {
         #[arg(long, value_name = "POSITION:HASH")]
         head: Option<Mark>,
     },
-    /// Copies the log, also while a hub writes it.
+    /// Copies the log, also while a hub writes it, and the tokens beside it.
     Backup {
         /// Where the log is.
         #[command(flatten)]
@@ -238,5 +238,12 @@ impl Data {
             return self.folder.clone();
         }
         self.folder.join(compartment_log_sqlite::FILE_NAME)
+    }
+
+    /// The tokens in it, where there are any.
+    #[must_use]
+    pub fn tokens(&self) -> Option<PathBuf> {
+        let tokens = self.log().with_file_name("tokens.json");
+        tokens.is_file().then_some(tokens)
     }
 }

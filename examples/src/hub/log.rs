@@ -140,6 +140,14 @@ pub(super) fn run(what: &Log, mut around: Surroundings<'_>) -> Result<(), HubErr
             around.tell("Next:", told)
         }
         Log::Backup { data, to } => {
+            let tokens = data.tokens().map(|from| (from, tokens_of(to)));
+            // Neither copy is worth much without the other: nothing is made where one of them cannot be.
+            if let Some((_, to)) = &tokens
+                && to.symlink_metadata().is_ok()
+            {
+                let source = io::Error::from(io::ErrorKind::AlreadyExists);
+                return Err(HubError::File { what: "write", path: to.clone(), source });
+            }
             let head = around.watching(Unit::Items, |watch| {
                 backup(&data.log(), to, watch).map_err(|error| match error {
                     BackupError::Interrupted => HubError::Interrupted,
@@ -149,9 +157,31 @@ pub(super) fn run(what: &Log, mut around: Surroundings<'_>) -> Result<(), HubErr
                 })
             })?;
             around.tell("Copied:", &format!("to {}; verify the copy before you rely on it.", shown(to)))?;
+            if let Some((from, to)) = tokens {
+                let read = std::fs::read(&from).map_err(|source| HubError::File {
+                    what: "read",
+                    path: from,
+                    source,
+                })?;
+                compartment_runtime::write_private(&to, read).map_err(|source| HubError::File {
+                    what: "write",
+                    path: to.clone(),
+                    source,
+                })?;
+                let words =
+                    "who may do what, to be put in its place as tokens.json: without it nobody is let in";
+                around.tell("Tokens:", &format!("to {}: {words}.", shown(&to)))?;
+            }
             head.map_or(Ok(()), |head| around.tell_head(head))
         }
     }
+}
+
+/// Where the tokens go that belong to a copy of a log.
+fn tokens_of(copy: &Path) -> PathBuf {
+    let mut name = copy.as_os_str().to_owned();
+    name.push(".tokens.json");
+    name.into()
 }
 
 /// A name that a terminal may be shown.
