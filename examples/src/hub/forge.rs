@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use clap::Args;
 use compartment_core::{ChannelName, Span};
-use compartment_forge::git::{Credential, GitConfig, GitForge, PullRequestRefs};
+use compartment_forge::git::{Credential, GitConfig, GitForge, GitForgeError, PullRequestRefs};
 use compartment_forge::github::{GitHubConfig, GitHubForge, Reverts};
 use compartment_forge::published::{Place, Published};
 use compartment_forge::{Token, Updates};
@@ -155,7 +155,7 @@ impl ForgeArgs {
                     credential: credential.map(|token| Credential::token(&token)),
                     ..GitConfig::new(remote, folder)
                 };
-                Arc::new(GitForge::open(config, stop).map_err(failed)?)
+                Arc::new(GitForge::open(config, stop).map_err(|error| self.as_typed(&error))?)
             }
             Where::GitHub { owner, repository } => {
                 let token =
@@ -178,6 +178,29 @@ impl ForgeArgs {
             }
         };
         Ok(Some(forge))
+    }
+
+    /// What is wrong, by the names that were typed.
+    fn as_typed(&self, error: &GitForgeError) -> ServeError {
+        match error {
+            GitForgeError::Branch(branch) => failed(format!("--branch: `{branch}` is no name of a branch")),
+            GitForgeError::Pattern(pattern) => {
+                let typed =
+                    self.updates.iter().find(|typed| refs(typed).pattern == *pattern).unwrap_or(pattern);
+                failed(format!(
+                    "--updates: `{typed}` names no pull requests: a pattern with one star is needed, such as update/* or \
+                     refs/pull/*/head"
+                ))
+            }
+            GitForgeError::Remote(why) => {
+                failed(format!("--forge: the repository's address cannot be used: {why}"))
+            }
+            GitForgeError::Git(_)
+            | GitForgeError::TooOld(_)
+            | GitForgeError::Plain(_)
+            | GitForgeError::Credential
+            | GitForgeError::Folder { .. } => failed(error),
+        }
     }
 
     /// What the forge signs its notices with.
@@ -215,6 +238,26 @@ fn refs(pattern: &str) -> PullRequestRefs {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_wrong_has_the_name_that_was_typed() {
+        use clap::Parser as _;
+        #[derive(Debug, clap::Parser)]
+        struct Cli {
+            #[command(flatten)]
+            forge: ForgeArgs,
+        }
+        let folder = tempfile::tempdir().unwrap();
+        for (typed, said) in [
+            (["--branch", "a:b"], "--branch: `a:b` is no name"),
+            (["--updates", "a^b"], "--updates: `a^b` names no pull requests"),
+            (["--updates", "refs/pull/1"], "--updates: `refs/pull/1` names no pull requests"),
+        ] {
+            let cli = Cli::parse_from(["hub", "--forge", "/srv/x.git"].into_iter().chain(typed));
+            let error = cli.forge.open(folder.path(), Stop::default()).map(drop).unwrap_err().to_string();
+            assert!(error.contains(said), "{error}");
+        }
+    }
 
     #[test]
     fn a_place_is_told_by_its_beginning() {

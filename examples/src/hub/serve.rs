@@ -41,8 +41,8 @@ pub enum ServeError {
     #[error("the forge cannot be used: {0}")]
     Forge(Text),
     /// Its address.
-    #[error(transparent)]
-    Listen(#[from] ListenError),
+    #[error("{0}")]
+    Listen(Text),
     /// No thread.
     #[error("cannot start the program's runtime: {0}")]
     Runtime(io::Error),
@@ -52,6 +52,21 @@ pub enum ServeError {
     /// It has stopped by itself.
     #[error("the hub has stopped: {0}")]
     Stopped(StopCause),
+}
+
+impl From<ListenError> for ServeError {
+    /// What is wrong, by the name that was typed.
+    fn from(error: ListenError) -> Self {
+        let words = match &error {
+            ListenError::PlainBeyondLoopback(address) => format!(
+                "{address} can be reached by other machines, and without TLS whoever is between reads the tokens: give \
+                 --tls-cert and --tls-key, --listen on 127.0.0.1 or [::1] behind a proxy that has them, or say --allow-plain \
+                 in a network where all are trusted"
+            ),
+            ListenError::Bind { .. } | ListenError::Tls(_) | ListenError::Serve { .. } => error.to_string(),
+        };
+        Self::Listen(Text::new(&words))
+    }
 }
 
 /// A hub that is about to serve.
