@@ -12,6 +12,9 @@ use super::{Hub, HubError, Inner};
 
 const DAY: Span = Span::from_mins(24 * 60);
 
+/// How many hosts a notice names.
+const NAMED: usize = 5;
+
 /// What may be recorded of one host: so much at once, and as much again over a day. What is no news is not recorded, and
 /// costs nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,8 +57,9 @@ impl Budgets {
 impl Inner {
     /// What hosts report, or why it is not taken: then all of it comes again.
     ///
-    /// Where the disk is nearly full, what is needed of it is handed on, and counts once when it comes again.
-    pub(super) fn admitted(&self, reports: Vec<Report>) -> (Vec<Report>, Result<(), HubError>) {
+    /// Where the disk is nearly full, all is handed on up to the last that is needed, and counts once when it comes again. What
+    /// stands before it is evidence for it, and nothing of a session is taken any more once something later was.
+    pub(super) fn admitted(&self, mut reports: Vec<Report>) -> (Vec<Report>, Result<(), HubError>) {
         let over = reports.iter().find_map(|report| {
             let wait = self.over_budget(&report.host)?;
             Some(HubError::TooMuch { host: report.host.clone(), wait })
@@ -64,10 +68,10 @@ impl Inner {
             return (Vec::new(), Err(error));
         }
         let Some(free) = self.low_on_space() else { return (reports, Ok(())) };
-        let (all, needed) = (reports.len(), reports.into_iter().filter(|report| self.is_needed(report)));
-        let needed: Vec<_> = needed.collect();
-        let left_out = needed.len() < all;
-        (needed, if left_out { Err(HubError::LowOnSpace { free }) } else { Ok(()) })
+        let all = reports.len();
+        let needed = reports.iter().rposition(|report| self.is_needed(report)).map_or(0, |last| last + 1);
+        reports.truncate(needed);
+        (reports, if needed < all { Err(HubError::LowOnSpace { free }) } else { Ok(()) })
     }
 
     /// What is taken in any case: how an operation ended, and that one began that was asked for.
@@ -136,9 +140,18 @@ impl Hub {
         let mut loud: Vec<HostId> = inner.budgets.whole_at().keys().cloned().collect();
         loud.retain(|host| inner.over_budget(host).is_some());
         loud.sort_unstable();
-        notices.extend(loud.iter().map(|host| {
-            Text::new(&format!("{host} says more than is recorded of one host, and is not heard for now"))
-        }));
+        // However many there are, it is one notice.
+        let named = loud.iter().take(NAMED).map(HostId::as_str).collect::<Vec<_>>().join(", ");
+        let words = match loud.len() {
+            0 => return notices,
+            1 => format!("{named} says more than is recorded of one host, and is not heard for now"),
+            2..=NAMED => format!("{named} say more than is recorded of one host, and are not heard for now"),
+            more => format!(
+                "{more} hosts say more than is recorded of one, and are not heard for now: {named} and {} more",
+                more - NAMED
+            ),
+        };
+        notices.push(Text::new(&words));
         notices
     }
 }

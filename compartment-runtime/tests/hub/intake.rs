@@ -1,8 +1,8 @@
 //! What hosts may have recorded.
 
-use compartment_core::event::{Kind, Report, Said};
+use compartment_core::event::{Event, Kind, Origin, Report, Said};
 use compartment_core::testing::commit;
-use compartment_core::{Ask, HostId, OpId, Span};
+use compartment_core::{Ask, HostId, OpId, SessionId, Span};
 use compartment_runtime::hub::{Config, HostBudget, HubError};
 use compartment_runtime::testing::hosts::Behaviour;
 use compartment_runtime::{Uplink, UplinkError};
@@ -103,5 +103,32 @@ async fn a_disk_that_is_nearly_full_still_takes_what_people_ask_for_and_how_it_e
     world.log.say_free(Some(256 << 20));
     assert_eq!(words(&world), [""; 0]);
     world.hub.report(batch()).await.unwrap();
+    world.shows_what_the_log_says().await;
+}
+
+#[tokio::test]
+async fn on_a_disk_that_is_nearly_full_an_end_is_taken_with_the_evidence_before_it() {
+    let world = World::green(1).await;
+    let host = names(1)[0].clone();
+    world.log.say_free(Some(5 << 20));
+    let session = SessionId::new("spool").unwrap();
+    let spoken = |n, report| Report { origin: Some(Origin { session: session.clone(), n }), ..report };
+    let pulled = || of("p", &host, Said::PullOk { commit: commit('b'), lock_hash: None, dirty: None });
+    let batch = || vec![spoken(1, beat(&host, 'b')), spoken(2, pulled()), spoken(3, beat(&host, 'c'))];
+    // Of the end alone it would follow that nothing was said before it, and what is said again would be old.
+    assert!(world.hub.report(batch()).await.is_err());
+    let numbers = async || {
+        let records = world.records().await;
+        let origins = records.iter().filter_map(|record| match &record.event {
+            Event::Report(Report { origin: Some(origin), .. }) if origin.session == session => Some(origin.n),
+            Event::Report(_) | Event::Observation(_) | Event::Decision(_) => None,
+        });
+        origins.collect::<Vec<u64>>()
+    };
+    assert_eq!(numbers().await, [1, 2]);
+    // The rest comes again with what was taken, and each is recorded once.
+    world.log.say_free(None);
+    world.hub.report(batch()).await.unwrap();
+    assert_eq!(numbers().await, [1, 2, 3]);
     world.shows_what_the_log_says().await;
 }
