@@ -101,7 +101,8 @@ fn each(order: &Order<'_>) -> String {
 /// The script that carries the order out, in the operation's folder.
 fn runner(site: &Site, op: &OpId, order: &Order<'_>) -> Result<String, Refused> {
     // The surroundings of whoever ordered it come first: nothing in them has the name of what is said here.
-    let surroundings = "[ ! -f \"${0%/*}/env\" ] || { . \"${0%/*}/env\"; rm -f \"${0%/*}/env\"; }\n";
+    let surroundings =
+        "ATTEMPT=${1-}\n[ ! -f \"${0%/*}/env\" ] || { . \"${0%/*}/env\"; rm -f \"${0%/*}/env\"; }\n";
     let mut script = Script { head: surroundings.to_owned() };
     script.site(site);
     script.set("GIT_WITHIN", &seconds(GIT_WITHIN).to_string());

@@ -73,10 +73,13 @@ begin() {
 
 # All of it is on disk before anything runs: a repeated order is recognised also after a power cut.
 written() {
+    born $$
+    ATTEMPT=$$-$R
     # What is left of an earlier order that never came to run.
     rm -rf "$D"
     mkdir -p "$D" 2>/dev/null &&
         printf '%s' "$RUN" 2>/dev/null >"$D/run.sh" && [ "$(tail -n 1 "$D/run.sh")" = 'main 3<&0 </dev/null; exit' ] &&
+        printf '%s\n' "$ATTEMPT" 2>/dev/null >"$D/attempt" && [ -s "$D/attempt" ] &&
         printf '%s\n' "$KIND $LIMIT $OWNER" 2>/dev/null >"$D/meta.new" && [ -s "$D/meta.new" ] &&
         mv "$D/meta.new" "$D/meta" || return 1
     sync "$D/run.sh" "$D/meta" "$D" "$STATE/ops" "$STATE" 2>/dev/null || :
@@ -102,7 +105,7 @@ confirmed() {
     [ "$R" = go ]
 }
 
-# Waits until the runner has taken the operation, or gives it up.
+# Waits until the runner has taken the operation.
 came() {
     N=0
     while ! [ -f "$D/taken" ]; do
@@ -111,11 +114,16 @@ came() {
         [ -z "$STARTED" ] || born "$STARTED" || break
         pause
     done
-    [ -f "$D/taken" ] || ! give_up "$D"
+    [ -f "$D/taken" ]
 }
 
-# First of all: nobody may be there any more to hear of it, and then saying so is the end.
+# First of all: nobody may be there any more to hear of it, and then saying so is the end. What somebody has taken all the
+# same runs, and is not removed under it.
 undone() {
+    if ! give_up "$D"; then
+        say had
+        return
+    fi
     rm -rf "$D"
     rm -f "$STATE/lock"
     refuse "$1"

@@ -35,9 +35,9 @@ operations() {
         doubt state "cannot read $STATE: permission denied"
         return
     fi
-    BEGINS=
+    BEGINS= BUSY=
     if read_lock && lock_holds; then
-        RUNNING=$LOCK_OP
+        RUNNING=$LOCK_OP BUSY=$LOCK_KIND
         # It is about to begin, or not to: that is told by the next look.
         [ -f "$STATE/ops/$RUNNING/taken" ] || UNTOLD=1 BEGINS=$RUNNING RUNNING=
     fi
@@ -49,7 +49,8 @@ operations() {
             [ "$OP" != "$RUNNING" ] || RUNNING=
             set -- "$@" "$OP/ended"
         elif [ "$OP" != "$RUNNING" ] && [ "$OP" != "$BEGINS" ] && ! never_ran "$D"; then
-            say "gone $OP $OP_KIND"
+            # It may have begun since the lock was read, or be about to.
+            if read_lock && [ "$LOCK_OP" = "$OP" ] && lock_holds; then UNTOLD=1; else say "gone $OP $OP_KIND"; fi
         fi
     done
     # As they ended: what came later counts.
@@ -71,7 +72,7 @@ operations() {
     elif ours "$STATE/ops/$RUNNING"; then
         say "running $RUNNING $OP_KIND $OP_LIMIT"
     else
-        say "busy $LOCK_KIND"
+        say "busy $BUSY"
     fi
 }
 

@@ -27,13 +27,13 @@ start() {
         (as_before && variables) >"$D/env"
         set -- --quiet --collect --unit="compartment-$OP" --property=KillMode=process --property=UMask="$UMASK"
         [ "$(id -u)" -eq 0 ] || set -- --user "$@"
-        systemd-run "$@" -- "$SH" "$D/run.sh" </dev/null >"$D/log" 2>&1 && return
+        systemd-run "$@" -- "$SH" "$D/run.sh" "$ATTEMPT" </dev/null >"$D/log" 2>&1 && return
         rm -f "$D/env"
     fi
     if has setsid; then
-        (as_before && exec setsid "$SH" "$D/run.sh") </dev/null >"$D/log" 2>&1 &
+        (as_before && exec setsid "$SH" "$D/run.sh" "$ATTEMPT") </dev/null >"$D/log" 2>&1 &
     else
-        (as_before && exec nohup "$SH" "$D/run.sh") </dev/null >"$D/log" 2>&1 &
+        (as_before && exec nohup "$SH" "$D/run.sh" "$ATTEMPT") </dev/null >"$D/log" 2>&1 &
     fi
     STARTED=$!
 }
