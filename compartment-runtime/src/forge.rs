@@ -33,6 +33,8 @@ pub struct MergeOrder {
     pub pr: PrId,
     /// The head that it must have.
     pub expected_head: Commit,
+    /// For how long from now it may still be made: after that the request has lapsed, and nobody expects it.
+    pub within: Span,
 }
 
 /// A revert to be made.
@@ -44,6 +46,8 @@ pub struct RevertOrder {
     pub by: Actor,
     /// The merge that is taken back.
     pub merge: Merge,
+    /// For how long from now it may still be made: after that the request has lapsed, and nobody expects it.
+    pub within: Span,
 }
 
 /// Where a merge or revert has moved a channel to.

@@ -1,5 +1,7 @@
 //! Merges a pull request: a merge commit of exactly the head that was shown.
 
+use std::time::Instant;
+
 use compartment_core::{ChannelName, Commit, PrId, Text};
 use compartment_runtime::{MergeOrder, Moved};
 
@@ -12,7 +14,12 @@ use super::trouble::Trouble;
 
 impl Call<'_> {
     /// Merges, once.
-    pub(super) fn merge(&self, known: &mut Known, order: &MergeOrder) -> Result<Moved, Trouble> {
+    pub(super) fn merge(
+        &self,
+        known: &mut Known,
+        order: &MergeOrder,
+        until: Instant,
+    ) -> Result<Moved, Trouble> {
         self.fetch(None)?;
         known.fetched = true;
         let remote = &self.setup.remote;
@@ -54,7 +61,7 @@ impl Call<'_> {
         };
         let message = [&*subject(&pr, &title), &order::trailers(&order.op, &order.by)];
         let commit = self.commit(&tree, &[&tip, &head], &message)?;
-        match self.push(&channel, &tip, &commit)? {
+        match self.push(&channel, &tip, &commit, until)? {
             Pushed::Done => self.moved(&channel, commit),
             Pushed::Rejected(reason) => {
                 self.rejected(&channel, &tip, &reason, |call| call.merge_made(&channel, order))

@@ -202,7 +202,7 @@ fn identified(git: Git, config: &GitConfig) -> Result<Git, GitForgeError> {
 /// One call of the forge: what may still happen in it.
 pub(super) struct Call<'a> {
     pub(super) setup: &'a Setup,
-    pub(super) began: Instant,
+    began: Instant,
     /// The attributes of the commit that was last merged into. `None` before the first merge.
     pub(super) attributes: RefCell<Option<(Commit, Option<Rc<Attributes>>)>>,
     /// Nobody else uses the mirror meanwhile.

@@ -29,7 +29,7 @@ use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use compartment_core::event::{Comparison, PullRequest};
-use compartment_core::{ChannelName, Commit, Text};
+use compartment_core::{ChannelName, Commit, Span, Text};
 use compartment_local::run::Stop;
 use compartment_runtime::{Ended, Forge, ForgeError, Look, MergeOrder, Moved, Proposal, RevertOrder};
 use tracing::{debug, warn};
@@ -143,9 +143,12 @@ impl Inner {
     }
 
     fn progress(&self) -> Option<Text> {
-        self.began.lock().unwrap_or_else(PoisonError::into_inner).filter(|began| began.elapsed() > LONG)?;
-        let far = self.setup.progress.said()?;
-        Some(self.setup.clean(&format!("reading {}: {far}", self.setup.remote)))
+        let began = *self.began.lock().unwrap_or_else(PoisonError::into_inner);
+        let took = began?.elapsed();
+        let far = self.setup.progress.said().map_or(String::new(), |far| format!(": {far}"));
+        // It goes on: git itself may not be silent for long.
+        let words = || format!("reading {}, for {} s so far{far}", self.setup.remote, took.as_secs());
+        (took > LONG).then(|| self.setup.clean(&words()))
     }
 
     /// Clears up, if it is time: between two calls.
@@ -160,6 +163,10 @@ impl Inner {
             debug!(error = %self.setup.redacted(trouble.into()), "the mirror was not cleared up");
         }
     }
+}
+
+fn until(within: Span) -> Instant {
+    Instant::now() + Duration::from_millis(within.as_millis())
 }
 
 #[async_trait]
@@ -198,13 +205,13 @@ impl Forge for GitForge {
     }
 
     async fn merge(&self, order: &MergeOrder) -> Result<Moved, ForgeError> {
-        let order = order.clone();
-        self.call(move |call, known| call.merge(known, &order)).await
+        let (order, until) = (order.clone(), until(order.within));
+        self.call(move |call, known| call.merge(known, &order, until)).await
     }
 
     async fn revert(&self, order: &RevertOrder) -> Result<Moved, ForgeError> {
-        let order = order.clone();
-        self.call(move |call, known| call.revert(known, &order)).await
+        let (order, until) = (order.clone(), until(order.within));
+        self.call(move |call, known| call.revert(known, &order, until)).await
     }
 
     fn progress(&self) -> Option<Text> {

@@ -1,6 +1,6 @@
 //! Moves a branch of the remote, if it is where it was seen.
 
-use std::time::Duration;
+use std::time::Instant;
 
 use compartment_core::{ChannelName, Commit};
 use compartment_local::git::without_credentials;
@@ -20,9 +20,15 @@ pub(super) enum Pushed {
 
 impl Call<'_> {
     /// Moves a channel's branch from where it was seen to a commit. That nobody pushed meanwhile is for the remote
-    /// to judge, at the moment of the push.
-    pub(super) fn push(&self, channel: &ChannelName, from: &Commit, to: &Commit) -> Result<Pushed, Trouble> {
-        if self.began.elapsed() > BEGUN_WITHIN {
+    /// to judge, at the moment of the push. After `until` nothing is pushed any more.
+    pub(super) fn push(
+        &self,
+        channel: &ChannelName,
+        from: &Commit,
+        to: &Commit,
+        until: Instant,
+    ) -> Result<Pushed, Trouble> {
+        if Instant::now() >= until {
             let took = format!("{} took so long to be read that nothing was pushed", self.setup.remote);
             return Err(Trouble::unreachable(&took));
         }
@@ -42,9 +48,6 @@ impl Call<'_> {
         }
     }
 }
-
-/// How long after it was ordered something is still pushed: a request lapses a minute later, and nobody expects it then.
-const BEGUN_WITHIN: Duration = Duration::from_secs(4 * 60);
 
 const PUSH: [&str; 7] = [
     "push",

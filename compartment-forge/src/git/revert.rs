@@ -1,5 +1,7 @@
 //! Takes a merge back: the commit that `git revert -m 1` makes.
 
+use std::time::Instant;
+
 use compartment_core::{ChannelName, Commit};
 use compartment_runtime::{Moved, RevertOrder};
 
@@ -13,7 +15,12 @@ use super::trouble::Trouble;
 
 impl Call<'_> {
     /// Reverts, once.
-    pub(super) fn revert(&self, known: &mut Known, order: &RevertOrder) -> Result<Moved, Trouble> {
+    pub(super) fn revert(
+        &self,
+        known: &mut Known,
+        order: &RevertOrder,
+        until: Instant,
+    ) -> Result<Moved, Trouble> {
         let channel = &order.merge.channel;
         self.fetch(Some(channel))?;
         known.fetched = true;
@@ -57,7 +64,7 @@ impl Call<'_> {
         let subject = format!("Revert \"{}\"", self.subject(&merge)?);
         let message = [&*subject, &body(&merge, before), &order::trailers(&order.op, &order.by)];
         let commit = self.commit(&tree, &[&tip], &message)?;
-        match self.push(channel, &tip, &commit)? {
+        match self.push(channel, &tip, &commit, until)? {
             Pushed::Done => self.moved(channel, commit),
             Pushed::Rejected(reason) => {
                 self.rejected(channel, &tip, &reason, |call| call.revert_made(channel, order, &merge))

@@ -93,6 +93,7 @@ async fn ten_thousand_commits_are_no_burden() {
     let compared = forge.compare(&first, &look.commit).await.unwrap().unwrap();
     assert_eq!((compared.behind, compared.ahead), (COMMITS - 1, 0));
     let order = MergeOrder {
+        within: compartment_core::Span::from_mins(5),
         op: "o1".parse().unwrap(),
         by: "alice".parse().unwrap(),
         expected_head: repository.head(&pr).await,

@@ -14,12 +14,23 @@ use super::world::{Repository, write_script};
 async fn order(repository: &Repository, op: &str) -> MergeOrder {
     let pr = repository.open("Update", &[("flake.lock", Some(&lock("2222")))]).await;
     let expected_head = repository.head(&pr).await;
-    MergeOrder { op: op.parse().unwrap(), by: "alice".parse().unwrap(), pr, expected_head }
+    MergeOrder {
+        within: compartment_core::Span::from_mins(5),
+        op: op.parse().unwrap(),
+        by: "alice".parse().unwrap(),
+        pr,
+        expected_head,
+    }
 }
 
 fn revert(op: &str, pr: &PrId, commit: Commit) -> RevertOrder {
     let merge = Merge { pr: pr.clone(), channel: ChannelName::main(), commit, reverted: false };
-    RevertOrder { op: op.parse().unwrap(), by: "bob".parse().unwrap(), merge }
+    RevertOrder {
+        within: compartment_core::Span::from_mins(5),
+        op: op.parse().unwrap(),
+        by: "bob".parse().unwrap(),
+        merge,
+    }
 }
 
 fn refusal(answer: Result<Moved, ForgeError>) -> String {
@@ -161,7 +172,13 @@ async fn files_are_merged_by_the_attributes_of_the_branch() {
         let shown = look.pull_requests.unwrap().into_iter().find(|shown| shown.pr == pr).unwrap();
         assert_eq!(shown.mergeable, Some(clean), "{attributes:?}");
         let expected_head = repository.head(&pr).await;
-        let order = MergeOrder { op: "o1".parse().unwrap(), by: "alice".parse().unwrap(), pr, expected_head };
+        let order = MergeOrder {
+            within: compartment_core::Span::from_mins(5),
+            op: "o1".parse().unwrap(),
+            by: "alice".parse().unwrap(),
+            pr,
+            expected_head,
+        };
         let merged = forge.merge(&order).await;
         if !clean {
             let words = refusal(merged);

@@ -81,6 +81,7 @@ async fn commits_may_have_long_names() {
     assert_eq!(look(&forge).await.unwrap().commit.digits(), 64);
     let pr = repository.open("Update", &[("flake.lock", Some(&lock("2222")))]).await;
     let order = MergeOrder {
+        within: compartment_core::Span::from_mins(5),
         op: "o1".parse().unwrap(),
         by: "alice".parse().unwrap(),
         expected_head: repository.head(&pr).await,
@@ -158,6 +159,7 @@ async fn channels_have_branches_of_their_own() {
     assert_eq!(two.url.as_ref().unwrap().as_str(), "https://git.example/pulls/next/two");
     assert_eq!(forge.proposal(two).await.unwrap().channel, staging);
     let order = MergeOrder {
+        within: compartment_core::Span::from_mins(5),
         op: "o1".parse().unwrap(),
         by: "alice".parse().unwrap(),
         pr: two.pr.clone(),
@@ -189,6 +191,7 @@ async fn a_history_of_its_own_cannot_be_merged() {
     let seen = look(&forge).await.unwrap().pull_requests.unwrap();
     assert_eq!(seen[0].mergeable, Some(false));
     let order = MergeOrder {
+        within: compartment_core::Span::from_mins(5),
         op: "o1".parse().unwrap(),
         by: "alice".parse().unwrap(),
         pr: seen[0].pr.clone(),

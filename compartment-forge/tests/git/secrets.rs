@@ -23,6 +23,7 @@ async fn a_token_is_in_the_environment_alone() {
     looks(&repository).await.unwrap();
     let pr = repository.open("Update", &[("flake.lock", Some(&lock("2222")))]).await;
     let order = MergeOrder {
+        within: compartment_core::Span::from_mins(5),
         op: "o1".parse().unwrap(),
         by: "alice".parse().unwrap(),
         expected_head: repository.head(&pr).await,

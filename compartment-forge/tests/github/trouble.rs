@@ -23,6 +23,7 @@ async fn look(forge: &GitHubForge) -> Result<Look, ForgeError> {
 
 fn order(number: u64, head: &str) -> MergeOrder {
     MergeOrder {
+        within: Span::from_mins(5),
         op: OpId::new(&format!("merge-{number}")).unwrap(),
         by: Actor::new("mba").unwrap(),
         pr: PrId::from(number),

@@ -10,7 +10,6 @@ use compartment_core::{ChannelName, Commit};
 use tracing::debug;
 
 use super::Inner;
-use super::looks::LOOK_WITHIN;
 use super::repository::within;
 use crate::{Ended, Forge, ForgeError};
 
@@ -98,7 +97,7 @@ impl Seen<'_> {
     ) -> Result<Option<Event>, ForgeError> {
         let closed = || Ok(Some(Observation::PrClosed { pr: pr.pr.clone() }.into()));
         let Ended::Merged { moved, by } =
-            within(self.inner, self.forge, LOOK_WITHIN, self.forge.ended(pr)).await?
+            within(self.inner, self.forge, self.inner.config.patience, self.forge.ended(pr)).await?
         else {
             return closed();
         };
@@ -132,12 +131,16 @@ impl Seen<'_> {
         if commit.same(of) {
             return Ok(Place::At);
         }
-        Ok(match within(self.inner, self.forge, LOOK_WITHIN, self.forge.compare(commit, of)).await? {
-            None => Place::Apart,
-            Some(Comparison { behind: 0, ahead: 0, .. }) => Place::At,
-            Some(comparison @ Comparison { ahead: 0, .. }) => Place::Before(comparison),
-            Some(Comparison { behind: 0, .. }) => Place::After,
-            Some(_) => Place::Apart,
-        })
+        Ok(
+            match within(self.inner, self.forge, self.inner.config.patience, self.forge.compare(commit, of))
+                .await?
+            {
+                None => Place::Apart,
+                Some(Comparison { behind: 0, ahead: 0, .. }) => Place::At,
+                Some(comparison @ Comparison { ahead: 0, .. }) => Place::Before(comparison),
+                Some(Comparison { behind: 0, .. }) => Place::After,
+                Some(_) => Place::Apart,
+            },
+        )
     }
 }

@@ -25,7 +25,7 @@ const RETRY: Span = Span::from_secs(1);
 const HINTED: Span = Span::from_secs(5);
 
 /// How long a look may take, however much the forge has to say of it.
-pub(super) const LOOK_WITHIN: Span = Span::from_mins(6 * 60);
+const LOOK_WITHIN: Span = Span::from_mins(6 * 60);
 
 /// How often new channels, and commits to compare, are looked for.
 const GLANCE: Span = Span::from_secs(5);
@@ -139,11 +139,14 @@ impl Watch<'_> {
 
     /// Looks at a channel once, and records what was seen.
     async fn look(&mut self, name: ChannelName) {
-        // Neither overlaps with a merge, and what is recorded is in the order in which it was seen.
-        let _alone = self.inner.forge_in_use.lock().await;
-        let look_started = self.inner.now();
-        let seen =
-            self.told_while(within(self.inner, &*self.forge, LOOK_WITHIN, self.forge.look(&name))).await;
+        let looking = async {
+            // Neither overlaps with a merge, and what is recorded is in the order in which it was seen.
+            let alone = self.inner.forge_in_use.lock().await;
+            let look_started = self.inner.now();
+            let seen = within(self.inner, &*self.forge, LOOK_WITHIN, self.forge.look(&name)).await;
+            (alone, look_started, seen)
+        };
+        let (_alone, look_started, seen) = self.told_while(looking).await;
         let before = self.channels.get_mut(&name).and_then(|channel| channel.failing.take());
         let every = self.inner.config.look_every;
         let channel = match seen {
@@ -275,21 +278,25 @@ impl Watch<'_> {
             if failed || self.channels.values().any(|channel| channel.next() <= self.inner.now()) {
                 break;
             }
-            let again =
-                match within(self.inner, &*self.forge, LOOK_WITHIN, self.forge.compare(&pair.0, &pair.1))
-                    .await
-                {
-                    Ok(Some(comparison)) => {
-                        events.push(Observation::CommitsCompared(comparison).into());
-                        None
-                    }
-                    Ok(None) => Some(now + ASK_AGAIN),
-                    Err(error) => {
-                        warn!(host = %pair.0, desired = %pair.1, %error, "the commits could not be compared");
-                        failed = true;
-                        Some(now + error.wait().max(Span::from_mins(1)))
-                    }
-                };
+            let again = match within(
+                self.inner,
+                &*self.forge,
+                self.inner.config.patience,
+                self.forge.compare(&pair.0, &pair.1),
+            )
+            .await
+            {
+                Ok(Some(comparison)) => {
+                    events.push(Observation::CommitsCompared(comparison).into());
+                    None
+                }
+                Ok(None) => Some(now + ASK_AGAIN),
+                Err(error) => {
+                    warn!(host = %pair.0, desired = %pair.1, %error, "the commits could not be compared");
+                    failed = true;
+                    Some(now + error.wait().max(Span::from_mins(1)))
+                }
+            };
             self.asked.insert(pair, again);
         }
         if !events.is_empty() {

@@ -2,7 +2,6 @@
 
 use std::sync::PoisonError;
 
-use compartment_core::decide::DELIVER_WITHIN;
 use compartment_core::event::{Decision, Event, Observation, PullRequest};
 use compartment_core::fleet::Merge;
 use compartment_core::{Actor, Ask, Commit, Fleet, OpId, PrId, Span, Text, Work};
@@ -77,9 +76,10 @@ pub(super) async fn ask(hub: &Hub, work: Work) -> Tried {
         // A long look was before it. Nobody expects it any more.
         () = inner.lapsed(deliver_by) => return Tried::Failed,
     };
+    let left = deliver_by.since(inner.now());
     let event = match ask {
-        Ask::MergePr { pr, expected_head } => merge(inner, &**forge, op, by, pr, expected_head).await,
-        Ask::RevertPr { pr } => revert(inner, &**forge, op, by, pr).await,
+        Ask::MergePr { pr, expected_head } => merge(inner, &**forge, op, by, pr, expected_head, left).await,
+        Ask::RevertPr { pr } => revert(inner, &**forge, op, by, pr, left).await,
         Ask::Refresh { host: None } => {
             hub.look_soon();
             return Tried::Done;
@@ -108,9 +108,10 @@ async fn merge(
     by: Actor,
     pr: PrId,
     expected_head: Commit,
+    left: Span,
 ) -> Option<Event> {
-    let order = MergeOrder { op: op.clone(), by: by.clone(), pr: pr.clone(), expected_head };
-    Some(match within(inner, forge, DELIVER_WITHIN, forge.merge(&order)).await {
+    let order = MergeOrder { op: op.clone(), by: by.clone(), pr: pr.clone(), expected_head, within: left };
+    Some(match within(inner, forge, left, forge.merge(&order)).await {
         Ok(Moved { channel, commit, lock_hash }) => {
             Observation::PrMerged { pr, channel, commit, lock_hash, by: Some(Text::new(by.as_str())) }.into()
         }
@@ -119,14 +120,21 @@ async fn merge(
     })
 }
 
-async fn revert(inner: &Inner, forge: &dyn Forge, op: OpId, by: Actor, pr: PrId) -> Option<Event> {
+async fn revert(
+    inner: &Inner,
+    forge: &dyn Forge,
+    op: OpId,
+    by: Actor,
+    pr: PrId,
+    left: Span,
+) -> Option<Event> {
     let merge = last_merge(&inner.shown.fleet(), &pr);
     let Some(merge) = merge else {
         let error = Text::from("its merge is no longer remembered");
         return Some(Decision::RevertFailed { op, pr, error }.into());
     };
-    let order = RevertOrder { op: op.clone(), by: by.clone(), merge };
-    Some(match within(inner, forge, DELIVER_WITHIN, forge.revert(&order)).await {
+    let order = RevertOrder { op: op.clone(), by: by.clone(), merge, within: left };
+    Some(match within(inner, forge, left, forge.revert(&order)).await {
         Ok(Moved { channel, commit, lock_hash }) => {
             Observation::PrReverted { pr, channel, commit, lock_hash, by: Some(Text::new(by.as_str())) }
                 .into()

@@ -55,7 +55,10 @@ pub async fn merges_between_two_looks_are_told_in_their_order(world: &impl World
     for merge in remembered {
         let op = OpId::new(&format!("revert-{}", merge.commit.short())).expect("an operation's id");
         let by = Actor::new("suite").expect("an actor");
-        let moved = forge.revert(&RevertOrder { op, by, merge }).await.expect("it can be taken back");
+        let moved = forge
+            .revert(&RevertOrder { within: Span::from_mins(5), op, by, merge })
+            .await
+            .expect("it can be taken back");
         assert!(moved.commit.same(&world.tip().await));
     }
     assert_eq!(world.file(&world.tip().await, "flake.lock").await, Some(lock("1111")));

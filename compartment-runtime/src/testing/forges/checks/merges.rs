@@ -8,6 +8,7 @@ use crate::{Forge, ForgeError, MergeOrder, Moved};
 /// An order to merge what is there now.
 pub(super) fn order(op: &str, pr: &PrId, head: Commit) -> MergeOrder {
     MergeOrder {
+        within: compartment_core::Span::from_mins(5),
         op: OpId::new(op).expect("an operation's id"),
         by: Actor::new("suite").expect("an actor"),
         pr: pr.clone(),

@@ -9,6 +9,7 @@ use crate::{ForgeError, Moved, RevertOrder};
 
 fn order(op: &str, (pr, moved): &(PrId, Moved)) -> RevertOrder {
     RevertOrder {
+        within: compartment_core::Span::from_mins(5),
         op: OpId::new(op).expect("an operation's id"),
         by: Actor::new("suite").expect("an actor"),
         merge: Merge {
