@@ -166,7 +166,7 @@ fn attended(
     let name = || program.to_owned();
     let mut job = attend::start(exec).map_err(|source| RunError::Start { program: name(), source })?;
     let mut stdout = Kept::new(OUTPUT_LIMIT);
-    let mut stderr = Messages { kept: Kept::new(MESSAGE_LIMIT), line: Vec::new(), progress };
+    let mut stderr = Messages { kept: Kept::new(MESSAGE_LIMIT), line: Vec::new(), returned: false, progress };
     let fate = attend::attend(&mut job, limit, || stop.asked(), &mut stdout, &mut stderr)
         .map_err(|source| RunError::Io { program: name(), source })?;
     let status = match fate {
@@ -218,6 +218,8 @@ impl Progress {
 struct Messages<'a> {
     kept: Kept,
     line: Vec<u8>,
+    /// The line is written over, unless it ends here.
+    returned: bool,
     progress: Option<&'a Progress>,
 }
 
@@ -235,10 +237,14 @@ impl Write for Messages<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let Some(progress) = self.progress else { return self.kept.write(bytes) };
         for byte in bytes {
+            // ssh ends its lines with both.
+            if std::mem::take(&mut self.returned) && *byte != b'\n' {
+                self.line.clear();
+            }
             match byte {
                 b'\r' => {
                     progress.set(Some(Text::new(String::from_utf8_lossy(&self.line).trim())));
-                    self.line.clear();
+                    self.returned = true;
                 }
                 b'\n' => {
                     self.line.push(b'\n');
@@ -327,6 +333,8 @@ mod tests {
         };
         let tells =
             "for n in 1 2 3 4 5 6 7 8 9; do sleep 0.1; printf 'at %s\\r' $n >&2; done; echo 'done' >&2";
+        let cause = "printf 'Permission denied (publickey).\\r' >&2; sleep 0.1; printf '\\nfatal: no\\n' >&2";
+        assert_eq!(heard(cause, LONG).unwrap().stderr, "Permission denied (publickey).\nfatal: no\n");
         let output = heard(tells, LONG).unwrap();
         assert_eq!((output.code, output.stderr.as_str()), (Some(0), "done\n"));
         assert_eq!(progress.said(), None, "it has ended");

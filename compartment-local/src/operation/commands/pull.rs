@@ -21,8 +21,8 @@ pub(super) fn is_branch(name: &str) -> bool {
         })
 }
 
-/// Three steps, in a clone of the agent's own: fetch the branch, make the clone exactly that, and bring the submodules that are
-/// there to the commits that it names, for a reset leaves them where they were.
+/// In a clone of the agent's own: fetch the branch, make the clone exactly that, and bring the submodules that are there to the
+/// commits that it names, from where it says that they are; a reset leaves them where they were.
 ///
 /// Nothing is done in a folder that is not the top of a checkout of its own: the reset would take what belongs to
 /// somebody else. It works alike where the branch was moved by force, where the clone is shallow, where files were changed and
@@ -31,6 +31,7 @@ pub(super) fn default(remote: &str, branch: &str, checkout: &Path, limit: Durati
     let refspec = format!("+refs/heads/{branch}:{PULLED}");
     let fetch = ["fetch", "--no-tags", "--no-recurse-submodules", "--", remote, &refspec];
     let reset = ["reset", "--hard", PULLED, "--"];
+    let addresses = ["submodule", "--quiet", "sync", "--recursive"];
     let submodules = ["submodule", "--quiet", "update", "--recursive", "--force", "--checkout"];
     let step = |name: &str, args: &[&str]| Step {
         name: format!("git {name}"),
@@ -39,7 +40,12 @@ pub(super) fn default(remote: &str, branch: &str, checkout: &Path, limit: Durati
         dir: Dir::Checkout(checkout.to_owned()),
         env: Vec::new(),
     };
-    with_care(vec![step("fetch", &fetch), step("reset", &reset), step("submodule", &submodules)])
+    with_care(vec![
+        step("fetch", &fetch),
+        step("reset", &reset),
+        step("submodule", &addresses),
+        step("submodule", &submodules),
+    ])
 }
 
 /// git asks nobody, and speaks the language in which its complaints are understood.

@@ -53,6 +53,7 @@ fn what_the_presets_run() {
     insta::assert_snapshot!(lines(&Commands::nixos(), &Ask::Pull { host: host() }), @r"
     git -c gc.auto=0 -c maintenance.auto=false -c core.fsmonitor=false fetch --no-tags --no-recurse-submodules -- origin +refs/heads/main:refs/compartment/pulled
     git -c gc.auto=0 -c maintenance.auto=false -c core.fsmonitor=false reset --hard refs/compartment/pulled --
+    git -c gc.auto=0 -c maintenance.auto=false -c core.fsmonitor=false submodule --quiet sync --recursive
     git -c gc.auto=0 -c maintenance.auto=false -c core.fsmonitor=false submodule --quiet update --recursive --force --checkout
     ");
 }
