@@ -181,7 +181,8 @@ impl Connection {
             self.token.look_again(&shown);
         }
         let notices = response.headers().get_all(NOTICE_HEADER).iter().take(NOTICES_LIMIT);
-        self.notice(notices.filter_map(|notice| notice.to_str().ok()).map(Text::new).collect());
+        let text = |notice: &HeaderValue| Text::new(&String::from_utf8_lossy(notice.as_bytes()));
+        self.notice(notices.map(text).collect());
         Ok(response)
     }
 }

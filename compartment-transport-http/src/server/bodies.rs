@@ -2,7 +2,6 @@
 
 use std::ops::Deref;
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::body::{Body, HttpBody};
 use axum::extract::{FromRef, FromRequest, Request};
@@ -48,7 +47,7 @@ where
             Problem::new(Code::Unavailable, "too many large bodies are on their way: send it again later")
         })?;
         let mut whole = Vec::with_capacity(promised.unwrap_or(0));
-        read(body, limits.body, limits.body_within, |piece| whole.extend_from_slice(piece)).await?;
+        read(body, limits.body, until, |piece| whole.extend_from_slice(piece)).await?;
         Ok(Self { body: whole, _room: room })
     }
 }
@@ -58,14 +57,13 @@ where
 pub(super) async fn read(
     mut body: Body,
     most: usize,
-    within: Duration,
+    until: Instant,
     mut take: impl FnMut(&[u8]),
 ) -> Result<(), Problem> {
-    let until = Instant::now() + within;
     let mut size = 0_usize;
     loop {
         let frame = timeout_at(until, body.frame()).await.map_err(|_| {
-            Problem::new(Code::Timeout, format!("the body did not arrive within {} s", within.as_secs()))
+            Problem::new(Code::Timeout, "the body did not arrive in time: send it again, faster or in parts")
         })?;
         let Some(frame) = frame else { return Ok(()) };
         let frame = frame.map_err(|error| {

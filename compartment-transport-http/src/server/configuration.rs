@@ -60,6 +60,8 @@ pub(super) async fn change(
     // A list would be taken for an object whose names are left out.
     let change: Map<String, Value> = serde_json::from_slice(&body).map_err(|error| bad(&error))?;
     let change: Change = serde_json::from_value(change.into()).map_err(|error| bad(&error))?;
+    // What is read now is what is changed, whoever else changes it.
+    let _alone = server.configuring.lock().await;
     let before = match server.hub.configuration(&host) {
         Ok(before) => before,
         Err(HubError::UnknownHost(_)) => hub::Configuration::default(),

@@ -23,8 +23,9 @@ use crate::wire::{BATCH_LIMIT, BODY_LIMIT, Code, Problem};
 pub struct Limits {
     /// The largest body, in bytes.
     pub body: usize,
-    /// The memory for all bodies that are read or worked on at a time, in bytes; a quarter of it for one token. Whoever
-    /// finds none waits, at most for as long as a body may take. At least one body always fits.
+    /// The memory for all bodies that are read or worked on at a time, in bytes: half of it for those of up to 64 KiB, half for
+    /// larger ones, and a quarter of each for one token. Whoever finds none waits, at most for as long as a body may take. At
+    /// least one body always fits.
     pub bodies: usize,
     /// The most lines of a batch.
     pub lines: usize,

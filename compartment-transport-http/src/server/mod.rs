@@ -63,6 +63,8 @@ struct Server {
     gate: Arc<Gate>,
     metrics: Arc<Metrics>,
     webhook: Option<Webhook>,
+    /// Held by whoever changes how a host is configured.
+    configuring: Arc<tokio::sync::Mutex<()>>,
 }
 
 impl axum::extract::FromRef<Server> for Arc<Gate> {
@@ -80,7 +82,7 @@ pub fn router(hub: Hub, agents: Agents) -> Router {
 pub fn router_with(hub: Hub, agents: Agents, webhook: Option<Webhook>) -> Router {
     let gate = Arc::clone(agents.gate());
     let metrics = Arc::new(Metrics::new());
-    let server = Server { hub, agents: agents.clone(), gate, metrics, webhook };
+    let server = Server { hub, agents: agents.clone(), gate, metrics, webhook, configuring: Arc::default() };
     let (people, pages) = OpenApiRouter::with_openapi(openapi::frame())
         .routes(routes!(read::matrix))
         .routes(routes!(read::row, configuration::remove))
@@ -118,7 +120,7 @@ async fn notify(State(server): State<Server>, request: Request, next: Next) -> R
     let mut response = next.run(request).await;
     if response.extensions().get::<share::ToPerson>().is_some() {
         for notice in server.hub.notices() {
-            if let Ok(value) = HeaderValue::from_str(notice.as_str()) {
+            if let Ok(value) = HeaderValue::from_bytes(notice.as_str().as_bytes()) {
                 response.headers_mut().append(NOTICE_HEADER, value);
             }
         }

@@ -16,8 +16,12 @@ use super::answer::Answer;
 use super::gate::Limits;
 use crate::wire::{Code, Problem};
 
-/// How many tokens it takes to use up the memory for bodies.
+/// How many tokens it takes to use up the memory for bodies of a kind.
 const TOKENS: usize = 4;
+
+/// Up to which size a body is a small one, in bytes. Large and small ones have half of the memory each: a heartbeat does not
+/// wait for whoever sends much.
+const SMALL: usize = 64 << 10;
 
 /// How many reads of the log each token may have under way; more wait for their turn.
 const READS: usize = 4;
@@ -31,7 +35,8 @@ const OPEN: &str = "these semaphores are never closed";
 pub(super) struct Shares {
     at_once: usize,
     of_one: usize,
-    bodies: Arc<Semaphore>,
+    body: usize,
+    bodies: Bodies,
     tokens: Mutex<HashMap<TokenId, Share>>,
 }
 
@@ -40,8 +45,26 @@ pub(super) struct Shares {
 pub(super) struct Share {
     under_way: Arc<Semaphore>,
     reads: Arc<Semaphore>,
-    bodies: Arc<Semaphore>,
-    bodies_of_all: Arc<Semaphore>,
+    bodies: Bodies,
+    bodies_of_all: Bodies,
+}
+
+/// Memory for bodies.
+#[derive(Clone)]
+struct Bodies {
+    small: Arc<Semaphore>,
+    large: Arc<Semaphore>,
+}
+
+impl Bodies {
+    fn new(bytes: usize, largest: usize) -> Self {
+        let of = |bytes: usize| Arc::new(Semaphore::new(bytes.min(Semaphore::MAX_PERMITS)));
+        Self { small: of((bytes / 2).max(SMALL)), large: of((bytes / 2).max(largest)) }
+    }
+
+    fn of(&self, bytes: usize) -> Arc<Semaphore> {
+        Arc::clone(if bytes <= SMALL { &self.small } else { &self.large })
+    }
 }
 
 /// Memory for a body, until it is dropped.
@@ -52,9 +75,9 @@ pub(super) struct Room {
 
 impl Shares {
     pub(super) fn new(limits: &Limits) -> Self {
-        let bodies = Arc::new(Semaphore::new(limits.bodies.max(limits.body)));
-        let of_one = (limits.bodies / TOKENS).max(limits.body);
-        Self { at_once: limits.at_once.max(1), of_one, bodies, tokens: Mutex::default() }
+        let bodies = Bodies::new(limits.bodies, limits.body);
+        let (at_once, of_one) = (limits.at_once.max(1), limits.bodies / TOKENS);
+        Self { at_once, of_one, body: limits.body, bodies, tokens: Mutex::default() }
     }
 
     pub(super) fn of(&self, token: &TokenId) -> Share {
@@ -65,8 +88,8 @@ impl Shares {
         let share = Share {
             under_way: Arc::new(Semaphore::new(self.at_once)),
             reads: Arc::new(Semaphore::new(READS)),
-            bodies: Arc::new(Semaphore::new(self.of_one)),
-            bodies_of_all: Arc::clone(&self.bodies),
+            bodies: Bodies::new(self.of_one, self.body),
+            bodies_of_all: self.bodies.clone(),
         };
         tokens.insert(*token, share.clone());
         share
@@ -92,10 +115,10 @@ impl Share {
     /// Memory for a body of so many bytes, once there is some. It is had before the first byte is read: of bodies that
     /// each have a part of what they need, none might ever end.
     pub(super) async fn room(self, bytes: usize) -> Room {
-        let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
+        let permits = u32::try_from(bytes).unwrap_or(u32::MAX);
         // The token's first: who waits for its own is in nobody's way.
-        let of_token = self.bodies.acquire_many_owned(bytes).await;
-        let of_all = self.bodies_of_all.acquire_many_owned(bytes).await;
+        let of_token = self.bodies.of(bytes).acquire_many_owned(permits).await;
+        let of_all = self.bodies_of_all.of(bytes).acquire_many_owned(permits).await;
         Room { _of_token: of_token.expect(OPEN), _of_all: of_all.expect(OPEN) }
     }
 }

@@ -10,6 +10,7 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderMap, StatusCode};
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
+use tokio::time::Instant;
 
 use super::Server;
 use super::access::parse_hex;
@@ -109,8 +110,8 @@ pub(super) async fn notice(
     let signature = text("x-hub-signature-256").and_then(signature).ok_or_else(unsigned)?;
     // Anybody may send this: nothing of it is kept.
     let mut signed = webhook.key.clone();
-    let within = server.gate.limits.body_within;
-    read(request.into_body(), Webhook::LARGEST, within, |piece| signed.update(piece)).await?;
+    let until = Instant::now() + server.gate.limits.body_within;
+    read(request.into_body(), Webhook::LARGEST, until, |piece| signed.update(piece)).await?;
     // In constant time.
     signed.verify_slice(&signature).map_err(|_| unsigned())?;
     let about = text("x-github-event").unwrap_or_default();

@@ -175,13 +175,22 @@ async fn nobody_is_waited_for_who_was_not_let_in() {
     }
 }
 
+/// A body of 90,100 bytes.
+fn large() -> String {
+    format!("{}\n", "x".repeat(900)).repeat(100)
+}
+
 #[tokio::test]
 async fn bodies_have_so_much_memory_together_and_each_token_a_part_of_it() {
-    let limits =
-        Limits { body: 1000, bodies: 8000, body_within: Duration::from_millis(300), ..Limits::default() };
+    let limits = Limits {
+        body: 100_000,
+        bodies: 1_600_000,
+        body_within: Duration::from_millis(300),
+        ..Limits::default()
+    };
     let world = World::with(AgentsConfig { limits, ..AgentsConfig::default() }, &["gpc0", "gpc1"]).await;
     let path = "/v1/hosts/gpc0/events";
-    let promise = head(&world, path, Some(world.token("gpc0")), 1000);
+    let promise = head(&world, path, Some(world.token("gpc0")), 100_000);
     let mut begun =
         [begun(&world, &promise).await, begun(&world, &promise).await, begun(&world, &promise).await];
     // Two fit, and are given up when their time is over; the third waits for its turn, and its own time is over then.
@@ -192,11 +201,20 @@ async fn bodies_have_so_much_memory_together_and_each_token_a_part_of_it() {
     said.sort();
     assert_eq!(said[..2], ["HTTP/1.1 408", "HTTP/1.1 408"]);
     assert!(["HTTP/1.1 408", "HTTP/1.1 503"].contains(&said[2].as_str()), "{said:?}");
-    // Nobody else waits for that.
-    let _waiting = [self::begun(&world, &promise).await, self::begun(&world, &promise).await];
-    assert_eq!(world.says("gpc1", &"x".repeat(1000)).await.status(), StatusCode::OK);
     // And when they are gone, the memory is there again.
-    assert_eq!(world.says("gpc0", &"x".repeat(1000)).await.status(), StatusCode::OK);
+    assert_eq!(world.says("gpc0", &large()).await.status(), StatusCode::OK);
+}
+
+#[tokio::test]
+async fn nobody_waits_for_the_large_bodies_of_another_nor_small_ones_for_large_ones() {
+    let limits = Limits { body: 100_000, bodies: 1_600_000, ..Limits::default() };
+    let world = World::with(AgentsConfig { limits, ..AgentsConfig::default() }, &["gpc0", "gpc1"]).await;
+    let promise = head(&world, "/v1/hosts/gpc0/events", Some(world.token("gpc0")), 100_000);
+    // One more than fit, none of which ever ends.
+    let _begun =
+        [begun(&world, &promise).await, begun(&world, &promise).await, begun(&world, &promise).await];
+    assert_eq!(soon(world.says("gpc1", &large())).await.status(), StatusCode::OK);
+    assert_eq!(soon(world.says("gpc0", &"xx\n".repeat(300))).await.status(), StatusCode::OK);
 }
 
 #[tokio::test]

@@ -101,7 +101,7 @@ async fn nothing_is_blue_for_ever() {
     ] {
         let mut machine = fleet.machine(name);
         machine.does(script, "while :; do sleep 0.05; done");
-        machine.commands += "\nlimits = { pull_s = 60, switch_s = 60, test_s = 60 }";
+        machine.commands += "\nlimits = { pull_s = 60, switch_s = 60 }";
         if script == "pull" {
             machine.commands += &format!("\npull = [['{}']]", machine.text("pull"));
         }
