@@ -2,6 +2,7 @@
 
 use alloc::format;
 use alloc::string::{String, ToString};
+use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
 
@@ -10,6 +11,7 @@ use crate::id::{HostId, OpId, PrId};
 use crate::operation::{End, reported_by};
 use crate::record::Record;
 use crate::request::Ask;
+use crate::text::Text;
 use crate::time::Timestamp;
 
 /// One line of the audit trail.
@@ -77,7 +79,9 @@ impl AuditEntry {
                 format!("{} failed{}", crate::event::Kind::from(*kind), because(error.as_ref()))
             }
             Said::TestPass { total } => format!("{total} of {total} tests passed"),
-            Said::TestFail { passed, total, .. } => format!("{passed} of {total} tests passed"),
+            Said::TestFail { passed, total, failed, .. } => {
+                format!("{passed} of {total} tests passed{}", which(failed))
+            }
             Said::OpRejected { kind, reason } => format!("the host refused the {kind}: {reason}"),
             Said::OpStopped { kind, by, .. } => {
                 let says = by.as_ref().map(|by| format!("; {}", reported_by(by))).unwrap_or_default();
@@ -210,6 +214,17 @@ fn described(ask: &Ask) -> String {
     }
 }
 
-fn because(error: Option<&crate::text::Text>) -> String {
+/// The names of tests that failed, the first few.
+fn which(failed: &[Text]) -> String {
+    const NAMED: usize = 5;
+    let named: Vec<&str> = failed.iter().take(NAMED).map(Text::as_str).collect();
+    match failed.len() {
+        0 => String::new(),
+        1..=NAMED => format!("; failed: {}", named.join(", ")),
+        more => format!("; failed: {} and {} more", named.join(", "), more - NAMED),
+    }
+}
+
+fn because(error: Option<&Text>) -> String {
     error.map(|error| format!(": {error}")).unwrap_or_default()
 }

@@ -51,8 +51,10 @@ impl Program<'_> {
     /// until it speaks.
     async fn rename(&mut self, host: &HostId, name: &HostId, yes: bool) -> Result<Verdict, MatrixError> {
         let before = self.answer(self.hub.configuration(host)).await?;
-        if self.hub.configuration(name).await.is_ok() {
-            return Err(MatrixError::NotShown(format!("there is a host {name} already")));
+        match self.hub.configuration(name).await {
+            Ok(_) => return Err(MatrixError::NotShown(format!("there is a host {name} already"))),
+            Err(error) if error.status() == Some(404) => {}
+            Err(error) => return Err(self.explained(&error)),
         }
         self.show_configuration(&before)?;
         let question = format!("Forget all that is known of {host}, and expect {name} in its place?");

@@ -92,9 +92,11 @@ impl Asking {
             }
         };
         self.asked.borrow_mut().insert(wanted.host.clone(), wanted.op.clone());
+        let waits = matches!(self.task, Some(Task::Switch { wait: true, .. }));
+        let since = if waits { self.hub.health().await.map_or(0, |health| health.position) } else { 0 };
         let mut outcome = wanted.carried_out(&self.hub, &mut see).await;
-        if outcome.is_success() && matches!(self.task, Some(Task::Switch { wait: true, .. })) {
-            outcome = follow::tests(&self.hub, &wanted.host).await.unwrap_or(outcome);
+        if outcome.is_success() && waits {
+            outcome = follow::tests(&self.hub, &wanted.host, &wanted.op, since).await.unwrap_or(outcome);
         }
         if !outcome.is_success() {
             self.failed.borrow_mut().get_or_insert_with(|| wanted.host.clone());

@@ -34,18 +34,22 @@ impl Program<'_> {
     pub(super) async fn on_one(&mut self, task: Task, host: &HostId) -> Result<Verdict, MatrixError> {
         let row = self.row(host).await?;
         self.mention_absence(&row);
-        let verdict = self.carry_out(&Wanted::new(body(task), host.clone())).await?;
+        let wanted = Wanted::new(body(task), host.clone());
+        let since = self.answer(self.hub.health()).await?.position;
+        let verdict = self.carry_out(&wanted).await?;
         match task {
-            Task::Switch { wait: true, .. } if verdict == Verdict::Done => self.await_tests(host).await,
+            Task::Switch { wait: true, .. } if verdict == Verdict::Done => {
+                self.await_tests(&wanted, since).await
+            }
             Task::Switch { .. } | Task::Pull | Task::Test | Task::Rollback | Task::Refresh => Ok(verdict),
         }
     }
 
     /// Waits for the tests that follow a switch that is done, where any do.
-    async fn await_tests(&mut self, host: &HostId) -> Result<Verdict, MatrixError> {
-        let hub = self.hub.clone();
+    async fn await_tests(&mut self, switch: &Wanted, since: u64) -> Result<Verdict, MatrixError> {
+        let (hub, host) = (self.hub.clone(), &switch.host);
         let tests = tokio::select! {
-            tests = follow::tests(&hub, host) => tests,
+            tests = follow::tests(&hub, host, &switch.op, since) => tests,
             () = interrupt(&self.around.stop) => {
                 self.mention(&format!("interrupted; the tests of {host} follow without this program"));
                 return Err(MatrixError::Interrupted);
