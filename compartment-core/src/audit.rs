@@ -70,9 +70,11 @@ impl AuditEntry {
             Said::Heartbeat(_) => return None,
             Said::Started { kind, .. } => format!("{kind} started"),
             Said::PullOk { commit, .. } => format!("pulled {}", commit.short()),
-            Said::DeployOk { kind, commit, .. } => {
+            Said::DeployOk { kind, commit, system, .. } => {
+                let number = system.as_ref().and_then(|system| system.number);
                 let commit = commit.map(|commit| format!(" to {}", commit.short())).unwrap_or_default();
-                format!("{} succeeded{commit}", crate::event::Kind::from(*kind))
+                let number = number.map(|number| format!(", generation {number}")).unwrap_or_default();
+                format!("{} succeeded{commit}{number}", crate::event::Kind::from(*kind))
             }
             Said::PullFail { error, .. } => format!("pull failed{}", because(error.as_ref())),
             Said::DeployFail { kind, error, .. } => {
