@@ -28,6 +28,7 @@ Examples:
   matrix merge 7                      shows the pull request, and asks; touches no host
   matrix host set gpc0 --test-limit 300   how it is configured
   matrix log gpc0                     who did what there
+  matrix history gpc0                 what ran there: where a rollback can go
 
 Where the hub is and who asks is best said once:
   export COMPARTMENT_HUB=https://hub.example.org COMPARTMENT_TOKEN_FILE=~/.fleet-token
@@ -86,7 +87,12 @@ impl Cli {
     pub fn only_shows(&self) -> bool {
         matches!(
             self.what,
-            None | Some(What::Prs | What::Log { .. } | What::Host { what: HostWhat::Show { .. } })
+            None | Some(
+                What::Prs
+                    | What::Log { .. }
+                    | What::History { .. }
+                    | What::Host { what: HostWhat::Show { .. } }
+            )
         )
     }
 }
@@ -191,6 +197,12 @@ pub enum What {
         /// What of it.
         #[command(subcommand)]
         what: HostWhat,
+    },
+    /// Show which generations ran on a host, the running one last: where a rollback can go.
+    History {
+        /// Which.
+        #[arg(value_name = "HOST")]
+        host: HostId,
     },
     /// Show who did what on a host, the newest last.
     Log {

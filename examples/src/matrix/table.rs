@@ -46,6 +46,13 @@ impl Program<'_> {
         self.around.output.flush()?;
         Ok(Verdict::Done)
     }
+
+    pub(super) async fn history(&mut self, host: &HostId) -> Result<Verdict, MatrixError> {
+        let history = self.answer(self.hub.history(host)).await?;
+        write!(self.around.output, "{}", show::history(&history.generations, self.around.width))?;
+        self.around.output.flush()?;
+        Ok(Verdict::Done)
+    }
 }
 
 fn line(out: &mut dyn io::Write, value: &impl Serialize) -> Result<(), io::Error> {

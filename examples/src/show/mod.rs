@@ -11,7 +11,7 @@ mod records;
 pub use fleet::{reasons, summary, why};
 pub use layout::labelled;
 pub use matrix::matrix;
-pub use records::{audit, columns, explanation};
+pub use records::{audit, columns, explanation, history};
 
 use std::fmt::Display;
 

@@ -1,6 +1,8 @@
 //! Tables of facts and of the past: the explanation of a cell, and the audit trail.
 
 use compartment_core::AuditEntry;
+use compartment_core::generation::{How, TestVerdict};
+use compartment_core::matrix::GenerationEntry;
 use compartment_core::replay::{EventRef, Explanation};
 
 use textwrap::core::display_width;
@@ -55,6 +57,39 @@ pub fn audit(entries: &[AuditEntry], width: Width) -> String {
         vec![entry.position.to_string(), second(entry.at).to_string(), by, on, entry.what.clone(), op]
     });
     columns(&["Line", "At", "By", "On", "What", "Operation"], 4, &rows.collect::<Vec<_>>(), width)
+}
+
+/// The generations that ran on a host, the running one last. What is not known of one stays empty.
+#[must_use]
+pub fn history(generations: &[GenerationEntry], width: Width) -> String {
+    if generations.is_empty() {
+        return "Nobody knows yet what runs there.\n".to_owned();
+    }
+    let rows = generations.iter().map(|generation| {
+        let GenerationEntry { number, commit, lock_hash: _, path, at, how, tests } = generation;
+        let how = match how {
+            How::Switch => "a switch",
+            How::Rollback => "a rollback",
+            How::Outside => "something else",
+            How::Seen => "",
+        };
+        let tests = match tests {
+            TestVerdict::None => "",
+            TestVerdict::Passed => "passed",
+            TestVerdict::Failed => "failed",
+        };
+        let told = |word: Option<String>| word.unwrap_or_default();
+        vec![
+            told(number.map(|number| number.to_string())),
+            told(commit.map(|commit| commit.short().to_string())),
+            second(*at).to_string(),
+            how.to_owned(),
+            tests.to_owned(),
+            told(path.as_ref().map(ToString::to_string)),
+        ]
+    });
+    let header = ["Number", "Commit", "Since", "By", "Tests", "Path"];
+    columns(&header, 5, &rows.collect::<Vec<_>>(), width)
 }
 
 /// A table; where it does not fit, its columns wrap from the given one on; where that would be too narrow to

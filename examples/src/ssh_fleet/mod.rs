@@ -137,11 +137,11 @@ fn among(inventory: &Inventory, named: &[HostId]) -> Result<Vec<Host>, FleetErro
 
 /// The hosts that are to be heard first.
 fn concerned(what: &matrix::What, inventory: &Inventory) -> Result<Vec<Host>, FleetError> {
-    use matrix::What::{Host, Log, Merge, Prs, Pull, Refresh, Revert, Rollback, Stop, Switch, Test};
+    use matrix::What::{History, Host, Log, Merge, Prs, Pull, Refresh, Revert, Rollback, Stop, Switch, Test};
     match what {
         Pull(on) | Test(on) | Switch { on, .. } | Rollback { on, .. } => among(inventory, &on.hosts),
         Refresh(looked) => among(inventory, &looked.hosts),
-        Stop { host, .. } => among(inventory, std::slice::from_ref(host)),
+        Stop { host, .. } | History { host } => among(inventory, std::slice::from_ref(host)),
         // What is remembered may be of hosts that are no more.
         Log { host, .. } => Ok(among(inventory, std::slice::from_ref(host)).unwrap_or_default()),
         Prs | Merge { .. } | Revert { .. } | Host { .. } => among(inventory, &[]),
@@ -163,8 +163,10 @@ fn with_fleet(
         Some(What::Check { .. } | What::Generations { .. }) | None => None,
     };
     let live = cli.watch && what.is_none();
-    let desired = !matches!(what, Some(matrix::What::Stop { .. } | matrix::What::Log { .. }))
-        && !matches!(&what, Some(matrix::What::Refresh(looked)) if looked.on().is_some());
+    let desired = !matches!(
+        what,
+        Some(matrix::What::Stop { .. } | matrix::What::Log { .. } | matrix::What::History { .. })
+    ) && !matches!(&what, Some(matrix::What::Refresh(looked)) if looked.on().is_some());
     if !live && runtime.block_on(fleet.look_around(hosts, desired, &stop)).is_none() {
         runtime.block_on(fleet.end());
         return Err(MatrixError::Interrupted.into());

@@ -57,6 +57,26 @@ fn a_rollback_is_shown_and_asked_for() {
 }
 
 #[test]
+fn what_ran_is_shown_with_the_numbers_that_a_rollback_takes() {
+    let (world, _) = world();
+    let told = Call::of(&world, &["history", "gpc0"]).run();
+    assert_eq!(told.verdict(), Verdict::Done);
+    let lines: Vec<Vec<&str>> = told.output.lines().map(|line| line.split_whitespace().collect()).collect();
+    assert_eq!(lines[0], ["Number", "Commit", "Since", "By", "Tests", "Path"], "{}", told.output);
+    let ran: Vec<_> = lines[2..].iter().map(|line| (line[0], line[1], *line.last().unwrap())).collect();
+    let [first, second] = ["/nix/store/a-system", "/nix/store/b-system"];
+    assert_eq!(ran, [("1", "aaaaaaa", first), ("2", "bbbbbbb", second)], "the running one is the last");
+    // Of one that has gone back, that one is the last.
+    assert_eq!(Call::of(&world, &["rollback", "gpc0", "--to", "1", "--yes"]).run().verdict(), Verdict::Done);
+    let told = Call::of(&world, &["history", "gpc0"]).run();
+    let last = told.output.lines().last().unwrap();
+    assert!(last.starts_with("1 ") && last.contains("a rollback"), "{}", told.output);
+    let told = Call::of(&world, &["history", "gpc0"]).width(40).run();
+    assert!(told.output.lines().all(|line| line.chars().count() <= 40), "{}", told.output);
+    assert!(Call::of(&world, &["history", "nobody"]).run().refused().contains("nobody"));
+}
+
+#[test]
 fn a_rollback_goes_where_it_is_told() {
     let (world, orders) = world();
     for to in ["7", "2", "/nix/store/nowhere"] {
