@@ -24,11 +24,6 @@ const ENTRIES: usize = 200;
 /// What the cell shows may be of tests that ran before: a switch that changes nothing leaves it. It is the trail that tells
 /// which run came after the switch.
 pub(super) async fn tests(hub: &Connection, host: &HostId, switch: &OpId, since: u64) -> Option<Outcome> {
-    // One that is older than this question says nothing of it.
-    let configured = hub.configuration(host).await.ok()?.tests;
-    if !(configured.enabled && configured.auto_run) {
-        return None;
-    }
     let query = AuditQuery {
         host: Some(host.clone()),
         from: Some(since),
@@ -37,7 +32,20 @@ pub(super) async fn tests(hub: &Connection, host: &HostId, switch: &OpId, since:
         ..AuditQuery::default()
     };
     let mut quiet_since = Instant::now();
+    let mut run_by_themselves = false;
     loop {
+        if !run_by_themselves {
+            match hub.configuration(host).await {
+                Ok(configuration) if configuration.tests.enabled && configuration.tests.auto_run => {
+                    run_by_themselves = true;
+                }
+                Ok(_) => return None,
+                // A hub that is older than this question says nothing of it.
+                Err(error) if error.status() == Some(404) => return None,
+                // It is asked again.
+                Err(_) => {}
+            }
+        }
         if let Ok(trail) = hub.audit(&query).await {
             match run_after(&trail, switch) {
                 Run::Ended(outcome) => return Some(outcome),
@@ -47,7 +55,7 @@ pub(super) async fn tests(hub: &Connection, host: &HostId, switch: &OpId, since:
             }
         }
         if quiet_since.elapsed() > PATIENCE {
-            let why = "the switch is done, and its tests have not begun within five minutes";
+            let why = "the switch is done, and nothing is known of its tests for five minutes";
             return Some(Outcome::of_tests(Ending::new(End::Unknown, why)));
         }
         tokio::time::sleep(LOOK_EVERY).await;
@@ -62,37 +70,31 @@ enum Run {
     Ended(Outcome),
 }
 
-/// What the trail, the newest first, tells of the first run of tests that nobody asked for since the switch ended.
+/// What the trail, the newest first, tells of the first run of tests after a switch: the one that is due by it, or one that
+/// began since. Whoever asked for that, it is of what the switch has left, and then none is due any more.
 fn run_after(trail: &[AuditEntry], switch: &OpId) -> Run {
-    let is_end = |entry: &&AuditEntry| entry.op.as_ref() == Some(switch) && entry.end.is_some();
-    let since = trail.iter().take_while(|entry| !is_end(entry)).collect::<Vec<_>>();
-    let asked = |op: &OpId| {
-        let is_request =
-            |entry: &&AuditEntry| entry.r#type == EventType::OpRequested && entry.op.as_ref() == Some(op);
-        trail.iter().any(|entry| is_request(&entry))
-    };
-    let mut going = Run::Awaited;
-    for entry in since.into_iter().rev() {
-        let Some(op) = entry.op.as_ref().filter(|op| !asked(op)) else { continue };
-        match (entry.r#type, entry.end) {
-            (EventType::TestStarted, _) => going = Run::Going,
-            (EventType::TestPass, _) => {
-                return Run::Ended(Outcome::of_tests(Ending::new(End::Ok, "and so are its tests")));
-            }
-            (
-                EventType::TestFail | EventType::OpRejected | EventType::OpStopped | EventType::OpExpired,
-                Some(end),
-            ) if op != switch => {
-                return Run::Ended(Outcome::of_tests(Ending::new(end, Text::new(&entry.what).as_str())));
-            }
-            _ => {}
+    let end = trail.iter().position(|entry| entry.op.as_ref() == Some(switch) && entry.end.is_some());
+    let after = &trail[..end.unwrap_or(trail.len())];
+    let due = |op: &OpId| end.is_some_and(|end| op.is_automatic_test(trail[end].position, trail[end].at));
+    let mut begun: Vec<&OpId> = Vec::new();
+    for entry in after.iter().rev() {
+        let Some(op) = &entry.op else { continue };
+        if entry.r#type == EventType::TestStarted {
+            begun.push(op);
         }
+        let Some(end) = entry.end.filter(|_| due(op) || begun.contains(&op)) else { continue };
+        let said = Text::new(&entry.what);
+        let words = if end.is_success() { "and so are its tests" } else { said.as_str() };
+        return Run::Ended(Outcome::of_tests(Ending::new(end, words)));
     }
-    going
+    if begun.is_empty() { Run::Awaited } else { Run::Going }
 }
 
 #[cfg(test)]
 mod tests {
+    use compartment_transport_http::client::{Endpoint, Token, TokenSource};
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
     use super::*;
 
     fn entry(r#type: EventType, op: &str, end: Option<End>) -> AuditEntry {
@@ -110,28 +112,77 @@ mod tests {
     }
 
     #[test]
-    fn only_a_run_that_began_after_the_switch_and_that_nobody_asked_for_counts() {
+    fn only_a_run_after_the_switch_counts() {
         let switch = OpId::new("s").unwrap();
-        let ended = entry(EventType::SwitchOk, "s", Some(End::Ok));
-        let before = entry(EventType::TestPass, "t0", Some(End::Ok));
-        let mut trail = vec![ended, before];
+        let ended = AuditEntry { position: 7, ..entry(EventType::SwitchOk, "s", Some(End::Ok)) };
+        let due = OpId::automatic_test(7, ended.at).sealed("secret");
+        let trail = vec![
+            ended,
+            entry(EventType::TestPass, "before", Some(End::Ok)),
+            entry(EventType::TestStarted, "before", None),
+        ];
         assert_eq!(run_after(&trail, &switch), Run::Awaited);
-        trail.insert(0, entry(EventType::OpRequested, "mine", None));
-        trail.insert(0, entry(EventType::TestStarted, "mine", None));
-        trail.insert(0, entry(EventType::TestPass, "mine", Some(End::Ok)));
-        assert_eq!(run_after(&trail, &switch), Run::Awaited, "somebody asked for it");
-        trail.insert(0, entry(EventType::TestStarted, "t1", None));
-        assert_eq!(run_after(&trail, &switch), Run::Going);
-        for (r#type, end) in [
-            (EventType::TestPass, End::Ok),
-            (EventType::TestFail, End::Failed),
-            (EventType::OpRejected, End::Rejected),
-            (EventType::OpExpired, End::Expired),
-        ] {
-            let mut trail = trail.clone();
-            trail.insert(0, entry(r#type, "t1", Some(end)));
-            let Run::Ended(outcome) = run_after(&trail, &switch) else { panic!("{type:?}") };
-            assert_eq!(outcome.is_success(), end == End::Ok);
+        let with = |entries: &[AuditEntry]| {
+            let newest_first = entries.iter().rev().chain(&trail).cloned();
+            run_after(&newest_first.collect::<Vec<_>>(), &switch)
+        };
+        let started = |op: &str| entry(EventType::TestStarted, op, None);
+        assert_eq!(with(&[entry(EventType::TestPass, "before", Some(End::Ok))]), Run::Awaited);
+        assert_eq!(with(&[started("another")]), Run::Going);
+        for op in ["another", due.as_str()] {
+            for (r#type, end) in [
+                (EventType::TestPass, End::Ok),
+                (EventType::TestFail, End::Failed),
+                (EventType::OpRejected, End::Rejected),
+                (EventType::OpStopped, End::Stopped),
+                (EventType::OpExpired, End::Expired),
+            ] {
+                let Run::Ended(outcome) = with(&[started(op), entry(r#type, op, Some(end))]) else {
+                    panic!("{op}: {type:?}")
+                };
+                assert_eq!(outcome.is_success(), end == End::Ok);
+            }
         }
+        // The one that is due may end before it begins; of another that means nothing.
+        let refused = |op: &str| entry(EventType::OpRejected, op, Some(End::Rejected));
+        assert!(matches!(with(&[refused(due.as_str())]), Run::Ended(_)));
+        assert_eq!(with(&[refused("another")]), Run::Awaited);
+    }
+
+    #[tokio::test]
+    async fn a_hub_that_is_away_for_a_moment_is_asked_again() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let ended = AuditEntry { position: 7, ..entry(EventType::SwitchOk, "s", Some(End::Ok)) };
+        let due = OpId::automatic_test(7, ended.at);
+        let failed = entry(EventType::TestFail, due.as_str(), Some(End::Failed));
+        let trail = serde_json::to_string(&[failed, ended]).unwrap();
+        let configuration = r#"{"host":"gpc0","channel":"main","checkout":"host","tests":{"enabled":true,"auto_run":true,"timeout_s":60}}"#;
+        let hub = async {
+            for asked in 0_u32.. {
+                let (mut line, _) = listener.accept().await.unwrap();
+                let mut head = [0; 4096];
+                let length = line.read(&mut head).await.unwrap();
+                let is_audit = String::from_utf8_lossy(&head[..length]).contains("/v1/audit");
+                let (status, body) = match asked {
+                    0 => ("503 Service Unavailable", "{}"),
+                    _ => ("200 OK", if is_audit { trail.as_str() } else { configuration }),
+                };
+                let length = body.len();
+                let answer = format!(
+                    "HTTP/1.1 {status}\r\nconnection: close\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n\r\n{body}"
+                );
+                line.write_all(answer.as_bytes()).await.unwrap();
+            }
+        };
+        let token = TokenSource::Given(Token::new("a-token").unwrap());
+        let connection =
+            Connection::new(Endpoint::new(&format!("http://{address}"), token).unwrap()).unwrap();
+        let (host, switch) = (HostId::new("gpc0").unwrap(), OpId::new("s").unwrap());
+        let told = tokio::select! {
+            told = tests(&connection, &host, &switch, 1) => told,
+            () = hub => None,
+        };
+        assert!(!told.expect("its tests are waited for").is_success());
     }
 }
