@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use compartment_core::event::GenerationNumber;
 use compartment_core::sync::Message;
-use compartment_core::{AuditEntry, HostId, Matrix, OpId, PrId, Row, SessionId, StorePath, Timestamp};
+use compartment_core::{
+    AuditEntry, HostId, Matrix, OpId, PrId, Record, Row, SessionId, StorePath, Timestamp, ndjson,
+};
 use futures::stream::{BoxStream, StreamExt};
 use reqwest::Method;
 use serde::de::DeserializeOwned;
@@ -132,6 +134,22 @@ impl Connection {
         query.extend(which.newest_first.then(|| ("newest_first", "true".to_owned())));
         query.extend(which.limit.map(|limit| ("limit", limit.to_string())));
         self.get(Ask { query, ..Ask::get(&["v1", "audit"]) }).await
+    }
+
+    /// The records of the log from a position on, as many as the log has.
+    ///
+    /// # Errors
+    /// [`ClientError`], also for a record that only a newer version understands.
+    pub async fn events(&self, from: u64) -> Result<Vec<Record>, ClientError> {
+        let query = vec![("from", from.to_string())];
+        let (_, answer) = self.call(Ask { query, ..Ask::get(&["v1", "events"]) }, &[]).await?;
+        let lines = answer.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
+        let record = |(line, position)| ndjson::decode(line).and_then(|line| line.record(position));
+        lines
+            .zip(from..)
+            .map(record)
+            .collect::<Result<_, _>>()
+            .map_err(|error| ClientError::answer(&format!("a record of the log is not understood: {error}")))
     }
 
     /// How the hub is.
