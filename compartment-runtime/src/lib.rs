@@ -48,4 +48,4 @@ pub use forge::{
 pub use log::{EventLog, Head, Heard, LogError, LogId, StoredSnapshot};
 pub use output::{OutputError, OutputPage, OutputStore};
 pub use private::{Owner, SecretError, make_private_folder, private_file, read_secret, write_private};
-pub use transport::{Order, Receipt, Transport, Undeliverable, Uplink, UplinkError};
+pub use transport::{NotNow, Order, Receipt, Transport, Undeliverable, Uplink, UplinkError};

@@ -31,7 +31,7 @@ pub struct Order {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{host} cannot be reached: {reason}")]
 pub struct Undeliverable {
-    /// Which.
+    /// The host.
     pub host: HostId,
     /// Why.
     pub reason: Text,
@@ -78,15 +78,23 @@ pub enum UplinkError {
     /// The hub has stopped.
     #[error("the hub has stopped: {0}")]
     Stopped(String),
-    /// More was recorded of the host than is of one.
+    /// It may be sent again later.
+    #[error(transparent)]
+    NotNow(#[from] NotNow),
+}
+
+/// Why a hub that runs does not take what hosts report.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NotNow {
+    /// More was recorded of the host than may be of one. Nothing of what came with it was taken.
     #[error("{host} has said more than is recorded of one host: it may say something again in {wait}")]
     TooMuch {
-        /// Which.
+        /// The host.
         host: HostId,
         /// How long it has to wait.
         wait: Span,
     },
-    /// The hub's disk is nearly full. How operations ended was taken, and nothing else.
+    /// The hub's disk is nearly full. How operations ended was taken, and what stood before it.
     #[error("the hub's disk is nearly full, with {} MiB left: it takes only how operations end", free >> 20)]
     LowOnSpace {
         /// How many bytes are left.

@@ -1,9 +1,9 @@
 //! Why a hub does not answer.
 
 use compartment_core::decide::Refusal;
-use compartment_core::{HostId, OpId, Span};
+use compartment_core::{HostId, OpId};
 
-use crate::LogError;
+use crate::{LogError, NotNow};
 
 /// Why a hub has stopped.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -40,20 +40,10 @@ pub enum HubError {
     /// The host is not known.
     #[error("the host {0} is not known")]
     UnknownHost(HostId),
-    /// More was recorded of the host than is of one: see [`HostBudget`](super::HostBudget).
-    #[error("{host} has said more than is recorded of one host: it may say something again in {wait}")]
-    TooMuch {
-        /// Which.
-        host: HostId,
-        /// How long it has to wait.
-        wait: Span,
-    },
-    /// The disk is nearly full: see [`Config::least_space`](super::Config).
-    #[error("the hub's disk is nearly full, with {} MiB left: it takes only how operations end", free >> 20)]
-    LowOnSpace {
-        /// How many bytes are left.
-        free: u64,
-    },
+    /// What hosts report is not taken now: see [`HostBudget`](super::HostBudget) and
+    /// [`Config::least_space`](super::Config).
+    #[error(transparent)]
+    NotNow(#[from] NotNow),
 }
 
 /// Why a hub does not start.

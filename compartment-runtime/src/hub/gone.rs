@@ -96,9 +96,7 @@ impl Seen<'_> {
         line: &mut Vec<Merge>,
     ) -> Result<Option<Event>, ForgeError> {
         let closed = || Ok(Some(Observation::PrClosed { pr: pr.pr.clone() }.into()));
-        let Ended::Merged { moved, by } =
-            within(self.inner, self.forge, self.inner.config.patience, self.forge.ended(pr)).await?
-        else {
+        let Ended::Merged { moved, by } = within(self.inner, self.forge.ended(pr)).await? else {
             return closed();
         };
         if moved.channel != *self.channel {
@@ -131,16 +129,12 @@ impl Seen<'_> {
         if commit.same(of) {
             return Ok(Place::At);
         }
-        Ok(
-            match within(self.inner, self.forge, self.inner.config.patience, self.forge.compare(commit, of))
-                .await?
-            {
-                None => Place::Apart,
-                Some(Comparison { behind: 0, ahead: 0, .. }) => Place::At,
-                Some(comparison @ Comparison { ahead: 0, .. }) => Place::Before(comparison),
-                Some(Comparison { behind: 0, .. }) => Place::After,
-                Some(_) => Place::Apart,
-            },
-        )
+        Ok(match within(self.inner, self.forge.compare(commit, of)).await? {
+            None => Place::Apart,
+            Some(Comparison { behind: 0, ahead: 0, .. }) => Place::At,
+            Some(comparison @ Comparison { ahead: 0, .. }) => Place::Before(comparison),
+            Some(Comparison { behind: 0, .. }) => Place::After,
+            Some(_) => Place::Apart,
+        })
     }
 }

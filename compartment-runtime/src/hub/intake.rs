@@ -8,7 +8,8 @@ use compartment_core::event::{Event, Report, Said};
 use compartment_core::{HostId, Record, Span, Text};
 
 use super::ends::Standing;
-use super::{Hub, HubError, Inner};
+use super::{Hub, Inner};
+use crate::NotNow;
 
 const DAY: Span = Span::from_mins(24 * 60);
 
@@ -59,19 +60,23 @@ impl Inner {
     ///
     /// Where the disk is nearly full, all is handed on up to the last that is needed, and counts once when it comes again. What
     /// stands before it is evidence for it, and nothing of a session is taken any more once something later was.
-    pub(super) fn admitted(&self, mut reports: Vec<Report>) -> (Vec<Report>, Result<(), HubError>) {
-        let over = reports.iter().find_map(|report| {
-            let wait = self.over_budget(&report.host)?;
-            Some(HubError::TooMuch { host: report.host.clone(), wait })
-        });
-        if let Some(error) = over {
-            return (Vec::new(), Err(error));
+    pub(super) fn admitted(&self, mut reports: Vec<Report>) -> (Vec<Report>, Result<(), NotNow>) {
+        let now = self.clock.elapsed();
+        let over = {
+            let whole_at = self.budgets.whole_at();
+            reports.iter().find_map(|report| {
+                let wait = over_budget(*whole_at.get(&report.host)?, now)?;
+                Some(NotNow::TooMuch { host: report.host.clone(), wait })
+            })
+        };
+        if let Some(why) = over {
+            return (Vec::new(), Err(why));
         }
         let Some(free) = self.low_on_space() else { return (reports, Ok(())) };
         let all = reports.len();
         let needed = reports.iter().rposition(|report| self.is_needed(report)).map_or(0, |last| last + 1);
         reports.truncate(needed);
-        (reports, if needed < all { Err(HubError::LowOnSpace { free }) } else { Ok(()) })
+        (reports, if needed < all { Err(NotNow::LowOnSpace { free }) } else { Ok(()) })
     }
 
     /// What is taken in any case: how an operation ended, and that one began that was asked for.
@@ -97,14 +102,6 @@ impl Inner {
         self.log.free().filter(|free| *free < self.config.least_space)
     }
 
-    /// How long a host has to wait, where it has used up its budget.
-    fn over_budget(&self, host: &HostId) -> Option<Span> {
-        let whole_at = *self.budgets.whole_at().get(host)?;
-        let again_at = whole_at.as_millis().saturating_sub(DAY.as_millis());
-        let wait = again_at.saturating_sub(self.clock.elapsed().as_millis());
-        (wait > 0).then_some(Span::from_millis(wait))
-    }
-
     /// Counts what was recorded of hosts.
     pub(super) fn spend(&self, kept: &[Record]) {
         let now = self.clock.elapsed();
@@ -117,6 +114,13 @@ impl Inner {
             *of_host = Span::from_millis(since.saturating_add(cost.as_millis()));
         }
     }
+}
+
+/// How long a host has to wait whose budget is whole again at a time that is more than a day away.
+fn over_budget(whole_at: Span, now: Span) -> Option<Span> {
+    let again_at = whole_at.as_millis().saturating_sub(DAY.as_millis());
+    let wait = again_at.saturating_sub(now.as_millis());
+    (wait > 0).then_some(Span::from_millis(wait))
 }
 
 impl Hub {
@@ -137,11 +141,13 @@ impl Hub {
         }
         let far = inner.forge.as_ref().and_then(|forge| forge.progress());
         notices.extend(far.map(|far| Text::new(&format!("the forge takes long: {far}"))));
-        let mut loud: Vec<HostId> = inner.budgets.whole_at().keys().cloned().collect();
-        loud.retain(|host| inner.over_budget(host).is_some());
+        let now = inner.clock.elapsed();
+        let whole_at = inner.budgets.whole_at();
+        let loud = whole_at.iter().filter(|(_, whole_at)| over_budget(**whole_at, now).is_some());
+        let mut loud: Vec<&HostId> = loud.map(|(host, _)| host).collect();
         loud.sort_unstable();
         // However many there are, it is one notice.
-        let named = loud.iter().take(NAMED).map(HostId::as_str).collect::<Vec<_>>().join(", ");
+        let named = loud.iter().take(NAMED).map(|host| host.as_str()).collect::<Vec<_>>().join(", ");
         let words = match loud.len() {
             0 => return notices,
             1 => format!("{named} says more than is recorded of one host, and is not heard for now"),

@@ -8,7 +8,7 @@ use compartment_core::{ChannelName, Commit, Fleet, Span, Text, Timestamp};
 use tracing::{debug, info, warn};
 
 use super::gone::{Seen, Told};
-use super::repository::within;
+use super::repository::{while_heard, within};
 use super::{Hub, Inner};
 use crate::{Forge, ForgeError, Look};
 
@@ -143,7 +143,7 @@ impl Watch<'_> {
             // Neither overlaps with a merge, and what is recorded is in the order in which it was seen.
             let alone = self.inner.forge_in_use.lock().await;
             let look_started = self.inner.now();
-            let seen = within(self.inner, &*self.forge, LOOK_WITHIN, self.forge.look(&name)).await;
+            let seen = while_heard(self.inner, &*self.forge, LOOK_WITHIN, self.forge.look(&name)).await;
             (alone, look_started, seen)
         };
         let (_alone, look_started, seen) = self.told_while(looking).await;
@@ -278,14 +278,7 @@ impl Watch<'_> {
             if failed || self.channels.values().any(|channel| channel.next() <= self.inner.now()) {
                 break;
             }
-            let again = match within(
-                self.inner,
-                &*self.forge,
-                self.inner.config.patience,
-                self.forge.compare(&pair.0, &pair.1),
-            )
-            .await
-            {
+            let again = match within(self.inner, self.forge.compare(&pair.0, &pair.1)).await {
                 Ok(Some(comparison)) => {
                     events.push(Observation::CommitsCompared(comparison).into());
                     None

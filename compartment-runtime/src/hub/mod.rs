@@ -33,6 +33,7 @@
 //! does not stop it.
 
 mod config;
+mod configuration;
 mod due;
 mod ends;
 mod error;
@@ -53,7 +54,6 @@ mod shown;
 mod time;
 mod upkeep;
 mod waiters;
-
 mod writer;
 
 use std::collections::BTreeMap;
@@ -61,13 +61,14 @@ use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
-use compartment_core::event::{CheckoutPlace, Decision, Event, Observation, Report, TestsConfig};
-use compartment_core::{Actor, ChannelName, HostId, OpId, Span, Text, Timestamp, Version};
+use compartment_core::event::{Decision, Event, Observation, Report};
+use compartment_core::{ChannelName, HostId, OpId, Span, Text, Timestamp, Version};
 use futures::FutureExt;
 use tokio::sync::{Notify, Semaphore, oneshot, watch};
 use tracing::{error, info};
 
 pub use config::{Config, Ports};
+pub use configuration::Configuration;
 pub use error::{Accepted, HubError, RequestError, StartError, StopCause};
 pub use intake::HostBudget;
 pub use live::{BadLiveId, LiveId, Subscription};
@@ -133,17 +134,6 @@ struct Inner {
     upkeep: Mutex<BTreeMap<&'static str, String>>,
 }
 
-/// How a host is configured: all of it.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Configuration {
-    /// What it follows.
-    pub channel: ChannelName,
-    /// Whether it has a checkout of its own.
-    pub checkout: CheckoutPlace,
-    /// How its tests run.
-    pub tests: TestsConfig,
-}
-
 /// How far a hub is.
 #[derive(Clone, Debug)]
 enum Phase {
@@ -202,19 +192,21 @@ impl Hub {
     /// queue is full. Long lists are taken in parts.
     ///
     /// # Errors
-    /// [`HubError::Stopped`], [`HubError::LowOnSpace`]: none, some or all of it may have been taken. Reports with an
-    /// origin can be sent again: each counts once. [`HubError::TooMuch`]: none of it was.
+    /// [`HubError::Stopped`], [`HubError::NotNow`]: none, some or all of it may have been taken. Reports with an
+    /// origin can be sent again: each counts once.
     pub async fn report(&self, reports: Vec<Report>) -> Result<Receipt, HubError> {
         let (reports, admitted) = self.inner.admitted(reports);
+        if let Err(why) = &admitted
+            && reports.is_empty()
+        {
+            return Err(why.clone().into());
+        }
         let brings_unseen = self.inner.brings_unseen(&reports);
-        let receipt = match &admitted {
-            Err(error) if reports.is_empty() => return Err(error.clone()),
-            Ok(()) | Err(_) => self.inner.submit(reports.into_iter().map(Event::from)).await?,
-        };
+        let receipt = self.inner.submit(reports.into_iter().map(Event::from)).await?;
         if brings_unseen {
             self.inner.look_hinted.notify_one();
         }
-        admitted.map(|()| receipt)
+        Ok(admitted.map(|()| receipt)?)
     }
 
     /// Takes what was seen of the repository, in order. See [`Hub::report`].
@@ -223,64 +215,6 @@ impl Hub {
     /// [`HubError::Stopped`]: none, some or all of it may have been taken.
     pub async fn observe(&self, observations: Vec<Observation>) -> Result<Receipt, HubError> {
         self.inner.submit(observations.into_iter().map(Event::from)).await
-    }
-
-    /// Makes a host known, or configures it otherwise.
-    ///
-    /// # Errors
-    /// [`HubError::Stopped`]: it may or may not have been taken.
-    pub async fn configure(
-        &self,
-        host: HostId,
-        channel: ChannelName,
-        checkout: CheckoutPlace,
-        tests: TestsConfig,
-    ) -> Result<Receipt, HubError> {
-        let by = None;
-        self.inner.submit([Decision::HostConfigured { host, channel, checkout, tests, by }.into()]).await
-    }
-
-    /// The same, decided by a person: the audit trail says so.
-    ///
-    /// # Errors
-    /// [`HubError::Stopped`]: it may or may not have been taken.
-    pub async fn configure_as(
-        &self,
-        by: Actor,
-        host: HostId,
-        Configuration { channel, checkout, tests }: Configuration,
-    ) -> Result<Receipt, HubError> {
-        let by = Some(by);
-        self.inner.submit([Decision::HostConfigured { host, channel, checkout, tests, by }.into()]).await
-    }
-
-    /// How a host is configured.
-    ///
-    /// # Errors
-    /// [`HubError::Stopped`], [`HubError::UnknownHost`].
-    pub fn configuration(&self, host: &HostId) -> Result<Configuration, HubError> {
-        let found = self.read(|fleet, _| {
-            let known = fleet.host(host)?;
-            let channel = fleet.channel_of(known).name.clone();
-            Some(Configuration { channel, checkout: known.checkout_place(), tests: *known.tests() })
-        })?;
-        found.ok_or_else(|| HubError::UnknownHost(host.clone()))
-    }
-
-    /// Forgets all facts of a host, and ignores its reports until it is configured again.
-    ///
-    /// # Errors
-    /// [`HubError::Stopped`]: it may or may not have been taken.
-    pub async fn remove(&self, host: HostId) -> Result<Receipt, HubError> {
-        self.inner.submit([Decision::HostRemoved { host, by: None }.into()]).await
-    }
-
-    /// The same, decided by a person: the audit trail says so.
-    ///
-    /// # Errors
-    /// [`HubError::Stopped`]: it may or may not have been taken.
-    pub async fn remove_as(&self, by: Actor, host: HostId) -> Result<Receipt, HubError> {
-        self.inner.submit([Decision::HostRemoved { host, by: Some(by) }.into()]).await
     }
 
     /// Says which version agents should have.
@@ -461,8 +395,7 @@ impl Inner {
 impl Uplink for Hub {
     async fn report(&self, reports: Vec<Report>) -> Result<Receipt, UplinkError> {
         Self::report(self, reports).await.map_err(|error| match error {
-            HubError::TooMuch { host, wait } => UplinkError::TooMuch { host, wait },
-            HubError::LowOnSpace { free } => UplinkError::LowOnSpace { free },
+            HubError::NotNow(why) => why.into(),
             HubError::Stopped(_)
             | HubError::Log(_)
             | HubError::NoPosition { .. }

@@ -36,9 +36,7 @@ impl Hub {
         let open = self.read(|fleet, _| fleet.pull_requests().find(|open| open.pr == *pr).cloned())?;
         let open: PullRequest = open.ok_or_else(|| ProposalError::NotOpen(pr.clone()))?;
         let forge = self.inner.forge.as_ref().ok_or(ProposalError::NoForge)?;
-        within(&self.inner, &**forge, self.inner.config.patience, forge.proposal(&open))
-            .await
-            .map_err(ProposalError::Forge)
+        within(&self.inner, forge.proposal(&open)).await.map_err(ProposalError::Forge)
     }
 
     /// Looks at the repository now, and not when the next look is due: somebody said that it has changed.
@@ -111,7 +109,7 @@ async fn merge(
     left: Span,
 ) -> Option<Event> {
     let order = MergeOrder { op: op.clone(), by: by.clone(), pr: pr.clone(), expected_head, within: left };
-    Some(match within(inner, forge, left, forge.merge(&order)).await {
+    Some(match while_heard(inner, forge, left, forge.merge(&order)).await {
         Ok(Moved { channel, commit, lock_hash }) => {
             Observation::PrMerged { pr, channel, commit, lock_hash, by: Some(Text::new(by.as_str())) }.into()
         }
@@ -134,7 +132,7 @@ async fn revert(
         return Some(Decision::RevertFailed { op, pr, error }.into());
     };
     let order = RevertOrder { op: op.clone(), by: by.clone(), merge, within: left };
-    Some(match within(inner, forge, left, forge.revert(&order)).await {
+    Some(match while_heard(inner, forge, left, forge.revert(&order)).await {
         Ok(Moved { channel, commit, lock_hash }) => {
             Observation::PrReverted { pr, channel, commit, lock_hash, by: Some(Text::new(by.as_str())) }
                 .into()
@@ -148,9 +146,20 @@ fn last_merge(fleet: &Fleet, pr: &PrId) -> Option<Merge> {
     fleet.merges().iter().rev().find(|merge| merge.pr == *pr).cloned()
 }
 
-/// Waits for an answer of the forge for as long as patience goes, and on for as long as it says how far it is, at most so
-/// long.
+/// Waits for an answer of the forge for as long as patience goes.
 pub(super) async fn within<T>(
+    inner: &Inner,
+    asked: impl Future<Output = Result<T, ForgeError>>,
+) -> Result<T, ForgeError> {
+    let patience = inner.config.patience;
+    tokio::select! {
+        answer = asked => answer,
+        () = inner.clock.sleep(patience) => Err(silent(patience)),
+    }
+}
+
+/// The same, and goes on waiting for as long as the forge says how far it is, but no longer than `longest` in all.
+pub(super) async fn while_heard<T>(
     inner: &Inner,
     forge: &dyn Forge,
     longest: Span,
@@ -158,22 +167,22 @@ pub(super) async fn within<T>(
 ) -> Result<T, ForgeError> {
     let mut asked = std::pin::pin!(asked);
     let until = inner.now() + longest;
+    let patience = inner.config.patience.min(longest);
     let mut heard = None;
     loop {
-        let patience = inner.config.patience.min(longest);
         tokio::select! {
             answer = &mut asked => return answer,
-            () = inner.clock.sleep(patience) => {
-                let far = forge.progress();
-                if far.is_none() || far == heard || until <= inner.now() {
-                    let words = match far {
-                        None => format!("the forge did not answer within {patience}"),
-                        Some(far) => format!("the forge does not come to an end: {far}"),
-                    };
-                    return Err(ForgeError::Unreachable(Text::new(&words)));
-                }
-                heard = far;
-            }
+            () = inner.clock.sleep(patience) => {}
         }
+        let Some(far) = forge.progress() else { return Err(silent(patience)) };
+        if heard.as_ref() == Some(&far) || until <= inner.now() {
+            let words = format!("the forge does not come to an end: {far}");
+            return Err(ForgeError::Unreachable(Text::new(&words)));
+        }
+        heard = Some(far);
     }
+}
+
+fn silent(patience: Span) -> ForgeError {
+    ForgeError::Unreachable(Text::new(&format!("the forge did not answer within {patience}")))
 }

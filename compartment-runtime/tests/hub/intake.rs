@@ -5,7 +5,7 @@ use compartment_core::testing::commit;
 use compartment_core::{Ask, HostId, OpId, SessionId, Span};
 use compartment_runtime::hub::{Config, HostBudget, HubError};
 use compartment_runtime::testing::hosts::Behaviour;
-use compartment_runtime::{Uplink, UplinkError};
+use compartment_runtime::{NotNow, Uplink, UplinkError};
 
 use super::world::{World, beat, names, request};
 
@@ -33,9 +33,9 @@ async fn a_host_that_says_too_much_is_not_heard_until_a_day_has_made_up_for_it()
     // Its first heartbeat was one; what is taken at once may go beyond it.
     assert_eq!(world.hub.report(news(&loud, 25)).await.unwrap().new, 25);
     let refused = world.hub.report(news(&loud, 1)).await.unwrap_err();
-    assert_eq!(refused, HubError::TooMuch { host: loud.clone(), wait: Span::from_mins(120) });
+    assert_eq!(refused, HubError::NotNow(NotNow::TooMuch { host: loud.clone(), wait: Span::from_mins(120) }));
     let uplink: &dyn Uplink = &world.hub;
-    assert!(matches!(uplink.report(news(&loud, 1)).await, Err(UplinkError::TooMuch { .. })));
+    assert!(matches!(uplink.report(news(&loud, 1)).await, Err(UplinkError::NotNow(NotNow::TooMuch { .. }))));
     assert_eq!(words(&world), ["host00 says more than is recorded of one host, and is not heard for now"]);
     assert_eq!(world.hub.report(news(&quiet, 1)).await.unwrap().new, 1);
     world.clock.advance(HOUR);
@@ -86,7 +86,7 @@ async fn a_disk_that_is_nearly_full_still_takes_what_people_ask_for_and_how_it_e
     );
     assert_eq!(
         world.hub.report(news(&host, 1)).await,
-        Err(HubError::LowOnSpace { free: 5 << 20 }),
+        Err(HubError::NotNow(NotNow::LowOnSpace { free: 5 << 20 })),
         "a heartbeat is not recorded, and nobody is told that it was"
     );
     let started = |op: &str| of(op, &host, Said::Started { kind: Kind::Pull, timeout_s: None, to: None });

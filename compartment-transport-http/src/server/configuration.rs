@@ -90,6 +90,7 @@ pub(super) async fn remove(
     Requesting(grant): Requesting,
     Path(host): Path<HostId>,
 ) -> Result<StatusCode, Problem> {
+    let _alone = server.configuring.lock().await;
     server.hub.configuration(&host)?;
     server.hub.remove_as(grant.name, host).await?;
     Ok(StatusCode::NO_CONTENT)

@@ -3,8 +3,8 @@
 use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::http::{HeaderName, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use compartment_runtime::UplinkError;
 use compartment_runtime::hub::HubError;
+use compartment_runtime::{NotNow, UplinkError};
 use tracing::warn;
 
 use super::access::{Denied, Forbidden};
@@ -38,8 +38,7 @@ impl From<HubError> for Problem {
             HubError::Stopped(_) | HubError::Log(_) => unavailable(&error),
             HubError::NoPosition { .. } => Self::new(Code::BadRequest, error.to_string()),
             HubError::UnknownHost(_) => Self::new(Code::NotFound, error.to_string()),
-            HubError::TooMuch { .. } => Self::new(Code::TooManyRequests, error.to_string()),
-            HubError::LowOnSpace { .. } => Self::new(Code::Unavailable, error.to_string()),
+            HubError::NotNow(why) => why.into(),
         }
     }
 }
@@ -48,9 +47,18 @@ impl From<UplinkError> for Problem {
     fn from(error: UplinkError) -> Self {
         match &error {
             UplinkError::Stopped(_) => unavailable(&error),
-            UplinkError::TooMuch { .. } => Self::new(Code::TooManyRequests, error.to_string()),
-            UplinkError::LowOnSpace { .. } => Self::new(Code::Unavailable, error.to_string()),
+            UplinkError::NotNow(why) => why.into(),
         }
+    }
+}
+
+impl From<&NotNow> for Problem {
+    fn from(why: &NotNow) -> Self {
+        let code = match why {
+            NotNow::TooMuch { .. } => Code::TooManyRequests,
+            NotNow::LowOnSpace { .. } => Code::Unavailable,
+        };
+        Self::new(code, why.to_string())
     }
 }
 

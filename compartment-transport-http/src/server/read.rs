@@ -44,15 +44,15 @@ impl AsOf {
         read: impl FnOnce(&Fleet, Timestamp) -> T,
     ) -> Result<T, Problem> {
         let until = self.until()?;
-        if matches!(until, Until::End) {
-            return Ok(server.hub.read(read)?);
-        }
-        let _turn = share.turn().await?;
+        let past = async || {
+            let _turn = share.turn().await?;
+            Ok::<_, Problem>(server.hub.as_of(until).await?)
+        };
         let (fleet, now) = match until {
             Until::End => return Ok(server.hub.read(read)?),
-            Until::Time(time) => (server.hub.as_of(until).await?, time),
+            Until::Time(time) => (past().await?, time),
             Until::Position(_) => {
-                let fleet = server.hub.as_of(until).await?;
+                let fleet = past().await?;
                 let at = fleet.at();
                 (fleet, at)
             }

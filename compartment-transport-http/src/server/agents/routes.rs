@@ -11,7 +11,7 @@ use axum::response::IntoResponse;
 use axum::response::sse::Event;
 use axum::{Json, Router};
 use compartment_core::{HostId, OpId, SessionId};
-use compartment_runtime::{Order, Uplink, UplinkError};
+use compartment_runtime::{NotNow, Order, Uplink, UplinkError};
 use futures::stream::{self, Stream, StreamExt};
 use serde::Deserialize;
 use tracing::{info, warn};
@@ -23,7 +23,6 @@ use super::{Agents, Line};
 use crate::server::bodies::Whole;
 use crate::server::error::{method_not_allowed, not_found};
 use crate::server::gate::{Gate, Path, Query, Speaking, Turned, header};
-
 use crate::server::openapi::{Common, Conflict, TooLarge};
 use crate::server::share::hold;
 use crate::server::stream::streamed;
@@ -103,8 +102,8 @@ async fn take_events(
 fn not_now(error: UplinkError) -> Turned {
     let seconds = match &error {
         UplinkError::Stopped(_) => return Turned::Away(error.into()),
-        UplinkError::TooMuch { wait, .. } => wait.as_millis() / 1000 + 1,
-        UplinkError::LowOnSpace { .. } => 60,
+        UplinkError::NotNow(NotNow::TooMuch { wait, .. }) => wait.as_millis() / 1000 + 1,
+        UplinkError::NotNow(NotNow::LowOnSpace { .. }) => 60,
     };
     Turned::Later(error.into(), seconds)
 }
