@@ -326,13 +326,13 @@ mod tests {
 
     #[test]
     fn a_program_goes_on_for_as_long_as_it_says_how_far_it_is() {
-        let progress = Progress::new(Duration::from_millis(400));
+        let progress = Progress::new(Duration::from_millis(1500));
         let heard = |script: &str, limit| {
             let exec = Exec::cmd("sh").args(["-c", script]);
             run_while_heard("sh", exec, limit, &Stop::default(), &progress)
         };
         let tells =
-            "for n in 1 2 3 4 5 6 7 8 9; do sleep 0.1; printf 'at %s\\r' $n >&2; done; echo 'done' >&2";
+            "for n in 1 2 3 4 5 6 7 8 9; do sleep 0.2; printf 'at %s\\r' $n >&2; done; echo 'done' >&2";
         let cause = "printf 'Permission denied (publickey).\\r' >&2; sleep 0.1; printf '\\nfatal: no\\n' >&2";
         assert_eq!(heard(cause, LONG).unwrap().stderr, "Permission denied (publickey).\nfatal: no\n");
         let output = heard(tells, LONG).unwrap();
@@ -340,7 +340,7 @@ mod tests {
         assert_eq!(progress.said(), None, "it has ended");
         assert!(matches!(heard("exec sleep 30", LONG), Err(RunError::Silent { .. })));
         let endless = "while sleep 0.1; do printf 'at it\\r' >&2; done";
-        assert!(matches!(heard(endless, Duration::from_secs(1)), Err(RunError::TimedOut { .. })));
+        assert!(matches!(heard(endless, Duration::from_secs(2)), Err(RunError::TimedOut { .. })));
     }
 
     #[test]

@@ -68,6 +68,34 @@ pub enum Reason {
     Other,
 }
 
+impl Reason {
+    /// How long the host is to be left in peace after so many failures in a row: whoever is not let in and comes again and
+    /// again is banned.
+    fn rest(&self, failures: u32) -> Duration {
+        match self {
+            // Some ban for five failures within ten minutes.
+            Self::AuthFailed => Duration::from_secs(5 * 60),
+            // By chance, at first.
+            Self::TurnedAway | Self::ClosedAtLogin if failures > 2 => Duration::from_secs(2 * 60),
+            Self::JumpHost(reason) => reason.rest(failures),
+            Self::Refused
+            | Self::TimedOut
+            | Self::NoRoute
+            | Self::UnknownName
+            | Self::HostKeyChanged { .. }
+            | Self::HostKeyRevoked
+            | Self::HostKeyUnknown
+            | Self::TurnedAway
+            | Self::NoLogins
+            | Self::ClosedAtLogin
+            | Self::Dropped
+            | Self::NoSsh
+            | Self::NoAnswer
+            | Self::Other => Duration::ZERO,
+        }
+    }
+}
+
 impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -139,30 +167,9 @@ impl Unreachable {
         self.reason == Reason::TurnedAway
     }
 
-    /// How long the host is to be left in peace after so many failures in a row: whoever is not let in and comes again and
-    /// again is banned.
+    /// How long the host is to be left in peace after so many failures in a row.
     pub(crate) fn rest(&self, failures: u32) -> Duration {
-        match &self.reason {
-            // Some ban for five failures within ten minutes.
-            Reason::AuthFailed => Duration::from_secs(5 * 60),
-            // By chance, at first.
-            Reason::TurnedAway | Reason::ClosedAtLogin if failures > 2 => Duration::from_secs(2 * 60),
-            Reason::JumpHost(reason) => Self::new((**reason).clone(), "").rest(failures),
-            Reason::Refused
-            | Reason::TimedOut
-            | Reason::NoRoute
-            | Reason::UnknownName
-            | Reason::HostKeyChanged { .. }
-            | Reason::HostKeyRevoked
-            | Reason::HostKeyUnknown
-            | Reason::TurnedAway
-            | Reason::NoLogins
-            | Reason::ClosedAtLogin
-            | Reason::Dropped
-            | Reason::NoSsh
-            | Reason::NoAnswer
-            | Reason::Other => Duration::ZERO,
-        }
+        self.reason.rest(failures)
     }
 
     /// Whether the way leads through a host that had no chance to say what is the matter.
@@ -320,7 +327,7 @@ mod tests {
 
     #[test]
     fn whoever_is_not_let_in_comes_again_seldom() {
-        let rest = |reason: Reason, failures| Unreachable::new(reason, "").rest(failures).as_secs();
+        let rest = |reason: Reason, failures| reason.rest(failures).as_secs();
         assert_eq!(rest(Reason::AuthFailed, 1), 300);
         assert_eq!(rest(Reason::JumpHost(Box::new(Reason::AuthFailed)), 1), 300);
         assert_eq!([1, 2, 3].map(|failures| rest(Reason::TurnedAway, failures)), [0, 0, 120]);

@@ -63,7 +63,7 @@ pub enum BadAnswer {
     /// One part of it is wrong.
     #[error("the part `{part}` of the host's answer is wrong: `{said}`")]
     Part {
-        /// Which.
+        /// The part.
         part: &'static str,
         /// What it says.
         said: Text,

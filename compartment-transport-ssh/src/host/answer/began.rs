@@ -20,7 +20,7 @@ pub enum Begun {
     HadIt,
     /// Another operation runs.
     Busy {
-        /// Which.
+        /// The operation.
         op: OpId,
         /// Of what kind.
         kind: Kind,

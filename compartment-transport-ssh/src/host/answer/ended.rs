@@ -11,7 +11,7 @@ use super::{kind, seconds, split, words};
 /// An operation that has ended and is not acknowledged yet.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Ended {
-    /// Which.
+    /// The operation.
     pub op: OpId,
     /// Of what kind.
     pub kind: Kind,

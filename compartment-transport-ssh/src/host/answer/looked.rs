@@ -45,7 +45,7 @@ pub struct Look {
 /// An operation that runs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Running {
-    /// Which.
+    /// The operation.
     pub op: OpId,
     /// Of what kind.
     pub kind: Kind,
@@ -56,7 +56,7 @@ pub struct Running {
 /// An operation of which nobody knows what came of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Gone {
-    /// Which.
+    /// The operation.
     pub op: OpId,
     /// Of what kind.
     pub kind: Kind,
