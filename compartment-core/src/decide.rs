@@ -36,7 +36,7 @@ pub enum Refusal {
     /// The host runs an operation, or waits for one.
     #[error("the host is busy: a {kind} {state}")]
     Busy {
-        /// Which.
+        /// The kind.
         kind: Kind,
         /// Whether it runs.
         state: BusyState,
@@ -80,7 +80,7 @@ pub enum Refusal {
     /// The forge would not merge the pull request, or does not say.
     #[error("the pull request {pr} {state}")]
     NotMergeable {
-        /// Which.
+        /// The pull request.
         pr: PrId,
         /// What the forge says.
         state: MergeState,

@@ -54,7 +54,7 @@ pub enum Ask {
     Stop {
         /// Where.
         host: HostId,
-        /// Which.
+        /// The operation.
         target_op: OpId,
     },
     /// A heartbeat of a host now, or a look at the repository now.
@@ -64,14 +64,14 @@ pub enum Ask {
     },
     /// Merge a pull request, and nothing else.
     MergePr {
-        /// Which.
+        /// The pull request.
         pr: PrId,
         /// The head that the asker was shown.
         expected_head: Commit,
     },
     /// Put a revert commit of a merged pull request on its channel, and nothing else.
     RevertPr {
-        /// Which.
+        /// The pull request.
         pr: PrId,
     },
 }

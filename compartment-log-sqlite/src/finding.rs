@@ -10,7 +10,7 @@ pub enum Finding {
     /// A record's hash is not that of what stands there: its line, its position or its hash was changed.
     #[error("record {position} was changed: its hash is not that of what stands there")]
     Changed {
-        /// Which.
+        /// The position.
         position: u64,
     },
     /// Records are not there any more, and what stood around them is.
@@ -111,7 +111,7 @@ pub enum Finding {
     /// A table that says what this log is cannot be read.
     #[error("the table `{table}` cannot be read: {cause}")]
     Table {
-        /// Which.
+        /// The table.
         table: &'static str,
         /// What happens when one tries.
         cause: String,
@@ -132,7 +132,7 @@ pub enum Finding {
              was rewritten"
     )]
     Differs {
-        /// Which.
+        /// The position.
         position: u64,
         /// Its hash.
         found: Hash,

@@ -11,7 +11,7 @@ use crate::time::Timestamp;
 pub enum Decision {
     /// `host-configured`: the whole configuration of a host.
     HostConfigured {
-        /// Which.
+        /// The host.
         host: HostId,
         /// What it follows.
         channel: ChannelName,
@@ -24,7 +24,7 @@ pub enum Decision {
     },
     /// `host-removed`: all its facts are forgotten; later reports are ignored until it is configured again.
     HostRemoved {
-        /// Which.
+        /// The host.
         host: HostId,
         /// Who decided it. `None` where no person did.
         by: Option<Actor>,
@@ -58,7 +58,7 @@ pub enum Decision {
     },
     /// `op-expired`: records that an operation's time ran out.
     OpExpired {
-        /// Which.
+        /// The operation.
         op: OpId,
         /// What it was.
         kind: RequestKind,
@@ -67,7 +67,7 @@ pub enum Decision {
     },
     /// `merge-failed`.
     MergeFailed {
-        /// Which.
+        /// The operation.
         op: OpId,
         /// The pull request.
         pr: PrId,
@@ -76,7 +76,7 @@ pub enum Decision {
     },
     /// `revert-failed`.
     RevertFailed {
-        /// Which.
+        /// The operation.
         op: OpId,
         /// The pull request.
         pr: PrId,

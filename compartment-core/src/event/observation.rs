@@ -45,12 +45,12 @@ pub enum Observation {
     PrOpened(PullRequest),
     /// `pr-closed`: closed without a merge.
     PrClosed {
-        /// Which.
+        /// The pull request.
         pr: PrId,
     },
     /// `pr-merged`.
     PrMerged {
-        /// Which.
+        /// The pull request.
         pr: PrId,
         /// The channel that it moved.
         channel: ChannelName,
@@ -63,7 +63,7 @@ pub enum Observation {
     },
     /// `pr-reverted`.
     PrReverted {
-        /// Which.
+        /// The pull request.
         pr: PrId,
         /// The channel that it moved.
         channel: ChannelName,

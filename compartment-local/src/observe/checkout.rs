@@ -16,7 +16,7 @@ pub enum NoCheckout {
     /// It is not there, or not readable.
     #[error("cannot open {}: {source}; give the folder of the config repository's checkout", path.display())]
     Folder {
-        /// Which.
+        /// The path.
         path: PathBuf,
         /// The cause.
         source: io::Error,
@@ -24,7 +24,7 @@ pub enum NoCheckout {
     /// git says no.
     #[error("{} is no git checkout: {source}", path.display())]
     Git {
-        /// Which.
+        /// The path.
         path: PathBuf,
         /// git's own words.
         source: GitError,

@@ -89,7 +89,7 @@ pub enum ConfigError {
     /// The file cannot be read.
     #[error("cannot read {}: {source}; give the agent's file of settings", path.display())]
     File {
-        /// Which.
+        /// The path.
         path: PathBuf,
         /// The cause.
         source: io::Error,

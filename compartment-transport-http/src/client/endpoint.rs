@@ -97,7 +97,7 @@ pub enum TokenError {
     /// Its file holds something else.
     #[error("{} holds no token: a token is one word; put the whole output of `hub token add` there", path.display())]
     NoTokenIn {
-        /// Which.
+        /// The path.
         path: PathBuf,
     },
     /// That is none.
@@ -122,7 +122,7 @@ pub enum EndpointError {
          explicitly"
     )]
     Plain {
-        /// Which.
+        /// The address.
         url: Url,
     },
     /// There is no token.
@@ -131,7 +131,7 @@ pub enum EndpointError {
     /// The certificates to trust cannot be read.
     #[error("cannot use the certificates in {}: {reason}; give a file of certificates in PEM form", path.display())]
     Certificates {
-        /// Which.
+        /// The path.
         path: PathBuf,
         /// Why.
         reason: String,

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "server", derive(schemars::JsonSchema))]
 pub struct Configuration {
-    /// Which.
+    /// The host.
     pub host: HostId,
     /// What it follows.
     pub channel: ChannelName,

@@ -103,7 +103,7 @@ pub enum Contradiction {
     Missing {
         /// What was asked for.
         kind: RequestKind,
-        /// Which.
+        /// The field.
         field: &'static str,
     },
     /// A field says something about another request.
@@ -111,7 +111,7 @@ pub enum Contradiction {
     Needless {
         /// What was asked for.
         kind: RequestKind,
-        /// Which.
+        /// The field.
         field: &'static str,
     },
     /// One id for many operations, or one generation for many hosts.

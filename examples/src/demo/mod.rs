@@ -76,7 +76,7 @@ pub enum DemoError {
     /// A process was not started.
     #[error("cannot start the {what}: {source}")]
     Start {
-        /// Which.
+        /// Which program.
         what: String,
         /// The cause.
         source: std::io::Error,
@@ -84,7 +84,7 @@ pub enum DemoError {
     /// A process has ended that should run.
     #[error("the {what} has ended: {said}")]
     Ended {
-        /// Which.
+        /// Which program.
         what: String,
         /// Its last words.
         said: Text,

@@ -68,7 +68,7 @@ pub enum HubError {
     File {
         /// `read` or `write`.
         what: &'static str,
-        /// Which.
+        /// The path.
         path: PathBuf,
         /// The cause.
         source: io::Error,

@@ -175,7 +175,7 @@ pub enum What {
     Prs,
     /// Merge a pull request. Shows what it changes and who turns yellow, and asks. Touches no host.
     Merge {
-        /// Which.
+        /// The pull request.
         #[arg(value_name = "PR")]
         pr: PrId,
         /// Do not ask.
@@ -185,7 +185,7 @@ pub enum What {
     /// Put a commit on the channel that takes a merged pull request back. Shows who took it, and asks. Touches no
     /// host.
     Revert {
-        /// Which.
+        /// The pull request.
         #[arg(value_name = "PR")]
         pr: PrId,
         /// Do not ask.
@@ -200,13 +200,13 @@ pub enum What {
     },
     /// Show which generations ran on a host, the running one last: where a rollback can go.
     History {
-        /// Which.
+        /// The host.
         #[arg(value_name = "HOST")]
         host: HostId,
     },
     /// Show who did what on a host, the newest last.
     Log {
-        /// Which.
+        /// The host.
         #[arg(value_name = "HOST")]
         host: HostId,
         /// At most so many lines: the newest.
@@ -240,13 +240,13 @@ pub struct On {
 pub enum HostWhat {
     /// Show how a host is configured.
     Show {
-        /// Which.
+        /// The host.
         #[arg(value_name = "HOST")]
         host: HostId,
     },
     /// Configure a host otherwise; what is not said stays. One that nobody knew is known from then on.
     Set {
-        /// Which.
+        /// The host.
         #[arg(value_name = "HOST")]
         host: HostId,
         /// How.
@@ -255,7 +255,7 @@ pub enum HostWhat {
     },
     /// Expect a host under another name, with the same configuration. What is known of it is forgotten.
     Rename {
-        /// Which.
+        /// The host.
         #[arg(value_name = "HOST")]
         host: HostId,
         /// Its new name.
@@ -267,7 +267,7 @@ pub enum HostWhat {
     },
     /// Forget a host, and what it says from now on.
     Remove {
-        /// Which.
+        /// The host.
         #[arg(value_name = "HOST")]
         host: HostId,
         /// Do not ask.

@@ -104,7 +104,7 @@ pub enum MatrixError {
     /// A host that the hub does not know.
     #[error("the hub knows no host {host}; {known}")]
     NoHost {
-        /// Which.
+        /// The host.
         host: HostId,
         /// Who is known, in words.
         known: String,

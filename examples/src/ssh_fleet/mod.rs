@@ -36,7 +36,7 @@ pub enum FleetError {
     /// A host that is not among them.
     #[error("{host} is not in the inventory; there are {known}")]
     NoHost {
-        /// Which.
+        /// The host.
         host: HostId,
         /// Who is.
         known: String,
@@ -47,7 +47,7 @@ pub enum FleetError {
     /// A host that does not answer.
     #[error("{host} cannot be reached: {why}")]
     Away {
-        /// Which.
+        /// The host.
         host: HostId,
         /// Why, in words.
         why: String,
