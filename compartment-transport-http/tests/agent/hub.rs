@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use axum::body::{Body, Bytes};
@@ -91,7 +91,8 @@ struct Shared {
 
 impl Shared {
     fn told(&self) -> MutexGuard<'_, Told> {
-        self.told.lock().unwrap()
+        // A test that failed holding it has said so; the server is not to bury that.
+        self.told.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

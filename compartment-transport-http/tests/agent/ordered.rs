@@ -179,8 +179,9 @@ async fn an_endless_line_is_cut_off() {
 async fn output_comes_before_the_result_and_a_flood_ends() {
     let world = World::new().await;
     // A hostile one: it forks, prints for ever in lines without end, and ignores who asks it to stop.
-    let flood = "trap '' TERM; (while :; do head -c 100000 /dev/zero | tr '\\0' x; done) & \
-                 echo first; printf '\\033[31mred\\n'; sleep 1";
+    // What is to be found is printed before the flood, which would be on the same line else.
+    let flood = "trap '' TERM; echo first; printf '\\033[31mred\\n'; \
+                 (while :; do head -c 100000 /dev/zero | tr '\\0' x; done) & sleep 1";
     world.script("tests/flood", flood);
     let _agent = world.agent().await;
     let hub = &world.hub;
