@@ -11,6 +11,7 @@ use crate::commit::{Commit, LockHash};
 use crate::compartment::{Cells, Compartment, Evidence, Status};
 use crate::event::{CheckoutPlace, Kind};
 use crate::fleet::{Fleet, Merge};
+use crate::generation::{Generation, TestVerdict};
 use crate::host::Host;
 use crate::id::{ChannelName, HostId, PrId};
 use crate::operation::{Class, Ended, Outcome, Standing};
@@ -29,11 +30,12 @@ pub struct Rollout {
     pub commit: Commit,
     /// Whether it was taken back since.
     pub reverted: bool,
-    /// Hosts that run it, and whose tests passed where they have any.
+    /// Hosts that run it, and whose tests passed where they have any; and hosts of which the same was true before
+    /// they went on to something else, as far back as their [history](crate::generation::HISTORY) reaches.
     pub succeeded: Vec<HostId>,
     /// Hosts on which its switch failed or was stopped, whose tests failed, or that were rolled back from it.
     pub failed: Vec<HostId>,
-    /// Hosts that run it or are being switched to it, and nobody knows yet whether it works there.
+    /// Hosts that run it, ran it, or are being switched to it, and nobody knows whether it works there.
     pub unsettled: Vec<HostId>,
     /// All others.
     pub untried: Vec<HostId>,
@@ -138,7 +140,7 @@ impl Fleet {
             Standing::None | Standing::Running(_) | Standing::Expired(_) | Standing::Ended(_) => {}
         }
         if !runs_it {
-            return Fate::Untried;
+            return ran_it(host, commit);
         }
         match self.cells_of(host, now).status(Compartment::Tests) {
             // There are none, or they are switched off: nothing is left to be waited for.
@@ -146,6 +148,19 @@ impl Fleet {
             Status::Error => Fate::Failed,
             Status::Working | Status::Outdated => Fate::Unsettled,
         }
+    }
+}
+
+/// How it fared on a host that runs something else, as its history tells.
+fn ran_it(host: &Host, commit: &Commit) -> Fate {
+    let mut ran = host.earlier().iter().rev();
+    let is_it = |generation: &&Generation| generation.commit().is_some_and(|built| built.same(commit));
+    match ran.find(is_it).map(|generation| generation.tests) {
+        None => Fate::Untried,
+        Some(TestVerdict::Passed) => Fate::Succeeded,
+        Some(TestVerdict::Failed) => Fate::Failed,
+        Some(TestVerdict::None) if !host.tests().enabled => Fate::Succeeded,
+        Some(TestVerdict::None) => Fate::Unsettled,
     }
 }
 

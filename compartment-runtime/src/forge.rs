@@ -73,6 +73,10 @@ pub struct Proposal {
     pub lock_hash: Option<LockHash>,
     /// The inputs of the lock that would move, by name.
     pub inputs: Vec<InputChange>,
+    /// What is in the way of the merge, as what follows "it": a conflict with the files that it is in, a check that is
+    /// red. `None` where nothing is, or where the forge does not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub obstacle: Option<Text>,
 }
 
 /// An input of a lock that moves, appears or disappears.

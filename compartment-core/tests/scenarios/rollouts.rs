@@ -124,6 +124,29 @@ fn a_host_that_has_moved_on_is_nobody_s_failure_and_an_earlier_merge_is_not_offe
     assert!(rollout.failed.is_empty() && !rollout.revert_offered, "{rollout:?}");
 }
 
+/// The merge is reverted, and the hosts follow: what became of it is not forgotten.
+#[test]
+fn a_host_that_has_moved_on_keeps_what_it_said_of_the_merge() {
+    let none = TestsConfig { enabled: false, ..TestsConfig::default() };
+    let onward = |scenario: Scenario, host: &'static str| {
+        scenario.when(log![
+            pull_started(host),
+            pull_ok(host, 'c').lock('a').dirty(false),
+            switch_started(host),
+            switch_ok(host).runs("c3", 10)
+        ])
+    };
+    let passed = switched(after_the_merge(), "gpc0").when(log![test_started("gpc0"), test_pass("gpc0", 3)]);
+    let failed = switched(passed, "gpc1").when(log![test_started("gpc1"), test_fail("gpc1", 1, 3)]);
+    let untested = switched(failed, "gpc2");
+    assert_eq!(told(&untested), "7: gpc0/gpc1/gpc2/ revert?");
+    let back = untested.when(log![reverted(7, 'c', Some(lock('a')))]);
+    let moved = ["gpc0", "gpc1", "gpc2"].into_iter().fold(back, onward);
+    assert_eq!(told(&moved), "7: gpc0/gpc1/gpc2/");
+    // Where nothing is tested, that it ran is all there is to know.
+    assert_eq!(told(&moved.when(log![configured("gpc2", none)])), "7: gpc0,gpc2/gpc1//");
+}
+
 #[test]
 fn only_hosts_of_the_channel_count() {
     let scenario = after_the_merge().when(log![configured_on("gpc2", "edge", TestsConfig::default())]);

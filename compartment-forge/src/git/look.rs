@@ -6,6 +6,7 @@ use compartment_core::event::{PullRequest, Via};
 use compartment_core::{ChannelName, Commit, LockFile, PrId, Text};
 use compartment_runtime::{Ended, Look, Proposal};
 
+use super::merge::conflicts;
 use super::mirror::{Call, PULL_REQUESTS};
 use super::objects::{self, Merged};
 use super::order;
@@ -197,10 +198,13 @@ impl Call<'_> {
             return Ok(proposal.clone());
         }
         let head = found.head.to_string();
-        let (before, after) = match self.merged(&tip, &found.head)? {
-            Merged::Clean(tree) => (Some(tip), tree),
+        let (before, after, obstacle) = match self.merged(&tip, &found.head)? {
+            Merged::Clean(tree) => (Some(tip), tree, None),
             // Whoever resolves the conflict means to bring this.
-            Merged::Conflict(_) => (self.merge_base(&tip, &found.head)?, head),
+            Merged::Conflict(files) => {
+                let obstacle = conflicts(self.setup.config.branch(&found.channel), &files);
+                (self.merge_base(&tip, &found.head)?, head, Some(Text::new(&obstacle)))
+            }
         };
         let read = |tree: &str| self.lock_blob(tree)?.map(|blob| self.bytes(&blob)).transpose();
         let before = before.map(|commit| read(&commit.to_string())).transpose()?.flatten();
@@ -208,7 +212,7 @@ impl Call<'_> {
         let inputs = lock::changes(before.as_deref(), after.as_deref())
             .map_err(|error| Trouble::refused(&format!("pull request {}: {error}", pr.pr)))?;
         let lock_hash = after.as_deref().map(objects::hash);
-        let proposal = Proposal { channel: found.channel, head: found.head, lock_hash, inputs };
+        let proposal = Proposal { channel: found.channel, head: found.head, lock_hash, inputs, obstacle };
         if known.proposals.len() >= PROPOSALS {
             known.proposals.clear();
         }

@@ -55,7 +55,7 @@ impl Call<'_> {
         let tree = match self.merged(&tip, &head)? {
             Merged::Clean(tree) => tree,
             Merged::Conflict(files) => {
-                let words = format!("{pr} conflicts with `{branch}`{}: nothing was merged", in_files(&files));
+                let words = format!("{pr} {}: nothing was merged", conflicts(&branch, &files));
                 return Err(Trouble::refused(&words));
             }
         };
@@ -112,6 +112,11 @@ fn subject(pr: &PrId, title: &Text) -> String {
         true => format!("Merge {pr}"),
         false => format!("Merge {pr}: {title}"),
     }
+}
+
+/// What is in the way of a merge that conflicts, as what follows its name.
+pub(super) fn conflicts(branch: &str, files: &[String]) -> String {
+    format!("conflicts with `{branch}`{}", in_files(files))
 }
 
 /// Where a conflict is, in words.

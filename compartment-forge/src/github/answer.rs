@@ -153,15 +153,15 @@ impl Pull {
         })
     }
 
-    /// Why a merge is not even tried: some tokens may merge where nobody else could.
+    /// Why a merge is not even tried, as what follows "it": some tokens may merge where nobody else could.
     pub(super) fn obstacle(&self) -> Option<&'static str> {
         match self.mergeable_state {
-            MergeState::Dirty => Some("it conflicts with its branch"),
+            MergeState::Dirty => Some("conflicts with its branch"),
             MergeState::Blocked => {
-                Some("GitHub blocks it: required checks are red or not done, or reviews are missing")
+                Some("is blocked by GitHub: required checks are red or not done, or reviews are missing")
             }
-            MergeState::Behind => Some("it is behind its branch, which wants it to be up to date"),
-            MergeState::Draft => Some("it is a draft"),
+            MergeState::Behind => Some("is behind its branch, which wants it to be up to date"),
+            MergeState::Draft => Some("is a draft"),
             MergeState::Clean | MergeState::Unstable | MergeState::HasHooks | MergeState::Unknown => None,
         }
     }

@@ -23,9 +23,11 @@ impl GitHubForge {
         let pull = pull.ok_or_else(|| refused("it is not open"))?;
         let channel = self.config.channel(&pull.base.branch).ok_or_else(|| elsewhere(&pull))?;
         let head = pull.head.sha;
+        // Checks and reviews come without a push: this is never remembered.
+        let obstacle = pull.obstacle().map(Text::from);
         let known = self.memory().proposals.get(&(number, head)).cloned();
         if let Some(known) = known {
-            return Ok(known);
+            return Ok(Proposal { obstacle, ..known });
         }
         // Against where the two parted: what the branch has got since is no change of this one's.
         let apart: Option<Apart> = self.once(&self.place.compare(&pull.base.branch, &head)).await?;
@@ -33,7 +35,7 @@ impl GitHubForge {
         let (before, after) = (self.lock(&apart.merge_base()).await?, self.lock(&head).await?);
         let inputs = lock::changes(before.as_deref(), after.as_deref())
             .map_err(|error| refused(&format!("what it changes cannot be told: {error}")))?;
-        let proposal = Proposal { channel, head, lock_hash: after.as_deref().map(hash), inputs };
+        let proposal = Proposal { channel, head, lock_hash: after.as_deref().map(hash), inputs, obstacle };
         remember(&mut self.memory().proposals, (number, head), proposal.clone());
         Ok(proposal)
     }
@@ -85,7 +87,7 @@ impl GitHubForge {
             return Err(elsewhere(&pull));
         }
         if let Some(obstacle) = pull.obstacle() {
-            return Err(refused(obstacle));
+            return Err(refused(&format!("it {obstacle}")));
         }
         let ask = self.place.merge(number, &pull.head.sha, &order.op, &order.by);
         let answer = self.socket.send(&ask, None).await?;

@@ -139,7 +139,15 @@ async fn a_conflict_names_its_files_and_another_head_both() {
     let repository = Repository::new();
     let forge = repository.open_forge();
     let order = order(&repository, "o1").await;
+    let open = async |forge: &GitForge| {
+        let look = forge.look(&ChannelName::main()).await.unwrap();
+        look.pull_requests.unwrap().into_iter().find(|open| open.pr == order.pr).unwrap()
+    };
+    assert_eq!(forge.proposal(&open(&forge).await).await.unwrap().obstacle, None);
     repository.push(&[("flake.lock", Some(&lock("3333")))]).await;
+    // Whoever looks at it sees what is in the way, before anybody asks for the merge.
+    let obstacle = forge.proposal(&open(&forge).await).await.unwrap().obstacle.unwrap();
+    assert_eq!(obstacle.as_str(), "conflicts with `main` in flake.lock");
     let words = refusal(forge.merge(&order).await);
     assert!(words.contains("conflicts with `main` in flake.lock"), "{words}");
     let moved = repository.move_head(&order.pr, &[("flake.lock", Some(&lock("3333")))]).await;

@@ -189,11 +189,15 @@ async fn what_github_blocks_is_not_tried() {
         let pulls = |look: Look| look.pull_requests.unwrap()[0].mergeable;
         assert_eq!(pulls(look(&forge).await.unwrap()), None, "it is not known at once");
         assert_eq!(pulls(look(&forge).await.unwrap()), Some(false));
+        let shown = look(&forge).await.unwrap().pull_requests.unwrap().remove(0);
+        let obstacle = forge.proposal(&shown).await.unwrap().obstacle.unwrap();
+        assert!(obstacle.as_str().contains(words), "{obstacle}");
         let said = refused(forge.merge(&order(number, &head)).await);
         assert!(said.contains(words), "{said}");
         assert_eq!(world.at().count("PUT", "/merge", 405), 0);
         // A check turns green, and nobody pushed.
         world.at().pulls.get_mut(&number).unwrap().state = Some("unstable");
+        assert_eq!(forge.proposal(&shown).await.unwrap().obstacle, None);
         forge.merge(&order(number, &head)).await.unwrap();
     }
 }

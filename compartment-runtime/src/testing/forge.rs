@@ -168,6 +168,7 @@ impl Forge for MemoryForge {
                 head: *head,
                 lock_hash: Some(*lock_hash),
                 inputs: Vec::new(),
+                obstacle: None,
             }),
             Some(_) | None => Err(ForgeError::Refused(Text::from("it is not open"))),
         }

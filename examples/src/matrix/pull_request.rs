@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use compartment_core::event::{Decision, Event, EventType, Observation, RequestKind};
+use compartment_core::rollout::Rollout;
 use compartment_core::{AuditEntry, OpId, PrId, Record};
 use compartment_runtime::hub::new_op;
 use compartment_transport_http::client::{AuditQuery, ClientError, Connection};
@@ -19,7 +20,12 @@ const LOOK_FOR: Duration = Duration::from_secs(120);
 impl Program<'_> {
     /// Shows a pull request, asks, and merges exactly what was shown.
     pub(super) async fn merge(&mut self, pr: &PrId, yes: bool) -> Result<Verdict, MatrixError> {
-        let Some(view) = self.view(pr).await?.and_then(|view| view.open) else {
+        let PullRequestView { open, merged } =
+            self.view(pr).await?.unwrap_or(PullRequestView { open: None, merged: None });
+        if let (None, Some(merged)) = (&open, &merged) {
+            return Err(MatrixError::NotShown(merged_before(merged)));
+        }
+        let Some(view) = open else {
             let open = self.answer(self.hub.pull_requests()).await?.open;
             let names: Vec<_> = open.iter().map(|open| open.pr.to_string()).collect();
             let known = if names.is_empty() { "none is".to_owned() } else { names.join(", ") };
@@ -29,6 +35,11 @@ impl Program<'_> {
             MatrixError::NotShown(format!("the head of the pull request {pr} is not known yet: look again"))
         })?;
         self.show_open(&view)?;
+        if merged.is_some_and(|merged| merged.reverted) {
+            let words = "an earlier merge of it was taken back: what that brought does not come again with this one, \
+                         unless its commits were made anew or the revert is reverted";
+            self.tell("Note:", words)?;
+        }
         self.around.output.flush()?;
         if !self.confirmed(&format!("Merge {pr} at {}?", head.short()), yes).await? {
             return Ok(Verdict::NotAll);
@@ -44,9 +55,14 @@ impl Program<'_> {
 
     /// Shows how a merged pull request fares, asks, and takes its merge back.
     pub(super) async fn revert(&mut self, pr: &PrId, yes: bool) -> Result<Verdict, MatrixError> {
-        if let Some(merged) = self.view(pr).await?.and_then(|view| view.merged) {
-            self.show_merged(&merged)?;
-            self.around.output.flush()?;
+        let Some(merged) = self.view(pr).await?.and_then(|view| view.merged) else {
+            let words = format!("no merge of a pull request {pr} was seen: there is nothing to take back");
+            return Err(MatrixError::NotShown(words));
+        };
+        self.show_merged(&merged)?;
+        self.around.output.flush()?;
+        if merged.reverted {
+            return Err(MatrixError::NotShown(format!("the merge of {pr} was taken back already")));
         }
         let question = format!("Put a commit on the channel that takes the merge of {pr} back?");
         if !self.confirmed(&question, yes).await? {
@@ -160,6 +176,19 @@ impl Program<'_> {
         self.tell("Next:", &words)?;
         self.around.output.flush()?;
         Ok(Verdict::Done)
+    }
+}
+
+/// Why a pull request that was merged is not merged once more.
+fn merged_before(merged: &Rollout) -> String {
+    let Rollout { pr, channel, commit, reverted, .. } = merged;
+    match reverted {
+        false => format!("the pull request {pr} is merged already: {channel} at {}", commit.short()),
+        true => format!(
+            "the pull request {pr} was merged, and its merge was taken back: for git its commits are part of {channel} \
+             since. To bring the change back, revert the revert: `git revert` the commit that took it back, open that \
+             as a pull request, and merge it"
+        ),
     }
 }
 

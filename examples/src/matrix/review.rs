@@ -51,12 +51,14 @@ impl Program<'_> {
         if let Some(url) = url {
             self.tell("At:", url.as_str())?;
         }
-        let state = match mergeable {
-            Some(true) => "can be merged",
-            Some(false) => "cannot be merged: see at the forge what is in its way",
-            None => "not known to be mergeable yet",
+        let obstacle = view.proposal.as_ref().and_then(|proposal| proposal.obstacle.as_ref());
+        let state = match (mergeable, obstacle) {
+            (_, Some(obstacle)) => format!("cannot be merged: it {obstacle}"),
+            (Some(true), None) => "can be merged".to_owned(),
+            (Some(false), None) => "cannot be merged: see at the forge what is in its way".to_owned(),
+            (None, None) => "not known to be mergeable yet".to_owned(),
         };
-        self.tell("State:", state)?;
+        self.tell("State:", &state)?;
         match (&view.proposal, &view.unreadable) {
             (Some(proposal), _) => self.show_changes(proposal)?,
             (None, why) => {

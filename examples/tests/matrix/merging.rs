@@ -46,7 +46,10 @@ impl Forge for Repository {
             from: Some(pin("2f3a4b5c6d7e", "2026-11-10T08:00:00Z")),
             to: Some(pin("9a8b7c6d5e4f", "2026-11-24T08:00:00Z")),
         }];
-        Ok(Proposal { channel: ChannelName::main(), head, lock_hash: Some(lock('b')), inputs })
+        let lock_hash = Some(lock('b'));
+        let conflict = || Text::from("conflicts with `main` in flake.nix");
+        let obstacle = (pr.mergeable == Some(false)).then(conflict);
+        Ok(Proposal { channel: ChannelName::main(), head, lock_hash, inputs, obstacle })
     }
 
     async fn ended(&self, _: &PullRequest) -> Result<Ended, ForgeError> {
@@ -111,8 +114,23 @@ fn a_merge_is_shown_and_touches_no_host() {
     assert_eq!(told.verdict(), Verdict::Done, "{}{}", told.output, told.aside);
     assert!(told.output.contains("reverted: main is at ccccccc"), "{}", told.output);
     let told = Call::of(&world, &["revert", "8", "--yes"]).run();
-    assert_eq!(told.verdict(), Verdict::NotAll);
-    assert!(told.output.starts_with("Refused: not-merged: "), "{}", told.output);
+    assert_eq!(
+        told.refused(),
+        "no merge of a pull request 8 was seen: there is nothing to take back. Nothing was asked for."
+    );
+    let told = Call::of(&world, &["revert", "7"]).run().refused();
+    assert_eq!(told, "the merge of 7 was taken back already. Nothing was asked for.");
+    world.see(Observation::PrClosed { pr: PrId::from(7) });
+    let told = Call::of(&world, &["merge", "7"]).run().refused();
+    assert!(told.contains("revert the revert"), "{told}");
+    // Somebody puts new commits on it: those are all that comes.
+    world.see(open("7", 'e'));
+    let told = Call::of(&world, &["merge", "7"]).answered(|| "n").run();
+    assert!(
+        one_line(&told.output).contains("Note: an earlier merge of it was taken back"),
+        "{}",
+        told.output
+    );
 }
 
 #[test]
@@ -135,6 +153,16 @@ fn a_head_that_moved_meanwhile_is_not_merged() {
 /// As if the terminal were wide enough.
 fn one_line(words: &str) -> String {
     words.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+#[test]
+fn what_is_in_the_way_of_a_merge_is_said_before_anybody_is_asked() {
+    let world = World::with(Some(Arc::new(Repository)), |router| router);
+    let Observation::PrOpened(pr) = open("9", 'b') else { unreachable!() };
+    world.see(Observation::PrOpened(PullRequest { mergeable: Some(false), ..pr }));
+    let told = Call::of(&Arc::new(world), &["merge", "9"]).answered(|| "n").run();
+    let words = "State: cannot be merged: it conflicts with `main` in flake.nix";
+    assert!(one_line(&told.output).contains(words), "{}", told.output);
 }
 
 #[test]
