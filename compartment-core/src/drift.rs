@@ -11,6 +11,8 @@ use crate::commit::Commit;
 /// fleet.
 #[derive(Clone, Debug, Default)]
 pub struct Tally {
+    /// How many known hosts follow the channel, whatever they run.
+    pub(crate) followers: u32,
     hosts: BTreeMap<Commit, u32>,
     ranked: BTreeSet<(u32, Commit)>,
     /// How many commits are known by how many digits.

@@ -165,10 +165,17 @@ impl Fleet {
         self.facts.channels.iter().find(|channel| channel.name == *name)
     }
 
-    /// All channels that a host follows or that were ever looked at.
+    /// All channels that a host has ever followed or that were ever looked at.
     #[must_use]
     pub fn channels(&self) -> &[Channel] {
         &self.facts.channels
+    }
+
+    /// Whether a known host follows a channel.
+    #[must_use]
+    pub fn is_followed(&self, name: &ChannelName) -> bool {
+        let index = self.facts.channels.iter().position(|channel| channel.name == *name);
+        index.is_some_and(|index| self.caches.tallies[index].followers > 0)
     }
 
     /// The version that agents should have.
@@ -272,6 +279,7 @@ impl Fleet {
             self.facts.hosts.reserve_exact((self.facts.hosts.len() / 16).max(16));
         }
         self.facts.hosts.push(Host::new(id.clone(), channel));
+        self.caches.tallies[channel as usize].followers += 1;
         self.caches.insert(&self.facts.hosts, index);
         index
     }
@@ -293,8 +301,10 @@ impl Fleet {
             caches.insert(&facts.hosts, index as u32);
             let host = &mut facts.hosts[index];
             caches.share(host);
+            let tally = &mut caches.tallies[host.channel as usize];
+            tally.followers += u32::from(host.membership == Membership::Known);
             if let Some(commit) = host.deployed_commit() {
-                caches.tallies[host.channel as usize].add(commit);
+                tally.add(commit);
             }
             if host.is_active() {
                 caches.active.insert(index as u32);

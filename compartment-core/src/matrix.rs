@@ -312,7 +312,8 @@ impl Fleet {
         }
     }
 
-    /// What is desired on each channel, and who runs what.
+    /// What is desired on each channel that a host follows, and who runs what; on every known channel where there are
+    /// no hosts.
     #[must_use]
     pub fn channel_views(&self) -> BTreeMap<ChannelName, ChannelView> {
         let view = |(index, channel): (usize, &Channel)| {
@@ -325,7 +326,9 @@ impl Fleet {
             };
             (channel.name.clone(), view)
         };
-        self.channels().iter().enumerate().map(view).collect()
+        let has_hosts = self.indices().next().is_some();
+        let shown = |(_, channel): &(usize, &Channel)| !has_hosts || self.is_followed(&channel.name);
+        self.channels().iter().enumerate().filter(shown).map(view).collect()
     }
 }
 

@@ -215,7 +215,11 @@ impl Fleet {
                 let channel = self.channel_index(channel);
                 let host = &mut self.facts.hosts[index as usize];
                 let before = before(host);
-                host.membership = Membership::Known;
+                let tallies = &mut self.caches.tallies;
+                if core::mem::replace(&mut host.membership, Membership::Known) == Membership::Known {
+                    tallies[host.channel as usize].followers -= 1;
+                }
+                tallies[channel as usize].followers += 1;
                 host.channel = channel;
                 host.tests = *tests;
                 if core::mem::replace(&mut host.checkout_place, *checkout) != *checkout {
@@ -238,6 +242,9 @@ impl Fleet {
                 let index = slot.unwrap_or_else(|| self.host_slot(host, &ChannelName::main()));
                 let host = &mut self.facts.hosts[index as usize];
                 let before = before(host);
+                if host.membership == Membership::Known {
+                    self.caches.tallies[host.channel as usize].followers -= 1;
+                }
                 *host = Host::new(host.id.clone(), host.channel);
                 host.membership = Membership::Removed;
                 self.changed(index, &before, HostChange::Row)

@@ -1,9 +1,10 @@
 //! CORE-006 section 3: what is desired, and which looks are believed.
 
 use compartment_core::channel::DesiredLock;
+use compartment_core::event::TestsConfig;
 use compartment_core::testing::{
-    Scenario, commit, compared, desired, heartbeat, lock, log, merged, published, reverted, seen,
-    unavailable, wait,
+    Scenario, commit, compared, configured_on, desired, heartbeat, lock, log, merged, published, removed,
+    reverted, seen, unavailable, wait,
 };
 use compartment_core::{ChannelName, Timestamp};
 
@@ -262,6 +263,26 @@ fn sixty_four_commits_of_a_channel_are_remembered() {
     // With the 65th, `first` is forgotten, and a copy that names it names something new.
     let forgotten = scenario.when(log![seen(nth(65)), seen(nth(1)).published()]);
     assert_eq!(desired(&forgotten), nth(1));
+}
+
+/// Somebody mistypes a channel, and corrects it.
+#[test]
+fn a_channel_that_nobody_follows_is_not_shown() {
+    let shown = |scenario: &Scenario| {
+        scenario.fleet.channel_views().keys().map(ToString::to_string).collect::<Vec<_>>()
+    };
+    let on = |channel| configured_on("gpc0", channel, TestsConfig::default());
+    let scenario = Scenario::given(log![desired('a'), heartbeat("gpc0"), heartbeat("gpc1"), on("mian")]);
+    assert_eq!(shown(&scenario), ["main", "mian"]);
+    let scenario = scenario.when(log![seen(commit('e')).on("edge"), on("main")]);
+    assert_eq!(shown(&scenario), ["main"], "edge is known, and no host follows it");
+    // It is as many hosts as follow it, whether they are removed or come again.
+    let scenario = scenario.when(log![on("edge"), removed("gpc1")]);
+    assert_eq!(shown(&scenario), ["edge"]);
+    let scenario = scenario.when(log![on("edge"), removed("gpc0"), removed("gpc0"), heartbeat("gpc2")]);
+    assert_eq!(shown(&scenario), ["main"]);
+    // Without hosts, all that is known is shown.
+    assert_eq!(shown(&scenario.when(log![removed("gpc2")])), ["edge", "main", "mian"]);
 }
 
 #[test]

@@ -1,8 +1,9 @@
 //! Watches the repository: looks at each channel again and again, and says how far hosts are from it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, PoisonError};
 
+use compartment_core::channel::Availability;
 use compartment_core::event::{Event, Observation, PullRequest, Report, Said};
 use compartment_core::{ChannelName, Commit, Fleet, Span, Text, Timestamp};
 use tracing::{debug, info, warn};
@@ -118,15 +119,25 @@ impl Watch<'_> {
         }
     }
 
-    /// Channels that hosts have begun to follow are due at once.
+    /// Channels that hosts have begun to follow are due at once. One that no host follows is looked at for as long as it
+    /// can be seen: who follows it again finds it as it is.
     fn follow(&mut self) {
         let now = self.inner.now();
         let fleet = self.inner.shown.fleet();
-        let mut names: Vec<ChannelName> =
-            fleet.channels().iter().map(|channel| channel.name.clone()).collect();
+        let is_looked_at = |channel: &&compartment_core::channel::Channel| {
+            channel.availability == Availability::Available || fleet.is_followed(&channel.name)
+        };
+        let mut names: BTreeSet<ChannelName> =
+            fleet.channels().iter().filter(is_looked_at).map(|channel| channel.name.clone()).collect();
         if names.is_empty() {
-            names.push(ChannelName::main());
+            names.insert(ChannelName::main());
         }
+        self.channels.retain(|name, _| names.contains(name));
+        self.inner
+            .left_out
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .retain(|name, _| names.contains(name));
         for name in names {
             self.channels.entry(name).or_insert(Channel {
                 looked: None,

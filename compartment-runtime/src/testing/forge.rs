@@ -10,7 +10,7 @@ use tokio::sync::watch;
 
 use crate::{Ended, Forge, ForgeError, Look, MergeOrder, Moved, Proposal, RevertOrder};
 
-/// A repository in memory, with one channel. It keeps the port's promise: the same order is carried out once.
+/// A repository in memory, with one channel, `main`. It keeps the port's promise: the same order is carried out once.
 #[derive(Debug)]
 pub struct MemoryForge {
     state: Mutex<State>,
@@ -147,8 +147,11 @@ impl State {
 
 #[async_trait]
 impl Forge for MemoryForge {
-    async fn look(&self, _: &ChannelName) -> Result<Look, ForgeError> {
+    async fn look(&self, channel: &ChannelName) -> Result<Look, ForgeError> {
         self.state().looks += 1;
+        if *channel != ChannelName::main() {
+            return Err(ForgeError::Refused(Text::new(&format!("it has no branch `{channel}`"))));
+        }
         let mut slow = self.slow.subscribe();
         // The sender lives as long as this does.
         drop(slow.wait_for(Option::is_none).await);

@@ -4,7 +4,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use async_trait::async_trait;
-use compartment_core::event::{Comparison, Decision, Event, Observation, PullRequest, Report, Said, Via};
+use compartment_core::event::{
+    CheckoutPlace, Comparison, Decision, Event, Observation, PullRequest, Report, Said, TestsConfig, Via,
+};
 use compartment_core::matrix::{DesiredAvailability, DesiredState};
 use compartment_core::testing::{commit, lock};
 use compartment_core::{Ask, ChannelName, Commit, Compartment, PrId, Span, Text, outstanding};
@@ -96,6 +98,30 @@ async fn it_looks_at_once_then_every_minute_and_whenever_it_is_told_to() {
         }
     };
     soon(done).await;
+}
+
+/// It does not exist, and nobody follows it any more: it is neither shown nor looked at.
+#[tokio::test]
+async fn a_mistyped_channel_is_forgotten_once_it_is_corrected() {
+    let watched = Watched::new(1).await;
+    watched.looked(1).await;
+    let [host] = &names(1)[..] else { unreachable!() };
+    let follow = async |channel: &str| {
+        let (hub, channel) = (&watched.world.hub, ChannelName::new(channel).unwrap());
+        hub.configure(host.clone(), channel, CheckoutPlace::Host, TestsConfig::default()).await.unwrap();
+    };
+    let shown = || watched.world.matrix().fleet.channels;
+    follow("mian").await;
+    watched.world.pass(Span::from_mins(5)).await;
+    let wrong = shown().remove(&ChannelName::new("mian").unwrap()).unwrap().desired;
+    assert_eq!(wrong.state, DesiredAvailability::Unavailable);
+    assert!(wrong.error.unwrap().contains("it has no branch `mian`"));
+    follow("main").await;
+    assert_eq!(shown().into_keys().collect::<Vec<_>>(), [ChannelName::main()]);
+    watched.world.pass(Span::from_mins(1)).await;
+    let before = watched.forge.looks();
+    watched.world.pass(Span::from_mins(10)).await;
+    assert_eq!(watched.forge.looks(), before + 10, "one a minute");
 }
 
 #[tokio::test]
