@@ -55,7 +55,7 @@ impl Call<'_> {
         let tree = match self.merged(&tip, &head)? {
             Merged::Clean(tree) => tree,
             Merged::Conflict(files) => {
-                let words = format!("{pr} {}: nothing was merged", conflicts(&branch, &files));
+                let words = format!("{pr} {}: nothing was merged", conflicts(branch, &files));
                 return Err(Trouble::refused(&words));
             }
         };

@@ -288,6 +288,19 @@ impl Commands {
         self.tests.as_deref()
     }
 
+    /// The files in the folder of tests that are none because nobody may execute them, by name. None where there is no
+    /// such folder.
+    #[must_use]
+    pub fn tests_left_out(&self, checkout: Option<&Path>) -> Vec<String> {
+        self.tests.as_deref().map(|tests| tests_folder::left_out(tests, checkout)).unwrap_or_default()
+    }
+
+    /// The remote and the branch that the default pull pulls from. `None` where programs of the host's own pull.
+    #[must_use]
+    pub fn pulls_from(&self) -> Option<(&str, &str)> {
+        self.pull.is_none().then_some((&*self.remote, &*self.branch))
+    }
+
     /// How long operations may take.
     #[must_use]
     pub fn limits(&self) -> Limits {

@@ -7,7 +7,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::time::Duration;
 
-use compartment_core::event::{Reading, Target};
+use compartment_core::event::{Kind, Reading, Target};
 use compartment_core::{Ask, LockFile, StorePath, Text};
 use compartment_local::git::{Git, without_credentials};
 use compartment_local::observe::is_vacant;
@@ -16,31 +16,97 @@ use compartment_local::run::Stop;
 use compartment_transport_http::agent::{Checkout, Config};
 use compartment_transport_http::client::Connection;
 
+use super::places;
+
+/// The generation that a rollback is shown for.
+const NUMBER: u32 = 1;
+const EXAMPLE: &str = "/nix/store/example";
+
+/// How many files are named.
+const NAMED: usize = 5;
+
 /// How long a question to git may take.
 const QUESTION: Duration = Duration::from_secs(10);
 
-/// Says all of it. Gives how much of it would keep the agent from its work: a hub that does not answer or does not take
-/// the token, and programs that are not there.
+/// Says all of it. Gives how much of it would keep the agent from its work, or a cell of the host from ever being green:
+/// a hub that does not answer or does not take the token, a state folder that cannot be written, a remote without the
+/// branch, programs and tests that are not there, what cannot be read.
 ///
 /// # Errors
 /// Where it cannot be said.
 pub fn check(config: &Config, stop: &Stop, output: &mut impl Write) -> io::Result<u32> {
-    let (hub, limit, answers) = match hub(config) {
-        Ok((said, limit)) => (said, limit, true),
-        Err(said) => (said, None, false),
+    let git = Git::of_the_user(stop.clone()).within(QUESTION);
+    let mut told = Told { output, wrong: 0 };
+    told.line("host", &config.host)?;
+    let limit = match hub(config) {
+        Ok((said, limit)) => {
+            told.line("hub", format_args!("{}: {said}", config.hub.url))?;
+            limit
+        }
+        Err(said) => {
+            told.line("hub", format_args!("{}: {said}", config.hub.url))?;
+            told.wrong += 1;
+            None
+        }
     };
-    writeln!(output, "host      {}", config.host)?;
-    writeln!(output, "hub       {}: {hub}", config.hub.url)?;
-    writeln!(output, "state     {}", config.state.display())?;
-    let missing = orders(config, limit, output)?;
-    sights(config, stop, output)?;
-    let wrong = missing + u32::from(!answers);
-    match wrong {
-        0 => {}
-        1 => writeln!(output, "one thing is wrong: see above")?,
-        wrong => writeln!(output, "{wrong} things are wrong: see above")?,
+    told.line("state", config.state.display())?;
+    if let Err(why) = places::state(&config.state) {
+        told.wrong(why)?;
     }
-    Ok(wrong)
+    checkout(config, &git, &mut told)?;
+    orders(config, limit, &mut told)?;
+    sights(config, &git, &mut told)?;
+    match told.wrong {
+        0 => {}
+        1 => writeln!(told.output, "one thing is wrong: see above")?,
+        wrong => writeln!(told.output, "{wrong} things are wrong: see above")?,
+    }
+    Ok(told.wrong)
+}
+
+/// What was said, and how much of it is wrong.
+struct Told<'a, W> {
+    output: &'a mut W,
+    wrong: u32,
+}
+
+impl<W: Write> Told<'_, W> {
+    fn line(&mut self, name: &str, what: impl Display) -> io::Result<()> {
+        writeln!(self.output, "{name:<9} {what}")
+    }
+
+    fn more(&mut self, what: impl Display) -> io::Result<()> {
+        writeln!(self.output, "            {what}")
+    }
+
+    fn wrong(&mut self, why: impl Display) -> io::Result<()> {
+        self.wrong += 1;
+        self.more(why)
+    }
+}
+
+/// Whether there is a checkout, or something to make it from.
+fn checkout(config: &Config, git: &Git, told: &mut Told<'_, impl Write>) -> io::Result<()> {
+    let Some(Checkout { path, remote, .. }) = &config.checkout else { return Ok(()) };
+    told.line("checkout", path.display())?;
+    match (is_vacant(path), remote) {
+        (false, _) => {}
+        (true, Some(_)) => told.more("it is not there yet: the first pull clones it")?,
+        (true, None) => {
+            return told
+                .wrong("there is none: make it, or name the remote that the first pull clones it from");
+        }
+    }
+    let Some((remote, branch)) = config.commands.pulls_from() else { return Ok(()) };
+    match places::tip(git, path, remote, branch) {
+        Ok(tip) => told.more(format_args!("`{branch}` of {} is at {tip}", shown(remote))),
+        Err(why) => told.wrong(format_args!("{}: {why}", shown(remote))),
+    }
+}
+
+/// An address, without what gives access to it.
+fn shown(remote: &str) -> Text {
+    Text::new(&without_credentials(remote))
 }
 
 /// Whether the hub answers, and lets this host speak; and how long it lets each test take. Where it does not answer, the agent
@@ -70,11 +136,10 @@ fn hub(config: &Config) -> Result<(String, Option<u32>), String> {
     })
 }
 
-/// What is done when something is ordered. Gives how many programs are not there.
-fn orders(config: &Config, test_limit_s: Option<u32>, output: &mut impl Write) -> io::Result<u32> {
-    let mut missing = 0;
+/// What is done when something is ordered.
+fn orders(config: &Config, test_limit_s: Option<u32>, told: &mut Told<'_, impl Write>) -> io::Result<()> {
     let host = || config.host.clone();
-    let to = Target { number: NonZeroU32::new(1), path: StorePath::new("/nix/store/example").ok() };
+    let to = Target { number: NonZeroU32::new(NUMBER), path: StorePath::new(EXAMPLE).ok() };
     for (name, ask) in [
         ("pull", Ask::Pull { host: host() }),
         ("switch", Ask::Switch { host: host(), force: false }),
@@ -86,37 +151,78 @@ fn orders(config: &Config, test_limit_s: Option<u32>, output: &mut impl Write) -
                 let each = test_limit_s
                     .filter(|_| name == "test")
                     .map(|each| format!(", {each} s each, as the hub says"));
-                missing += commands(name, &plan, &each.unwrap_or_default(), output)?;
+                commands(config, name, &plan, &each.unwrap_or_default(), told)?;
             }
-            Err(Refused(why)) => writeln!(output, "{name:<9} cannot: {why}")?,
+            Err(Refused(why)) => told.line(name, format_args!("cannot: {why}"))?,
         }
     }
-    Ok(missing)
+    Ok(())
 }
 
-fn commands(name: &str, plan: &Plan, each: &str, output: &mut impl Write) -> io::Result<u32> {
-    let mut missing = 0;
-    if plan.steps.is_empty() {
-        writeln!(output, "{name:<9} there are none")?;
-        return Ok(missing);
-    }
-    let about = if name == "rollback" { ", here to generation 1 (/nix/store/example)" } else { each };
-    writeln!(output, "{name:<9} within {} s{about}", plan.limit.as_secs())?;
-    for step in &plan.steps {
-        let argv: Vec<_> = step.argv.iter().map(|argument| quoted(argument)).collect();
-        writeln!(output, "            {}", Text::new(&without_credentials(&argv.join(" "))))?;
-        // What a rollback runs may lie in the generation that it goes to.
-        let program = step.argv.first().filter(|program| !program.starts_with("/nix/store/example"));
-        if let Some(program) = program.filter(|program| !is_there(program)) {
-            missing += 1;
-            writeln!(
-                output,
-                "            there is no program `{}`: install it, or check PATH",
-                Text::new(program)
-            )?;
+fn commands(
+    config: &Config,
+    name: &str,
+    plan: &Plan,
+    each: &str,
+    told: &mut Told<'_, impl Write>,
+) -> io::Result<()> {
+    match plan.kind {
+        Kind::Test if plan.steps.is_empty() => told.line(name, "none")?,
+        Kind::Rollback => {
+            let example = format!("to generation {NUMBER} at {EXAMPLE}, for example");
+            told.line(name, format_args!("within {} s, {example}", plan.limit.as_secs()))?;
+        }
+        Kind::Pull | Kind::Switch | Kind::Test => {
+            told.line(name, format_args!("within {} s{each}", plan.limit.as_secs()))?;
         }
     }
-    Ok(missing)
+    for step in &plan.steps {
+        let argv: Vec<_> = step.argv.iter().map(|argument| quoted(argument)).collect();
+        told.more(Text::new(&without_credentials(&argv.join(" "))))?;
+        // What a rollback runs may lie in the generation that it goes to.
+        let program = step.argv.first().filter(|program| !program.starts_with(EXAMPLE));
+        if let Some(program) = program.filter(|program| !is_there(program)) {
+            let remedy =
+                if program.contains('/') { "put it there" } else { "install it, or add its folder to PATH" };
+            told.wrong(format_args!("there is no program `{}`: {remedy}", Text::new(program)))?;
+        }
+    }
+    if plan.kind == Kind::Test { tests(config, plan.steps.len(), told) } else { Ok(()) }
+}
+
+/// Whether the folder of tests is there, and what in it is no test.
+fn tests(config: &Config, tests: usize, told: &mut Told<'_, impl Write>) -> io::Result<()> {
+    let Some(folder) = config.commands.tests() else {
+        return told.more("no folder of tests is configured (`tests`)");
+    };
+    let checkout = config.checkout.as_ref().map(|checkout| &*checkout.path);
+    let in_clone = checkout.filter(|checkout| is_vacant(checkout) && folder.is_relative());
+    let folder = checkout.map_or_else(|| folder.to_owned(), |checkout| checkout.join(folder));
+    if in_clone.is_some() {
+        return told.more(format_args!("{} comes with the first pull", folder.display()));
+    }
+    if !folder.exists() {
+        let remedy = "make it, or leave `tests` out of the settings";
+        return told.wrong(format_args!("there is no folder {}: {remedy}", folder.display()));
+    }
+    let left_out = config.commands.tests_left_out(checkout);
+    if tests == 0 && left_out.is_empty() {
+        return told.more(format_args!("there are none in {}", folder.display()));
+    }
+    if left_out.is_empty() {
+        return Ok(());
+    }
+    let first: Vec<_> = left_out.iter().take(NAMED).map(|name| Text::new(name).to_string()).collect();
+    let more = match left_out.len().saturating_sub(NAMED) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    let words =
+        format!("not executable, and so no tests: {}{more}, in {}", first.join(", "), folder.display());
+    match tests {
+        0 => told.wrong(format_args!("{words}: `chmod +x` them")),
+        _ => told.more(words),
+    }
 }
 
 /// Whether a program can be found, as the agent would look for it.
@@ -139,27 +245,26 @@ fn quoted(argument: &str) -> String {
     }
 }
 
-fn sights(config: &Config, stop: &Stop, output: &mut impl Write) -> io::Result<()> {
-    let git = Git::of_the_user(stop.clone()).within(QUESTION);
+fn sights(config: &Config, git: &Git, told: &mut Told<'_, impl Write>) -> io::Result<()> {
     let mut machine = config.machine();
-    let is_cloned_later = |checkout: &Checkout| checkout.remote.is_some() && is_vacant(&checkout.path);
-    if config.checkout.as_ref().is_some_and(is_cloned_later) {
-        writeln!(output, "checkout  none yet: the first pull clones it")?;
-        machine.checkout = None;
-    }
-    let seen = match machine.facts(&git) {
+    // It is made later, or that it is missing was said.
+    machine.checkout = machine.checkout.filter(|checkout| !is_vacant(checkout));
+    let seen = match machine.facts(git) {
         Ok(seen) => seen,
-        Err(error) => return writeln!(output, "sees      nothing: {error}"),
+        Err(error) => {
+            told.line("sees", "nothing")?;
+            return told.wrong(error);
+        }
     };
-    writeln!(output, "sees")?;
-    line(output, "commit", &seen.commit)?;
-    line(output, "dirty", &seen.dirty)?;
+    writeln!(told.output, "sees")?;
+    reading(told, "commit", &seen.commit)?;
+    reading(told, "dirty", &seen.dirty)?;
     let lock = match &seen.lock_hash {
         Reading::Told(LockFile::Hash(hash)) => Reading::Told(hash),
         Reading::Told(LockFile::NoFile) | Reading::Absent => Reading::Absent,
         Reading::Unreadable => Reading::Unreadable,
     };
-    line(output, "lock", &lock)?;
+    reading(told, "lock", &lock)?;
     let system = match &seen.system {
         Reading::Told(system) => {
             let path = system.path.as_ref().map(ToString::to_string).unwrap_or_default();
@@ -169,18 +274,24 @@ fn sights(config: &Config, stop: &Stop, output: &mut impl Write) -> io::Result<(
         Reading::Absent => Reading::Absent,
         Reading::Unreadable => Reading::Unreadable,
     };
-    line(output, "system", &system)?;
+    reading(told, "system", &system)?;
     for doubt in &seen.doubts {
-        writeln!(output, "            {doubt}")?;
+        told.more(doubt)?;
     }
+    let unreadable = seen.commit == Reading::Unreadable
+        || seen.dirty == Reading::Unreadable
+        || seen.lock_hash == Reading::Unreadable
+        || seen.system == Reading::Unreadable;
+    // What keeps one of them from being read may keep all of them from it: that is one thing.
+    told.wrong += u32::from(unreadable);
     Ok(())
 }
 
-fn line(output: &mut impl Write, name: &str, reading: &Reading<impl Display>) -> io::Result<()> {
+fn reading(told: &mut Told<'_, impl Write>, name: &str, reading: &Reading<impl Display>) -> io::Result<()> {
     match reading {
-        Reading::Told(value) => writeln!(output, "  {name:<8}{value}"),
-        Reading::Absent => writeln!(output, "  {name:<8}none"),
-        Reading::Unreadable => writeln!(output, "  {name:<8}cannot be read"),
+        Reading::Told(value) => writeln!(told.output, "  {name:<8}{value}"),
+        Reading::Absent => writeln!(told.output, "  {name:<8}none"),
+        Reading::Unreadable => writeln!(told.output, "  {name:<8}cannot be read"),
     }
 }
 
@@ -197,7 +308,7 @@ mod tests {
                         [checkout]\npath = 'config'\nremote = 'https://me:hush@git.example/x.git'\n";
         std::fs::write(&file, settings).unwrap();
         let mut output = Vec::new();
-        orders(&Config::read(&file).unwrap(), None, &mut output).unwrap();
+        orders(&Config::read(&file).unwrap(), None, &mut Told { output: &mut output, wrong: 0 }).unwrap();
         let told = String::from_utf8(output).unwrap();
         assert!(told.contains("https://…@git.example/x.git") && !told.contains("hush"), "{told}");
     }

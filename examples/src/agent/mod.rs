@@ -2,6 +2,7 @@
 
 mod args;
 mod check;
+mod places;
 
 use std::ffi::OsString;
 use std::io;

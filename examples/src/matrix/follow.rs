@@ -71,16 +71,23 @@ enum Run {
 }
 
 /// What the trail, the newest first, tells of the first run of tests after a switch: the one that is due by it, or one that
-/// began since. Whoever asked for that, it is of what the switch has left, and then none is due any more.
+/// began since. Whoever asked for that, it is of what the switch has left, and then none is due any more. Runs that began
+/// after another switch or rollback are of what that has left.
 fn run_after(trail: &[AuditEntry], switch: &OpId) -> Run {
     let end = trail.iter().position(|entry| entry.op.as_ref() == Some(switch) && entry.end.is_some());
     let after = &trail[..end.unwrap_or(trail.len())];
     let due = |op: &OpId| end.is_some_and(|end| op.is_automatic_test(trail[end].position, trail[end].at));
     let mut begun: Vec<&OpId> = Vec::new();
+    let mut is_replaced = false;
     for entry in after.iter().rev() {
         let Some(op) = &entry.op else { continue };
-        if entry.r#type == EventType::TestStarted {
+        if entry.r#type == EventType::TestStarted && (!is_replaced || due(op)) {
             begun.push(op);
+        }
+        is_replaced |= matches!(entry.r#type, EventType::SwitchStarted | EventType::RollbackStarted);
+        if begun.is_empty() && matches!(entry.r#type, EventType::SwitchOk | EventType::RollbackOk) {
+            let why = "something else was deployed before its tests began";
+            return Run::Ended(Outcome::of_tests(Ending::new(End::Unknown, why)));
         }
         let Some(end) = entry.end.filter(|_| due(op) || begun.contains(&op)) else { continue };
         let said = Text::new(&entry.what);
@@ -143,6 +150,18 @@ mod tests {
                 assert_eq!(outcome.is_success(), end == End::Ok);
             }
         }
+        // Somebody takes it back before its tests begin: what is tested then is something else.
+        let back = entry(EventType::RollbackStarted, "back", None);
+        let test = [started("another"), entry(EventType::TestPass, "another", Some(End::Ok))];
+        assert_eq!(with(&[&[back.clone()][..], &test].concat()), Run::Awaited);
+        let done = entry(EventType::RollbackOk, "back", Some(End::Ok));
+        let Run::Ended(outcome) = with(&[&[back.clone(), done][..], &test].concat()) else { panic!() };
+        assert!(!outcome.is_success());
+        // It came to nothing, and the tests of the switch run after all.
+        let failed = entry(EventType::RollbackFail, "back", Some(End::Failed));
+        let due_run = [started(due.as_str()), entry(EventType::TestPass, due.as_str(), Some(End::Ok))];
+        let Run::Ended(outcome) = with(&[&[back, failed][..], &due_run].concat()) else { panic!() };
+        assert!(outcome.is_success());
         // The one that is due may end before it begins; of another that means nothing.
         let refused = |op: &str| entry(EventType::OpRejected, op, Some(End::Rejected));
         assert!(matches!(with(&[refused(due.as_str())]), Run::Ended(_)));

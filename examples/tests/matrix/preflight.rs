@@ -2,6 +2,8 @@
 
 use std::fs;
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -12,20 +14,108 @@ use compartment_transport_http::agent::Config;
 
 use super::world::World;
 
-/// What is wrong with these settings, and what was said.
+/// A folder with settings, a token, a repository to clone, and a system that runs.
+struct Place {
+    folder: tempfile::TempDir,
+    hub: String,
+    switch: String,
+}
+
+impl Place {
+    fn new(hub: &str, token: &str) -> Self {
+        let this =
+            Self { folder: tempfile::tempdir().unwrap(), hub: hub.to_owned(), switch: "true".to_owned() };
+        write_private(&this.at("token"), token).unwrap();
+        fs::create_dir_all(this.at("root/run")).unwrap();
+        fs::create_dir_all(this.at("root/nix/var/nix/profiles")).unwrap();
+        let git = |args: &[&str]| {
+            let git = Command::new("git").arg("-C").arg(this.folder.path()).args(args).output().unwrap();
+            assert!(git.status.success(), "{git:?}");
+        };
+        git(&["init", "--quiet", "--initial-branch=main", "remote"]);
+        let who = ["-c", "user.name=x", "-c", "user.email=x@example.org"];
+        git(&[&["-C", "remote"][..], &who, &["commit", "--quiet", "--allow-empty", "-m", "first"]].concat());
+        this
+    }
+
+    fn at(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn write(&self, name: &str, mode: u32) {
+        fs::create_dir_all(self.at(name).parent().unwrap()).unwrap();
+        fs::write(self.at(name), "#!/bin/sh\n").unwrap();
+        fs::set_permissions(self.at(name), fs::Permissions::from_mode(mode)).unwrap();
+    }
+
+    fn clone_it(&self) {
+        let mut clone = Command::new("git");
+        clone.args(["clone", "--quiet"]).args([self.at("remote"), self.at("config")]);
+        assert!(clone.status().unwrap().success());
+    }
+
+    /// How much is wrong, and what was said. Some words of the settings are others.
+    fn checked(&self, others: &[(&str, &str)]) -> (u32, String) {
+        let Self { hub, switch, .. } = self;
+        let at = |name: &str| self.at(name).display().to_string();
+        let mut settings = format!(
+            "host = 'gpc0'\nstate = 'state'\ntests = 'tests'\n[hub]\nurl = '{hub}'\ntoken_file = 'token'\n\
+             [checkout]\npath = 'config'\nremote = '{}'\n\
+             [commands]\nswitch = [['{switch}']]\nrollback = [['true']]\n[places]\nroot = '{}'\n",
+            at("remote"),
+            at("root")
+        );
+        for (words, other) in others {
+            assert!(settings.contains(words), "{words}: {settings}");
+            settings = settings.replace(words, other);
+        }
+        fs::write(self.at("agent.toml"), settings).unwrap();
+        let mut output = Vec::new();
+        let config = Config::read(&self.at("agent.toml")).unwrap();
+        let wrong = check(&config, &Stop::default(), &mut output).unwrap();
+        (wrong, String::from_utf8(output).unwrap())
+    }
+}
+
 fn checked(hub: &str, token: &str, switch: &str) -> (u32, String) {
-    let folder = tempfile::tempdir().unwrap();
-    write_private(&folder.path().join("token"), token).unwrap();
-    let settings = format!(
-        "host = 'gpc0'\nstate = 'state'\n[hub]\nurl = '{hub}'\ntoken_file = 'token'\n\
-         [checkout]\npath = 'config'\nremote = 'https://git.example/x.git'\n\
-         [commands]\nswitch = [['{switch}']]\nrollback = [['true']]\n"
-    );
-    let file = folder.path().join("agent.toml");
-    fs::write(&file, settings).unwrap();
-    let mut output = Vec::new();
-    let wrong = check(&Config::read(&file).unwrap(), &Stop::default(), &mut output).unwrap();
-    (wrong, String::from_utf8(output).unwrap())
+    Place { switch: switch.to_owned(), ..Place::new(hub, token) }.checked(&[])
+}
+
+/// What keeps a pull, the state or the tests from working is found before anybody waits for them.
+#[test]
+fn places_that_cannot_serve_are_found() {
+    let world = World::new();
+    let place = Place::new(&format!("http://{}", world.address), world.token("gpc0"));
+    let wrong_because = |others: &[(&str, &str)], words: &str| {
+        let (wrong, told) = place.checked(others);
+        assert_eq!(wrong, 1, "{told}");
+        assert!(told.contains(words), "{words}: {told}");
+    };
+    let nothing_wrong = |words: &str| {
+        let (wrong, told) = place.checked(&[]);
+        assert_eq!(wrong, 0, "{told}");
+        assert!(told.contains(words), "{words}: {told}");
+    };
+    // Before the first pull: there is a branch to clone, and a folder for the state.
+    nothing_wrong("the first pull clones it");
+    nothing_wrong("config/tests comes with the first pull");
+    assert!(!place.at("state").exists(), "nothing is made");
+    wrong_because(&[("/remote'", "/remote'\nbranch = 'live'")], "it has no branch `live`");
+    wrong_because(&[("/remote'", "/elsewhere'")], "elsewhere: `git ls-remote` failed");
+    wrong_because(&[("state = 'state'", "state = 'token/state'")], "token is no folder");
+    // A clone, in which the tests are missing, then cannot be run, then are there.
+    place.clone_it();
+    wrong_because(&[], "there is no folder");
+    wrong_because(&[("path = 'config'", "path = 'root'"), ("tests = 'tests'\n", "")], "cannot be read");
+    fs::create_dir(place.at("config/tests")).unwrap();
+    nothing_wrong("there are none in");
+    place.write("config/tests/web", 0o644);
+    wrong_because(&[], "not executable, and so no tests: web");
+    place.write("config/tests/disk", 0o755);
+    nothing_wrong("not executable, and so no tests: web");
+    // What runs is a system that is not there.
+    symlink("gone", place.at("root/nix/var/nix/profiles/system")).unwrap();
+    wrong_because(&[], "system  cannot be read");
 }
 
 #[test]

@@ -175,6 +175,21 @@ fn tests_are_the_executable_files_of_a_folder() {
 }
 
 #[test]
+fn files_that_nobody_may_execute_are_no_tests_and_are_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    fs::create_dir(at("helpers")).unwrap();
+    for (name, mode) in [("web", 0o644), ("disk", 0o755), ("dns", 0o600), ("old~", 0o644)] {
+        fs::write(at(name), "#!/bin/sh\n").unwrap();
+        fs::set_permissions(at(name), Permissions::from_mode(mode)).unwrap();
+    }
+    assert_eq!(Commands::nixos().with_tests(folder.path()).tests_left_out(None), ["dns", "web"]);
+    let relative = Commands::nixos().with_tests(Path::new(folder.path().file_name().unwrap()));
+    assert_eq!(relative.tests_left_out(folder.path().parent()), ["dns", "web"]);
+    assert!(Commands::nixos().tests_left_out(None).is_empty());
+}
+
+#[test]
 fn a_host_without_tests_has_a_plan_without_steps() {
     let folder = tempfile::tempdir().unwrap();
     let plan = |commands: Commands| commands.plan(&Ask::Test { host: host() }, &host(), &machine());

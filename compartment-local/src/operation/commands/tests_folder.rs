@@ -3,7 +3,7 @@
 use std::fs::{self, DirEntry};
 use std::io::ErrorKind;
 use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::{Dir, Refused, Step, no_questions, whole};
@@ -15,10 +15,7 @@ pub(super) fn steps(
     each: Duration,
 ) -> Result<Vec<Step>, Refused> {
     let Some(folder) = folder else { return Ok(Vec::new()) };
-    let folder = match checkout {
-        Some(checkout) => checkout.join(folder),
-        None => folder.to_owned(),
-    };
+    let folder = placed(folder, checkout);
     let refused = |error: std::io::Error| {
         Refused::because(&format!("cannot read the tests in {}: {error}", folder.display()))
     };
@@ -40,6 +37,22 @@ pub(super) fn steps(
     }
     steps.sort_by(|one, other| one.name.cmp(&other.name));
     Ok(steps)
+}
+
+/// The names of the files that would be tests if somebody might execute them.
+pub(super) fn left_out(folder: &Path, checkout: Option<&Path>) -> Vec<String> {
+    let entries = fs::read_dir(placed(folder, checkout)).into_iter().flatten().flatten();
+    let is_file = |entry: &DirEntry| fs::metadata(entry.path()).is_ok_and(|found| found.is_file());
+    let files = entries.filter(|entry| is_file(entry) && !is_test(entry));
+    let names = files.map(|entry| entry.file_name().to_string_lossy().into_owned());
+    let mut names: Vec<_> = names.filter(|name| !is_backup(name)).collect();
+    names.sort();
+    names
+}
+
+/// Where the folder is: a relative one is in the checkout.
+fn placed(folder: &Path, checkout: Option<&Path>) -> PathBuf {
+    checkout.map_or_else(|| folder.to_owned(), |checkout| checkout.join(folder))
 }
 
 /// An executable file, also by way of a link; and a link that leads nowhere: that test was meant to be run.
