@@ -21,7 +21,8 @@ use crate::event::{CheckoutPlace, GenerationNumber, Kind, PullRequest, words};
 use crate::fleet::{Fleet, HostIndex};
 use crate::generation::{Generation, How, TestVerdict};
 use crate::host::Host;
-use crate::id::{ChannelName, HostId, OpId, StorePath};
+use crate::id::{Actor, ChannelName, HostId, OpId, StorePath};
+use crate::operation::Pending;
 use crate::time::{Span, Timestamp};
 
 /// What is shown, and how: thresholds of the reader, not of the log.
@@ -112,6 +113,9 @@ pub struct Row {
     pub generation: GenerationView,
     /// The operation that runs.
     pub running: Option<RunningView>,
+    /// The operation that was asked for and has not begun. `None` also where the writer is older than this field.
+    #[serde(default)]
+    pub waiting: Option<WaitingView>,
     /// What to do next.
     pub advice: Advice,
     /// The generations that ran, the running one last.
@@ -146,6 +150,30 @@ pub struct RunningView {
     pub started_at: Timestamp,
     /// Until when at the latest.
     pub deadline: Timestamp,
+}
+
+/// An operation that was asked for and has not begun on its host.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct WaitingView {
+    /// What it will do.
+    pub kind: Kind,
+    /// Its id.
+    pub op: OpId,
+    /// Who asked for it.
+    pub by: Actor,
+    /// When it was asked for.
+    pub asked_at: Timestamp,
+    /// When it lapses unless it has begun.
+    pub deliver_by: Timestamp,
+}
+
+impl WaitingView {
+    fn of(pending: &Pending) -> Option<Self> {
+        let Pending { op, by, ask, at, deliver_by, clock: _ } = pending;
+        let kind = ask.operation()?;
+        Some(Self { kind, op: op.clone(), by: by.clone(), asked_at: *at, deliver_by: *deliver_by })
+    }
 }
 
 /// One generation of a host's history.
@@ -286,6 +314,7 @@ impl Fleet {
                 started_at: operation.started_at,
                 deadline: operation.deadline,
             }),
+            waiting: host.operations().pending(now).and_then(WaitingView::of),
             advice: advise(&reasons, &evidence),
             history: history(host).map(GenerationEntry::from).collect(),
         }

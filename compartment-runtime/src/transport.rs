@@ -27,7 +27,7 @@ pub struct Order {
     pub test_limit_s: Option<u32>,
 }
 
-/// Why an order did not reach its host. It stays outstanding, and is handed over again until it lapses.
+/// Why nobody knows that an order has reached its host. It stays outstanding, and is handed over again until it lapses.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{host} cannot be reached: {reason}")]
 pub struct Undeliverable {
@@ -35,6 +35,9 @@ pub struct Undeliverable {
     pub host: HostId,
     /// Why.
     pub reason: Text,
+    /// Whether the host may have it all the same: it was sent, and no answer came. Where it cannot, whoever stops it is told
+    /// at once that it never begins.
+    pub may_have_it: bool,
 }
 
 /// A way to some hosts.
@@ -55,7 +58,7 @@ pub trait Transport: Send + Sync + 'static {
     /// refusal by the host, comes in as reports with the order's `op`.
     ///
     /// # Errors
-    /// [`Undeliverable`] where the host did not get it.
+    /// [`Undeliverable`] where the host did not get it, or nobody knows.
     async fn deliver(&self, order: &Order) -> Result<(), Undeliverable>;
 
     /// Stops watching. Operations that run on hosts go on.

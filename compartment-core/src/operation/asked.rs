@@ -46,9 +46,9 @@ impl Operations {
         self.stop.as_deref().and_then(Pending::stops) == Some(op)
     }
 
-    /// Takes back what was asked for. A stop that comes to nothing takes along what it was to keep from starting. What
-    /// was asked for may have begun all the same, so it is remembered; but for what its host refused. True where there
-    /// was any.
+    /// Takes back what was asked for. A stop that comes to nothing takes along what it was to keep from starting, and
+    /// goes with that. What was asked for may have begun all the same, so it is remembered; but for what its host refused.
+    /// True where there was any.
     pub(crate) fn withdraw(
         &mut self,
         at: Timestamp,
@@ -62,7 +62,10 @@ impl Operations {
         let asked = self.pending.take_if(|p| named(p));
         let refresh = self.refresh.take_if(|p| named(p));
         let withdrawn = stop.is_some() || asked.is_some() || refresh.is_some();
-        let by_stop = stopped.is_some();
+        let by_stop =
+            stopped.is_some() || asked.as_ref().is_some_and(|asked| self.is_being_stopped(&asked.op));
+        // There may be nothing left that a stop could stop.
+        self.stop_done();
         if let Some(pending) = stopped.or_else(|| asked.filter(|_| !refused))
             && let Some(kind) = pending.ask.operation()
         {

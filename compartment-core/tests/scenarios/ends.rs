@@ -6,7 +6,7 @@ use compartment_core::testing::{
     Scenario, expired, heartbeat, host, log, op, op_rejected, op_stopped, pull_fail, pull_ok, pull_started,
     removed, switch_ok, switch_started, test_fail, test_pass, test_started, wait,
 };
-use compartment_core::{Ask, AuditEntry};
+use compartment_core::{Ask, AuditEntry, ReadOptions};
 
 use crate::{green, mins};
 
@@ -168,6 +168,27 @@ fn a_stop_that_comes_to_nothing_takes_along_what_waits() {
         assert!(host.operations().progress(&op("p")).is_none(), "so the state says");
         assert_eq!(said(&scenario, "p"), Some(End::Withdrawn));
     }
+}
+
+/// The hub refuses what waits because somebody stopped it in time.
+#[test]
+fn a_stop_is_done_once_what_it_stops_was_taken_back() {
+    let mut scenario = asked();
+    let waiting = |scenario: &Scenario| {
+        let row = scenario.fleet.row(&host("gpc0"), scenario.now(), &ReadOptions::default()).unwrap();
+        row.waiting.map(|w| (w.kind, w.op, w.by, w.deliver_by > w.asked_at))
+    };
+    assert_eq!(waiting(&scenario), Some((Kind::Pull, op("p"), "mba".parse().unwrap(), true)));
+    scenario.asked("stop", Ask::Stop { host: host("gpc0"), target_op: op("p") }).unwrap();
+    let by = "ann".parse().unwrap();
+    let refused = Decision::OpRefused { op: op("p"), by, ask: pull(), reason: "in time".into() };
+    let scenario = scenario.when(log![Event::from(refused)]);
+    assert_eq!(said(&scenario, "p"), Some(End::Refused));
+    assert_eq!((waiting(&scenario), remembered(&scenario, "p")), (None, None));
+    assert!(scenario.work().is_empty(), "nobody is asked to stop it any more");
+    // It may have begun all the same, and is heard of.
+    let begun = scenario.when(log![pull_started("gpc0").op("p"), pull_ok("gpc0", 'a').op("p")]);
+    assert_eq!(said(&begun, "p"), Some(End::Ok));
 }
 
 #[test]

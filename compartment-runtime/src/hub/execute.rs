@@ -14,7 +14,7 @@ use tokio::task::{JoinError, JoinSet};
 use tracing::{debug, error};
 
 use super::{Hub, Inner, repository};
-use crate::Order;
+use crate::{Order, Undeliverable};
 
 /// How soon what could not be done is tried again, at first. Then twice as long each time.
 const RETRY: Span = Span::from_secs(1);
@@ -226,16 +226,35 @@ pub(super) fn order(fleet: &Fleet, work: Work, now: Timestamp) -> Option<Order> 
 
 /// Hands an order to its host.
 async fn deliver(inner: &Inner, order: &Order) -> Tried {
-    let failed = match inner.transports.iter().find(|transport| transport.carries(&order.host)) {
-        None => Some(Text::from("no transport is set up for this host")),
+    if !inner.hands_over(order) {
+        return Tried::Done;
+    }
+    let (failed, may_have_it) = match inner.transports.iter().find(|transport| transport.carries(&order.host))
+    {
+        None => (Some(Text::from("no transport is set up for this host")), false),
         Some(transport) => tokio::select! {
-            delivered = transport.deliver(order) => delivered.err().map(|error| error.reason),
+            delivered = transport.deliver(order) => match delivered {
+                Ok(()) => (None, true),
+                Err(Undeliverable { reason, may_have_it, .. }) => (Some(reason), may_have_it),
+            },
             () = inner.clock.sleep(inner.config.patience) => {
                 let patience = inner.config.patience;
-                Some(Text::new(&format!("{} did not hand it over within {patience}", transport.name())))
+                (Some(Text::new(&format!("{} did not hand it over within {patience}", transport.name()))), true)
             }
         },
     };
+    match may_have_it {
+        true => inner.reached([order]),
+        false => inner.did_not_reach(order),
+    }
+    let tried = note(inner, order, failed);
+    // Somebody may want it stopped since.
+    inner.take_back(&order.host).await;
+    tried
+}
+
+/// Notes whether a host can be reached.
+fn note(inner: &Inner, order: &Order, failed: Option<Text>) -> Tried {
     let mut unreachable = inner.unreachable.lock().unwrap_or_else(PoisonError::into_inner);
     match failed {
         None => {

@@ -39,6 +39,7 @@ mod ends;
 mod error;
 mod execute;
 mod gone;
+mod handed;
 mod intake;
 mod live;
 mod looks;
@@ -80,6 +81,7 @@ pub use repository::ProposalError;
 pub use requests::{Batch, BatchAsk, WhenOffline, new_op};
 pub use time::SystemClock;
 
+use handed::Handed;
 use intake::Budgets;
 use live::Live;
 use queue::{Command, PART, Queue};
@@ -117,6 +119,7 @@ struct Inner {
     queue: Queue,
     shown: Shown,
     budgets: Budgets,
+    handed: Handed,
     waiters: Waiters,
     /// The turns of replays.
     replays: Semaphore,
@@ -171,6 +174,7 @@ impl Hub {
             queue,
             shown: Shown::new(recovered.fleet.clone(), now),
             budgets: Budgets::default(),
+            handed: Handed::of(&recovered.fleet),
             waiters: Waiters::default(),
             replays: Semaphore::new(config.replays.get().min(Semaphore::MAX_PERMITS)),
             looking_back: tokio::sync::Mutex::default(),

@@ -78,13 +78,19 @@ impl Hub {
     /// # Errors
     /// [`HubError::Stopped`].
     pub fn orders(&self, host: &HostId) -> Result<Vec<Order>, HubError> {
-        self.read(|fleet, now| {
+        let orders: Vec<Order> = self.read(|fleet, now| {
             self.inner
                 .outstanding_on(fleet, host, now)
                 .into_iter()
                 .filter_map(|work| execute::order(fleet, work, now))
                 .collect()
-        })
+        })?;
+        // Whoever asks may tell the host.
+        Ok(orders
+            .into_iter()
+            .filter(|order| self.inner.hands_over(order))
+            .inspect(|order| self.inner.reached([order]))
+            .collect())
     }
 
     /// Why the last order did not reach a host; nothing where it did.

@@ -90,10 +90,24 @@ impl Hub {
         if forge && self.inner.forge.is_none() {
             return Err(RequestError::NoForge);
         }
+        let stops_on = match &request.ask {
+            Ask::Stop { host, .. } => Some(host.clone()),
+            Ask::Pull { .. }
+            | Ask::Switch { .. }
+            | Ask::Test { .. }
+            | Ask::Rollback { .. }
+            | Ask::Refresh { .. }
+            | Ask::MergePr { .. }
+            | Ask::RevertPr { .. } => None,
+        };
         let (answer, answered) = oneshot::channel();
         let command = Command::Request(Box::new(request), answer);
         self.inner.queue.put(command).await.map_err(|_| self.inner.gone())?;
-        answered.await.map_err(|_| self.inner.gone())?
+        let accepted = answered.await.map_err(|_| self.inner.gone())??;
+        if let Some(host) = stops_on {
+            self.inner.take_back(&host).await;
+        }
+        Ok(accepted)
     }
 
     /// Asks for an operation on a host, and waits for its end.

@@ -303,7 +303,7 @@ impl Transport for MemoryHosts {
         let host = Arc::clone(self.host(&order.host));
         if !host.state().reachable {
             let reason = Text::from("it does not answer");
-            return Err(Undeliverable { host: order.host.clone(), reason });
+            return Err(Undeliverable { host: order.host.clone(), reason, may_have_it: false });
         }
         host.take(order, self.clock.wall());
         if let Some(uplink) = self.uplink() {

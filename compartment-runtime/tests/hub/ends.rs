@@ -98,6 +98,62 @@ async fn a_stop_that_comes_too_late_is_not_done_and_says_how_its_target_ended() 
     assert_eq!(world.late("stop").await, expected);
 }
 
+/// What no host can have is taken back at once: nobody waits until it lapses.
+#[tokio::test]
+async fn a_stop_of_what_was_never_handed_over_takes_it_back() {
+    let world = World::green(1).await;
+    let host = names(1)[0].clone();
+    let stop = |id: &str, target: &str| {
+        let (hub, host) = (world.hub.clone(), host.clone());
+        let request = request(id, Ask::Stop { host: host.clone(), target_op: op(target) });
+        async move { soon(hub.run(host, request)).await.unwrap() }
+    };
+    world.hosts.reach(&host, false);
+    world.hub.request(request("p", Ask::Pull { host: host.clone() })).await.unwrap();
+    // It was tried, and the host has nothing of it.
+    world.pass(Span::from_secs(5)).await;
+    assert_eq!(
+        stop("stop", "p").await,
+        Ending::new(End::Ok, "refused; mba stopped it before its host had it")
+    );
+    assert_eq!(world.late("p").await, Ending::new(End::Refused, "mba stopped it before its host had it"));
+    // Nobody is busy any more, and nothing is left to be done.
+    world.hub.request(request("q", Ask::Pull { host: host.clone() })).await.unwrap();
+    assert_eq!(
+        world.hub.orders(&host).unwrap().iter().map(|order| order.op.clone()).collect::<Vec<_>>(),
+        [op("q")]
+    );
+    world.hosts.reach(&host, true);
+    world.pass(Span::from_mins(1)).await;
+    assert_eq!(world.late("q").await, Ending::from(End::Ok));
+    assert_eq!(world.hosts.operations(&host).into_keys().collect::<Vec<_>>(), [op("q")]);
+}
+
+/// Whoever asked for its orders may have passed them on, and a hub that starts does not know what the one before did: a
+/// host that may have it is asked to stop it.
+#[tokio::test]
+async fn a_stop_of_what_a_host_may_have_goes_to_the_host() {
+    let mut world = World::green(1).await;
+    let host = names(1)[0].clone();
+    world.hosts.reach(&host, false);
+    for (asked, stop, restarts) in [("p", "stop-p", false), ("q", "stop-q", true)] {
+        world.hub.request(request(asked, Ask::Pull { host: host.clone() })).await.unwrap();
+        if restarts {
+            world = world.shut_down().await;
+        } else {
+            assert_eq!(world.hub.orders(&host).unwrap().len(), 1);
+        }
+        let stop_it = Ask::Stop { host: host.clone(), target_op: op(asked) };
+        world.hub.request(request(stop, stop_it)).await.unwrap();
+        world.pass(Span::from_mins(1)).await;
+        let orders: Vec<_> = world.hub.orders(&host).unwrap().into_iter().map(|order| order.op).collect();
+        assert_eq!(orders, [op(stop)], "the stop, and not what it stops");
+        // Both lapse, as nobody answers.
+        world.pass(Span::from_mins(5)).await;
+        assert_eq!(world.late(asked).await.end, End::Withdrawn);
+    }
+}
+
 #[tokio::test]
 async fn tests_that_are_merely_due_have_not_ended() {
     let world = World::green(1).await;

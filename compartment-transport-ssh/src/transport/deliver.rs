@@ -1,5 +1,6 @@
 //! Orders, on their way to a host.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use compartment_core::event::{RequestKind, Said};
@@ -31,7 +32,8 @@ enum Work {
 impl Watched {
     /// Hands an order over. The clock is the hub's.
     pub(super) async fn deliver(&self, order: &Order, clock: &dyn Clock) -> Result<(), Undeliverable> {
-        match self.obey(order, clock).await {
+        let confirmed = AtomicBool::new(false);
+        match self.obey(order, clock, &confirmed).await {
             Ok(Done::Taken) => Ok(()),
             Ok(Done::Refused(reason)) => {
                 tracing::info!(host = %order.host, op = %order.op, %reason, "an order is refused");
@@ -41,12 +43,19 @@ impl Watched {
             }
             Err(why) => {
                 let reason = Text::new(&why.to_string());
-                Err(Undeliverable { host: order.host.clone(), reason })
+                // A host begins only what was confirmed to it.
+                let may_have_it = confirmed.load(Ordering::Relaxed);
+                Err(Undeliverable { host: order.host.clone(), reason, may_have_it })
             }
         }
     }
 
-    async fn obey(&self, order: &Order, clock: &dyn Clock) -> Result<Done, Unreachable> {
+    async fn obey(
+        &self,
+        order: &Order,
+        clock: &dyn Clock,
+        confirmed: &AtomicBool,
+    ) -> Result<Done, Unreachable> {
         if clock.wall() >= order.deliver_by {
             return Ok(Done::Refused(Text::from(TOO_LATE)));
         }
@@ -60,7 +69,7 @@ impl Watched {
             }
             Ask::Stop { target_op, .. } => self.stop(order, target_op).await,
             Ask::Pull { .. } | Ask::Switch { .. } | Ask::Test { .. } | Ask::Rollback { .. } => {
-                self.begin(order, clock).await
+                self.begin(order, clock, confirmed).await
             }
             Ask::MergePr { .. } | Ask::RevertPr { .. } => {
                 Ok(Done::Refused(Text::from("no host can do that")))
@@ -88,7 +97,12 @@ impl Watched {
         })
     }
 
-    async fn begin(&self, order: &Order, clock: &dyn Clock) -> Result<Done, Unreachable> {
+    async fn begin(
+        &self,
+        order: &Order,
+        clock: &dyn Clock,
+        confirmed: &AtomicBool,
+    ) -> Result<Done, Unreachable> {
         let mut talk = self.talk.lock().await;
         if let Some(why) = self.just_failed() {
             return Err(why);
@@ -111,7 +125,15 @@ impl Watched {
             }
         }
         match self.work(&ask, order.test_limit_s) {
-            Ok(work) => self.send(&mut talk, order, &ask, &work, clock).await,
+            Ok(work) => {
+                // It may have waited here, on its way, or on the host.
+                let still = || {
+                    let still = clock.wall() < order.deliver_by;
+                    confirmed.fetch_or(still, Ordering::Relaxed);
+                    still
+                };
+                self.send(&mut talk, order, &ask, &work, &still).await
+            }
             Err(Refused(reason)) => Ok(Done::Refused(reason)),
         }
     }
@@ -131,7 +153,7 @@ impl Watched {
         order: &Order,
         ask: &Ask,
         work: &Work,
-        clock: &dyn Clock,
+        still: &(dyn Fn() -> bool + Send + Sync),
     ) -> Result<Done, Unreachable> {
         let Some(kind) = ask.operation() else { return Ok(Done::Refused(Text::from("it is no operation"))) };
         let what = match work {
@@ -145,9 +167,7 @@ impl Watched {
             Err(Refused(reason)) => return Ok(Done::Refused(reason)),
         };
         talk.memory.ordering(op, kind, ask.target().cloned());
-        // It may have waited here, on its way, or on the host.
-        let still = || clock.wall() < order.deliver_by;
-        let question = Question { script: &script, nonce: &nonce, still: Some(&still) };
+        let question = Question { script: &script, nonce: &nonce, still: Some(still) };
         talk.behind = true;
         let begun = self.put(talk, &question, host::read_begin).await?;
         talk.behind = false;

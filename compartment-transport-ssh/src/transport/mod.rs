@@ -129,7 +129,7 @@ impl Transport for SshTransport {
             Some(watched) => watched.deliver(order, &*self.clock).await,
             None => {
                 let reason = Text::from("it is not in the inventory");
-                Err(Undeliverable { host: order.host.clone(), reason })
+                Err(Undeliverable { host: order.host.clone(), reason, may_have_it: false })
             }
         }
     }

@@ -116,13 +116,8 @@ pub enum MatrixError {
     )]
     NoHosts,
     /// Nothing can be stopped there.
-    #[error("nothing runs on {host}; an operation that waits is stopped by its id: {command} stop {host} OP")]
-    NothingRuns {
-        /// Where.
-        host: HostId,
-        /// How the program is called.
-        command: String,
-    },
+    #[error("nothing runs on {0}, and nothing waits to begin there")]
+    NothingRuns(HostId),
     /// What runs has no name.
     #[error("what runs on {0} was not asked for through the hub, and cannot be stopped through it")]
     NoOperation(HostId),

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use compartment_core::event::RequestKind;
-use compartment_core::matrix::Presence;
+use compartment_core::matrix::{Presence, WaitingView};
 use compartment_core::{HostId, OpId, Row};
 use compartment_transport_http::wire::requests::Body;
 
@@ -76,19 +76,26 @@ impl Program<'_> {
         self.conclude(&wanted.host, wanted.body.kind, &outcome)
     }
 
-    /// Stops an operation of a host: the one that runs unless it is named.
+    /// Stops an operation of a host: unless it is named the one that runs, else the one that waits to begin.
     pub(super) async fn stop(&mut self, host: &HostId, op: Option<&OpId>) -> Result<Verdict, MatrixError> {
         let row = self.row(host).await?;
-        let target = match (op, &row.running) {
-            (Some(op), _) => op.clone(),
-            (None, None) => {
-                return Err(MatrixError::NothingRuns { host: host.clone(), command: self.command.clone() });
-            }
-            (None, Some(running)) => {
+        let target = match (op, &row.running, &row.waiting) {
+            (Some(op), _, _) => op.clone(),
+            (None, Some(running), _) => {
                 running.op.clone().ok_or_else(|| MatrixError::NoOperation(host.clone()))?
             }
+            (None, None, Some(waiting)) => {
+                let WaitingView { kind, by, op, .. } = waiting;
+                self.mention(&format!(
+                    "the {kind} that {by} asked for has not begun ({op}); it is taken back"
+                ));
+                op.clone()
+            }
+            (None, None, None) => return Err(MatrixError::NothingRuns(host.clone())),
         };
-        self.mention_absence(&row);
+        if row.waiting.as_ref().is_none_or(|waiting| waiting.op != target) {
+            self.mention_absence(&row);
+        }
         let body = Body { target_op: Some(target.clone()), ..Body::on(RequestKind::Stop, Vec::new()) };
         self.carry_out(&Wanted::new(body, host.clone())).await
     }

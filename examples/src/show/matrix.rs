@@ -138,6 +138,8 @@ fn next(row: &Row) -> String {
         Action::None => return painted(DIM, "nothing"),
         Action::Wait => {
             let runs = row.running.as_ref().map(|running| format!(": {} runs", running.kind));
+            let waits = || row.waiting.as_ref().map(|waiting| format!(": {} is to begin", waiting.kind));
+            let runs = runs.or_else(waits);
             return format!("{action}{}", runs.unwrap_or_default());
         }
         Action::Rollback => to.as_ref().map(|to| format!("roll back to {}", named(to))),

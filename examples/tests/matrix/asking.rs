@@ -11,7 +11,7 @@ use compartment_core::ChannelName;
 use compartment_core::event::{CheckoutPlace, RequestKind, TestsConfig};
 use compartment_examples::matrix::{MatrixError, Verdict};
 
-use super::world::{Act, Call, HOSTS, KnownAway, World, heartbeat, host};
+use super::world::{Act, Call, HOSTS, KnownAway, World, heartbeat, host, one_line};
 
 const OK: &str = r#","commit":"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa""#;
 
@@ -201,7 +201,18 @@ fn what_runs_is_stopped() {
     let world = World::new();
     world.says("gpc0", &heartbeat("gpc0", 'a', 1));
     let told = Call::of(&world, &["stop", "gpc0"]).run().refused();
-    assert!(told.starts_with("nothing runs on gpc0"), "{told}");
+    assert_eq!(told, "nothing runs on gpc0, and nothing waits to begin there");
+    // Its agent is away: what waits for it is taken back, and the next thing can be asked for.
+    let call = Call::of(&world, &["pull", "gpc0"]).start();
+    call.aside.until("gpc0 is asked for a pull");
+    let told = Call::of(&world, &["stop", "gpc0"]).run();
+    assert_eq!(told.verdict(), Verdict::Done, "{}{}", told.output, told.aside);
+    assert!(one_line(&told.aside).contains("the pull that mba asked for has not begun"), "{}", told.aside);
+    let words = "✓ gpc0: stop ok: refused; mba stopped it before its host had it\n";
+    assert_eq!(told.output, words);
+    let told = call.ended();
+    assert_eq!(told.verdict(), Verdict::NotAll);
+    assert_eq!(told.output, "✗ gpc0: pull refused: mba stopped it before its host had it\n");
     world.agent("gpc0", |order| match &order.target_op {
         Some(target) => vec![Act::Beat(format!(
             r#"{{"host":"gpc0","type":"op-stopped","op":"{target}","kind":"pull","by":"mba"}}"#

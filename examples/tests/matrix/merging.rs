@@ -10,7 +10,7 @@ use compartment_runtime::{
     Ended, Forge, ForgeError, InputChange, Look, MergeOrder, Moved, Pin, Proposal, RevertOrder,
 };
 
-use super::world::{Call, World, commit, heartbeat, lock};
+use super::world::{Call, World, commit, heartbeat, lock, one_line};
 
 /// A repository that moves to the head of whatever is merged, and back.
 struct Repository;
@@ -148,11 +148,6 @@ fn a_head_that_moved_meanwhile_is_not_merged() {
     let told = Call::of(&world, &["merge", "8", "--yes"]).run();
     assert_eq!(told.verdict(), Verdict::NotAll);
     assert!(told.output.contains("Not done: merge failed: a check is red"), "{}", told.output);
-}
-
-/// As if the terminal were wide enough.
-fn one_line(words: &str) -> String {
-    words.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 #[test]

@@ -441,3 +441,8 @@ impl Told {
         }
     }
 }
+
+/// As if the terminal were wide enough.
+pub(crate) fn one_line(words: &str) -> String {
+    words.split_whitespace().collect::<Vec<_>>().join(" ")
+}

@@ -89,8 +89,8 @@ impl Agents {
         self.inner.uplink.borrow().clone().ok_or_else(gone)
     }
 
-    fn unreachable(host: &HostId, reason: &str) -> Undeliverable {
-        Undeliverable { host: host.clone(), reason: Text::new(reason) }
+    fn unreachable(host: &HostId, reason: &str, may_have_it: bool) -> Undeliverable {
+        Undeliverable { host: host.clone(), reason: Text::new(reason), may_have_it }
     }
 
     /// An agent says that it has an order.
@@ -122,11 +122,11 @@ impl Transport for Agents {
     async fn deliver(&self, order: &Order) -> Result<(), Undeliverable> {
         let host = &order.host;
         let offered = self.leases().offer(order);
-        let has_it = offered.map_err(|reason| Self::unreachable(host, reason))?;
+        let has_it = offered.map_err(|reason| Self::unreachable(host, reason, false))?;
         match tokio::time::timeout(self.inner.config.acknowledge_within, has_it).await {
             Ok(Ok(())) => Ok(()),
-            Ok(Err(_)) => Err(Self::unreachable(host, "its agent's connection was lost")),
-            Err(_) => Err(Self::unreachable(host, "its agent does not answer")),
+            Ok(Err(_)) => Err(Self::unreachable(host, "its agent's connection was lost", true)),
+            Err(_) => Err(Self::unreachable(host, "its agent does not answer", true)),
         }
     }
 

@@ -93,6 +93,9 @@ fn words(row: &Row) -> String {
     if let Some(running) = &row.running {
         words.push(format!("{} runs", running.kind));
     }
+    if let Some(waiting) = &row.waiting {
+        words.push(format!("{} is to begin", waiting.kind));
+    }
     let version = row.advice.version.as_ref().map(|version| format!(" {version}")).unwrap_or_default();
     words.push(format!("next: {}{version}", row.advice.action));
     match row.presence {
