@@ -23,7 +23,7 @@ use compartment_runtime::hub::{Config, Hub, Ports};
 ///
 /// Everything is real and happens in a temporary folder: a config repository, three checkouts, scripts that switch
 /// and test, a hub that keeps a SQLite log, and three agents. Hub and agents are processes of their own and speak
-/// HTTP on loopback; every step is a request to the hub. It needs git and nothing else, takes some fifteen seconds,
+/// HTTP on loopback; every step is a request to the hub. It needs git and nothing else, takes a few seconds,
 /// and leaves nothing behind.
 #[derive(Parser)]
 #[command(name = "quickstart", version, args_conflicts_with_subcommands = true)]

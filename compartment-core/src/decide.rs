@@ -3,6 +3,7 @@
 
 use alloc::vec::Vec;
 
+use crate::checkout::Dirt;
 use crate::commit::Commit;
 use crate::compartment::{Evidence, checkout_commit_proven, checkout_lock_proven};
 use crate::event::{CheckoutPlace, Decision, Kind, Target};
@@ -136,6 +137,8 @@ crate::event::words! {
     NotCurrent {
         /// The checkout's commit.
         Git = "the checkout's commit",
+        /// The checkout's commit, for it has changes of its own; a pull discards them.
+        Dirty = "the checkout, which is dirty,",
         /// The checkout's lock.
         Lock = "the checkout's lock",
     }
@@ -302,7 +305,8 @@ fn make_room(operations: &Operations, request: &Request, now: Timestamp) -> Resu
 fn current(fleet: &Fleet, host: &Host, now: Timestamp) -> Result<(), Refusal> {
     let evidence = Evidence::new(fleet, host, now);
     if !checkout_commit_proven(&evidence) {
-        Err(Refusal::NotCurrent(NotCurrent::Git))
+        let is_dirty = host.checkout().is_some_and(|checkout| checkout.dirt == Dirt::Dirty);
+        Err(Refusal::NotCurrent(if is_dirty { NotCurrent::Dirty } else { NotCurrent::Git }))
     } else if !checkout_lock_proven(&evidence) {
         Err(Refusal::NotCurrent(NotCurrent::Lock))
     } else {

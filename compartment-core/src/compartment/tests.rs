@@ -192,7 +192,7 @@ pub(super) fn sentence(reason: Reason, evidence: &Evidence<'_>) -> String {
             "what is deployed can no longer be read, so the last run proves nothing".to_string()
         }
         Reason::EarlierDeployment => {
-            format!("{}, before the last change of what runs, or doubt of it", last_run(evidence))
+            format!("{}, and what runs has changed since, or come into doubt", last_run(evidence))
         }
         Reason::Doubtful => {
             format!("{}, and what runs may have been changed since", last_run(evidence))

@@ -208,5 +208,5 @@ pub(super) fn failed(exit_code: Option<i32>, error: Option<&Text>) -> Option<Str
 /// Whom a report names as the one who stopped an operation. Only the report says so: nobody is known to have acted
 /// (CORE-006, section 11).
 pub(crate) fn reported_by(by: &Text) -> String {
-    format!("reported: by {by}")
+    format!("by {by}, as the host says")
 }

@@ -182,7 +182,8 @@ fn a_switch_wants_git_and_lock_proven_equal_or_force() {
     let behind = || green().when(log![desired('b')]);
     assert_eq!(asked(behind(), switch()), git);
     assert_eq!(asked(behind(), force()), Ok(()));
-    assert_eq!(asked(green().when(log![heartbeat("gpc0").dirty(true)]), switch()), git);
+    let dirty = green().when(log![heartbeat("gpc0").dirty(true)]);
+    assert_eq!(asked(dirty, switch()), Err(Refusal::NotCurrent(NotCurrent::Dirty)));
     assert_eq!(asked(green().when(log![unavailable("gone")]), switch()), git);
     let lock = Err(Refusal::NotCurrent(NotCurrent::Lock));
     // Another lock in a clean checkout of the desired commit contradicts the commit, too.

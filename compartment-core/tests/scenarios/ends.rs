@@ -73,7 +73,7 @@ fn what_the_state_remembers_is_said_with_what_the_host_said() {
     failed: exit code 1: could not resolve host
     ok: 9 of 9 tests passed
     failed: 1 of 3 tests passed; failed: test-1, test-2
-    stopped: reported: by ann
+    stopped: by ann, as the host says
     lost: the host came back without its result, and nobody knows what came of it
     overtaken: something else began before its result came, and nobody knows what came of it
     ok
@@ -232,7 +232,7 @@ fn the_audit_trail_says_which_record_ends_an_operation_and_that_a_host_only_name
     };
     assert_eq!((ends("p"), ends("s")), (vec![End::Stopped], vec![End::Ok]));
     let stopped = trail.iter().find(|entry| entry.end == Some(End::Stopped)).unwrap();
-    assert_eq!((stopped.by.as_deref(), &*stopped.what), (None, "pull stopped; reported: by ann"));
+    assert_eq!((stopped.by.as_deref(), &*stopped.what), (None, "pull stopped; by ann, as the host says"));
 }
 
 #[test]

@@ -154,7 +154,7 @@ fn the_audit_trail_is_the_log_without_what_merely_looked() {
      7 - 7 -: pull request open: Update 7
      8 - 7 -: merged: main is at ccccccc
      9 - gpc0 switch-1: switch started
-    10 - gpc0 switch-1: switch stopped; reported: by ann
+    10 - gpc0 switch-1: switch stopped; by ann, as the host says
     11 - gpc0 -: switch started
     12 - gpc0 -: switch succeeded to aaaaaaa
     13 - gpc0 -: test started

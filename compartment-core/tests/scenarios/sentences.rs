@@ -101,7 +101,7 @@ fn git_in_words() {
     G5 dirty: the checkout at aaaaaaa has changes that are in no commit
     G6 current: the checkout is at the desired aaaaaaa
     G7 pull-failed: the pull failed at 2026-01-05T10:00:06Z with exit code 1: could not resolve host; Host: aaaaaaa when last told, Latest: bbbbbbb
-    G7 pull-stopped: the pull was stopped at 2026-01-05T10:00:07Z (reported: by ann); Host: aaaaaaa when last told, Latest: bbbbbbb
+    G7 pull-stopped: the pull was stopped at 2026-01-05T10:00:07Z (by ann, as the host says); Host: aaaaaaa when last told, Latest: bbbbbbb
     G7 pull-expired: the pull's time ran out at 2026-01-05T10:02:06Z: its outcome is unknown; Host: aaaaaaa when last told, Latest: bbbbbbb
     G8 differs: Host: aaaaaaa, Latest: bbbbbbb (1 ahead, 3 behind)
     G8 doubtful: Host: aaaaaaa when last told, Latest: aaaaaaa; it may have moved since
@@ -191,7 +191,7 @@ fn system_in_words() {
     S1 switching: switching since 2026-01-05T10:00:05Z, until 2026-01-05T10:30:05Z at the latest
     S1 rolling-back: rolling back since 2026-01-05T10:00:10Z, until 2026-01-05T10:30:10Z at the latest
     S2 attempt-failed: the switch failed at 2026-01-05T10:00:06Z with exit code 1: builder failed
-    S2 attempt-stopped: the switch was stopped at 2026-01-05T10:00:06Z (reported: by ann)
+    S2 attempt-stopped: the switch was stopped at 2026-01-05T10:00:06Z (by ann, as the host says)
     S3 outcome-unknown: the host came back at 2026-01-05T10:00:06Z without the switch: its outcome is unknown
     S4 never-heard: nothing was ever heard of what runs on the host
     S5 cannot-verify: cannot verify: the desired state of main cannot be seen since 2026-01-05T10:00:05Z: timed out
@@ -245,13 +245,13 @@ fn tests_in_words() {
     T3 never-ran: tests never ran on what is deployed
     T4 nothing-deployed: tests ran, but what is deployed is not known
     T4 system-unreadable: what is deployed can no longer be read, so the last run proves nothing
-    T4 earlier-deployment: 3 of 3 tests passed at 2026-01-05T10:00:04Z, before the last change of what runs, or doubt of it
+    T4 earlier-deployment: 3 of 3 tests passed at 2026-01-05T10:00:04Z, and what runs has changed since, or come into doubt
     T4 doubtful: 3 of 3 tests passed at 2026-01-05T10:00:04Z, and what runs may have been changed since
     T4 unordered: 3 of 3 tests passed at 2026-01-05T10:00:02Z, but nothing tells when that run began: report starts, and everything in one session
     T4 outcome-unknown: the host came back at 2026-01-05T10:00:06Z without the tests' result
     T5 no-tests: the host has no tests
     T6 failed: 1 of 3 tests passed at 2026-01-05T10:00:06Z; failed: test-1, test-2
-    T6 stopped: the tests were stopped at 2026-01-05T10:00:06Z (reported: by ann)
+    T6 stopped: the tests were stopped at 2026-01-05T10:00:06Z (by ann, as the host says)
     T6 expired: the tests ran out of time at 2026-01-05T10:01:05Z
     T7 cannot-verify: 3 of 3 tests passed at 2026-01-05T10:00:04Z; cannot verify: the desired state of main cannot be seen since 2026-01-05T10:00:05Z: timed out
     T8 passed: 3 of 3 tests passed at 2026-01-05T10:00:04Z

@@ -6,7 +6,7 @@ use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use compartment_core::sync::{Message, Replica};
-use compartment_core::{Matrix, ReadOptions, Timestamp};
+use compartment_core::{Matrix, ReadOptions, Text, Timestamp};
 use compartment_runtime::Backoff;
 use futures::stream::{self, BoxStream, Stream, StreamExt};
 
@@ -149,7 +149,7 @@ impl Follower {
                     return Update::Changed;
                 }
                 Some(Err(error)) => return self.lost(error),
-                None => return self.lost(ClientError::answer("it ended the live updates")),
+                None => return self.lost(ClientError::Unreachable(Text::from("it ended the connection"))),
             }
         }
     }

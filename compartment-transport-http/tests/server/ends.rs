@@ -70,7 +70,7 @@ async fn what_a_host_says_of_an_end_is_told() {
                 r#""type":"op-stopped","kind":"pull","op":"stopped","by":"mba""#,
             ],
             End::Stopped,
-            Some("reported: by mba"),
+            Some("by mba, as the host says"),
         ),
         (
             "lost",

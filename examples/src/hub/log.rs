@@ -53,10 +53,10 @@ pub enum HubError {
     #[error("{0} was left out: it cannot be read, or is not as it was written")]
     Salvaged(String),
     /// No log was made.
-    #[error("{name}: {source}. Nothing was made.")]
+    #[error("{}{source}. Nothing was made.", name.as_ref().map(|name| format!("{name}: ")).unwrap_or_default())]
     Import {
-        /// What was read.
-        name: String,
+        /// What was read, where it is to blame.
+        name: Option<String>,
         /// Why not.
         source: Box<ImportError>,
     },
@@ -73,6 +73,12 @@ pub enum HubError {
         /// The cause.
         source: io::Error,
     },
+    /// Something is where a file was to be written.
+    #[error(
+        "{} is there already: nothing is overwritten. Name another file, or move it away",
+        Text::new(&.0.to_string_lossy())
+    )]
+    Exists(PathBuf),
     /// The output.
     #[error("cannot write to the output: {0}")]
     Output(#[from] io::Error),
@@ -105,6 +111,7 @@ impl HubError {
             | Self::Import { .. }
             | Self::Backup(_)
             | Self::File { .. }
+            | Self::Exists(_)
             | Self::Tokens(_)
             | Self::Serve(_)
             | Self::Interrupted => false,
@@ -145,8 +152,7 @@ pub(super) fn run(what: &Log, mut around: Surroundings<'_>) -> Result<(), HubErr
             if let Some((_, to)) = &tokens
                 && to.symlink_metadata().is_ok()
             {
-                let source = io::Error::from(io::ErrorKind::AlreadyExists);
-                return Err(HubError::File { what: "write", path: to.clone(), source });
+                return Err(HubError::Exists(to.clone()));
             }
             let head = around.watching(Unit::Items, |watch| {
                 backup(&data.log(), to, watch).map_err(|error| match error {
@@ -156,7 +162,13 @@ pub(super) fn run(what: &Log, mut around: Surroundings<'_>) -> Result<(), HubErr
                     }
                 })
             })?;
-            around.tell("Copied:", &format!("to {}; verify the copy before you rely on it.", shown(to)))?;
+            around.tell(
+                "Copied:",
+                &format!(
+                    "to {0}; verify the copy before you rely on it: `hub log verify --data {0}`.",
+                    shown(to)
+                ),
+            )?;
             if let Some((from, to)) = tokens {
                 let read = std::fs::read(&from).map_err(|source| HubError::File {
                     what: "read",
@@ -169,8 +181,8 @@ pub(super) fn run(what: &Log, mut around: Surroundings<'_>) -> Result<(), HubErr
                     source,
                 })?;
                 let words =
-                    "who may do what, to be put in its place as tokens.json: without it nobody is let in";
-                around.tell("Tokens:", &format!("to {}: {words}.", shown(&to)))?;
+                    "They say who may do what; put them beside the log as tokens.json, or nobody is let in.";
+                around.tell("Tokens:", &format!("to {}. {words}", shown(&to)))?;
             }
             head.map_or(Ok(()), |head| around.tell_head(head))
         }
@@ -228,7 +240,7 @@ impl Surroundings<'_> {
         }
         let cannot = |source| HubError::File { what: "write", path: to.to_owned(), source };
         if to.exists() {
-            return Err(cannot(io::ErrorKind::AlreadyExists.into()));
+            return Err(HubError::Exists(to.to_owned()));
         }
         let folder = to.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
         // Beside it first: nobody takes half an export for a whole one.
@@ -273,7 +285,8 @@ impl Surroundings<'_> {
             if matches!(source, ImportError::Interrupted) {
                 return HubError::Interrupted;
             }
-            HubError::Import { name, source: source.into() }
+            let of_the_input = !matches!(source, ImportError::Exists(_) | ImportError::Storage(_));
+            HubError::Import { name: of_the_input.then_some(name), source: source.into() }
         })?;
         self.tell("Made:", &format!("{} holds {}.", shown(log), counted(head.position)))?;
         self.tell_head(head)

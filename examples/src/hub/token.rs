@@ -103,7 +103,7 @@ impl Out {
     fn new(file: &Path, before: Before) -> Result<Self, HubError> {
         let cannot = |source| cannot_write(file, source);
         if before == Before::None && file.symlink_metadata().is_ok() {
-            return Err(cannot(io::ErrorKind::AlreadyExists.into()));
+            return Err(HubError::Exists(file.to_owned()));
         }
         let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
         // It is readable for its owner alone.

@@ -91,8 +91,7 @@ fn run_after(trail: &[AuditEntry], switch: &OpId) -> Run {
         }
         let Some(end) = entry.end.filter(|_| due(op) || begun.contains(&op)) else { continue };
         let said = Text::new(&entry.what);
-        let words = if end.is_success() { "and so are its tests" } else { said.as_str() };
-        return Run::Ended(Outcome::of_tests(Ending::new(end, words)));
+        return Run::Ended(Outcome::of_tests(Ending::new(end, said.as_str())));
     }
     if begun.is_empty() { Run::Awaited } else { Run::Going }
 }

@@ -15,11 +15,23 @@ impl Program<'_> {
                 self.show_configuration(&configuration)
             }
             HostWhat::Set { host, how } => {
+                if self.is_new(host).await? {
+                    self.mention(&format!("{host} is new here: nothing is known of it until it reports"));
+                }
                 let configured = self.answer(self.hub.configure(host, &change(how))).await?;
                 self.show_configuration(&configured)
             }
             HostWhat::Rename { host, name, yes } => self.rename(host, name, *yes).await,
             HostWhat::Remove { host, yes } => self.remove(host, *yes).await,
+        }
+    }
+
+    /// Whether the hub does not know a host.
+    async fn is_new(&self, host: &HostId) -> Result<bool, MatrixError> {
+        match self.hub.configuration(host).await {
+            Ok(_) => Ok(false),
+            Err(error) if error.status() == Some(404) => Ok(true),
+            Err(error) => Err(self.explained(&error)),
         }
     }
 
@@ -51,10 +63,8 @@ impl Program<'_> {
     /// until it speaks.
     async fn rename(&mut self, host: &HostId, name: &HostId, yes: bool) -> Result<Verdict, MatrixError> {
         let before = self.answer(self.hub.configuration(host)).await?;
-        match self.hub.configuration(name).await {
-            Ok(_) => return Err(MatrixError::NotShown(format!("there is a host {name} already"))),
-            Err(error) if error.status() == Some(404) => {}
-            Err(error) => return Err(self.explained(&error)),
+        if !self.is_new(name).await? {
+            return Err(MatrixError::NotShown(format!("there is a host {name} already")));
         }
         self.show_configuration(&before)?;
         let question = format!("Forget all that is known of {host}, and expect {name} in its place?");
@@ -92,6 +102,9 @@ impl Program<'_> {
         self.answer(self.hub.remove(host)).await?;
         let back = format!("{} host set {host} --channel {}", self.command, configuration.channel);
         self.tell("Done:", &format!("{host} is forgotten; `{back}` makes it known again, as a new host"))?;
+        let next =
+            "where it still runs an agent, end that, and on the hub's machine `hub token revoke` its token";
+        self.tell("Next:", next)?;
         self.around.output.flush()?;
         Ok(Verdict::Done)
     }

@@ -6,7 +6,7 @@ use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use compartment_core::event::RequestKind;
-use compartment_core::{Action, Compartment, HostId, OpId, Row, Text};
+use compartment_core::{Action, HostId, OpId, Row, Status, Text};
 use compartment_transport_http::client::Connection;
 use futures::stream::{self, StreamExt};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
@@ -41,9 +41,12 @@ fn is_to_be_fixed(task: Task, row: &Row) -> bool {
 }
 
 fn left_out(row: &Row) -> Outcome {
-    let why = "left out: what is desired failed there; name the host to switch it all the same";
-    let failed = row.cells.message(Compartment::System).map(|why| format!(" ({})", Text::new(why)));
-    Outcome::not_asked("fix", &format!("{why}{}", failed.unwrap_or_default()))
+    let red = row.cells.iter().find(|(_, cell)| cell.status == Status::Error);
+    let why = red.and_then(|(_, cell)| cell.message.as_deref());
+    let why = why.map(|why| format!(" ({})", Text::new(why))).unwrap_or_default();
+    let words =
+        format!("not asked, something is to be fixed first{why}; name the host to switch it all the same");
+    Outcome::not_asked("left-out", &words)
 }
 
 /// What is under way.
@@ -170,6 +173,10 @@ impl Program<'_> {
             }
         }
         bar.end();
+        if let Some(Task::Pull) = task {
+            let done = ended.iter().filter(|(_, outcome)| outcome.is_success());
+            self.sees_what_was_pulled(&done.map(|(host, _)| host).collect::<Vec<_>>()).await?;
+        }
         self.results(kind, &ended)
     }
 
@@ -184,7 +191,11 @@ impl Program<'_> {
         let goes_on: Vec<_> = asked.iter().map(|(host, op)| format!("{host} ({op})")).collect();
         let words = match goes_on.len() {
             0 => format!("interrupted; no {kind} goes on without this program"),
-            _ => format!("interrupted; without this program go on, each a {kind}: {}", goes_on.join(", ")),
+            _ => format!(
+                "interrupted; without this program go on, each a {kind}: {}. To stop one: {} stop HOST OP",
+                goes_on.join(", "),
+                self.command
+            ),
         };
         self.mention(&words);
         match left - goes_on.len() {

@@ -5,6 +5,7 @@ mod bar;
 mod follow;
 mod host;
 mod hub;
+mod look;
 mod many;
 mod one;
 mod operation;
@@ -246,7 +247,20 @@ impl Program<'_> {
 
     /// One host's row.
     async fn row(&self, host: &HostId) -> Result<Row, MatrixError> {
-        self.answer(self.hub.host(host)).await
+        let row = tokio::select! {
+            row = self.hub.host(host) => row,
+            () = interrupt(&self.around.stop) => return Err(MatrixError::Interrupted),
+        };
+        match row {
+            Ok(row) => Ok(row),
+            // It is said as of several hosts: with the names that there are.
+            Err(error) if error.status() == Some(404) => {
+                let matrix = self.answer(self.hub.matrix(None)).await?;
+                table::chosen(&matrix, std::slice::from_ref(host))?;
+                Err(self.explained(&error))
+            }
+            Err(error) => Err(self.explained(&error)),
+        }
     }
 
     /// Says a part of the answer.

@@ -41,6 +41,10 @@ impl Program<'_> {
             Task::Switch { wait: true, .. } if verdict == Verdict::Done => {
                 self.await_tests(&wanted, since).await
             }
+            Task::Pull if verdict == Verdict::Done => {
+                self.sees_what_was_pulled(&[host]).await?;
+                Ok(verdict)
+            }
             Task::Switch { .. } | Task::Pull | Task::Test | Task::Rollback | Task::Refresh => Ok(verdict),
         }
     }

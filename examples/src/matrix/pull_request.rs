@@ -2,20 +2,21 @@
 
 use std::time::Duration;
 
-use compartment_core::event::{Decision, Event, EventType, Observation, RequestKind};
+use compartment_core::event::{EventType, RequestKind};
 use compartment_core::rollout::Rollout;
-use compartment_core::{AuditEntry, OpId, PrId, Record};
+use compartment_core::{AuditEntry, OpId, PrId};
 use compartment_runtime::hub::new_op;
 use compartment_transport_http::client::{AuditQuery, ClientError, Connection};
 use compartment_transport_http::wire::reading::PullRequestView;
 use compartment_transport_http::wire::requests::Body;
 
 use super::operation::{Seen, ask};
+use super::outcome::Outcome;
 use super::{MatrixError, Program, Verdict, interrupt};
 
 /// How often it is looked whether it is done, and for how long.
-const LOOK_EVERY: Duration = Duration::from_millis(500);
-const LOOK_FOR: Duration = Duration::from_secs(120);
+pub(super) const LOOK_EVERY: Duration = Duration::from_millis(500);
+pub(super) const LOOK_FOR: Duration = Duration::from_secs(120);
 
 impl Program<'_> {
     /// Shows a pull request, asks, and merges exactly what was shown.
@@ -73,49 +74,6 @@ impl Program<'_> {
         self.on_repository(pr, &body).await
     }
 
-    /// Has the hub look at the repository, and says what is desired then.
-    pub(super) async fn look(&mut self) -> Result<Verdict, MatrixError> {
-        let until = tokio::time::Instant::now() + LOOK_FOR;
-        loop {
-            let before = self.answer(self.hub.health()).await?.position;
-            let body = Body { op: Some(new_op()), ..Body::on(RequestKind::Refresh, Vec::new()) };
-            let asked = self.answer(ask(&self.hub, &body, &mut |_| {})).await?;
-            if let Some(refused) = asked.refused {
-                self.tell("Refused:", &super::outcome::Outcome::refused(&refused).words())?;
-                return Ok(Verdict::NotAll);
-            }
-            let looked = tokio::select! {
-                looked = tokio::time::timeout_at(until, looked(&self.hub, &asked.op, before)) => looked,
-                () = interrupt(&self.around.stop) => return Err(MatrixError::Interrupted),
-            };
-            match looked {
-                Ok(Ok(Looked::Since)) => break,
-                Ok(Ok(Looked::Before)) => {}
-                Ok(Err(error)) => return Err(self.explained(&error)),
-                Err(_) => {
-                    self.tell("Unknown:", &format!("{} s later no look has ended", LOOK_FOR.as_secs()))?;
-                    return Ok(Verdict::NotAll);
-                }
-            }
-        }
-        let matrix = self.answer(self.hub.matrix(None)).await?;
-        let mut verdict = Verdict::Done;
-        for (name, channel) in &matrix.fleet.channels {
-            let desired = &channel.desired;
-            let words = match (&desired.commit, &desired.error) {
-                (_, Some(error)) => {
-                    verdict = Verdict::NotAll;
-                    format!("cannot be seen: {error}")
-                }
-                (Some(commit), None) => format!("{} is desired", commit.short()),
-                (None, None) => "nobody has looked at it yet".to_owned(),
-            };
-            self.tell(&format!("{name}:"), &words)?;
-        }
-        self.around.output.flush()?;
-        Ok(verdict)
-    }
-
     /// What the hub knows of a pull request; nothing where it knows none.
     async fn view(&self, pr: &PrId) -> Result<Option<PullRequestView>, MatrixError> {
         let view = tokio::select! {
@@ -141,7 +99,7 @@ impl Program<'_> {
         troubles.iter().for_each(|trouble| self.mention(trouble));
         let asked = asked?;
         if let Some(refused) = asked.refused {
-            let words = super::outcome::Outcome::refused(&refused).words();
+            let words = Outcome::refused(&refused).words();
             self.tell("Refused:", &format!("{words}. Nothing was changed."))?;
             return Ok(Verdict::NotAll);
         }
@@ -212,84 +170,5 @@ async fn ended(hub: &Connection, pr: &PrId, op: &OpId, before: u64) -> Result<Au
             Err(_) => {}
         }
         tokio::time::sleep(LOOK_EVERY).await;
-    }
-}
-
-/// When a look began that answers a request for one.
-enum Looked {
-    /// Since it was asked for, or it failed.
-    Since,
-    /// It was under way when it was asked for: what was pushed meanwhile it may not have seen.
-    Before,
-}
-
-/// Waits for the first look that ends after it was asked for.
-async fn looked(hub: &Connection, op: &OpId, before: u64) -> Result<Looked, ClientError> {
-    loop {
-        match hub.events(before + 1).await {
-            Ok(records) => {
-                if let Some(looked) = answer_to(&records, op) {
-                    return Ok(looked);
-                }
-            }
-            Err(error) if error.wants_people() => return Err(error),
-            // It is asked again for as long as anybody waits.
-            Err(_) => {}
-        }
-        tokio::time::sleep(LOOK_EVERY).await;
-    }
-}
-
-fn answer_to(records: &[Record], op: &OpId) -> Option<Looked> {
-    let mut records = records.iter();
-    let request = records.find(|record| match &record.event {
-        Event::Decision(Decision::OpRequested { op: asked, .. }) => asked == op,
-        Event::Decision(_) | Event::Report(_) | Event::Observation(_) => false,
-    })?;
-    records.find_map(|record| {
-        let Event::Observation(seen) = &record.event else { return None };
-        match seen {
-            Observation::DesiredUnavailable { .. } => Some(Looked::Since),
-            Observation::DesiredObserved { look_started, .. } => {
-                let since = look_started.is_none_or(|began| began >= request.at);
-                Some(if since { Looked::Since } else { Looked::Before })
-            }
-            Observation::PrOpened(_)
-            | Observation::PrClosed { .. }
-            | Observation::PrMerged { .. }
-            | Observation::PrReverted { .. }
-            | Observation::CommitsCompared(_) => None,
-        }
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use compartment_core::ndjson;
-
-    use super::*;
-
-    #[test]
-    fn only_a_look_that_began_since_answers() {
-        let answer = |lines: &[&str]| {
-            let record = |(line, position): (&&str, u64)| {
-                ndjson::decode(line.as_bytes()).unwrap().record(position).unwrap()
-            };
-            let records: Vec<_> = lines.iter().zip(5..).map(record).collect();
-            answer_to(&records, &OpId::new("look").unwrap()).map(|looked| matches!(looked, Looked::Since))
-        };
-        let asked = r#"{"at":"2026-01-05T10:00:00Z","type":"op-requested","op":"look","by":"alice","kind":"refresh"}"#;
-        let looked = |began: &str| {
-            format!(
-                r#"{{"at":"2026-01-05T10:00:09Z","type":"desired-observed","commit":"abc1234","via":"git","look_started":"2026-01-05T{began}Z"}}"#
-            )
-        };
-        let failed = r#"{"at":"2026-01-05T10:00:09Z","type":"desired-unavailable","error":"no line"}"#;
-        let heard = r#"{"at":"2026-01-05T10:00:09Z","host":"gpc0","type":"pull-started","op":"look"}"#;
-        assert_eq!(answer(&[asked, heard, heard]), None, "that says nothing of the repository");
-        assert_eq!(answer(&[&looked("10:00:01"), asked]), None, "it ended before");
-        assert_eq!(answer(&[asked, &looked("09:59:58")]), Some(false), "it was under way");
-        assert_eq!(answer(&[asked, heard, &looked("10:00:00")]), Some(true));
-        assert_eq!(answer(&[asked, failed]), Some(true));
     }
 }

@@ -119,6 +119,9 @@ fn list(rows: &[Vec<String>], first: usize, width: usize) -> String {
         let head: Vec<String> = told(head).into_iter().map(|cell| painted(BOLD, cell)).collect();
         text += &flow(0, "  ", &head, Some(width));
         let rest = told(rest);
+        if rest.is_empty() {
+            continue;
+        }
         let line = format!("  {}", rest.join(" · "));
         if fits(display_width(&line), Some(width)) {
             text.extend([line.as_str(), "\n"]);

@@ -2,18 +2,21 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
 
 use axum::extract::Request;
 use axum::http::StatusCode;
 use axum::middleware::{self, Next};
 use axum::response::IntoResponse;
-use compartment_core::ChannelName;
 use compartment_core::event::{CheckoutPlace, RequestKind, TestsConfig};
+use compartment_core::{ChannelName, ReadOptions};
 use compartment_examples::matrix::{MatrixError, Verdict};
+use compartment_runtime::Forge;
+use compartment_runtime::testing::forge::MemoryForge;
 
-use super::world::{Act, Call, HOSTS, KnownAway, World, heartbeat, host, one_line};
+use super::world::{Act, Call, HOSTS, KnownAway, World, commit, heartbeat, host, lock, one_line};
 
-const OK: &str = r#","commit":"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa""#;
+const OK: &str = r#","commit":"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa","dirty":false"#;
 
 fn pulled() -> Vec<Act> {
     vec![
@@ -37,6 +40,40 @@ fn a_pull_is_followed_to_its_end() {
     assert_eq!(told.verdict(), Verdict::Done, "{}{}", told.output, told.aside);
     assert_eq!(told.output, "fetching\na red ␛[31mline\n✓ gpc0: pull ok\n");
     assert!(told.aside.contains("gpc0 is asked for a pull"), "{}", told.aside);
+}
+
+/// Push, pull and switch, one right after the other: nobody is told to pull first.
+#[test]
+fn a_pull_that_brings_what_no_look_has_seen_waits_for_the_look() {
+    for hosts in [&["gpc0"][..], &["gpc0", "gpc1"]] {
+        let forge = Arc::new(MemoryForge::new(commit('a'), lock('a')));
+        let repository: Arc<dyn Forge> = Arc::<MemoryForge>::clone(&forge);
+        let world = World::with(Some(repository), |router| router);
+        for &name in hosts {
+            let name: &'static str = name;
+            world.says(name, &heartbeat(name, 'a', 1));
+            world.agent(name, move |order| {
+                let at_b = heartbeat(name, 'b', 2);
+                let pulled = format!(
+                    r#"{{"host":"{name}","type":"pull-ok","op":"{}","commit":"{}","dirty":false}}"#,
+                    order.op,
+                    commit('b')
+                );
+                vec![Act::Say("pull-started", ""), Act::Beat(pulled), Act::Beat(at_b)]
+            });
+        }
+        // The look at the start is over.
+        let begun = Instant::now();
+        while forge.looks() == 0 {
+            assert!(begun.elapsed() < Duration::from_secs(20), "nobody looks");
+            std::thread::yield_now();
+        }
+        forge.push(commit('b'), lock('b'));
+        let told = Call::of(&world, &[&["pull"], hosts].concat()).run();
+        assert_eq!(told.verdict(), Verdict::Done, "{}{}", told.output, told.aside);
+        let channels = world.hub.matrix(&ReadOptions::default()).unwrap().fleet.channels;
+        assert_eq!(channels[&ChannelName::main()].desired.commit, Some(commit('b')));
+    }
 }
 
 #[test]
@@ -187,7 +224,7 @@ fn an_interrupt_says_what_goes_on() {
     let asked = |entry: &compartment_core::AuditEntry| {
         entry.what == "pull started" && entry.host.as_ref().unwrap().as_str() == "gpc1"
     };
-    let begun = std::time::Instant::now();
+    let begun = Instant::now();
     while !world.trail().iter().any(asked) {
         assert!(begun.elapsed() < crate::shared::LIMIT);
     }
@@ -223,10 +260,10 @@ fn what_runs_is_stopped() {
     call.output.until("fetching");
     let told = Call::of(&world, &["stop", "gpc0"]).run();
     assert_eq!(told.verdict(), Verdict::Done, "{}{}", told.output, told.aside);
-    assert_eq!(told.output, "✓ gpc0: stop ok: stopped; reported: by mba\n");
+    assert_eq!(told.output, "✓ gpc0: stop ok: stopped; by mba, as the host says\n");
     let told = call.ended();
     assert_eq!(told.verdict(), Verdict::NotAll);
-    assert!(told.output.ends_with("✗ gpc0: pull stopped: reported: by mba\n"), "{}", told.output);
+    assert!(told.output.ends_with("✗ gpc0: pull stopped: by mba, as the host says\n"), "{}", told.output);
 }
 
 /// A world of hosts that are to be switched, and whose tests follow by themselves.
@@ -264,7 +301,7 @@ fn a_switch_is_done_when_its_tests_are() {
     switching(&world, "gpc1", FAIL);
     let told = Call::of(&world, &["switch", "gpc0"]).run();
     assert_eq!(told.verdict(), Verdict::Done);
-    assert_eq!(told.output, "✓ gpc0: switch ok\n✓ gpc0: test ok: and so are its tests\n");
+    assert_eq!(told.output, "✓ gpc0: switch ok\n✓ gpc0: test ok: 3 of 3 tests passed\n");
     let told = Call::of(&world, &["switch", "gpc1"]).run();
     assert_eq!(told.verdict(), Verdict::NotAll);
     assert!(told.output.starts_with("✓ gpc1: switch ok\n✗ gpc1: test tests-failed: "), "{}", told.output);
@@ -307,11 +344,15 @@ fn the_first_host_that_fails_stops_the_others_and_all_are_asked_for_first() {
     let told = Call::of(&world, &["switch", "--all", "--limit", "1", "--yes", "--go-on"]).run();
     assert_eq!(told.verdict(), Verdict::NotAll);
     assert!(
-        told.output.ends_with("Done: switch on 2 of 4 hosts; 1 fix, 1 tests-failed\n"),
+        told.output.ends_with("Done: switch on 2 of 4 hosts; 1 left-out, 1 tests-failed\n"),
         "{}",
         told.output
     );
-    assert!(told.output.contains("left out: what is desired failed there"), "{}", told.output);
+    assert!(
+        told.output.contains("left-out: not asked, something is to be fixed first (the switch failed"),
+        "{}",
+        told.output
+    );
     let told = Call::of(&world, &["switch", "gpc3"]).run();
     assert_eq!(told.verdict(), Verdict::Done, "{}", told.output);
 }
