@@ -208,6 +208,66 @@ fn what_cannot_be_stopped_later_is_said() {
     }
 }
 
+/// Several calls have the same folder at the same time: one of them owns it, and the others ask through that one.
+#[test]
+fn others_ask_through_the_call_that_has_the_data() {
+    let world = World::new();
+    let hosts = world.folder.path().join("hosts.toml");
+    let waits = "['sh', '-c', 'echo now; exec sleep 60']";
+    fs::write(&hosts, fs::read_to_string(&hosts).unwrap().replace("['true']", waits)).unwrap();
+    let data = world.folder.path().join("data").display().to_string();
+    let remote = world.folder.path().join("remote").display().to_string();
+    let fleet = ["--data", &data, "--forge", &remote];
+    let start = |args: &[&str], output: &Shared, stop: &Stop| {
+        let cli = world.cli(&[&fleet[..], args].concat());
+        let (mut to, stop) = (output.clone(), stop.clone());
+        std::thread::spawn(move || {
+            let mut aside = Vec::new();
+            let surroundings = Surroundings {
+                token: None,
+                output: &mut to,
+                aside: &mut aside,
+                answer: None,
+                screen: None,
+                within: None,
+                width: None,
+                watched: false,
+                stop,
+            };
+            (run(cli, surroundings), String::from_utf8(aside).unwrap())
+        })
+    };
+    // A live matrix in lines, for as long as the others are at work.
+    let (lines, stop) = (Shared::default(), Stop::default());
+    let watching = start(&["--watch"], &lines, &stop);
+    lines.until("gpc0: ");
+    let ask = |args: &[&str]| world.asked(&[&fleet[..], args].concat());
+    let (done, output, aside) = ask(&["pull", "gpc0"]);
+    assert_eq!(done.unwrap(), Verdict::Done, "{output} {aside}");
+    assert!(aside.contains("asks through the ssh-fleet of process"), "{aside}");
+    let said = ask(&["--branch", "other", "log", "gpc0"]).0.unwrap_err().to_string();
+    assert!(said.contains("it has another --forge or --branch: end that first"), "{said}");
+    // Two at a time, of which one stops what the other has begun.
+    let printed = Shared::default();
+    let switching = start(&["switch", "gpc0"], &printed, &Stop::default());
+    printed.until("now");
+    let (done, output, aside) = ask(&["stop", "gpc0"]);
+    assert_eq!(done.unwrap(), Verdict::Done, "{output} {aside}");
+    let (done, aside) = switching.join().unwrap();
+    assert_eq!(done.unwrap(), Verdict::NotAll, "{aside}");
+    let (_, output, _) = ask(&["log", "gpc0"]);
+    assert!(output.contains("switch stopped"), "{output}");
+    // Who only watches ends with the one that it asks through.
+    let second = Shared::default();
+    let guest = start(&["--watch"], &second, &Stop::default());
+    second.until("gpc0: ");
+    stop.ask();
+    assert!(matches!(watching.join().unwrap().0, Err(FleetError::Matrix(MatrixError::Interrupted))));
+    assert!(matches!(guest.join().unwrap().0, Err(FleetError::OwnerEnded(_))));
+    let (done, _, aside) = ask(&["log", "gpc0"]);
+    assert!(done.is_ok() && !aside.contains("asks through"), "{aside}");
+}
+
 #[test]
 fn where_a_rollback_can_go_is_listed() {
     let world = World::new();

@@ -1,6 +1,7 @@
 //! Where a hub looks for what is desired, and where it merges: from the command line to a forge.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
@@ -79,6 +80,17 @@ pub enum Where {
     },
     /// A file over HTTP.
     Published(String),
+}
+
+impl fmt::Display for Where {
+    /// As it is written, with the secrets that are in it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Git(address) => f.write_str(address),
+            Self::GitHub { owner, repository } => write!(f, "github:{owner}/{repository}"),
+            Self::Published(url) => write!(f, "published:{url}"),
+        }
+    }
 }
 
 impl FromStr for Where {
@@ -223,7 +235,7 @@ impl ForgeArgs {
     }
 }
 
-fn failed(error: impl std::fmt::Display) -> ServeError {
+fn failed(error: impl fmt::Display) -> ServeError {
     ServeError::Forge(compartment_core::Text::new(&error.to_string()))
 }
 

@@ -8,7 +8,7 @@ use compartment_local::git::without_credentials;
 use compartment_transport_ssh::host::quote;
 
 use crate::fold::Format;
-use crate::hub::{ForgeArgs, Where};
+use crate::hub::ForgeArgs;
 use crate::matrix;
 
 /// The file of hosts unless said.
@@ -37,7 +37,8 @@ An inventory is a file of TOML:
 
 Without --data nothing is remembered from one call to the next: no generations, so nothing to roll back to, and
 what runs is known only once a host has deployed. An operation belongs to its host: it goes on when this program
-ends, and the next call with the same --data finds it.
+ends, and the next call with the same --data finds it. Calls with the same --data at the same time ask through the
+first of them, a live one for instance.
 Exit codes: 0 everything that was asked for was done, 1 not all of it was or something failed, 2 the command line is
 wrong, 130 interrupted."
 )]
@@ -113,11 +114,7 @@ impl Cli {
             say("--data", file(data));
         }
         if let Some(forge) = &self.forge.forge {
-            let address = match forge {
-                Where::Git(address) => address.clone(),
-                Where::GitHub { owner, repository } => format!("github:{owner}/{repository}"),
-                Where::Published(url) => format!("published:{url}"),
-            };
+            let address = forge.to_string();
             // A secret that somebody gave goes nowhere.
             let secret = without_credentials(&address) != address;
             say("--forge", if secret { "…".to_owned() } else { word(&address) });

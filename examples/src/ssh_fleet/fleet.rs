@@ -1,6 +1,7 @@
 //! A hub that lives as long as this program.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -19,6 +20,7 @@ use tempfile::TempDir;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
+use super::shared::{Published, Setup};
 use super::{Cli, FleetError};
 use crate::hub::ServeError;
 
@@ -39,16 +41,23 @@ pub(super) struct Fleet {
     started: Timestamp,
     /// Where what is desired is looked for.
     looks: bool,
-    address: String,
+    address: SocketAddr,
     token: String,
     end: oneshot::Sender<()>,
     serving: JoinHandle<()>,
+    /// That others may ask through it, where it has a folder of data.
+    published: Option<Published>,
     /// What is kept for as long as it runs.
     _folder: TempDir,
 }
 
 impl Fleet {
-    pub(super) async fn start(cli: &Cli, inventory: &Inventory, stop: &Stop) -> Result<Self, FleetError> {
+    pub(super) async fn start(
+        cli: &Cli,
+        inventory: &Inventory,
+        setup: &Setup,
+        stop: &Stop,
+    ) -> Result<Self, FleetError> {
         let folder = tempfile::tempdir().map_err(FleetError::Here)?;
         let data = cli.data.as_deref().unwrap_or(folder.path());
         compartment_runtime::make_private_folder(data)
@@ -78,7 +87,7 @@ impl Fleet {
         let access = Arc::new(Access::in_memory(vec![(token.clone(), grant)]));
         let agents = Agents::new(access, Arc::new(SystemClock::default()), AgentsConfig::default());
         let bound = Listen::on(([127, 0, 0, 1], 0).into()).bind().map_err(ServeError::from)?;
-        let address = format!("http://{}", bound.address());
+        let address = bound.address();
         let (end, ended) = oneshot::channel();
         let routes = router(hub.clone(), agents);
         let serving = tokio::spawn(async move {
@@ -88,11 +97,15 @@ impl Fleet {
             }
         });
         let started = hub.now();
-        Ok(Self { hub, ssh, started, looks, address, token: token.reveal(), end, serving, _folder: folder })
+        let publish =
+            |data| Published::new(data, address, token.reveal(), super::is_live(cli), setup.clone());
+        let published = cli.data.as_deref().map(publish).transpose().map_err(FleetError::Here)?;
+        let token = token.reveal();
+        Ok(Self { hub, ssh, started, looks, address, token, end, serving, published, _folder: folder })
     }
 
-    pub(super) fn address(&self) -> String {
-        self.address.clone()
+    pub(super) fn url(&self) -> String {
+        format!("http://{}", self.address)
     }
 
     pub(super) fn token(&self) -> String {
@@ -166,6 +179,11 @@ impl Fleet {
         unread
             .flat_map(|(host, why)| why.into_iter().map(move |why| (host.clone(), why.to_string())))
             .collect()
+    }
+
+    /// Lets those end who ask through this, unless somebody asks to stop. `wait` is told once that there are some.
+    pub(super) fn let_guests_end(&mut self, stop: &Stop, wait: impl FnMut()) -> std::io::Result<()> {
+        self.published.take().map_or(Ok(()), |published| published.end(stop, wait))
     }
 
     /// Ends all of it. What runs on hosts goes on.

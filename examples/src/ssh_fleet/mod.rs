@@ -7,22 +7,37 @@ mod args;
 mod check;
 mod fleet;
 mod generations;
+mod shared;
 
 pub use args::{Cli, What};
 
 use std::collections::BTreeSet;
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
 use compartment_core::HostId;
+use compartment_log_sqlite::OpenError;
 use compartment_runtime::LogId;
 use compartment_runtime::hub::SystemClock;
 use compartment_transport_ssh::{Host, Inventory, InventoryError, SshTransport};
 
 use self::fleet::Fleet;
+use self::shared::{Guest, Setup};
 use crate::hub::ServeError;
 use crate::matrix::{self, MatrixError, Surroundings, Verdict, Within};
 use crate::show;
+
+/// How long a folder of data that somebody else has is waited for, where nobody says that it can be asked: another call may be
+/// starting or ending.
+const HELD_WITHIN: Duration = Duration::from_secs(10);
+
+/// How often it is looked whether it is free.
+const LOOK_EVERY: Duration = Duration::from_millis(50);
+
+/// How often a live matrix looks whether who it asks through is still there.
+const OWNER_EVERY: Duration = Duration::from_secs(1);
 
 /// Why something was not done.
 #[derive(Debug, thiserror::Error)]
@@ -52,6 +67,19 @@ pub enum FleetError {
         /// Why, in words.
         why: String,
     },
+    /// Somebody else has the folder of data, and cannot do what is asked for.
+    #[error("{data} belongs to {owner}, and {why}: end that first, or give the same")]
+    Owned {
+        /// The folder.
+        data: String,
+        /// Who has it.
+        owner: String,
+        /// Why that does not do.
+        why: String,
+    },
+    /// Who had the folder of data has ended, and with it what asked through it.
+    #[error("{0} has ended, which this asked through; start this again")]
+    OwnerEnded(String),
     /// This machine.
     #[error("cannot start: {0}")]
     Here(io::Error),
@@ -155,31 +183,146 @@ fn with_fleet(
     runtime: &tokio::runtime::Runtime,
     around: Surroundings<'_>,
 ) -> Result<Verdict, FleetError> {
-    let Surroundings { token: _, output, aside, answer, screen, within: _, width, watched, stop } = around;
-    let fleet = runtime.block_on(Fleet::start(&cli, inventory, &stop))?;
-    let (command, remembers) = (cli.command(), cli.data.is_some());
+    let mut around = around;
+    match begin(&cli, inventory, runtime, &mut around)? {
+        Begun::Owner(fleet) => as_owner(cli, *fleet, hosts, runtime, around),
+        Begun::Guest(guest) => as_guest(cli, guest, around),
+    }
+}
+
+/// How a call goes to the hosts.
+enum Begun {
+    Owner(Box<Fleet>),
+    /// Through another call.
+    Guest(Guest),
+}
+
+/// Takes the folder of data, or finds who has it. One that is starting, or ends soon, is waited for.
+fn begin(
+    cli: &Cli,
+    inventory: &Inventory,
+    runtime: &tokio::runtime::Runtime,
+    around: &mut Surroundings<'_>,
+) -> Result<Begun, FleetError> {
+    let begun = Instant::now();
+    let setup = Setup::of(cli).map_err(FleetError::Here)?;
+    let mut told = false;
+    loop {
+        let held = match runtime.block_on(Fleet::start(cli, inventory, &setup, &around.stop)) {
+            Ok(fleet) => return Ok(Begun::Owner(Box::new(fleet))),
+            Err(error @ FleetError::Hub(ServeError::Log(OpenError::Held { .. }))) => error,
+            Err(error) => return Err(error),
+        };
+        let Some(data) = &cli.data else { return Err(held) };
+        match Guest::of(data).map_err(FleetError::Here)? {
+            Some(Guest { owner, .. }) if is_live(cli) && !owner.stays && told => {}
+            Some(Guest { owner, .. }) if is_live(cli) && !owner.stays => {
+                told = true;
+                let words = format!("{} has {}, and ends soon: this waits", owner.name(), data.display());
+                mention(around, &words);
+            }
+            Some(guest) => {
+                if let Some(why) = guest.owner.refuses(&setup) {
+                    let (data, owner) = (data.display().to_string(), guest.owner.name());
+                    return Err(FleetError::Owned { data, owner, why });
+                }
+                return Ok(Begun::Guest(guest));
+            }
+            None if begun.elapsed() > HELD_WITHIN => return Err(held),
+            None => {}
+        }
+        if around.stop.asked() {
+            return Err(MatrixError::Interrupted.into());
+        }
+        std::thread::sleep(LOOK_EVERY);
+    }
+}
+
+/// Whether the matrix is shown live.
+const fn is_live(cli: &Cli) -> bool {
+    cli.watch && cli.what.is_none()
+}
+
+fn mention(around: &mut Surroundings<'_>, words: &str) {
+    drop(write!(around.aside, "{}", show::labelled("ssh-fleet:", 4, words, around.width)));
+}
+
+/// What the program `matrix` is asked for.
+fn asked(cli: Cli, url: String) -> matrix::Cli {
     let what = match cli.what {
         Some(What::Matrix(what)) => Some(what),
         Some(What::Check { .. } | What::Generations { .. }) | None => None,
     };
-    let live = cli.watch && what.is_none();
-    let desired = !matches!(
-        what,
-        Some(matrix::What::Stop { .. } | matrix::What::Log { .. } | matrix::What::History { .. })
-    ) && !matches!(&what, Some(matrix::What::Refresh(looked)) if looked.on().is_some());
-    if !live && runtime.block_on(fleet.look_around(hosts, desired, &stop)).is_none() {
-        runtime.block_on(fleet.end());
-        return Err(MatrixError::Interrupted.into());
-    }
-    let asked = matrix::Cli {
+    matrix::Cli {
         what,
         watch: cli.watch,
         hosts: cli.hosts,
         format: cli.format,
-        hub: matrix::Hub { url: fleet.address(), token_file: None, ca_file: None, allow_plain: false },
+        hub: matrix::Hub { url, token_file: None, ca_file: None, allow_plain: false },
         width: cli.width,
         color: cli.color,
+    }
+}
+
+/// Asks through the call that has the folder of data.
+fn as_guest(cli: Cli, guest: Guest, mut around: Surroundings<'_>) -> Result<Verdict, FleetError> {
+    let owner = guest.owner.clone();
+    let words = format!("asks through {}, which says why hosts cannot be reached", owner.name());
+    mention(&mut around, &words);
+    let Surroundings { token: _, output, aside, answer, screen, within: _, width, watched, stop } = around;
+    let (command, of) = (cli.command(), cli.inventory.display().to_string());
+    // An owner that ends waits for what was asked for, and not for who only watches: that one ends with it.
+    let ended = Arc::new(AtomicBool::new(false));
+    let guest = if is_live(&cli) {
+        drop(guest);
+        let (owner, stop, ended) = (owner.clone(), stop.clone(), Arc::clone(&ended));
+        std::thread::spawn(move || {
+            while owner.answers() {
+                std::thread::sleep(OWNER_EVERY);
+            }
+            ended.store(true, Ordering::Relaxed);
+            stop.ask();
+        });
+        None
+    } else {
+        Some(guest)
     };
+    let asked = asked(cli, owner.url());
+    let nothing = Vec::new;
+    let within = Within { name: "ssh-fleet", command, remembers: true, of, away: &nothing, unread: &nothing };
+    let (token, within) = (Some(owner.token.clone()), Some(within));
+    let around = Surroundings { token, output, aside, answer, screen, within, width, watched, stop };
+    let done = matrix::run(&asked, around);
+    drop(guest);
+    match done {
+        Err(MatrixError::Interrupted) if ended.load(Ordering::Relaxed) => {
+            Err(FleetError::OwnerEnded(owner.name()))
+        }
+        done => Ok(done?),
+    }
+}
+
+/// Goes to the hosts itself, and lets others ask through it.
+fn as_owner(
+    cli: Cli,
+    mut fleet: Fleet,
+    hosts: &[Host],
+    runtime: &tokio::runtime::Runtime,
+    around: Surroundings<'_>,
+) -> Result<Verdict, FleetError> {
+    let Surroundings { token: _, output, aside, answer, screen, within: _, width, watched, stop } = around;
+    let (command, remembers) = (cli.command(), cli.data.is_some());
+    let (live, inventory) = (is_live(&cli), cli.inventory.display().to_string());
+    let asked = asked(cli, fleet.url());
+    let what = &asked.what;
+    let desired = !matches!(
+        what,
+        Some(matrix::What::Stop { .. } | matrix::What::Log { .. } | matrix::What::History { .. })
+    ) && !matches!(what, Some(matrix::What::Refresh(looked)) if looked.on().is_some());
+    if !live && runtime.block_on(fleet.look_around(hosts, desired, &stop)).is_none() {
+        runtime.block_on(fleet.end());
+        return Err(MatrixError::Interrupted.into());
+    }
     let token = Some(fleet.token());
     let away = || fleet.unreachable().into_iter().map(|(host, why)| (host, why.to_string())).collect();
     let unread = || fleet.unread();
@@ -193,13 +336,13 @@ fn with_fleet(
             name: "ssh-fleet",
             command,
             remembers,
-            of: cli.inventory.display().to_string(),
+            of: inventory,
             away: &away,
             unread: &unread,
         }),
         width,
         watched,
-        stop,
+        stop: stop.clone(),
     };
     let done = matrix::run(&asked, around);
     let away = fleet.unreachable().into_iter().map(|(host, why)| (host, format!("cannot be reached: {why}")));
@@ -208,9 +351,13 @@ fn with_fleet(
     let mut troubles: Vec<_> = away.chain(unread).chain(unheard).collect();
     troubles.retain(|(id, _)| hosts.iter().any(|host| host.id == *id));
     troubles.sort();
-    runtime.block_on(fleet.end());
     for (host, words) in troubles {
         drop(write!(aside, "{}", show::labelled(&format!("{host}:"), 4, &words, width)));
     }
+    // Whoever has asked to stop has done so for itself: others are let end, unless that is asked once more.
+    let words = "another call asks through this one, which ends with that; Ctrl-C ends this now";
+    let told = || drop(write!(aside, "{}", show::labelled("ssh-fleet:", 4, words, width)));
+    fleet.let_guests_end(&stop, told).map_err(FleetError::Here)?;
+    runtime.block_on(fleet.end());
     Ok(done?)
 }
