@@ -177,7 +177,7 @@ async fn a_checkout_with_changes_of_its_own_is_not_switched_to() {
     fs::write(demo.folder().join("imac0/config/flake.nix"), "{ }").unwrap();
     let error = demo.step().await.unwrap_err().to_string();
     assert!(
-        error.starts_with("the hub refused to switch imac0: the checkout's commit is not proven current"),
+        error.starts_with("the hub refused to switch imac0: the checkout, which is dirty, is not proven"),
         "{error}"
     );
 }

@@ -264,7 +264,7 @@ fn note(inner: &Inner, order: &Order, failed: Option<Text>) -> Tried {
         }
         Some(reason) => {
             debug!(op = %order.op, host = %order.host, %reason, "not delivered");
-            unreachable.insert(order.host.clone(), reason);
+            unreachable.insert(order.host.clone(), (order.op.clone(), reason));
             Tried::Failed
         }
     }

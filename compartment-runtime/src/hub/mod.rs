@@ -131,8 +131,8 @@ struct Inner {
     /// Counts what operations printed.
     printed: watch::Sender<u64>,
     phase: watch::Sender<Phase>,
-    /// Why hosts could not be reached.
-    unreachable: Mutex<BTreeMap<HostId, Text>>,
+    /// Why hosts could not be reached, and with which order.
+    unreachable: Mutex<BTreeMap<HostId, (OpId, Text)>>,
     /// What could not be written down beside the log.
     upkeep: Mutex<BTreeMap<&'static str, String>>,
 }

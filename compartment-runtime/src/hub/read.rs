@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, PoisonError};
 
-use compartment_core::{Fleet, HostId, Matrix, ReadOptions, Row, Text, Timestamp};
+use compartment_core::{Fleet, HostId, Matrix, OpId, ReadOptions, Row, Text, Timestamp};
 
 use super::{Hub, HubError, LiveId, Subscription, execute};
 use crate::Order;
@@ -96,7 +96,27 @@ impl Hub {
     /// Why the last order did not reach a host; nothing where it did.
     #[must_use]
     pub fn unreachable(&self, host: &HostId) -> Option<Text> {
-        self.inner.unreachable.lock().unwrap_or_else(PoisonError::into_inner).get(host).cloned()
+        let all = self.inner.unreachable.lock().unwrap_or_else(PoisonError::into_inner);
+        all.get(host).map(|(_, why)| why.clone())
+    }
+
+    /// Why an operation that was asked for has not reached its host so far. `None` where it has, was not tried yet, or does
+    /// not wait.
+    #[must_use]
+    pub fn undelivered(&self, host: &HostId, op: &OpId) -> Option<Text> {
+        self.waits(host, op).then_some(())?;
+        let all = self.inner.unreachable.lock().unwrap_or_else(PoisonError::into_inner);
+        all.get(host).filter(|(tried, _)| tried == op).map(|(_, why)| why.clone())
+    }
+
+    /// Whether an operation that was asked for still waits for its host.
+    #[must_use]
+    pub fn waits(&self, host: &HostId, op: &OpId) -> bool {
+        self.read(|fleet, now| {
+            let pending = fleet.host(host).and_then(|host| host.operations().pending(now));
+            pending.is_some_and(|pending| pending.op == *op)
+        })
+        .unwrap_or(false)
     }
 
     /// How the hub is.

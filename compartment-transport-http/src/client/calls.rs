@@ -17,7 +17,7 @@ use super::{ClientError, Connection};
 use crate::wire::configuration::{Change, Configuration};
 use crate::wire::events::Taken;
 use crate::wire::orders::{self, OrderLine};
-use crate::wire::output::{self, Ended, Page, Printed};
+use crate::wire::output::{self, Ended, Page, Printed, Waits};
 use crate::wire::reading::{Health, History, PullRequestView, PullRequests, Rollback};
 use crate::wire::requests::{Answers, Body};
 use crate::wire::{Hello, NDJSON, NOTICES, SESSION_HEADER};
@@ -60,6 +60,8 @@ pub enum Received {
 /// What somebody who follows an operation receives.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Followed {
+    /// It has not reached its host so far, and is tried again.
+    Waits(Waits),
     /// Lines that it printed.
     Lines(Page),
     /// How it ended. Nothing comes after it.
@@ -219,6 +221,7 @@ impl Connection {
                 Err(error) => return Some(Err(error)),
             };
             match event.event.as_str() {
+                output::WAITS => Some(from_json(event.data.as_bytes()).map(Followed::Waits)),
                 output::LINES => Some(from_json(event.data.as_bytes()).map(Followed::Lines)),
                 output::END => Some(from_json(event.data.as_bytes()).map(Followed::Ended)),
                 _ => None,

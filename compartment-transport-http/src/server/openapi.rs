@@ -17,7 +17,7 @@ use utoipa::openapi::{
 use crate::wire::configuration::{Change, Configuration};
 use crate::wire::events::Taken;
 use crate::wire::orders::OrderLine;
-use crate::wire::output::{Ended, Page, Printed};
+use crate::wire::output::{Ended, Page, Printed, Waits};
 use crate::wire::reading::{Health, History, Noticed, PullRequestView, PullRequests, Rollback};
 use crate::wire::requests::{Answers, Body};
 use crate::wire::{Code, Problem, problem};
@@ -117,6 +117,7 @@ fn schemas() -> serde_json::Map<String, Value> {
     add::<Change>(&mut generator);
     add::<Configuration>(&mut generator);
     add::<Ended>(&mut generator);
+    add::<Waits>(&mut generator);
     add::<Explanation>(&mut generator);
     add::<Health>(&mut generator);
     add::<History>(&mut generator);

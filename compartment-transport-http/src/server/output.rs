@@ -7,15 +7,18 @@ use axum::response::IntoResponse;
 use axum::response::sse::Event;
 use compartment_core::{HostId, OpId};
 use compartment_runtime::hub::HubError;
-use futures::stream::{self, StreamExt};
+use futures::stream::{self, Stream, StreamExt};
 use serde::Deserialize;
 
 use super::Server;
 use super::gate::{Path, ReadingOn};
 use super::openapi::{Common, NotFound};
 use super::stream::streamed;
-use crate::wire::output::{END, Ended, LINES, Page};
+use crate::wire::output::{END, Ended, LINES, Page, WAITS, Waits};
 use crate::wire::{Code, Problem};
+
+/// How often it is looked whether an operation has reached its host.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
 
 #[derive(Deserialize)]
 pub(super) struct OfOperation {
@@ -34,7 +37,8 @@ pub(super) struct OfOperation {
     ),
     responses(
         (status = 200, content_type = "text/event-stream", body = String,
-            description = "Events `lines`, each with a `Page` as its data, and at last one `end` with an `Ended`"),
+            description = "Events `waits`, each with a `Waits` as its data, while it does not reach its host; `lines`, each with \
+                a `Page`; and at last one `end` with an `Ended`"),
         Common, NotFound
     ),
     security(("token" = []))
@@ -54,6 +58,11 @@ pub(super) async fn output(
         let page = page.ok().filter(|page| !page.lines.is_empty())?;
         Some(event(LINES, &Page::from(page)))
     });
+    let waits = waits(server.clone(), host.clone(), op.clone()).map(Some);
+    // What is printed ends both.
+    let pages = pages.map(Some).chain(stream::once(std::future::ready(None)));
+    let pages = stream::select(Box::pin(pages), Box::pin(waits));
+    let pages = pages.take_while(|event| std::future::ready(event.is_some())).filter_map(std::future::ready);
     let end = stream::once(async move {
         let ending = server.hub.ended(host.clone(), op.clone()).await?;
         Ok(Ended::new(host, op, ending))
@@ -61,6 +70,21 @@ pub(super) async fn output(
     let end = end.filter_map(|ended: Result<Ended, HubError>| async move { Some(event(END, &ended.ok()?)) });
     let told = pages.chain(end).map(Ok).take_until(server.gate.revoked(token));
     Ok(streamed(told, Duration::from_secs(10)))
+}
+
+/// Why an operation has not reached its host, each time that is another reason, for as long as it waits.
+fn waits(server: Server, host: HostId, op: OpId) -> impl Stream<Item = Event> {
+    stream::unfold((server, host, op, None), |(server, host, op, mut told)| async move {
+        while server.hub.waits(&host, &op) {
+            let reason = server.hub.undelivered(&host, &op);
+            if let Some(reason) = reason.filter(|reason| told.as_ref() != Some(reason)) {
+                told = Some(reason.clone());
+                return Some((event(WAITS, &Waits { reason }), (server, host, op, told)));
+            }
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+        None
+    })
 }
 
 fn event(name: &str, data: &impl serde::Serialize) -> Event {

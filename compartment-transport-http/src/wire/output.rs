@@ -16,6 +16,9 @@ pub const LINES: &str = "lines";
 /// The name of the server-sent event that is the last one.
 pub const END: &str = "end";
 
+/// The name of the server-sent event that says why an operation has not reached its host so far.
+pub const WAITS: &str = "waits";
+
 /// Lines that an operation printed.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "server", derive(schemars::JsonSchema))]
@@ -38,6 +41,14 @@ impl From<OutputPage> for Page {
     fn from(page: OutputPage) -> Self {
         Self { first: page.first, lines: page.lines }
     }
+}
+
+/// An operation that was asked for has not reached its host. It is tried again until it lapses.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "server", derive(schemars::JsonSchema))]
+pub struct Waits {
+    /// Why, in words.
+    pub reason: Text,
 }
 
 /// How an operation of a host ended.

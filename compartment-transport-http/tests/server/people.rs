@@ -113,6 +113,9 @@ async fn what_an_operation_prints_is_followed_to_its_end() {
         let sent = world.client.post(url).bearer_auth(world.token(name)).json(&lines).send();
         assert_eq!(soon(sent).await.unwrap().status(), 204);
     };
+    let waits = next(&mut output).await;
+    let why = r#"{"reason":"its agent is not connected"}"#;
+    assert_eq!((waits.event.as_str(), waits.data.as_str()), ("waits", why));
     // Of another host's operation nobody hears anything.
     printed("gpc1").await;
     printed("gpc0").await;

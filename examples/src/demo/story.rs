@@ -177,7 +177,7 @@ async fn finished(world: &World, answers: &[Answer]) -> Result<(), DemoError> {
             world.children_run()?;
             match printed.next().await {
                 Some(Ok(Followed::Ended(end))) => break end,
-                Some(Ok(Followed::Lines(_))) => {}
+                Some(Ok(Followed::Waits(_) | Followed::Lines(_))) => {}
                 Some(Err(error)) => return Err(error.into()),
                 None => return Err(unexpected(answer, "the hub said no more".to_owned())),
             }

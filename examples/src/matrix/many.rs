@@ -2,11 +2,10 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
-use std::num::NonZeroUsize;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use compartment_core::event::RequestKind;
-use compartment_core::{Action, HostId, OpId, Row, Status, Text};
+use compartment_core::{Action, HostId, OpId, Row, Span, Status, Text, Timestamp};
 use compartment_transport_http::client::Connection;
 use futures::stream::{self, StreamExt};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
@@ -20,6 +19,24 @@ use crate::show;
 
 /// How often it is shown how far it is.
 const SHOW_EVERY: Duration = Duration::from_millis(500);
+
+/// How long a request of several hosts waits for one that cannot be reached, unless those that are offline are meant, too:
+/// it was heard a moment ago, or it would not be asked.
+const REACHED_WITHIN: Span = Span::from_secs(60);
+
+/// How late it is by the hub's clock.
+#[derive(Clone, Copy)]
+pub(super) struct HubTime {
+    told: Timestamp,
+    at: Instant,
+}
+
+impl HubTime {
+    fn now(self) -> Timestamp {
+        let since = u64::try_from(self.at.elapsed().as_millis()).unwrap_or(u64::MAX);
+        self.told + Span::from_millis(since)
+    }
+}
 
 /// What becomes of a host.
 pub(super) enum Plan {
@@ -56,15 +73,21 @@ struct Asking {
     say: UnboundedSender<String>,
     troubled: Cell<bool>,
     task: Option<Task>,
+    /// The hub's time, where a host that cannot be reached is not waited for.
+    hurries: Option<HubTime>,
     /// The first that failed.
     failed: RefCell<Option<HostId>>,
 }
 
 impl Asking {
-    fn new(hub: Connection, task: Option<Task>) -> (Self, UnboundedReceiver<String>) {
+    fn new(
+        hub: Connection,
+        task: Option<Task>,
+        hurries: Option<HubTime>,
+    ) -> (Self, UnboundedReceiver<String>) {
         let (say, said) = unbounded_channel();
         let (asked, failed) = (RefCell::default(), RefCell::default());
-        (Self { hub, asked, say, troubled: Cell::new(false), task, failed }, said)
+        (Self { hub, asked, say, troubled: Cell::new(false), task, hurries, failed }, said)
     }
 
     /// Why nobody is asked any more: what fails on one host may well fail on all.
@@ -79,25 +102,34 @@ impl Asking {
     }
 
     async fn carried_out(&self, plan: Plan) -> (HostId, Outcome) {
-        let wanted = match plan {
+        let mut wanted = match plan {
             Plan::Leave(host, outcome) => return (host, outcome),
             Plan::Ask(wanted) => wanted,
         };
         if let Some(halted) = self.halted() {
             return (wanted.host, halted);
         }
-        let mut see = |seen: Seen<'_>| {
+        wanted.body.deliver_by = self.hurries.map(|hub| hub.now() + REACHED_WITHIN);
+        let mut away = None;
+        let mut see = |seen: Seen<'_>| match seen {
             // All of them have the same trouble.
-            if let Seen::Trouble(error) = seen
-                && !self.troubled.replace(true)
-            {
+            Seen::Trouble(error) if !self.troubled.replace(true) => {
                 drop(self.say.send(format!("{error}; trying again")));
             }
+            Seen::Waits(why) => {
+                if away.replace(why.clone()).is_none() {
+                    drop(self.say.send(format!("{} cannot be reached so far: {why}", wanted.host)));
+                }
+            }
+            Seen::Trouble(_) | Seen::Taken | Seen::Lines(_) | Seen::Missing(_) => {}
         };
         self.asked.borrow_mut().insert(wanted.host.clone(), wanted.op.clone());
         let waits = matches!(self.task, Some(Task::Switch { wait: true, .. }));
         let since = if waits { self.hub.health().await.map_or(0, |health| health.position) } else { 0 };
         let mut outcome = wanted.carried_out(&self.hub, &mut see).await;
+        if let Some(why) = away.filter(|_| outcome.has_lapsed()) {
+            outcome = Outcome::not_asked("offline", &format!("not begun, it cannot be reached: {why}"));
+        }
         if outcome.is_success() && waits {
             outcome = follow::tests(&self.hub, &wanted.host, &wanted.op, since).await.unwrap_or(outcome);
         }
@@ -118,18 +150,24 @@ impl Program<'_> {
                 None => Plan::Ask(Wanted::new(body(task), host)),
             },
         };
-        let plans = self.rows(on).await?.into_iter().map(plan).collect();
-        self.batch(task.kind(), Some(task), plans, on.limit).await
+        let (now, rows) = self.rows(on).await?;
+        let plans = rows.into_iter().map(plan).collect();
+        self.batch(task.kind(), Some(task), plans, on, now).await
     }
 
-    /// The hosts that are meant, each once, with their rows where the hub knows them.
-    pub(super) async fn rows(&mut self, on: &On) -> Result<Vec<(HostId, Option<Row>)>, MatrixError> {
+    /// The hosts that are meant, each once, with their rows where the hub knows them; and the hub's time.
+    pub(super) async fn rows(
+        &mut self,
+        on: &On,
+    ) -> Result<(HubTime, Vec<(HostId, Option<Row>)>), MatrixError> {
         let matrix = self.answer(self.hub.matrix(None)).await?;
+        let now = HubTime { told: matrix.as_of, at: Instant::now() };
         if on.all && matrix.hosts.is_empty() {
             return Err(MatrixError::NoHosts);
         }
         if on.all {
-            return Ok(matrix.hosts.into_iter().map(|row| (row.host.clone(), Some(row))).collect());
+            let all = matrix.hosts.into_iter().map(|row| (row.host.clone(), Some(row)));
+            return Ok((now, all.collect()));
         }
         // Before the first of them is asked for anything.
         table::chosen(&matrix, &on.hosts)?;
@@ -137,7 +175,7 @@ impl Program<'_> {
         let mut hosts = on.hosts.clone();
         hosts.sort();
         hosts.dedup();
-        Ok(hosts.into_iter().map(|host| (host.clone(), known.remove(&host))).collect())
+        Ok((now, hosts.into_iter().map(|host| (host.clone(), known.remove(&host))).collect()))
     }
 
     /// Asks, a few at a time, and says of each what came of it.
@@ -146,13 +184,14 @@ impl Program<'_> {
         kind: RequestKind,
         task: Option<Task>,
         plans: Vec<Plan>,
-        limit: NonZeroUsize,
+        on: &On,
+        now: HubTime,
     ) -> Result<Verdict, MatrixError> {
         let total = plans.len();
         let bar = Bar::new(self.around.watched, total);
-        let (asking, mut said) = Asking::new(self.hub.clone(), task);
+        let (asking, mut said) = Asking::new(self.hub.clone(), task, (!on.offline_too).then_some(now));
         let results = stream::iter(plans).map(|plan| asking.carried_out(plan));
-        let mut results = std::pin::pin!(results.buffer_unordered(limit.get()));
+        let mut results = std::pin::pin!(results.buffer_unordered(on.limit.get()));
         let (mut ended, mut look) = (BTreeMap::new(), tokio::time::interval(SHOW_EVERY));
         loop {
             tokio::select! {

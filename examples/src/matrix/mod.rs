@@ -220,7 +220,7 @@ impl Program<'_> {
 
     /// Whether all hosts are meant, now that it is said how many they are.
     async fn all_confirmed(&mut self, on: &On, yes: bool) -> Result<bool, MatrixError> {
-        let hosts = self.rows(on).await?.len();
+        let hosts = self.rows(on).await?.1.len();
         let each = on.limit.min(NonZeroUsize::new(hosts).unwrap_or(NonZeroUsize::MIN));
         self.confirmed(&format!("Switch {hosts} hosts, {each} at a time?"), yes).await
     }

@@ -118,6 +118,9 @@ impl Program<'_> {
                     return drop(output.flush());
                 }
                 Seen::Taken => format!("{host} is asked for a {kind} ({op})"),
+                Seen::Waits(why) => {
+                    format!("{host} cannot be reached: {why}. The request waits, five minutes at most")
+                }
                 Seen::Missing(1) => "a line is no longer kept".to_owned(),
                 Seen::Missing(lines) => format!("{lines} lines are no longer kept"),
                 Seen::Trouble(error) => format!("{error}; trying again"),

@@ -28,6 +28,8 @@ const HELD: Duration = Duration::from_secs(10);
 pub(super) enum Seen<'a> {
     /// It was taken.
     Taken,
+    /// It has not reached its host so far: why.
+    Waits(&'a Text),
     /// Lines that it printed.
     Lines(&'a [Text]),
     /// So many lines are gone.
@@ -129,6 +131,7 @@ async fn listen(
     let mut output = hub.output(host, op).await?;
     while let Some(followed) = output.next().await {
         match followed? {
+            Followed::Waits(waits) => see(Seen::Waits(&waits.reason)),
             Followed::Lines(page) => lines(&page, next, see),
             Followed::Ended(ended) => return Ok(ended.ending().into()),
         }

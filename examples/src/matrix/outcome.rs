@@ -50,6 +50,11 @@ impl Outcome {
         self.ending.end.is_success()
     }
 
+    /// Whether it was not heard to begin in time.
+    pub(super) const fn has_lapsed(&self) -> bool {
+        matches!(self.ending.end, End::Lapsed)
+    }
+
     /// In one word.
     pub(super) fn word(&self) -> &str {
         self.code.as_deref().unwrap_or(self.ending.end.as_str())

@@ -93,7 +93,7 @@ impl Program<'_> {
         let mut troubles = Vec::new();
         let mut see = |seen: Seen<'_>| match seen {
             Seen::Trouble(error) => troubles.push(format!("{error}; tried again")),
-            Seen::Taken | Seen::Lines(_) | Seen::Missing(_) => {}
+            Seen::Taken | Seen::Waits(_) | Seen::Lines(_) | Seen::Missing(_) => {}
         };
         let asked = self.answer(ask(&self.hub, body, &mut see)).await;
         troubles.iter().for_each(|trouble| self.mention(trouble));

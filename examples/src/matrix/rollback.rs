@@ -75,7 +75,7 @@ impl Program<'_> {
     }
 
     async fn roll_back_many(&mut self, on: &On, yes: bool) -> Result<Verdict, MatrixError> {
-        let rows = self.rows(on).await?;
+        let (now, rows) = self.rows(on).await?;
         let (hub, offline_too) = (self.hub.clone(), on.offline_too);
         let previews = stream::iter(rows).map(|(host, row)| preview(&hub, host, row, offline_too));
         let previews = previews.buffered(on.limit.get()).collect::<Vec<_>>();
@@ -99,7 +99,8 @@ impl Program<'_> {
             Ok(wanted) => Plan::Ask(wanted),
             Err(outcome) => Plan::Leave(host, outcome),
         };
-        self.batch(RequestKind::Rollback, None, previews.into_iter().map(plan).collect(), on.limit).await
+        let plans = previews.into_iter().map(plan).collect();
+        self.batch(RequestKind::Rollback, None, plans, on, now).await
     }
 }
 

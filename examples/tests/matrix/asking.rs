@@ -42,6 +42,31 @@ fn a_pull_is_followed_to_its_end() {
     assert!(told.aside.contains("gpc0 is asked for a pull"), "{}", told.aside);
 }
 
+/// It was heard a moment ago, and its agent is gone: the others are not kept for five minutes.
+#[test]
+fn a_host_that_has_just_gone_is_told_and_not_waited_for() {
+    let world = World::new();
+    for name in ["gpc0", "gpc1"] {
+        world.says(name, &heartbeat(name, 'a', 1));
+    }
+    world.agent("gpc0", |_| pulled());
+    let call = Call::of(&world, &["pull", "gpc0", "gpc1"]).start();
+    call.aside.until("gpc1 cannot be reached so far: its agent is not connected");
+    // The minute passes, and something happens.
+    world.clock.set(2);
+    world.says("gpc0", &heartbeat("gpc0", 'a', 2));
+    let told = call.ended();
+    assert_eq!(told.verdict(), Verdict::NotAll);
+    let words = "gpc1  offline: not begun, it cannot be reached: its agent is not connected";
+    assert!(told.output.contains(words), "{}", told.output);
+    assert!(told.output.ends_with("Done: pull on 1 of 2 hosts; 1 offline\n"), "{}", told.output);
+    // Of one host the request waits, and why is said.
+    let call = Call::of(&world, &["pull", "gpc1"]).start();
+    call.aside.until("gpc1 cannot be reached: its agent is not connected");
+    assert_eq!(Call::of(&world, &["stop", "gpc1"]).run().verdict(), Verdict::Done);
+    assert_eq!(call.ended().verdict(), Verdict::NotAll);
+}
+
 /// Push, pull and switch, one right after the other: nobody is told to pull first.
 #[test]
 fn a_pull_that_brings_what_no_look_has_seen_waits_for_the_look() {
