@@ -139,6 +139,8 @@ impl Hub {
                 mib(least)
             )));
         }
+        let trouble = inner.pace.trouble(inner.clock.wall(), inner.clock.elapsed());
+        notices.extend(trouble.map(|trouble| Text::new(&trouble)));
         let far = inner.forge.as_ref().and_then(|forge| forge.progress());
         notices.extend(far.map(|far| Text::new(&format!("the forge takes long: {far}"))));
         let now = inner.clock.elapsed();

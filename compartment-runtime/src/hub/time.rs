@@ -51,6 +51,9 @@ const STAYS: Span = Span::from_mins(10);
 /// How far a clock that stays ahead may drift meanwhile.
 const DRIFT: Span = Span::from_mins(1);
 
+/// How far a clock may be behind until people are told.
+const BEHIND: Span = Span::from_mins(1);
+
 /// What `at` is taken from. Where the wall's clock was set back, time goes on at half its speed until the wall has
 /// caught up: `at` never decreases along the log, and no operation stays blue because time stands still. Where it leaps
 /// ahead, time goes on as it elapses until the wall has stayed there for a while.
@@ -88,6 +91,27 @@ impl Pace {
         }
         *base = Base { at: wall, elapsed, ahead: AT_ONCE, leap: None };
         wall
+    }
+
+    /// What is wrong with the wall's clock, for people. `None` where time goes by it, or nearly.
+    pub(super) fn trouble(&self, wall: Timestamp, elapsed: Span) -> Option<String> {
+        let now = self.now(wall, elapsed);
+        let leapt = self.0.lock().unwrap_or_else(PoisonError::into_inner).leap.is_some();
+        if leapt {
+            return Some(format!(
+                "the clock of the hub's machine says {}, and the hub's time is {}: set the clock right; it is believed once it \
+                 has stayed so for ten minutes",
+                wall.whole_second(),
+                now.whole_second()
+            ));
+        }
+        (now.since(wall) > BEHIND).then(|| {
+            format!(
+                "the clock of the hub's machine is {} behind the hub's log: until it has caught up, the hub's time goes on at half \
+                 its speed. Was it wrong before, `hub log import --not-after` leads back",
+                now.since(wall)
+            )
+        })
     }
 }
 

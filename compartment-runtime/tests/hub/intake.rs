@@ -132,3 +132,24 @@ async fn on_a_disk_that_is_nearly_full_an_end_is_taken_with_the_evidence_before_
     assert_eq!(numbers().await, [1, 2, 3]);
     world.shows_what_the_log_says().await;
 }
+
+#[tokio::test]
+async fn a_clock_that_is_wrong_is_told() {
+    let world = World::green(1).await;
+    let now = world.hub.now();
+    let told = || words(&world).join("; ");
+    assert_eq!(told(), "");
+    // Somebody sets it right, after it had been an hour ahead.
+    world.clock.set_wall(now - Span::from_mins(60));
+    assert!(
+        told().starts_with("the clock of the hub's machine is 60 min behind the hub's log: "),
+        "{}",
+        told()
+    );
+    world.clock.set_wall(now);
+    assert_eq!(told(), "");
+    world.clock.set_wall(now + Span::from_mins(30 * 24 * 60));
+    assert!(told().contains("and the hub's time is 2026-01-05T10:00:"), "{}", told());
+    world.pass(Span::from_mins(11)).await;
+    assert_eq!(told(), "", "it is believed");
+}

@@ -2,7 +2,7 @@
 
 use anstyle::{Effects, Style};
 use compartment_core::matrix::{Presence, Source};
-use compartment_core::{Action, Advice, Row, Timestamp};
+use compartment_core::{Action, Advice, Compartment, Row, Status, Timestamp};
 
 use super::layout::{fits, flow, lines, natural_width, table};
 use super::{BOLD, DIM, DRIFT, Width, named, painted, style, symbol, worded};
@@ -117,7 +117,9 @@ fn generation(row: &Row, full: bool) -> String {
         Source::Deployed | Source::Unknown => "",
     };
     let text = painted(shade(row, Style::new()), format!("{commit}{number}{source}"));
-    match (generation.drift, full) {
+    // The first host of a rollout is off the majority, and where it is to be.
+    let drifts = generation.drift && row.cells.get(Compartment::System).status != Status::Ok;
+    match (drifts, full) {
         (false, _) => text,
         (true, true) => format!("{text} {}", painted(shade(row, DRIFT), "≠ drift")),
         (true, false) => format!("{text} {}", painted(shade(row, DRIFT), "≠")),
@@ -156,6 +158,6 @@ pub(super) fn title(name: &str) -> String {
 }
 
 /// A status, coloured, for beside a cell's name.
-pub(super) fn mark(status: compartment_core::Status) -> String {
+pub(super) fn mark(status: Status) -> String {
     painted(style(status), symbol(status))
 }

@@ -52,6 +52,7 @@ fn a_host_that_has_just_gone_is_told_and_not_waited_for() {
     world.agent("gpc0", |_| pulled());
     let call = Call::of(&world, &["pull", "gpc0", "gpc1"]).start();
     call.aside.until("gpc1 cannot be reached so far: its agent is not connected");
+    call.aside.until("gpc0: ok");
     // The minute passes, and something happens.
     world.clock.set(2);
     world.says("gpc0", &heartbeat("gpc0", 'a', 2));

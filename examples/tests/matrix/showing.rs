@@ -23,6 +23,21 @@ fn the_table_has_every_host_and_fits() {
     assert!(one.output.contains("✓ ok") && !one.output.contains("gpc1"), "{}", one.output);
 }
 
+/// One host goes first in a rollout: it is off the majority, and where all are to be.
+#[test]
+fn the_first_of_a_rollout_is_no_stray() {
+    let world = World::new();
+    for (name, digit) in [("gpc0", 'a'), ("gpc1", 'b'), ("gpc2", 'b'), ("gpc3", 'c')] {
+        world.says(name, &heartbeat(name, digit, 1));
+    }
+    let told = Call::of(&world, &[]).width(140).run().output;
+    let row = |name: &str| told.lines().find(|line| line.starts_with(name)).unwrap().to_owned();
+    assert_eq!(
+        ["gpc0", "gpc1", "gpc2", "gpc3"].map(|name| row(name).contains("≠ drift")),
+        [false, false, false, true]
+    );
+}
+
 #[test]
 fn programs_are_told_in_json() {
     let world = World::new();
@@ -48,9 +63,9 @@ fn what_is_wrong_is_told_and_what_to_do() {
     assert!(told.starts_with("COMPARTMENT_TOKEN: ") && !told.contains("two words"), "{told}");
     let told = Call::of(&world, &["--host", "nobody"]).run().refused();
     assert_eq!(told, "the hub knows no host nobody; it knows gpc0, gpc1, gpc2, gpc3");
-    for args in [&["pull", "nobody"][..], &["log", "nobody"]] {
+    for args in [&["pull", "nobody"][..], &["log", "nobody"], &["stop", "nobody"]] {
         let told = Call::of(&world, args).run().refused();
-        assert!(told.contains("nobody"), "{args:?}: {told}");
+        assert_eq!(told, "the hub knows no host nobody; it knows gpc0, gpc1, gpc2, gpc3", "{args:?}");
     }
     let told = Call::of(&world, &["--hub", "http://hub.example.org"]).run().refused();
     assert!(told.contains("not encrypted") && told.contains("--allow-plain"), "{told}");

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use compartment_core::matrix::{ChannelView, DesiredAvailability, Presence};
-use compartment_core::{HostId, Matrix, Row, Status, Text, Timestamp};
+use compartment_core::matrix::{ChannelView, DesiredAvailability, Presence, Source};
+use compartment_core::{Compartment, HostId, Matrix, Row, Status, Text, Timestamp};
 
 use super::Seen;
 use crate::show::second;
@@ -87,8 +87,10 @@ fn words(row: &Row) -> String {
     let generation = &row.generation;
     if let Some(commit) = generation.commit {
         let number = generation.number.map(|number| format!(" #{number}")).unwrap_or_default();
-        let drift = if generation.drift { " ≠ drift" } else { "" };
-        words.push(format!("gen {}{number}{drift}", commit.short()));
+        let source = if generation.source == Source::Checkout { " (checkout)" } else { "" };
+        let drifts = generation.drift && row.cells.get(Compartment::System).status != Status::Ok;
+        let drift = if drifts { " ≠ drift" } else { "" };
+        words.push(format!("gen {}{number}{source}{drift}", commit.short()));
     }
     if let Some(running) = &row.running {
         words.push(format!("{} runs", running.kind));
