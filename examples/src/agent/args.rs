@@ -16,14 +16,14 @@ use clap::{Parser, Subcommand};
     subcommand_negates_reqs = true,
     after_help = "\
 Examples:
-  agent check --config /etc/compartment/agent.toml    what it would run, and what it sees
-  agent --config /etc/compartment/agent.toml          run, until Ctrl-C or SIGTERM
+  agent check --config agent.toml    what it would run, and what it sees
+  agent --config agent.toml          run, until Ctrl-C or SIGTERM
 
 A file of settings:
   host = \"gpc0\"
   state = \"/var/lib/compartment-agent\"
-  commands = \"nixos\"              # or nix-darwin, home-manager, or a table of commands
-  tests = \"tests\"                 # a folder; a relative one is in the checkout
+  commands = \"nixos\"       # or nix-darwin, home-manager, or a table
+  tests = \"tests\"          # a folder; a relative one is in the checkout
   [hub]
   url = \"https://hub.example.org\"
   token_file = \"/etc/compartment/token\"
@@ -31,9 +31,11 @@ A file of settings:
   path = \"/var/lib/compartment-agent/config\"
   remote = \"https://git.example.org/config.git\"
 
-Under systemd its unit needs KillMode=process, so that a switch may restart it; under launchd AbandonProcessGroup.
+Under systemd its unit needs KillMode=process, so that a switch may restart it; under launchd \
+AbandonProcessGroup.
 
-Exit codes: 0 asked to end, or all is well (check); 1 something failed or is wrong; 2 the command line is wrong."
+Exit codes: 0 asked to end, or all is well (check); 1 something failed or is wrong; 2 the command line is \
+wrong."
 )]
 pub struct Cli {
     /// What to do instead of running.

@@ -19,15 +19,15 @@ use super::ForgeArgs;
     subcommand_negates_reqs = true,
     after_help = "\
 Examples:
-  hub token add --data /var/lib/fleet --operator mba      a token for a person, shown once
-  hub token add --data /var/lib/fleet --host gpc0 --out gpc0.token     one for a host's agent, into a file
-  hub --data /var/lib/fleet --listen 127.0.0.1:7070 --forge https://git.example/fleet.git
-  hub log verify --data /var/lib/fleet                    has anybody touched it?
-  hub log backup --data /var/lib/fleet /mnt/log.sqlite    while the hub runs
-  hub log export --data /var/lib/fleet | fold -           as events, one a line
-  hub log import --data restored week.ndjson              into a folder that has no log yet
+  hub token add --data DIR --operator mba    a token for a person, shown once
+  hub token add --data DIR --host gpc0 --out gpc0.token    one for an agent
+  hub --data DIR --listen 127.0.0.1:7070 --forge https://git.example/fleet.git
+  hub log verify --data DIR                  has anybody touched it?
+  hub log backup --data DIR /mnt/log.sqlite  while the hub runs
+  hub log export --data DIR | fold -         as events, one a line
+  hub log import --data NEW week.ndjson      into a folder that has no log yet
 
-Exit codes: 0 done, 1 the log is not as it should be, or something failed, 2 the command line is wrong,
+Exit codes: 0 done, 1 the log is not as it should be, or something failed, 2 the command line is wrong, \
 130 interrupted."
 )]
 pub struct Cli {

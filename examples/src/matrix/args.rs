@@ -17,27 +17,29 @@ use crate::fold::Format;
     version,
     after_help = "\
 Examples:
-  matrix                              the matrix now
-  matrix --watch                      live, until Ctrl-C; one line for each change where it is piped
-  matrix --host gpc0 --format json    one row, for programs
-  matrix pull gpc0                    asks, shows what it prints, and says how it ended
-  matrix switch --all --limit 4       the fleet, four hosts at a time, until one or its tests fail
-  matrix rollback gpc0                shows the target first, and asks
-  matrix refresh                      looks at the repository now
-  matrix stop gpc0                    stops what runs there
-  matrix merge 7                      shows the pull request, and asks; touches no host
-  matrix host set gpc0 --test-limit 300   how it is configured
-  matrix log gpc0                     who did what there
-  matrix history gpc0                 what ran there: where a rollback can go
+  matrix                            the matrix now
+  matrix --watch                    live, until Ctrl-C; in lines if piped
+  matrix --host gpc0 --format json  one row, for programs
+  matrix pull gpc0                  asks, shows what it prints, and how it ended
+  matrix switch --all --limit 4     four at a time, until one or its tests fail
+  matrix rollback gpc0              shows the target first, and asks
+  matrix refresh                    looks at the repository now
+  matrix stop gpc0                  stops what runs there, or waits to begin
+  matrix merge 7                    shows the pull request, and asks
+  matrix host set gpc0 --channel x  how it is configured
+  matrix log gpc0                   who did what there
+  matrix history gpc0               what ran there: where a rollback can go
 
 Where the hub is and who asks is best said once:
-  export COMPARTMENT_HUB=https://hub.example.org COMPARTMENT_TOKEN_FILE=~/.fleet-token
+  export COMPARTMENT_HUB=https://hub.example.org
+  export COMPARTMENT_TOKEN_FILE=~/.fleet-token
 The token itself may be in COMPARTMENT_TOKEN; it never stands on the command line.
 
-An operation belongs to its host: it goes on when this program ends, and Ctrl-C says which do.
+An operation belongs to its host: it goes on when this program ends, and Ctrl-C says which do. \
+A merge touches no host.
 Without --color, colours are for terminals and NO_COLOR turns them off.
-Exit codes: 0 everything that was asked for was done, 1 not all of it was or something failed, 2 the command
-line is wrong, 130 interrupted."
+Exit codes: 0 everything that was asked for was done, 1 not all of it was or something failed, \
+2 the command line is wrong, 130 interrupted."
 )]
 pub struct Cli {
     /// What to do instead of showing the matrix.

@@ -21,26 +21,26 @@ const INVENTORY: &str = "hosts.toml";
     version,
     after_help = "\
 Examples:
-  ssh-fleet check                          what works on each host, and what is missing
-  ssh-fleet --forge git@git.example:config.git          the matrix now
-  ssh-fleet --forge … --watch              live, until Ctrl-C
-  ssh-fleet --forge … --data ~/fleet pull gpc0          asks, shows what it prints, and says how it ended
-  ssh-fleet generations gpc0               where a rollback can go
-  ssh-fleet --forge … --data ~/fleet rollback gpc0      shows the target first, and asks
+  ssh-fleet check                        what works on each host, and what not
+  ssh-fleet --forge git@git.example:config.git                  the matrix now
+  ssh-fleet --forge … --watch            live, until Ctrl-C
+  ssh-fleet --forge … --data ~/fleet pull gpc0
+  ssh-fleet --forge … --data ~/fleet rollback gpc0     shows the target first
+  ssh-fleet generations gpc0             where a rollback can go
 
 An inventory is a file of TOML:
   [defaults]
   platform = \"nixos\"
   checkout = \"/etc/nixos\"
   [[hosts]]
-  name = \"gpc0\"                # as in ~/.ssh/config; else destination = \"root@10.0.0.7\"
+  name = \"gpc0\"      # as in ~/.ssh/config; else destination = \"root@10.0.0.7\"
 
-Without --data nothing is remembered from one call to the next: no generations, so nothing to roll back to, and
-what runs is known only once a host has deployed. An operation belongs to its host: it goes on when this program
-ends, and the next call with the same --data finds it. Calls with the same --data at the same time ask through the
-first of them, a live one for instance.
-Exit codes: 0 everything that was asked for was done, 1 not all of it was or something failed, 2 the command line is
-wrong, 130 interrupted."
+Without --data nothing is remembered from one call to the next: no generations, so nothing to roll back to, and \
+what runs is known only once a host has deployed. An operation belongs to its host: it goes on when this \
+program ends, and the next call with the same --data finds it. Calls with the same --data at the same time ask \
+through the first of them, a live one for instance.
+Exit codes: 0 everything that was asked for was done, 1 not all of it was or something failed, \
+2 the command line is wrong, 130 interrupted."
 )]
 pub struct Cli {
     /// What to do instead of showing the matrix.
