@@ -262,16 +262,7 @@ impl Pending {
     /// The operation that this asks to stop.
     #[must_use]
     pub const fn stops(&self) -> Option<&OpId> {
-        match &self.ask {
-            Ask::Stop { target_op, .. } => Some(target_op),
-            Ask::Pull { .. }
-            | Ask::Switch { .. }
-            | Ask::Test { .. }
-            | Ask::Rollback { .. }
-            | Ask::Refresh { .. }
-            | Ask::MergePr { .. }
-            | Ask::RevertPr { .. } => None,
-        }
+        self.ask.stops()
     }
 
     /// The generation that a rollback was sent to.

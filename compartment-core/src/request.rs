@@ -141,6 +141,21 @@ impl Ask {
         }
     }
 
+    /// The operation that this asks to stop.
+    #[must_use]
+    pub const fn stops(&self) -> Option<&OpId> {
+        match self {
+            Self::Stop { target_op, .. } => Some(target_op),
+            Self::Pull { .. }
+            | Self::Switch { .. }
+            | Self::Test { .. }
+            | Self::Rollback { .. }
+            | Self::Refresh { .. }
+            | Self::MergePr { .. }
+            | Self::RevertPr { .. } => None,
+        }
+    }
+
     /// Whether this, as it was taken, answers a request for `asked`: the same, but that a rollback's target may
     /// have been filled in.
     #[must_use]

@@ -76,6 +76,31 @@ impl World {
         Cli::try_parse_from(cli).unwrap()
     }
 
+    /// The same in a thread of its own, until `stop` is asked. Gives what it says besides.
+    fn started(
+        &self,
+        args: &[&str],
+        output: &Shared,
+        stop: &Stop,
+    ) -> std::thread::JoinHandle<(Result<Verdict, FleetError>, String)> {
+        let (cli, mut to, stop) = (self.cli(args), output.clone(), stop.clone());
+        std::thread::spawn(move || {
+            let mut aside = Vec::new();
+            let surroundings = Surroundings {
+                token: None,
+                output: &mut to,
+                aside: &mut aside,
+                answer: None,
+                screen: None,
+                within: None,
+                width: None,
+                watched: false,
+                stop,
+            };
+            (run(cli, surroundings), String::from_utf8(aside).unwrap())
+        })
+    }
+
     /// What comes of it, and what it says.
     fn asked(&self, args: &[&str]) -> (Result<Verdict, FleetError>, String, String) {
         let cli = self.cli(args);
@@ -171,23 +196,7 @@ fn what_cannot_be_stopped_later_is_said() {
         (&["--data", &data], format!(" --data {data} stop gpc0 ")),
     ] {
         let (output, stop) = (Shared::default(), Stop::default());
-        let cli = world.cli(&[data, &["switch", "--force", "gpc0"]].concat());
-        let (mut to, stopped) = (output.clone(), stop.clone());
-        let asked = std::thread::spawn(move || {
-            let mut aside = Vec::new();
-            let surroundings = Surroundings {
-                token: None,
-                output: &mut to,
-                aside: &mut aside,
-                answer: None,
-                screen: None,
-                within: None,
-                width: None,
-                watched: false,
-                stop: stopped,
-            };
-            (run(cli, surroundings), String::from_utf8(aside).unwrap())
-        });
+        let asked = world.started(&[data, &["switch", "--force", "gpc0"]].concat(), &output, &stop);
         output.until("now");
         stop.ask();
         let (done, aside) = asked.join().unwrap();
@@ -219,23 +228,7 @@ fn others_ask_through_the_call_that_has_the_data() {
     let remote = world.folder.path().join("remote").display().to_string();
     let fleet = ["--data", &data, "--forge", &remote];
     let start = |args: &[&str], output: &Shared, stop: &Stop| {
-        let cli = world.cli(&[&fleet[..], args].concat());
-        let (mut to, stop) = (output.clone(), stop.clone());
-        std::thread::spawn(move || {
-            let mut aside = Vec::new();
-            let surroundings = Surroundings {
-                token: None,
-                output: &mut to,
-                aside: &mut aside,
-                answer: None,
-                screen: None,
-                within: None,
-                width: None,
-                watched: false,
-                stop,
-            };
-            (run(cli, surroundings), String::from_utf8(aside).unwrap())
-        })
+        world.started(&[&fleet[..], args].concat(), output, stop)
     };
     // A live matrix in lines, for as long as the others are at work.
     let (lines, stop) = (Shared::default(), Stop::default());

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use compartment_core::event::{Decision, Event};
-use compartment_core::{Ask, Fleet, HostId, OpId, Text, Work};
+use compartment_core::{Fleet, HostId, OpId, Text, Work};
 
 use super::Inner;
 use crate::Order;
@@ -95,7 +95,7 @@ impl Inner {
         let (fleet, now) = (self.shown.fleet(), self.now());
         let pending = fleet.host(host)?.operations().pending(now)?;
         let by = self.outstanding_on(&fleet, host, now).into_iter().find_map(|work| match work {
-            Work::Request { ask: Ask::Stop { target_op, .. }, by, .. } if target_op == pending.op => Some(by),
+            Work::Request { ask, by, .. } if ask.stops() == Some(&pending.op) => Some(by),
             Work::Request { .. } | Work::AutomaticTest { .. } | Work::RecordExpiry { .. } => None,
         })?;
         let key = (host.clone(), pending.op.clone());

@@ -78,28 +78,11 @@ impl Hub {
     /// # Errors
     /// [`RequestError::Refused`], which is in the log too; [`RequestError::NoForge`]; [`RequestError::Hub`].
     pub async fn request(&self, request: Request) -> Result<Accepted, RequestError> {
-        let forge = match &request.ask {
-            Ask::MergePr { .. } | Ask::RevertPr { .. } | Ask::Refresh { host: None } => true,
-            Ask::Pull { .. }
-            | Ask::Switch { .. }
-            | Ask::Test { .. }
-            | Ask::Rollback { .. }
-            | Ask::Stop { .. }
-            | Ask::Refresh { host: Some(_) } => false,
-        };
-        if forge && self.inner.forge.is_none() {
+        let of_the_repository = request.ask.host().is_none();
+        if of_the_repository && self.inner.forge.is_none() {
             return Err(RequestError::NoForge);
         }
-        let stops_on = match &request.ask {
-            Ask::Stop { host, .. } => Some(host.clone()),
-            Ask::Pull { .. }
-            | Ask::Switch { .. }
-            | Ask::Test { .. }
-            | Ask::Rollback { .. }
-            | Ask::Refresh { .. }
-            | Ask::MergePr { .. }
-            | Ask::RevertPr { .. } => None,
-        };
+        let stops_on = request.ask.stops().and(request.ask.host()).cloned();
         let (answer, answered) = oneshot::channel();
         let command = Command::Request(Box::new(request), answer);
         self.inner.queue.put(command).await.map_err(|_| self.inner.gone())?;
