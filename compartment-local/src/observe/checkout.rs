@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use compartment_core::{Commit, LockFile, LockHash};
 
 use super::memo::Memo;
+use super::submodules::Submodules;
 use super::{Doubt, by_hand, lock};
 use crate::git::{Git, GitError};
 
@@ -54,7 +55,7 @@ pub enum NoCheckout {
 
 /// How git is asked for the commit, and for the files that differ from it. Untracked ones do not count: Nix does not see
 /// them.
-const STATUS: [&str; 6] = [
+pub(super) const STATUS: [&str; 6] = [
     "status",
     "--porcelain=v2",
     "--branch",
@@ -81,6 +82,7 @@ struct Memory {
     of_commit: Mutex<Option<(Commit, Option<LockFile>)>>,
     /// What git does not look at, by the index.
     hidden: Memo<Option<Hidden>>,
+    submodules: Submodules,
 }
 
 /// Where a path led.
@@ -93,7 +95,7 @@ struct Top {
 
 /// Files that git takes to be unchanged without looking.
 #[derive(Clone, Debug)]
-struct Hidden {
+pub(super) struct Hidden {
     count: usize,
     first: String,
 }
@@ -196,7 +198,12 @@ impl Checkout {
             let lock_file = self.lock_in(&top);
             return Ok(Sample { commit: Err(nowhere), dirty: Ok(status.dirty), lock_file });
         };
-        let dirty = if status.dirty { Ok(true) } else { self.nothing_hidden(git, &top, index) };
+        let dirty = match status.dirty {
+            true => Ok(true),
+            false => self
+                .nothing_hidden(git, &top, index)
+                .and_then(|()| self.memory.submodules.are_dirty(git, &top.folder, index)),
+        };
         let lock_file =
             if status.lock_differs { self.lock_in(&top) } else { self.lock_of(git, &top, commit) };
         Ok(Sample { commit: Ok(commit), dirty, lock_file })
@@ -220,22 +227,19 @@ impl Checkout {
     }
 
     /// That no file is clean only because git does not look at it: such a mark outlives a pull, too.
-    fn nothing_hidden(&self, git: &Git, top: &Top, index: &Path) -> Result<bool, Doubt> {
+    fn nothing_hidden(&self, git: &Git, top: &Top, index: &Path) -> Result<(), Doubt> {
         let found = self.memory.hidden.of(index, |_| {
-            let listed = git.ok(&top.folder, &["ls-files", "-v", "--recurse-submodules"]);
+            let listed = git.ok(&top.folder, &["ls-files", "-v"]);
             listed.map(|listed| hidden_in(&listed)).map_err(io::Error::other)
         });
         let cannot = |why: &str| {
             Doubt::new(&format!("cannot tell whether files of {} differ: {why}", top.folder.display()))
         };
         match found {
-            Ok(None) => Ok(false),
-            Ok(Some(Hidden { count, first })) => Err(cannot(&format!(
-                "git is told not to look at {count} of them, such as {first}; `git update-index --no-assume-unchanged \
-                 --no-skip-worktree FILE`, or `git sparse-checkout disable`"
-            ))),
+            Ok(None) => Ok(()),
+            Ok(Some(hidden)) => Err(cannot(&told_not_to_look(&hidden))),
             // Nothing was ever added to it.
-            Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
             Err(error) => Err(cannot(&error.to_string())),
         }
     }
@@ -289,16 +293,16 @@ fn cannot_read(top: &Top, why: &str) -> Doubt {
 
 /// What `git status` told.
 #[derive(Debug, PartialEq)]
-struct Status {
-    commit: Option<Commit>,
+pub(super) struct Status {
+    pub(super) commit: Option<Commit>,
     /// Whether any file differs: whatever is no header is one that does.
-    dirty: bool,
+    pub(super) dirty: bool,
     /// Whether the lock file does.
     lock_differs: bool,
 }
 
 impl Status {
-    fn of(told: &[u8]) -> Self {
+    pub(super) fn of(told: &[u8]) -> Self {
         let lines = || told.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
         let commit = lines().find_map(|line| line.strip_prefix(b"# branch.oid "));
         let commit = commit.and_then(|hex| Commit::new(str::from_utf8(hex).ok()?).ok());
@@ -314,13 +318,21 @@ impl Status {
 
 /// The files in what `git ls-files -v` listed that git does not look at: `S` is skip-worktree, a small letter
 /// assume-unchanged.
-fn hidden_in(listed: &[u8]) -> Option<Hidden> {
+pub(super) fn hidden_in(listed: &[u8]) -> Option<Hidden> {
     let lines = listed.split(|byte| *byte == b'\n');
     let mut hidden =
         lines.filter(|line| line.first().is_some_and(|tag| *tag == b'S' || tag.is_ascii_lowercase()));
     let first = hidden.next()?;
     let first = String::from_utf8_lossy(first.get(2..).unwrap_or_default()).into_owned();
     Some(Hidden { count: 1 + hidden.count(), first })
+}
+
+/// That nobody can tell, and what to do.
+pub(super) fn told_not_to_look(Hidden { count, first }: &Hidden) -> String {
+    format!(
+        "git is told not to look at {count} of them, such as {first}; `git update-index --no-assume-unchanged \
+         --no-skip-worktree FILE`, or `git sparse-checkout disable`"
+    )
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ mod checkout;
 mod desired;
 mod lock;
 mod memo;
+mod submodules;
 mod system;
 
 pub use checkout::{Checkout, NoCheckout, is_vacant};

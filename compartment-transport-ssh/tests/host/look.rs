@@ -664,3 +664,58 @@ fn a_hostile_surrounding_misleads_nobody() {
         assert!(look.heartbeat.running == Some(None) || look.doubts.len() == 1, "{look:?}");
     });
 }
+
+/// What git does not look at in submodules by itself, or not from above: each is looked at.
+#[test]
+fn submodules_are_looked_at_each_by_itself() {
+    on_each_shell(|host| {
+        let host = with_checkout(host);
+        let (top, local) = (checkout(&host), ["-c", "protocol.file.allow=always"]);
+        for name in ["inner", "outer"] {
+            let folder = host.path(name);
+            fs::create_dir(&folder).unwrap();
+            git(&folder, &["init", "--quiet"]);
+            fs::write(folder.join("a file"), "as it was").unwrap();
+            git(&folder, &["add", "."]);
+            git(&folder, &["commit", "--quiet", "-m", "first"]);
+        }
+        let add = |into: &Path, from: &str, name: &str| {
+            let from = host.path(from).display().to_string();
+            git(into, &[&local[..], &["submodule", "--quiet", "add", &from, name]].concat());
+        };
+        add(&host.path("outer"), "inner", "nested");
+        git(&host.path("outer"), &["config", "--file", ".gitmodules", "submodule.nested.ignore", "all"]);
+        git(&host.path("outer"), &["commit", "--quiet", "-a", "-m", "ignored"]);
+        add(top, "outer", "a sub");
+        git(top, &["commit", "--quiet", "-m", "a submodule"]);
+        let dirty = || same(&host).heartbeat.dirty;
+        assert_eq!(dirty(), Reading::Told(false), "the inner one is not there, as after a clone");
+        git(top, &[&local[..], &["submodule", "--quiet", "update", "--init", "--recursive"]].concat());
+        assert_eq!(dirty(), Reading::Told(false));
+        for file in ["a sub/a file", "a sub/nested/a file"] {
+            fs::write(top.join(file), "other").unwrap();
+            assert_eq!(dirty(), Reading::Told(true), "{file}");
+            fs::write(top.join(file), "as it was").unwrap();
+        }
+        for (folder, mark) in [("a sub", "assume-unchanged"), ("a sub/nested", "skip-worktree")] {
+            git(&top.join(folder), &["update-index", &format!("--{mark}"), "a file"]);
+            assert_eq!(dirty(), Reading::Unreadable, "{folder}");
+            git(&top.join(folder), &["update-index", &format!("--no-{mark}"), "a file"]);
+        }
+        git(top, &["config", "submodule.a sub.active", "false"]);
+        fs::write(top.join("a sub/a file"), "other").unwrap();
+        assert_eq!(dirty(), Reading::Told(true), "git passes over what is not active");
+        fs::write(top.join("a sub/a file"), "as it was").unwrap();
+        assert_eq!(dirty(), Reading::Told(false));
+        // A commit more than the checkout names.
+        git(&top.join("a sub"), &["commit", "--quiet", "--allow-empty", "-m", "more"]);
+        assert_eq!(dirty(), Reading::Told(true));
+        git(&top.join("a sub"), &["reset", "--quiet", "--hard", "HEAD^"]);
+        git(&top.join("a sub"), &["config", "core.worktree", host.path("outer").to_str().unwrap()]);
+        assert_eq!(dirty(), Reading::Unreadable);
+        fs::remove_dir_all(top.join("a sub")).unwrap();
+        fs::create_dir(top.join("a sub")).unwrap();
+        fs::write(top.join("a sub/a file"), "other").unwrap();
+        assert_eq!(dirty(), Reading::Unreadable, "files, and no repository");
+    });
+}

@@ -143,6 +143,7 @@ seen_by_git() {
     COMMIT="= $R"
     if [ -n "$WHY" ]; then lock_in_folder; else lock_of_commit "$R"; fi
     [ "$DIRTY" = '= 1' ] || nothing_hidden
+    [ "$DIRTY" != '= 0' ] || submodules_differ
 }
 
 # What git stumbles over must not hide the commit.
@@ -161,11 +162,64 @@ unseen_by_git() {
 # Files that git takes to be unchanged without looking: `S` is skip-worktree, a small letter assume-unchanged. Such a
 # mark outlives a pull, too.
 nothing_hidden() {
-    R=$({ in_git ls-files -v --recurse-submodules 2>&1 || echo 'x git failed'; } | grep '^[a-zS] ' | head -n 1)
+    R=$({ in_git ls-files -v 2>&1 || echo 'x git failed'; } | grep '^[a-zS] ' | head -n 1)
     case $R in
         '') ;;
         'x '*) DIRTY="? cannot tell whether files of $TOP differ: ${R#x }" ;;
         *) DIRTY="? cannot tell whether files of $TOP differ: git is told not to look at ${R#??}, and perhaps at others; \`git update-index --no-assume-unchanged --no-skip-worktree FILE\`, or \`git sparse-checkout disable\`" ;;
+    esac
+}
+
+# Each submodule by itself, and those within it: git does not look into all of them, nor at all of each (one that is
+# inactive, an inner one that the outer one's settings ignore, one with its files elsewhere). LEFT are the checkouts whose
+# submodules are still to be looked at.
+submodules_differ() {
+    LEFT=$TOP ABOVE=$TOP
+    while [ -n "$LEFT" ] && [ "$DIRTY" = '= 0' ]; do
+        OUTER=${LEFT%%"$NL"*} TOP=${LEFT%%"$NL"*}
+        case $LEFT in *"$NL"*) LEFT=${LEFT#*"$NL"} ;; *) LEFT= ;; esac
+        LINKS=$({ in_git ls-files --stage 2>/dev/null || echo '160000 failed'; } | grep '^160000 ')
+        while [ "$DIRTY" = '= 0' ] && read -r LINK <&3; do
+            [ -z "$LINK" ] || submodule_differs "$LINK"
+        done 3<<END
+$LINKS
+END
+    done
+    TOP=$ABOVE
+}
+
+# 160000 COMMIT STAGE<tab>PATH, in OUTER.
+submodule_differs() {
+    set -- "${1#160000 }" "${1#*	}"
+    TOP=$OUTER
+    case $1 in
+        failed) DIRTY="? cannot tell whether files of $TOP differ: git does not list its submodules" ;;
+        *'	"'*) DIRTY="? cannot tell whether files of $TOP differ: a submodule is called $2" ;;
+    esac
+    [ "$DIRTY" = '= 0' ] || return 0
+    TOP=$OUTER/$2
+    if ! [ -e "$TOP/.git" ]; then
+        # It was never fetched; git leaves an empty folder there.
+        [ -z "$(ls -A "$TOP" 2>/dev/null)" ] ||
+            DIRTY="? cannot tell whether files of $TOP differ: it has files, and is no repository"
+        return
+    fi
+    R=$(in_git rev-parse --show-toplevel 2>/dev/null)
+    if [ "$R" != "$(cd "$TOP" 2>/dev/null && pwd -P)" ]; then
+        DIRTY="? cannot tell whether files of $TOP differ: its repository has its files in ${R:-another place}"
+        return
+    fi
+    if ! R=$(in_git status --porcelain=v2 --branch --no-ahead-behind --untracked-files=no --ignore-submodules=none 2>/dev/null); then
+        DIRTY="? cannot tell whether files of $TOP differ: git failed"
+        return
+    fi
+    case $NL$R$NL in
+        *"$NL"[!#]*) DIRTY='= 1' ;;
+        *"$NL# branch.oid ${1%% *}$NL"*)
+            nothing_hidden
+            LEFT=$LEFT${LEFT:+$NL}$TOP
+            ;;
+        *) DIRTY='= 1' ;;
     esac
 }
 
