@@ -51,6 +51,14 @@ pub enum NoCheckout {
         /// The folder that holds the files.
         files: PathBuf,
     },
+    /// Its repository is another folder's: what is done here would move the branch there.
+    #[error("the repository of {} is that of another folder, {}; give a checkout of its own", path.display(), git_dir.display())]
+    Anothers {
+        /// The folder that was given.
+        path: PathBuf,
+        /// The repository.
+        git_dir: PathBuf,
+    },
 }
 
 /// How git is asked for the commit, and for the files that differ from it. Untracked ones do not count: Nix does not see
@@ -162,7 +170,11 @@ impl Checkout {
                 if real(Path::new(files))? != folder {
                     return Err(NoCheckout::Elsewhere { path, files: files.into() });
                 }
-                Ok(Some(Path::new(git_dir).join("index")))
+                let git_dir = real(Path::new(git_dir))?;
+                if !is_own(folder, &git_dir) {
+                    return Err(NoCheckout::Anothers { path, git_dir });
+                }
+                Ok(Some(git_dir.join("index")))
             }
             Err(GitError::Foreign { .. }) if folder.join(".git").exists() => Ok(None),
             Err(source) => match folder.ancestors().skip(1).find(|above| above.join(".git").exists()) {
@@ -280,6 +292,19 @@ impl Checkout {
             }
             Err(error) => Err(cannot_read(top, &error.to_string())),
         }
+    }
+}
+
+/// Whether a repository is that of a folder: within it, one that says so of itself (a worktree's), or one that no other folder
+/// has as its own.
+fn is_own(folder: &Path, git_dir: &Path) -> bool {
+    let link = folder.join(".git");
+    match std::fs::read_to_string(git_dir.join("gitdir")) {
+        Ok(back) => {
+            let back = Path::new(back.trim_end_matches('\n')).canonicalize().ok();
+            back.is_some() && back == link.canonicalize().ok()
+        }
+        Err(_) => git_dir == link || git_dir.file_name() != Some(".git".as_ref()),
     }
 }
 

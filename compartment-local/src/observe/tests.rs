@@ -308,6 +308,26 @@ fn what_is_no_checkout_is_named() {
     assert!(colon.contains("git cannot be kept to") && colon.contains("colon"), "{colon}");
     let plain = repo.dir("");
     assert!(matches!(Checkout::open(&repo.git, &plain), Err(NoCheckout::Git { .. })));
+    // The repository of another folder: a pull here would move the branch there.
+    for (name, link) in [("etc", true), ("other", false)] {
+        fs::create_dir_all(repo.dir(&format!("host/{name}"))).unwrap();
+        let (git_dir, at) = (repo.dir("host/.git"), repo.dir(&format!("host/{name}/.git")));
+        match link {
+            true => symlink("../.git", at).unwrap(),
+            false => fs::write(at, format!("gitdir: {}\n", git_dir.display())).unwrap(),
+        }
+        let anothers = refused(&format!("host/{name}"));
+        assert!(matches!(anothers, NoCheckout::Anothers { .. }), "{anothers}");
+    }
+    // One of its own that is elsewhere, and a worktree; but not a copy of what leads to that.
+    let apart = repo.dir("apart.git").display().to_string();
+    repo.run(".", &["clone", "--quiet", "--separate-git-dir", &apart, "origin", "separate"]);
+    Checkout::open(&repo.git, &repo.dir("separate")).unwrap();
+    repo.run("host", &["worktree", "add", "--quiet", "--detach", &repo.dir("linked").display().to_string()]);
+    Checkout::open(&repo.git, &repo.dir("linked")).unwrap();
+    fs::create_dir(repo.dir("copy")).unwrap();
+    fs::copy(repo.dir("linked/.git"), repo.dir("copy/.git")).unwrap();
+    assert!(matches!(refused("copy"), NoCheckout::Anothers { .. }), "{}", refused("copy"));
 }
 
 /// What git does not look at in submodules by itself, or not from above: each is looked at.

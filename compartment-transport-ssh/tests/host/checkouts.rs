@@ -84,6 +84,28 @@ fn a_checkout_whose_files_are_elsewhere_is_not_reset() {
 }
 
 #[test]
+fn the_repository_of_another_folder_is_not_touched() {
+    on_each_shell(|host| {
+        let mut host = with_etc(host);
+        let head = || git(&host.path("etc"), &["rev-parse", "HEAD"]);
+        let before = head();
+        fs::create_dir(host.path("etc/link")).unwrap();
+        std::os::unix::fs::symlink("../.git", host.path("etc/link/.git")).unwrap();
+        fs::create_dir(host.path("file")).unwrap();
+        let leads = format!("gitdir: {}\n", host.path("etc/.git").display());
+        fs::write(host.path("file/.git"), leads).unwrap();
+        for folder in ["etc/link", "file"] {
+            let error = failed(&mut host, folder, "");
+            assert!(error.contains("is that of another folder"), "{error}");
+            let look = host.look();
+            assert_eq!(look.heartbeat.dirty, Reading::Unreadable, "{folder}");
+            assert!(look.doubts.iter().any(|doubt| doubt.as_str().contains("is that of another folder")));
+        }
+        assert_eq!(git(&host.path("etc"), &["rev-parse", "HEAD"]), before);
+    });
+}
+
+#[test]
 fn a_checkout_behind_a_link_is_pulled() {
     on_each_shell(|host| {
         let mut host = with_etc(host);

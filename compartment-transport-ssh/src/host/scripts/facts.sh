@@ -127,7 +127,12 @@ seen_by_git() {
             return
             ;;
     esac
-    DIRTY='= 0' WHY=
+    STATUS=$R
+    if ! has_own_repository; then
+        doubtful "$WHY"
+        return
+    fi
+    R=$STATUS DIRTY='= 0' WHY=
     # Whatever is no header is a file that differs. A file's name is the last word of its line, or stands behind a tab.
     case $NL$R in *"$NL"[!#]*) DIRTY='= 1' ;; esac
     case $R$NL in
@@ -144,6 +149,26 @@ seen_by_git() {
     if [ -n "$WHY" ]; then lock_in_folder; else lock_of_commit "$R"; fi
     [ "$DIRTY" = '= 1' ] || nothing_hidden
     [ "$DIRTY" != '= 0' ] || submodules_differ
+}
+
+# Whether the repository of TOP has its files there and is that of no other folder: within it, one that says so of itself
+# (a worktree's), or one that no other folder has as its own. WHY it is not.
+has_own_repository() {
+    if ! R=$(in_git rev-parse --show-toplevel --absolute-git-dir 2>&1); then
+        WHY="$TOP is no git checkout: ${R:-git failed}"
+        return 1
+    fi
+    WHY="the repository in $TOP has its files in ${R%"$NL"*} (git's core.worktree); give a checkout of its own"
+    [ "${R%"$NL"*}" -ef "$TOP" ] || return 1
+    REPOSITORY=$(cd -P "${R##*"$NL"}" 2>/dev/null && pwd -P)
+    WHY="the repository of $TOP is that of another folder, $REPOSITORY; give a checkout of its own"
+    if [ -f "$REPOSITORY/gitdir" ]; then
+        first_line "$REPOSITORY/gitdir"
+        [ "$R" -ef "$TOP/.git" ]
+        return
+    fi
+    [ "$REPOSITORY" = "$(cd -P "$TOP" 2>/dev/null && pwd -P)/.git" ] && return
+    case $REPOSITORY in '' | */.git) return 1 ;; esac
 }
 
 # What git stumbles over must not hide the commit.

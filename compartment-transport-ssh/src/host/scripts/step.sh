@@ -68,12 +68,7 @@ in_reach() {
     fi
     TOP=$R
     whose "$TOP"
-    if ! R=$(in_git rev-parse --show-toplevel 2>&1); then
-        WHY="$FOLDER is no git checkout: ${R:-git failed}"
-        return 1
-    fi
-    WHY="the repository in $FOLDER has its files in $R (git's core.worktree); give a checkout of its own"
-    [ "$R" -ef "$TOP" ]
+    has_own_repository
 }
 
 run_step() {
