@@ -99,6 +99,17 @@ pub(crate) fn advise(cells: &Cells, evidence: &Evidence<'_>) -> Advice {
     Advice { action, to: to.filter(|_| action == Action::Rollback), version }
 }
 
+/// Whether the desired commit has failed on a host, as far as that is remembered (CORE-006, section 11).
+pub(crate) fn desired_failed(cells: &Cells, evidence: &Evidence<'_>) -> bool {
+    // Where what is desired runs and works, nobody has to walk through the history.
+    let works = |status: Status| status == Status::Ok;
+    if works(cells.system.verdict().status) && works(cells.tests.verdict().status) {
+        return false;
+    }
+    let desired = evidence.channel.desired();
+    desired.is_some_and(|desired| failed_here(evidence.host, evidence.channel, &desired.commit))
+}
+
 /// Where a rollback of the host goes unless it is told.
 fn rollback_target(host: &Host) -> Option<GenerationEntry> {
     let running = &host.deployment()?.generation;

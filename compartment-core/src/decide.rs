@@ -232,7 +232,11 @@ fn known(fleet: &Fleet, host: Option<&Host>, request: &Request) -> Known {
     if let Some(pending) = waiting.filter(|pending| pending.op == request.op).last() {
         return if pending.ask.answers(&request.ask) { Known::Same } else { Known::Taken };
     }
-    match host.and_then(|host| host.operations().begun(&request.op)) {
+    let over = |host: &Host| {
+        let operations = host.operations();
+        operations.begun(&request.op).or_else(|| operations.taken_back(&request.op))
+    };
+    match host.and_then(over) {
         None => Known::New,
         Some(begun) if Some(begun) == request.ask.operation() => Known::Same,
         Some(_) => Known::Taken,

@@ -13,7 +13,7 @@ use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
 
-use crate::advice::{Advice, advise};
+use crate::advice::{Advice, advise, desired_failed};
 use crate::channel::{Availability, Channel};
 use crate::commit::{Commit, LockHash};
 use crate::compartment::{Cells, Evidence};
@@ -116,6 +116,10 @@ pub struct Row {
     /// The operation that was asked for and has not begun. `None` also where the writer is older than this field.
     #[serde(default)]
     pub waiting: Option<WaitingView>,
+    /// Whether what is desired has failed here: the last switch to it, its tests, or the host was rolled back from it.
+    /// False also where the writer is older than this field.
+    #[serde(default)]
+    pub desired_failed: bool,
     /// What to do next.
     pub advice: Advice,
     /// The generations that ran, the running one last.
@@ -315,6 +319,7 @@ impl Fleet {
                 deadline: operation.deadline,
             }),
             waiting: host.operations().pending(now).and_then(WaitingView::of),
+            desired_failed: desired_failed(&reasons, &evidence),
             advice: advise(&reasons, &evidence),
             history: history(host).map(GenerationEntry::from).collect(),
         }

@@ -320,8 +320,8 @@ pub fn without_credentials(words: &str) -> String {
     while let Some(at) = rest.find("://") {
         let (head, tail) = rest.split_at(at + "://".len());
         out.push_str(head);
-        let end =
-            tail.find(|c: char| matches!(c, '/' | '\'' | '"') || c.is_whitespace()).unwrap_or(tail.len());
+        // A quote may be a part of a password.
+        let end = tail.find(|c: char| c == '/' || c.is_whitespace()).unwrap_or(tail.len());
         rest = match tail[..end].rfind('@') {
             Some(at) => {
                 out.push('…');
@@ -344,6 +344,8 @@ mod tests {
             ("https://a@b ssh://c@d/e", "https://…@b ssh://…@d/e"),
             ("https://p@ss@host/", "https://…@host/"),
             ("https://git.example/x@y", "https://git.example/x@y"),
+            ("$ clone 'https://me:to'\\''k\"h?u#sh@h/x' y", "$ clone 'https://…@h/x' y"),
+            ("at \"https://git.example\": me@x", "at \"https://git.example\": me@x"),
             ("git@host:x", "git@host:x"),
             ("://", "://"),
         ] {

@@ -21,6 +21,13 @@ impl Operations {
         open.or_else(|| self.ended.iter().find(named).map(|e| e.kind))
     }
 
+    /// The kind of the operation of this id that somebody stopped before it began: asking for it again does not bring it
+    /// back.
+    pub(crate) fn taken_back(&self, op: &OpId) -> Option<Kind> {
+        let named = |e: &&Ended| e.op.as_ref() == Some(op) && e.never_began() && e.settled;
+        self.ended.iter().find(named).map(|e| e.kind)
+    }
+
     /// Whether the id is that of an operation of another kind: no honest host uses one twice.
     pub(crate) fn is_of_other_kind(&self, op: &OpId, kind: Kind) -> bool {
         let asked = self.pending.as_ref().filter(|pending| pending.op == *op);

@@ -60,7 +60,11 @@ impl Inner {
             if ways.len() >= MANY {
                 ways.retain(|(host, op), _| waits(&fleet, host, op));
             }
-            ways.entry((order.host.clone(), order.op.clone())).or_insert(Way::Trying);
+            let way = ways.entry((order.host.clone(), order.op.clone())).or_insert(Way::Trying);
+            // It was asked for anew since.
+            if *way == Way::TakenBack {
+                *way = Way::Trying;
+            }
         }
         true
     }

@@ -5,7 +5,7 @@ use std::sync::{Arc, PoisonError};
 
 use compartment_core::channel::Availability;
 use compartment_core::event::{Event, Observation, PullRequest, Report, Said};
-use compartment_core::{ChannelName, Commit, Fleet, Span, Text, Timestamp};
+use compartment_core::{Ask, ChannelName, Commit, Fleet, Span, Text, Timestamp, Work, outstanding};
 use tracing::{debug, info, warn};
 
 use super::gone::{Seen, Told};
@@ -184,11 +184,26 @@ impl Watch<'_> {
                     }
                     looks => debug!(channel = %name, looks, %error, "the repository could not be seen"),
                 }
+                if failing.told && self.is_asked_for() {
+                    let (channel, error) = (name.clone(), failing.error.clone());
+                    // Refused only by a hub that stops, and this with it.
+                    drop(
+                        self.inner.submit([Observation::DesiredUnavailable { channel, error }.into()]).await,
+                    );
+                }
                 let due = now + failing.retry.min(every).max(wait);
                 Channel { looked: Some(now), due, not_before: now + wait, failing: Some(failing) }
             }
         };
         self.channels.insert(name, channel);
+    }
+
+    /// Whether somebody waits for a look.
+    fn is_asked_for(&self) -> bool {
+        let fleet = self.inner.shown.fleet();
+        outstanding(&fleet, self.inner.now())
+            .iter()
+            .any(|work| matches!(work, Work::Request { ask: Ask::Refresh { host: None }, .. }))
     }
 
     /// Notes what looks like a pull request and is none, and says so once.

@@ -117,6 +117,10 @@ async fn a_stop_of_what_was_never_handed_over_takes_it_back() {
         Ending::new(End::Ok, "refused; mba stopped it before its host had it")
     );
     assert_eq!(world.late("p").await, Ending::new(End::Refused, "mba stopped it before its host had it"));
+    // Whoever asks again under its id, because the answer was lost, does not bring it back.
+    world.hub.request(request("p", Ask::Pull { host: host.clone() })).await.unwrap();
+    assert_eq!(world.hub.orders(&host).unwrap(), []);
+    assert_eq!(world.late("p").await.end, End::Refused);
     // Nobody is busy any more, and nothing is left to be done.
     world.hub.request(request("q", Ask::Pull { host: host.clone() })).await.unwrap();
     assert_eq!(

@@ -100,6 +100,23 @@ async fn it_looks_at_once_then_every_minute_and_whenever_it_is_told_to() {
     soon(done).await;
 }
 
+/// It has failed before, and that is told; it fails again, and whoever asked is not to wait for what is no news.
+#[tokio::test]
+async fn a_look_that_fails_once_more_answers_whoever_asked_for_one() {
+    let watched = Watched::new(1).await;
+    watched.looked(1).await;
+    watched.forge.trouble(unreachable());
+    watched.world.pass(Span::from_mins(10)).await;
+    assert_eq!(watched.desired().state, DesiredAvailability::Unavailable);
+    let before = watched.world.records().await.len();
+    watched.world.hub.request(request("look", Ask::Refresh { host: None })).await.unwrap();
+    watched.world.pass(Span::from_secs(2)).await;
+    let asked = |fleet: &compartment_core::Fleet, now| outstanding(fleet, now).len();
+    assert_eq!(watched.world.hub.read(asked).unwrap(), 0);
+    // It is asked for, answered, and that is all there is to write down.
+    assert_eq!(watched.world.records().await.len(), before + 2);
+}
+
 /// It does not exist, and nobody follows it any more: it is neither shown nor looked at.
 #[tokio::test]
 async fn a_mistyped_channel_is_forgotten_once_it_is_corrected() {

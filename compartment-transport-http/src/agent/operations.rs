@@ -215,7 +215,7 @@ impl Operations {
                 Ok(())
             }
             Ask::Stop { target_op, .. } => {
-                self.stop(shared, target_op, order.by.clone());
+                self.stop(shared, target_op, order.by.clone())?;
                 shared.spool().note_carried_out(&order.op);
                 Ok(())
             }
@@ -226,7 +226,11 @@ impl Operations {
         }
     }
 
-    fn stop(&mut self, shared: &Shared, target: &OpId, by: Option<Actor>) {
+    /// Asks what runs to stop.
+    ///
+    /// # Errors
+    /// That it was never begun here, and never will be: nobody is to wait for it.
+    fn stop(&mut self, shared: &Shared, target: &OpId, by: Option<Actor>) -> Result<(), Text> {
         let mut spool = shared.spool();
         match &self.work {
             Some(current) if current.op == *target => {
@@ -234,12 +238,18 @@ impl Operations {
                 // Durable before it is asked: a stop that is forgotten half-way would be nobody's.
                 spool.note_running(|running| running.stop = Some(Stopping { by }));
             }
+            Some(_) | None if !spool.carried_out(target) => {
+                info!(op = %target, "nothing to stop: it was never begun here");
+                spool.note_carried_out(target);
+                return Err(Text::new(&format!("{target} was never begun here, and is not begun any more")));
+            }
             Some(_) | None => {
                 info!(op = %target, "nothing to stop: it does not run here");
                 // Whoever thinks that it does learns better.
                 shared.refresh.notify_one();
             }
         }
+        Ok(())
     }
 
     fn begin(

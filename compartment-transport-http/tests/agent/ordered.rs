@@ -103,6 +103,22 @@ async fn a_busy_host_refuses_and_a_stop_passes() {
     assert_eq!(hub.of("long"), ["switch-started", "op-stopped"]);
 }
 
+/// It was lost with the agent before, say: nobody is to wait for it, and it is not begun when it comes after all.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stop_of_what_never_came_is_refused_and_so_is_that() {
+    let world = World::new().await;
+    let _agent = world.agent().await;
+    let hub = &world.hub;
+    hub.order("stop", "stop", &json!({ "target_op": "lost", "by": "ann" }));
+    let refused = hub.event("op-rejected", "stop").await;
+    assert_eq!(refused["kind"], "stop");
+    assert!(refused["reason"].as_str().unwrap().contains("lost was never begun here"), "{refused}");
+    hub.order("lost", "switch", &json!({ "force": true }));
+    hub.order("next", "pull", &Value::Null);
+    hub.event("pull-ok", "next").await;
+    assert_eq!(world.ran("switch"), 0);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_late_order_is_refused() {
     let world = World::new().await;

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use compartment_core::event::{Decision, Event, Observation, RequestKind};
-use compartment_core::{Compartment, HostId, OpId, Record, Row, Status};
+use compartment_core::matrix::{ChannelView, DesiredAvailability};
+use compartment_core::{Compartment, HostId, OpId, Record, Row, Status, Text};
 use compartment_runtime::hub::new_op;
 use compartment_transport_http::client::{ClientError, Connection};
 use compartment_transport_http::wire::requests::Body;
@@ -42,18 +43,28 @@ impl Program<'_> {
 
     /// After a pull that is done: where Git is not green, the host may be at what no look has seen. Whoever goes on to
     /// switch is not to be told to pull first.
-    pub(super) async fn sees_what_was_pulled(&mut self, pulled: &[&HostId]) -> Result<(), MatrixError> {
-        let matrix = self.answer(self.hub.matrix(None)).await?;
-        let is_behind = |row: &Row| {
+    /// Gives what is said of hosts that are not at what is desired all the same.
+    pub(super) async fn sees_what_was_pulled(
+        &mut self,
+        pulled: &[&HostId],
+    ) -> Result<Vec<String>, MatrixError> {
+        let is_behind = |row: &&Row| {
             pulled.contains(&&row.host) && row.cells.get(Compartment::Git).status == Status::Outdated
         };
-        if matrix.hosts.iter().any(is_behind)
-            && let HasLooked::NotYet = self.has_looked(PULLED_FOR).await?
-        {
+        let matrix = self.answer(self.hub.matrix(None)).await?;
+        if !matrix.hosts.iter().any(|row| is_behind(&row)) {
+            return Ok(Vec::new());
+        }
+        if let HasLooked::NotYet = self.has_looked(PULLED_FOR).await? {
             let words = "the hub has not looked at the repository since: what was pulled may be newer than what it desires";
             self.mention(words);
         }
-        Ok(())
+        let matrix = self.answer(self.hub.matrix(None)).await?;
+        let words = |row: &Row| {
+            let why = row.cells.message(Compartment::Git).unwrap_or("Git is not green");
+            format!("{} has pulled, and is not at what {} desires: {}", row.host, row.channel, Text::new(why))
+        };
+        Ok(matrix.hosts.iter().filter(is_behind).map(words).collect())
     }
 
     /// Has the hub look at the repository, and says what is desired then.
@@ -72,19 +83,40 @@ impl Program<'_> {
         let matrix = self.answer(self.hub.matrix(None)).await?;
         let mut verdict = Verdict::Done;
         for (name, channel) in &matrix.fleet.channels {
-            let desired = &channel.desired;
-            let words = match (&desired.commit, &desired.error) {
-                (_, Some(error)) => {
+            let words = match (unseen(channel), channel.desired.commit) {
+                (Some(why), _) => {
                     verdict = Verdict::NotAll;
-                    format!("cannot be seen: {error}")
+                    why
                 }
-                (Some(commit), None) => format!("{} is desired", commit.short()),
-                (None, None) => "nobody has looked at it yet".to_owned(),
+                (None, Some(commit)) => format!("{} is desired", commit.short()),
+                (None, None) => continue,
             };
             self.tell(&format!("{name}:"), &words)?;
         }
         self.around.output.flush()?;
         Ok(verdict)
+    }
+
+    /// Says which channels cannot be seen. True where there are any: what is not seen is not none.
+    pub(super) async fn tell_unseen(&mut self) -> Result<bool, MatrixError> {
+        let channels = self.answer(self.hub.matrix(None)).await?.fleet.channels;
+        let unseen: Vec<_> =
+            channels.iter().filter_map(|(name, channel)| Some((name, unseen(channel)?))).collect();
+        for (name, why) in &unseen {
+            self.tell(&format!("{name}:"), why)?;
+        }
+        Ok(!unseen.is_empty())
+    }
+}
+
+/// Why nobody knows what is desired on a channel, and what is open there. `None` where somebody does.
+fn unseen(channel: &ChannelView) -> Option<String> {
+    match (&channel.desired.state, &channel.desired.error) {
+        (DesiredAvailability::Available, _) => None,
+        (_, Some(error)) => Some(format!("cannot be seen: {}", Text::new(error))),
+        (DesiredAvailability::NeverObserved | DesiredAvailability::Unavailable, None) => {
+            Some("nobody has looked at the repository yet; a hub without --forge never does".to_owned())
+        }
     }
 }
 

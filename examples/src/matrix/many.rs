@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use compartment_core::event::RequestKind;
-use compartment_core::{Action, HostId, OpId, Row, Span, Status, Text, Timestamp};
+use compartment_core::{HostId, OpId, Row, Span, Status, Text, Timestamp};
 use compartment_transport_http::client::Connection;
 use futures::stream::{self, StreamExt};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
@@ -54,7 +54,7 @@ pub(super) fn left_alone(row: Option<&Row>, offline_too: bool) -> Option<Outcome
 
 /// Whether a host wants another commit before it is switched again: this one has failed there.
 fn is_to_be_fixed(task: Task, row: &Row) -> bool {
-    matches!(task, Task::Switch { force: false, .. }) && row.advice.action == Action::Fix
+    matches!(task, Task::Switch { force: false, .. }) && row.desired_failed
 }
 
 fn left_out(row: &Row) -> Outcome {
@@ -62,7 +62,7 @@ fn left_out(row: &Row) -> Outcome {
     let why = red.and_then(|(_, cell)| cell.message.as_deref());
     let why = why.map(|why| format!(" ({})", Text::new(why))).unwrap_or_default();
     let words =
-        format!("not asked, something is to be fixed first{why}; name the host to switch it all the same");
+        format!("not asked, what is desired has failed here{why}; name the host to switch it all the same");
     Outcome::not_asked("left-out", &words)
 }
 
@@ -212,11 +212,14 @@ impl Program<'_> {
             }
         }
         bar.end();
+        let mut behind = Vec::new();
         if let Some(Task::Pull) = task {
             let done = ended.iter().filter(|(_, outcome)| outcome.is_success());
-            self.sees_what_was_pulled(&done.map(|(host, _)| host).collect::<Vec<_>>()).await?;
+            behind = self.sees_what_was_pulled(&done.map(|(host, _)| host).collect::<Vec<_>>()).await?;
         }
-        self.results(kind, &ended)
+        let verdict = self.results(kind, &ended)?;
+        behind.iter().for_each(|words| self.mention(words));
+        Ok(if behind.is_empty() { verdict } else { Verdict::NotAll })
     }
 
     /// A line for a host whose result has come.

@@ -42,8 +42,9 @@ impl Program<'_> {
                 self.await_tests(&wanted, since).await
             }
             Task::Pull if verdict == Verdict::Done => {
-                self.sees_what_was_pulled(&[host]).await?;
-                Ok(verdict)
+                let behind = self.sees_what_was_pulled(&[host]).await?;
+                behind.iter().for_each(|words| self.mention(words));
+                Ok(if behind.is_empty() { verdict } else { Verdict::NotAll })
             }
             Task::Switch { .. } | Task::Pull | Task::Test | Task::Rollback | Task::Refresh => Ok(verdict),
         }

@@ -29,7 +29,8 @@ impl Program<'_> {
         for merged in &list.merged {
             self.show_merged(merged)?;
         }
-        if list.open.is_empty() && list.merged.is_empty() {
+        let is_unseen = self.tell_unseen().await?;
+        if list.open.is_empty() && list.merged.is_empty() && !is_unseen {
             self.tell("None:", "no pull request that updates the lock is open, and none was merged so far")?;
         }
         for why in &list.left_out {
@@ -39,7 +40,7 @@ impl Program<'_> {
             self.tell("Forge:", &asks_left(asks))?;
         }
         self.around.output.flush()?;
-        Ok(Verdict::Done)
+        Ok(if is_unseen { Verdict::NotAll } else { Verdict::Done })
     }
 
     /// Shows an open pull request: what it would change, and for whom.

@@ -9,7 +9,7 @@ use axum::http::StatusCode;
 use axum::middleware::{self, Next};
 use axum::response::IntoResponse;
 use compartment_core::event::{CheckoutPlace, RequestKind, TestsConfig};
-use compartment_core::{ChannelName, ReadOptions};
+use compartment_core::{ChannelName, ReadOptions, Row};
 use compartment_examples::matrix::{MatrixError, Verdict};
 use compartment_runtime::Forge;
 use compartment_runtime::testing::forge::MemoryForge;
@@ -361,7 +361,7 @@ fn the_first_host_that_fails_stops_the_others_and_all_are_asked_for_first() {
     );
     assert!(told.output.contains("not asked, because gpc1 failed"), "{}", told.output);
     assert_eq!(world.requested(), 2);
-    // Told otherwise they go on, but for the one where what is desired has failed.
+    // Told otherwise they go on, but for those where what is desired has failed: a switch to it, or its tests.
     world.says("gpc3", r#"{"host":"gpc3","type":"switch-started","op":"by-hand"}"#);
     world.says(
         "gpc3",
@@ -369,16 +369,51 @@ fn the_first_host_that_fails_stops_the_others_and_all_are_asked_for_first() {
     );
     let told = Call::of(&world, &["switch", "--all", "--limit", "1", "--yes", "--go-on"]).run();
     assert_eq!(told.verdict(), Verdict::NotAll);
+    assert!(told.output.ends_with("Done: switch on 2 of 4 hosts; 2 left-out\n"), "{}", told.output);
     assert!(
-        told.output.ends_with("Done: switch on 2 of 4 hosts; 1 left-out, 1 tests-failed\n"),
-        "{}",
-        told.output
-    );
-    assert!(
-        told.output.contains("left-out: not asked, something is to be fixed first (the switch failed"),
+        told.output.contains("left-out: not asked, what is desired has failed here (the switch failed"),
         "{}",
         told.output
     );
     let told = Call::of(&world, &["switch", "gpc3"]).run();
     assert_eq!(told.verdict(), Verdict::Done, "{}", told.output);
+    // gpc1's tests have failed, of what is desired: it is not switched to that once more.
+    assert!(told_row(&world, "gpc1").desired_failed && !told_row(&world, "gpc2").desired_failed);
+    let told = Call::of(&world, &["switch", "--all", "--yes", "--go-on"]).run();
+    assert!(
+        one_line(&told.output).contains("gpc1 left-out: not asked, what is desired has failed here (2 of 3"),
+        "{}",
+        told.output
+    );
+    // It is mended, and nothing of that counts any more.
+    world.desired('b');
+    for name in ["gpc1", "gpc3"] {
+        world.says(name, &heartbeat(name, 'b', 2));
+        assert!(!told_row(&world, name).desired_failed);
+    }
+}
+
+fn told_row(world: &World, name: &str) -> Row {
+    world.hub.row(&host(name), &ReadOptions::default()).unwrap()
+}
+
+/// The agent pulls another branch than the host is to follow, say.
+#[test]
+fn a_pull_that_does_not_bring_what_is_desired_is_no_success() {
+    let world = World::new();
+    world.says("gpc0", &heartbeat("gpc0", 'b', 1));
+    let at_b = commit('b').to_string();
+    world.agent("gpc0", move |order| {
+        let pulled = format!(
+            r#"{{"host":"gpc0","type":"pull-ok","op":"{}","commit":"{at_b}","dirty":false}}"#,
+            order.op
+        );
+        vec![Act::Say("pull-started", ""), Act::Beat(pulled)]
+    });
+    for hosts in [&["gpc0"][..], &["gpc0", "gpc0"]] {
+        let told = Call::of(&world, &[&["pull"], hosts].concat()).run();
+        assert_eq!(told.verdict(), Verdict::NotAll);
+        let words = "gpc0 has pulled, and is not at what main desires: ";
+        assert!(one_line(&told.aside).contains(words), "{}", told.aside);
+    }
 }

@@ -190,6 +190,19 @@ fn what_is_open_and_what_was_merged_is_shown() {
 }
 
 #[test]
+fn what_cannot_be_seen_is_not_none() {
+    let world = world();
+    world.see(Observation::PrClosed { pr: PrId::from(7) });
+    world.see(Observation::PrClosed { pr: PrId::from(8) });
+    let error = "the repository is gone".into();
+    world.see(Observation::DesiredUnavailable { channel: ChannelName::main(), error });
+    let told = Call::of(&world, &["prs"]).run();
+    assert_eq!(told.verdict(), Verdict::NotAll);
+    assert!(told.output.starts_with("main: cannot be seen: the repository is gone\n"), "{}", told.output);
+    assert!(!told.output.contains("None:"), "{}", told.output);
+}
+
+#[test]
 fn the_repository_is_looked_at_when_somebody_asks() {
     let told = Call::of(&world(), &["refresh"]).run();
     assert_eq!((told.verdict(), told.output.as_str()), (Verdict::Done, "main: aaaaaaa is desired\n"));
