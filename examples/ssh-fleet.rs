@@ -3,7 +3,8 @@
 use std::io::{self, Write};
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::error::ErrorKind;
+use clap::{CommandFactory, Parser};
 use compartment_examples::background;
 use compartment_examples::matrix::{Verdict, in_process};
 use compartment_examples::ssh_fleet::{Cli, run};
@@ -11,6 +12,10 @@ use compartment_local::run::Stop;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
+    if let Some(misplaced) = cli.misplaced() {
+        let words = format!("{misplaced} is for the matrix: leave it out, or what else is to be done");
+        Cli::command().error(ErrorKind::ArgumentConflict, words).exit();
+    }
     cli.color.write_global();
     background::log(cli.log);
     match in_process(None, cli.width, |surroundings| run(cli, surroundings)) {

@@ -138,6 +138,8 @@ impl Ending {
     #[must_use]
     pub fn of_stop(target: &Self) -> Self {
         match target.end {
+            // Who stopped it in time is all there is to say.
+            End::Refused if target.detail.is_some() => Self { end: End::Ok, detail: target.detail.clone() },
             End::Stopped | End::Rejected | End::Refused | End::Lapsed | End::Withdrawn => {
                 let said = target.detail.as_ref().map(|said| format!("{}; {said}", target.end));
                 Self { end: End::Ok, detail: Some(said.unwrap_or_else(|| target.end.to_string())) }
@@ -184,7 +186,10 @@ impl Progress<'_> {
 
 /// That all tests passed, in words.
 pub(super) fn passed(total: u32) -> String {
-    format!("{total} of {total} tests passed")
+    match total {
+        0 => "the host has no tests".to_string(),
+        total => format!("{total} of {total} tests passed"),
+    }
 }
 
 /// That not all tests passed, in words.

@@ -209,8 +209,10 @@ impl Call<'_> {
         let read = |tree: &str| self.lock_blob(tree)?.map(|blob| self.bytes(&blob)).transpose();
         let before = before.map(|commit| read(&commit.to_string())).transpose()?.flatten();
         let after = read(&after)?;
-        let inputs = lock::changes(before.as_deref(), after.as_deref())
-            .map_err(|error| Trouble::refused(&format!("pull request {}: {error}", pr.pr)))?;
+        let inputs = lock::changes(before.as_deref(), after.as_deref()).map_err(|error| {
+            let also = obstacle.as_ref().map(|obstacle| format!("; and it {obstacle}")).unwrap_or_default();
+            Trouble::refused(&format!("pull request {}: {error}{also}", pr.pr))
+        })?;
         let lock_hash = after.as_deref().map(objects::hash);
         let proposal = Proposal { channel: found.channel, head: found.head, lock_hash, inputs, obstacle };
         if known.proposals.len() >= PROPOSALS {

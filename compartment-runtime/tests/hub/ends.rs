@@ -112,10 +112,7 @@ async fn a_stop_of_what_was_never_handed_over_takes_it_back() {
     world.hub.request(request("p", Ask::Pull { host: host.clone() })).await.unwrap();
     // It was tried, and the host has nothing of it.
     world.pass(Span::from_secs(5)).await;
-    assert_eq!(
-        stop("stop", "p").await,
-        Ending::new(End::Ok, "refused; mba stopped it before its host had it")
-    );
+    assert_eq!(stop("stop", "p").await, Ending::new(End::Ok, "mba stopped it before its host had it"));
     assert_eq!(world.late("p").await, Ending::new(End::Refused, "mba stopped it before its host had it"));
     // Whoever asks again under its id, because the answer was lost, does not bring it back.
     world.hub.request(request("p", Ask::Pull { host: host.clone() })).await.unwrap();

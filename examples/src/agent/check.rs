@@ -53,6 +53,12 @@ pub fn check(config: &Config, stop: &Stop, output: &mut impl Write) -> io::Resul
     if let Err(why) = places::state(&config.state) {
         told.wrong(why)?;
     }
+    if let Some(program) =
+        config.supervise_through.first().filter(|program| !is_there(program, Path::new("/")))
+    {
+        told.line("supervise", "through what is not there")?;
+        told.wrong(format_args!("there is no program `{}` (`supervise_through`)", Text::new(program)))?;
+    }
     checkout(config, &git, &mut told)?;
     orders(config, limit, &mut told)?;
     sights(config, &git, &mut told)?;
@@ -153,7 +159,11 @@ fn orders(config: &Config, test_limit_s: Option<u32>, told: &mut Told<'_, impl W
                     .map(|each| format!(", {each} s each, as the hub says"));
                 commands(config, name, &plan, &each.unwrap_or_default(), told)?;
             }
-            Err(Refused(why)) => told.line(name, format_args!("cannot: {why}"))?,
+            Err(Refused(why)) => {
+                told.line(name, format_args!("cannot: {why}"))?;
+                // That a command is not configured may be meant.
+                told.wrong += u32::from(name == "test");
+            }
         }
     }
     Ok(())
@@ -181,7 +191,7 @@ fn commands(
         told.more(Text::new(&without_credentials(&argv.join(" "))))?;
         // What a rollback runs may lie in the generation that it goes to.
         let program = step.argv.first().filter(|program| !program.starts_with(EXAMPLE));
-        if let Some(program) = program.filter(|program| !is_there(program)) {
+        if let Some(program) = program.filter(|program| !is_there(program, step.dir.path())) {
             let remedy =
                 if program.contains('/') { "put it there" } else { "install it, or add its folder to PATH" };
             told.wrong(format_args!("there is no program `{}`: {remedy}", Text::new(program)))?;
@@ -225,11 +235,11 @@ fn tests(config: &Config, tests: usize, told: &mut Told<'_, impl Write>) -> io::
     }
 }
 
-/// Whether a program can be found, as the agent would look for it.
-fn is_there(program: &str) -> bool {
+/// Whether a program can be found that runs in a folder, as the agent would look for it.
+fn is_there(program: &str, folder: &Path) -> bool {
     let runs = |path: &Path| path.metadata().is_ok_and(|found| found.is_file() && found.mode() & 0o111 != 0);
     if program.contains('/') {
-        return runs(Path::new(program));
+        return runs(&folder.join(program));
     }
     let path = std::env::var_os("PATH").unwrap_or_default();
     std::env::split_paths(&path).any(|folder| runs(&folder.join(program)))
@@ -315,9 +325,10 @@ mod tests {
 
     #[test]
     fn a_program_is_found_as_the_agent_finds_it() {
-        assert!(is_there("sh") && is_there("/bin/sh"));
-        for missing in ["no-such-program", "/no/such/program", "/etc/passwd", "/"] {
-            assert!(!is_there(missing), "{missing}");
+        let found = |program: &str| is_there(program, Path::new("/bin"));
+        assert!(found("sh") && found("/bin/sh") && found("./sh"));
+        for missing in ["no-such-program", "/no/such/program", "/etc/passwd", "/", "./no-such-program"] {
+            assert!(!found(missing), "{missing}");
         }
     }
 }

@@ -17,7 +17,8 @@ pub(super) fn state(folder: &Path) -> Result<(), String> {
         return Err(format!("it cannot be made: {} is no folder", there.display()));
     }
     access(there, Access::WRITE_OK | Access::EXEC_OK).map_err(|error| {
-        format!("nothing can be written to {}: {error}; run the agent as a user who may", there.display())
+        let remedy = "choose another folder, or run the agent as a user who may write there";
+        format!("nothing can be written to {}: {error}; {remedy}", there.display())
     })
 }
 

@@ -261,7 +261,8 @@ impl Surroundings<'_> {
 
     fn import(&mut self, from: &Path, log: &Path, latest: Option<Timestamp>) -> Result<(), HubError> {
         let folder = log.parent().filter(|folder| !folder.as_os_str().is_empty());
-        if let Some(folder) = folder.filter(|folder| !folder.exists()) {
+        let new = folder.filter(|folder| !folder.exists());
+        if let Some(folder) = new {
             let cannot = |source| HubError::File { what: "make", path: folder.to_owned(), source };
             compartment_runtime::make_private_folder(folder).map_err(cannot)?;
         }
@@ -282,6 +283,10 @@ impl Surroundings<'_> {
         });
         bar.end();
         let head = imported.map_err(|source| {
+            // It was made for this alone, and is removed only while nothing is in it.
+            if let Some(folder) = new {
+                drop(std::fs::remove_dir(folder));
+            }
             if matches!(source, ImportError::Interrupted) {
                 return HubError::Interrupted;
             }

@@ -44,7 +44,8 @@ pub(super) fn run(what: &TokenCommand, mut around: Surroundings<'_>) -> Result<(
             let token = file.rotate(*id, Span::from_mins(*grace), now)?;
             let grants = file.list()?;
             let role = grants.into_iter().find(|grant| grant.id == token.id()).map(|grant| grant.role);
-            around.hand_over(&token, &role.unwrap_or(Role::Reader), out)
+            around.hand_over(&token, &role.unwrap_or(Role::Reader), out)?;
+            around.tell("Before:", &format!("the old token ends in {grace} min: replace it until then"))
         }
     }
 }

@@ -71,17 +71,18 @@ pub struct Cli {
     pub color: colorchoice_clap::Color,
 }
 
+/// The first option that was said and is for the matrix alone.
+pub(crate) fn misplaced(watch: bool, hosts: &[HostId], format: Option<Format>) -> Option<&'static str> {
+    let said = [("--watch", watch), ("--host", !hosts.is_empty()), ("--format", format.is_some())];
+    said.into_iter().find(|(_, said)| *said).map(|(name, _)| name)
+}
+
 impl Cli {
     /// What was said of the matrix although something else was asked for.
     #[must_use]
     pub fn misplaced(&self) -> Option<&'static str> {
-        let said = [
-            ("--watch", self.watch),
-            ("--host", !self.hosts.is_empty()),
-            ("--format", self.format.is_some()),
-        ];
         self.what.as_ref()?;
-        said.into_iter().find(|(_, said)| *said).map(|(name, _)| name)
+        misplaced(self.watch, &self.hosts, self.format)
     }
 
     /// Whether nothing is asked for.

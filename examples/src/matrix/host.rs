@@ -26,6 +26,21 @@ impl Program<'_> {
         }
     }
 
+    /// Says what is under way on a host: nobody will hear how it ends.
+    async fn show_work(&mut self, host: &HostId) -> Result<(), MatrixError> {
+        let row = self.row(host).await?;
+        if let Some(running) = &row.running {
+            self.tell(
+                "Beware:",
+                &format!("a {} runs there, and nobody will hear how it ends", running.kind),
+            )?;
+        }
+        if let Some(waiting) = &row.waiting {
+            self.tell("Beware:", &format!("a {} of {} is to begin there", waiting.kind, waiting.by))?;
+        }
+        Ok(())
+    }
+
     /// Whether the hub does not know a host.
     async fn is_new(&self, host: &HostId) -> Result<bool, MatrixError> {
         match self.hub.configuration(host).await {
@@ -67,6 +82,7 @@ impl Program<'_> {
             return Err(MatrixError::NotShown(format!("there is a host {name} already")));
         }
         self.show_configuration(&before)?;
+        self.show_work(host).await?;
         let question = format!("Forget all that is known of {host}, and expect {name} in its place?");
         if !self.confirmed(&question, yes).await? {
             return Ok(Verdict::NotAll);
@@ -82,8 +98,8 @@ impl Program<'_> {
         self.tell(
             "Next:",
             &format!(
-                "on the hub's machine `hub token add --host {name} --out FILE`, and `hub token revoke` the one of {host}; \
-                 on the host the new token, `host = \"{name}\"`, and start its agent again"
+                "on the hub's machine `hub token add --data DIR --host {name} --out FILE`, and `hub token revoke --data DIR ID` \
+                 for the one of {host} (`hub token list --data DIR` has its id); on the host the new token, `host = \"{name}\"`, and start its agent again"
             ),
         )?;
         self.around.output.flush()?;
@@ -93,6 +109,7 @@ impl Program<'_> {
     async fn remove(&mut self, host: &HostId, yes: bool) -> Result<Verdict, MatrixError> {
         let configuration = self.answer(self.hub.configuration(host)).await?;
         self.show_configuration(&configuration)?;
+        self.show_work(host).await?;
         if !self
             .confirmed(&format!("Forget all that is known of {host}, and what it says from now on?"), yes)
             .await?
@@ -102,8 +119,8 @@ impl Program<'_> {
         self.answer(self.hub.remove(host)).await?;
         let back = format!("{} host set {host} --channel {}", self.command, configuration.channel);
         self.tell("Done:", &format!("{host} is forgotten; `{back}` makes it known again, as a new host"))?;
-        let next =
-            "where it still runs an agent, end that, and on the hub's machine `hub token revoke` its token";
+        let next = "where it still runs an agent, end that, and on the hub's machine `hub token revoke --data DIR ID` its token \
+                    (`hub token list --data DIR` has its id)";
         self.tell("Next:", next)?;
         self.around.output.flush()?;
         Ok(Verdict::Done)

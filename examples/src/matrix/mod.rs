@@ -18,6 +18,7 @@ mod rollback;
 mod table;
 mod watch;
 
+pub(crate) use args::misplaced;
 pub use args::{Checkout, Cli, Configure, HostWhat, Hub, Looked, On, RunTests, Task, To, What};
 pub use process::in_process;
 pub use question::Answer;

@@ -135,15 +135,19 @@ impl Program<'_> {
         if let Some(outcome) = ended {
             return Ok(outcome);
         }
-        let forgets = self.around.within.as_ref().is_some_and(|within| !within.remembers);
+        let within = self.around.within.as_ref();
+        let forgets = within.is_some_and(|within| !within.remembers);
+        let ends_with_this = within.is_some();
         let command = Some(&*self.command).filter(|_| !forgets);
         let course = match tokio::time::timeout(LAST_LOOK, self.hub.host(host)).await {
             Ok(Ok(row)) if row.running.as_ref().is_some_and(|running| running.op.as_ref() == Some(op)) => {
                 Course::Runs
             }
             // An operation begins some time after it was asked for; whatever else is, is done at once, or never.
+            Ok(Ok(_)) if asked && kind.operation().is_some() && forgets => Course::NeverBegins,
+            Ok(Ok(_)) if asked && kind.operation().is_some() && ends_with_this => Course::WaitsForAnother,
             Ok(Ok(_)) if asked && kind.operation().is_some() => Course::Waits,
-            Ok(Ok(_)) if asked => Course::Runs,
+            Ok(Ok(_)) if asked => Course::Asked,
             Ok(Ok(_) | Err(_)) | Err(_) => Course::Unknown,
         };
         let going_on = going_on(command, kind, host, op, course);
@@ -175,6 +179,12 @@ enum Course {
     Runs,
     /// It was asked for, and the host has not said that it began.
     Waits,
+    /// The same, and the hub ends with this program; another call that knows of it may hand it over.
+    WaitsForAnother,
+    /// The same, and no other call knows of it.
+    NeverBegins,
+    /// It was asked for, is done at once or never, and nobody waits for it.
+    Asked,
     /// Nobody said.
     Unknown,
 }
@@ -186,6 +196,12 @@ fn going_on(command: Option<&str>, kind: RequestKind, host: &HostId, op: &OpId, 
         Course::Waits => {
             "was asked for and has not begun: it does when the host takes it, within five minutes"
         }
+        Course::WaitsForAnother => {
+            "was asked for and has not begun: it does if another call with the same --data hands it over within five \
+             minutes"
+        }
+        Course::NeverBegins => return format!("the {kind} on {host} has not begun, and does not any more"),
+        Course::Asked => return format!("the {kind} of {host} was asked for"),
         Course::Unknown => "may go on without this program",
     };
     let advice = match (kind.operation(), command) {

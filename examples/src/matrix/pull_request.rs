@@ -36,6 +36,12 @@ impl Program<'_> {
             MatrixError::NotShown(format!("the head of the pull request {pr} is not known yet: look again"))
         })?;
         self.show_open(&view)?;
+        if view.pull_request.mergeable == Some(false) {
+            self.around.output.flush()?;
+            let words =
+                format!("{pr} cannot be merged as it is: mend its branch (rebase it, push), and ask again");
+            return Err(MatrixError::NotShown(words));
+        }
         if merged.is_some_and(|merged| merged.reverted) {
             let words = "an earlier merge of it was taken back: what that brought does not come again with this one, \
                          unless its commits were made anew or the revert is reverted";

@@ -102,6 +102,13 @@ pub struct Cli {
 }
 
 impl Cli {
+    /// What was said of the matrix although something else was asked for.
+    #[must_use]
+    pub fn misplaced(&self) -> Option<&'static str> {
+        self.what.as_ref()?;
+        matrix::misplaced(self.watch, &self.hosts, self.format)
+    }
+
     /// How to call it so that it finds the same hosts and the same repository, and remembers the same.
     pub(super) fn command(&self) -> String {
         let file = |path: &Path| word(&path.display().to_string());

@@ -271,7 +271,7 @@ fn what_runs_is_stopped() {
     let told = Call::of(&world, &["stop", "gpc0"]).run();
     assert_eq!(told.verdict(), Verdict::Done, "{}{}", told.output, told.aside);
     assert!(one_line(&told.aside).contains("the pull that mba asked for has not begun"), "{}", told.aside);
-    let words = "✓ gpc0: stop ok: refused; mba stopped it before its host had it\n";
+    let words = "✓ gpc0: stop ok: mba stopped it before its host had it\n";
     assert_eq!(told.output, words);
     let told = call.ended();
     assert_eq!(told.verdict(), Verdict::NotAll);

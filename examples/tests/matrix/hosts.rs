@@ -51,10 +51,14 @@ fn a_host_is_renamed_or_removed_once_somebody_says_so() {
     );
     assert_eq!(known(), before);
     let told = Call::of(&world, &["host", "rename", "gpc0", "gpc9"]).answered(|| "y\n").run();
-    assert!(told.output.contains("hub token add --host gpc9"), "{}", told.output);
+    assert!(told.output.contains("hub token add --data DIR --host gpc9"), "{}", told.output);
     assert_eq!(known(), before);
     assert!(world.hub.configuration(&host("gpc0")).is_err());
     assert!(!world.hub.configuration(&host("gpc9")).unwrap().tests.auto_run, "as it was");
+    // What is under way is told before anybody says yes.
+    world.says("gpc1", r#"{"host":"gpc1","type":"pull-started","op":"p"}"#);
+    let told = Call::of(&world, &["host", "remove", "gpc1"]).answered(|| "n\n").run();
+    assert!(told.output.contains("Beware: a pull runs there"), "{}", told.output);
     // What it says does not bring it back.
     world.says("gpc0", &heartbeat("gpc0", 'b', 2));
     assert!(world.hub.configuration(&host("gpc0")).is_err());

@@ -155,7 +155,9 @@ fn what_is_in_the_way_of_a_merge_is_said_before_anybody_is_asked() {
     let world = World::with(Some(Arc::new(Repository)), |router| router);
     let Observation::PrOpened(pr) = open("9", 'b') else { unreachable!() };
     world.see(Observation::PrOpened(PullRequest { mergeable: Some(false), ..pr }));
-    let told = Call::of(&Arc::new(world), &["merge", "9"]).answered(|| "n").run();
+    let told = Call::of(&Arc::new(world), &["merge", "9", "--yes"]).run();
+    let why = told.result.as_ref().unwrap_err().to_string();
+    assert!(why.starts_with("9 cannot be merged as it is: mend its branch"), "{why}");
     let words = "State: cannot be merged: it conflicts with `main` in flake.nix";
     assert!(one_line(&told.output).contains(words), "{}", told.output);
 }

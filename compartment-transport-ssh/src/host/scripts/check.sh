@@ -75,7 +75,7 @@ check_checkout() {
             found missing checkout "${R%%"$NL"*}"
             ;;
     esac
-    [ -w "$CHECKOUT" ] || found limited pull "this user may not write to $CHECKOUT"
+    ! [ -e "$CHECKOUT" ] || [ -w "$CHECKOUT" ] || found limited pull "this user may not write to $CHECKOUT"
 }
 
 check_hash() {
