@@ -15,6 +15,7 @@ use compartment_local::operation::{Plan, Refused};
 use compartment_local::run::Stop;
 use compartment_transport_http::agent::{Checkout, Config};
 use compartment_transport_http::client::Connection;
+use compartment_transport_http::wire::Hello;
 
 use super::places;
 
@@ -125,10 +126,19 @@ fn hub(config: &Config) -> Result<(String, Option<u32>), String> {
         let spoken = connection.speaks_for(&config.host).await;
         spoken.map_err(|error| format!("it answers, and does not let this host speak: {error}"))?;
         let (hears, limit) = match connection.streams_to(&config.host).await {
-            Ok(hello) => (", and what it streams arrives", hello.test_limit_s),
+            // A hub says how long tests may take of every host that it knows.
+            Ok(Hello { test_limit_s: None, .. }) => {
+                let host = &config.host;
+                let words = format!(
+                    ", and what it streams arrives. It does not know {host} yet, or has forgotten it: then `matrix host set \
+                     {host}` makes it known again"
+                );
+                (words, None)
+            }
+            Ok(hello) => (", and what it streams arrives".to_owned(), hello.test_limit_s),
             // It answers all the same: it is older than this question.
             Err(error) if error.status() == Some(404) => {
-                ("; whether what it streams arrives it cannot be asked: it is older", None)
+                ("; whether what it streams arrives it cannot be asked: it is older".to_owned(), None)
             }
             Err(error) => {
                 return Err(format!(
