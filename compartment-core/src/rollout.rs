@@ -40,7 +40,7 @@ pub struct Rollout {
     /// All others.
     pub untried: Vec<HostId>,
     /// Whether a revert is worth an offer: it failed somewhere, was not taken back, and the channel has had no
-    /// other merge since.
+    /// other merge since and is not known to have been forced back behind it.
     pub revert_offered: bool,
 }
 
@@ -72,7 +72,8 @@ impl Fleet {
             of[self.fate(host, &commit, now) as usize].push(host.id().clone());
         }
         let [succeeded, failed, unsettled, untried] = of;
-        let revert_offered = !failed.is_empty() && !reverted && self.is_last_merge(merge);
+        let revert_offered =
+            !failed.is_empty() && !reverted && self.is_last_merge(merge) && !self.has_left(&channel, &commit);
         Rollout { pr, channel, commit, reverted, succeeded, failed, unsettled, untried, revert_offered }
     }
 
@@ -110,6 +111,13 @@ impl Fleet {
     fn is_last_merge(&self, merge: &Merge) -> bool {
         let last = self.merges().iter().rev().find(|other| other.channel == merge.channel);
         last.is_some_and(|last| last.pr == merge.pr && last.commit == merge.commit)
+    }
+
+    /// Whether the channel's branch is known to hold a commit no more: somebody has forced it back.
+    fn has_left(&self, channel: &ChannelName, commit: &Commit) -> bool {
+        let desired = self.channel(channel).and_then(|channel| channel.desired());
+        let apart = desired.and_then(|desired| self.comparison(commit, &desired.commit));
+        apart.is_some_and(|apart| apart.ahead > 0)
     }
 
     fn fate(&self, host: &Host, commit: &Commit, now: Timestamp) -> Fate {

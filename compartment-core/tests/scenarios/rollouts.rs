@@ -3,9 +3,9 @@
 use compartment_core::ChannelName;
 use compartment_core::event::TestsConfig;
 use compartment_core::testing::{
-    Scenario, configured, configured_on, desired, heartbeat, lock, log, merged, pull_ok, pull_started,
-    pushed, reverted, rollback_ok, rollback_started, switch_fail, switch_ok, switch_started, test_fail,
-    test_pass, test_started,
+    Scenario, commit, compared, configured, configured_on, desired, heartbeat, lock, log, merged, pull_ok,
+    pull_started, pushed, reverted, rollback_ok, rollback_started, seen, switch_fail, switch_ok,
+    switch_started, test_fail, test_pass, test_started,
 };
 
 /// What became of the last merge: `pr: succeeded/failed/unsettled/untried`, and whether a revert is offered.
@@ -72,6 +72,17 @@ fn a_failed_switch_and_failed_tests_offer_the_revert_and_a_revert_ends_it() {
     assert_eq!(told(&tests), "7: /gpc1,gpc2//gpc0 revert?");
     let back = tests.when(log![reverted(7, 'c', Some(lock('a')))]);
     assert_eq!(told(&back), "7: /gpc1,gpc2//gpc0");
+}
+
+/// Somebody forces the branch back: there is nothing left to be reverted.
+#[test]
+fn a_merge_that_the_branch_holds_no_more_is_not_offered() {
+    let failed = pulled(after_the_merge(), "gpc1")
+        .when(log![switch_started("gpc1"), switch_fail("gpc1").activated(false)]);
+    let onward = failed.clone().when(log![seen(commit('d')), compared('b', 'd', 2, 0)]);
+    assert_eq!(told(&onward), "7: /gpc1//gpc0,gpc2 revert?", "commits on top of it");
+    let forced = failed.when(log![seen(commit('d')), compared('b', 'd', 1, 1)]);
+    assert_eq!(told(&forced), "7: /gpc1//gpc0,gpc2");
 }
 
 #[test]
