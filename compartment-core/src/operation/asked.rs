@@ -71,8 +71,10 @@ impl Operations {
         let withdrawn = stop.is_some() || asked.is_some() || refresh.is_some();
         let by_stop =
             stopped.is_some() || asked.as_ref().is_some_and(|asked| self.is_being_stopped(&asked.op));
-        // There may be nothing left that a stop could stop.
-        self.stop_done();
+        if withdrawn {
+            // There may be nothing left that a stop could stop.
+            self.stop_done();
+        }
         if let Some(pending) = stopped.or_else(|| asked.filter(|_| !refused))
             && let Some(kind) = pending.ask.operation()
         {

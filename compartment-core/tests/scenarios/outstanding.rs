@@ -1,12 +1,12 @@
 //! CORE-006 section 6: what has to be done follows from state, again and again under the same id.
 
-use compartment_core::event::{Kind, RequestKind, TestsConfig};
+use compartment_core::event::{Decision, Kind, RequestKind, TestsConfig};
 use compartment_core::testing::{
     Scenario, configured, heartbeat, host, log, op, op_rejected, op_stopped, pull_ok, pull_started,
     requested, rollback_ok, rollback_started, switch_fail, switch_ok, switch_started, test_pass,
     test_started, wait,
 };
-use compartment_core::{Ask, Fleet, Work, next_deadline, outstanding};
+use compartment_core::{Actor, Ask, Fleet, Record, Work, next_deadline, outstanding};
 
 use crate::{green, mins, secs, updated};
 
@@ -16,6 +16,25 @@ fn due(scenario: &Scenario) -> Option<String> {
         Work::AutomaticTest { op, .. } => Some(op.to_string()),
         Work::Request { .. } | Work::RecordExpiry { .. } => None,
     })
+}
+
+/// A log that leaves out what is no news has the same work: a refusal of something else drops no stop.
+#[test]
+fn a_refusal_that_takes_nothing_back_changes_nothing() {
+    let stop = Ask::Stop { host: host("gpc0"), target_op: op("o1") };
+    let asked = green().when(log![requested("o1", stop)]);
+    let refused = Decision::OpRefused {
+        op: op("o1"),
+        by: Actor::new("mba").unwrap(),
+        ask: Ask::Pull { host: host("gpc0") },
+        reason: "busy".into(),
+    };
+    let mut fleet = asked.fleet.clone();
+    let position = fleet.position() + 1;
+    let changes = fleet.apply(&Record { position, at: asked.now(), event: refused.into() });
+    assert!(!changes.is_news());
+    assert_eq!(outstanding(&fleet, asked.now()), asked.work());
+    assert_eq!(asked.work().len(), 1);
 }
 
 #[test]
@@ -60,7 +79,7 @@ fn a_position_that_is_used_again_makes_another_id() {
     }
     let last = before.records.last().unwrap();
     let at = last.at + secs(60);
-    again.fleet.apply(&compartment_core::Record { at, ..last.clone() });
+    again.fleet.apply(&Record { at, ..last.clone() });
     let due = |fleet: &Fleet| outstanding(fleet, at).into_iter().map(|work| work.op().clone()).next();
     assert!(due(&again.fleet).is_some() && due(&before.fleet) != due(&again.fleet));
 }
