@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use clap::Parser;
 use compartment_core::event::{CheckoutPlace, Decision, Event, TestsConfig};
-use compartment_core::{ChannelName, HostId, ndjson};
+use compartment_core::{ChannelName, HostId, Tags, ndjson};
 use compartment_examples::clock::Clock;
 use compartment_local::git::Git;
 use compartment_local::observe::{self, Checkout, Places, Source};
@@ -112,7 +112,8 @@ fn look(cli: Cli, stop: &Stop) -> Result<(), Box<dyn std::error::Error>> {
     if cli.configure {
         let (host, channel) = (host.clone(), cli.channel.clone());
         let (checkout, tests) = (CheckoutPlace::Host, TestsConfig::default());
-        let configured = Decision::HostConfigured { host, channel, checkout, tests, by: None };
+        let configured =
+            Decision::HostConfigured { host, channel, checkout, tests, tags: Tags::NONE, by: None };
         say(&mut clock, &configured.into())?;
     }
     let (heartbeat, doubts) = observe::machine(&git, &host, &checkout, &Places::of_this_machine())?;

@@ -8,7 +8,7 @@ use compartment_core::event::{
     TestsConfig, Via,
 };
 use compartment_core::{ChannelName, Commit, Compartment, Fleet, HostId, LockHash, ReadOptions, Record};
-use compartment_core::{Span, StorePath, Text, Timestamp};
+use compartment_core::{Span, StorePath, Tags, Text, Timestamp};
 
 /// A commit and the hash of its lock. The tool builds a clean tree or nothing, so `dirty` is always false.
 struct Config(Commit, LockHash);
@@ -98,7 +98,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         // Nothing is checked out there, and nobody but the tool runs tests there.
         let (host, channel, checkout) = (HostId::new(name)?, ChannelName::main(), CheckoutPlace::None);
         let tests = TestsConfig { auto_run: false, ..TestsConfig::default() };
-        push.tell(Decision::HostConfigured { host, channel, checkout, tests, by: None });
+        push.tell(Decision::HostConfigured { host, channel, checkout, tests, tags: Tags::NONE, by: None });
     }
     let desired = |push: &mut Push, digit: &str| -> Result<Config, Box<dyn std::error::Error>> {
         let (commit, lock) = (Commit::new(&digit.repeat(40))?, LockHash::new(&digit.repeat(64))?);

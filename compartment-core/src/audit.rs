@@ -122,7 +122,7 @@ impl AuditEntry {
 
     fn decision(&mut self, decision: &Decision) {
         self.what = match decision {
-            Decision::HostConfigured { channel, checkout, tests, by, .. } => {
+            Decision::HostConfigured { channel, checkout, tests, tags, by, .. } => {
                 self.by = by.as_ref().map(ToString::to_string);
                 let checkout = match checkout {
                     CheckoutPlace::Host => "",
@@ -136,7 +136,8 @@ impl AuditEntry {
                 };
                 let each = TestsConfig::default().each_timeout_s != limit;
                 let each = if each { format!(", {limit} s each") } else { String::new() };
-                format!("configured: follows {channel}{checkout}, tests {tests}{each}")
+                let tags = if tags.is_empty() { String::new() } else { format!(", tagged {tags}") };
+                format!("configured: follows {channel}{checkout}, tests {tests}{each}{tags}")
             }
             Decision::HostRemoved { by, .. } => {
                 self.by = by.as_ref().map(ToString::to_string);

@@ -16,6 +16,7 @@ use crate::host::{Host, Membership};
 use crate::id::{ChannelName, HostId, PrId, Version};
 use crate::intern::{Interner, hash};
 use crate::operation::Pending;
+use crate::tags::Tags;
 use crate::time::Timestamp;
 
 /// How many merges are remembered, to be reverted.
@@ -65,6 +66,7 @@ pub(crate) struct Caches {
     pub(crate) checkouts: Interner<Checkout>,
     pub(crate) revisions: Interner<Revision>,
     pub(crate) versions: Interner<Version>,
+    pub(crate) tags: Interner<Tags>,
 }
 
 /// A merge that the fleet has seen.
@@ -331,6 +333,9 @@ impl Caches {
         }
         if let crate::checkout::Sighting::Known(version) = &mut host.agent {
             self.versions.share(version);
+        }
+        if let Some(tags) = &mut host.tags {
+            self.tags.share(tags);
         }
         if let Some(deployment) = &mut host.deployment {
             self.revisions.share(&mut deployment.generation.revision);

@@ -15,6 +15,7 @@ use crate::knowledge::{Clock, Mark};
 use crate::operation::{Class, Ended, Operation, Operations, Standing, Trace};
 pub use crate::speakers::SESSIONS;
 use crate::speakers::Speakers;
+use crate::tags::Tags;
 use crate::time::Timestamp;
 
 /// A host in the state: a dense row of what every host has, and a box for what only busy ones have.
@@ -26,6 +27,8 @@ pub struct Host {
     pub(crate) agent: Sighting<Arc<Version>>,
     pub(crate) deployment: Option<Deployment>,
     pub(crate) past: Option<Box<Past>>,
+    /// `None` where it has none.
+    pub(crate) tags: Option<Arc<Tags>>,
     pub(crate) tests: TestsConfig,
     pub(crate) checkout_place: CheckoutPlace,
     pub(crate) channel: u32,
@@ -242,6 +245,8 @@ impl TestsDue {
     }
 }
 
+static NO_TAGS: Tags = Tags::NONE;
+
 static NOTHING_PAST: Past = Past {
     operations: Operations::NONE,
     earlier: Vec::new(),
@@ -267,6 +272,7 @@ impl Host {
             agent: Sighting::Never,
             deployment: None,
             past: None,
+            tags: None,
             tests: TestsConfig::default(),
             checkout_place: CheckoutPlace::Host,
             channel,
@@ -322,6 +328,12 @@ impl Host {
     #[must_use]
     pub const fn tests(&self) -> &TestsConfig {
         &self.tests
+    }
+
+    /// What operators call it.
+    #[must_use]
+    pub fn tags(&self) -> &Tags {
+        self.tags.as_deref().unwrap_or(&NO_TAGS)
     }
 
     /// Where the configuration is checked out that it is deployed from.

@@ -84,6 +84,9 @@ names! {
     /// A version of the agent, compared exactly (CORE-006 A3).
     Version, "version", "1 to 100 printable ASCII characters, none a space at either end",
         |s| printable(s, 100) && s.trim() == s;
+    /// What a host is, in a word of an operator's: to name many hosts at once.
+    Tag, "tag", "1 to 63 of A-Z a-z 0-9 . _ : = / -, starting with a letter or digit",
+        |s| token(s, 63, b"._:=/-");
     /// Who asked: a person, or a program that speaks for one.
     Actor, "actor", "1 to 200 bytes of printable text",
         |s| !s.trim().is_empty() && s.len() <= 200 && crate::Text::new(s).as_str() == s;
@@ -141,7 +144,7 @@ macro_rules! text_serde {
     )+};
 }
 
-text_serde! { HostId ChannelName OpId SessionId Version Actor StorePath }
+text_serde! { HostId ChannelName OpId SessionId Version Tag Actor StorePath }
 
 impl Serialize for PrId {
     /// People and forges write most of them as numbers.

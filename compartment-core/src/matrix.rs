@@ -23,6 +23,7 @@ use crate::generation::{Generation, How, TestVerdict};
 use crate::host::Host;
 use crate::id::{Actor, ChannelName, HostId, OpId, StorePath};
 use crate::operation::Pending;
+use crate::tags::Tags;
 use crate::time::{Span, Timestamp};
 
 /// What is shown, and how: thresholds of the reader, not of the log.
@@ -103,6 +104,9 @@ pub struct Row {
     pub host: HostId,
     /// What it follows.
     pub channel: ChannelName,
+    /// What operators call it. Empty also where the writer is older than this field.
+    #[serde(default)]
+    pub tags: Tags,
     /// Whether it is there, by the reader's clock.
     pub presence: Presence,
     /// When it was last heard, by the hub's clock.
@@ -308,6 +312,7 @@ impl Fleet {
         Row {
             host: host.id.clone(),
             channel: evidence.channel.name.clone(),
+            tags: host.tags().clone(),
             presence: Presence::of(host.heard, now, options),
             last_seen: host.heard,
             cells: RowCells::new(&reasons, &evidence, options.sentences),

@@ -8,7 +8,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 
 use crate::commit::{Commit, LockHash};
 use crate::compartment::{Color, Compartment, Status};
-use crate::id::{Actor, ChannelName, HostId, OpId, PrId, SessionId, StorePath, Version};
+use crate::id::{Actor, ChannelName, HostId, OpId, PrId, SessionId, StorePath, Tag, Version};
 use crate::matrix::{Cell, Counts, RowCells};
 use crate::text::Text;
 use crate::time::Timestamp;
@@ -38,6 +38,7 @@ strings! {
     PrId: { "type": ["integer", "string"] };
     SessionId: { "type": "string" };
     StorePath: { "type": "string" };
+    Tag: { "type": "string", "pattern": "^[A-Za-z0-9][A-Za-z0-9._:=/-]{0,62}$" };
     Text: { "type": "string" };
     Timestamp: { "type": "string", "format": "date-time" };
     Version: { "type": "string" };

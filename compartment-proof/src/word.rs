@@ -8,8 +8,8 @@ use compartment_core::event::{
     RunningSystem, Said, Target, TestsConfig, Via,
 };
 use compartment_core::{
-    Actor, Ask, ChannelName, Commit, HostId, LockFile, LockHash, OpId, PrId, SessionId, StorePath, Text,
-    Timestamp,
+    Actor, Ask, ChannelName, Commit, HostId, LockFile, LockHash, OpId, PrId, SessionId, StorePath, Tags,
+    Text, Timestamp,
 };
 
 /// A part of what is told.
@@ -264,6 +264,7 @@ impl Word {
                 channel: ChannelName::main(),
                 checkout: CheckoutPlace::None,
                 tests: TestsConfig::default(),
+                tags: Tags::NONE,
                 by: None,
             }
             .into(),

@@ -7,7 +7,7 @@ use compartment_core::testing::{
     pull_started, released, requested, reverted, rollback_ok, rollback_started, seen, switch_fail, switch_ok,
     switch_started, test_pass, test_started,
 };
-use compartment_core::{Ask, ChannelName, Commit, LockFile, Work};
+use compartment_core::{Ask, ChannelName, Commit, LockFile, Tags, Work};
 
 const GREEN: &str = "green green green green green";
 
@@ -221,7 +221,14 @@ fn merges_and_reverts() {
 fn a_push_tool_that_tells_starts() {
     let (host, channel) = (host("g"), ChannelName::main());
     let tests = TestsConfig::default();
-    let pushed = Decision::HostConfigured { host, channel, checkout: CheckoutPlace::None, tests, by: None };
+    let pushed = Decision::HostConfigured {
+        host,
+        channel,
+        checkout: CheckoutPlace::None,
+        tests,
+        tags: Tags::NONE,
+        by: None,
+    };
     let before = Vec::from(log![desired('a'), pushed]);
     let scenario = Scenario::given(before).when(log![
         switch_started("g").op("s"),

@@ -8,7 +8,7 @@ use compartment_core::event::{
 };
 use compartment_core::{
     Actor, Ask, ChannelName, Commit, HostId, LockFile, LockHash, OpId, PrId, Record, SessionId, Span,
-    StorePath, Text, Timestamp, Version,
+    StorePath, Tag, Tags, Text, Timestamp, Version,
 };
 
 /// Longer histories find nothing that these do not, and take longer.
@@ -158,6 +158,10 @@ fn observation(bytes: &mut Unstructured<'_>) -> Result<Observation> {
     })
 }
 
+fn tags(one: &str) -> Tags {
+    Tags::new([Tag::new(one).expect("a tag")]).expect("one tag")
+}
+
 fn decision(bytes: &mut Unstructured<'_>) -> Result<Decision> {
     Ok(match bytes.int_in_range(0..=7)? {
         0 => Decision::HostConfigured {
@@ -169,6 +173,7 @@ fn decision(bytes: &mut Unstructured<'_>) -> Result<Decision> {
                 auto_run: flag(bytes)?,
                 each_timeout_s: timeout(bytes)?,
             },
+            tags: if flag(bytes)? { tags("prod") } else { Tags::NONE },
             by: flag(bytes)?.then(|| actor(bytes)).transpose()?,
         },
         1 => Decision::HostRemoved { host: host(bytes)?, by: None },

@@ -210,7 +210,7 @@ impl Fleet {
     fn apply_decision(&mut self, decision: &Decision, slot: Option<u32>) -> Changes {
         let at = self.facts.at;
         match decision {
-            Decision::HostConfigured { host, channel, checkout, tests, by: _ } => {
+            Decision::HostConfigured { host, channel, checkout, tests, tags, by: _ } => {
                 let index = slot.unwrap_or_else(|| self.host_slot(host, channel));
                 let channel = self.channel_index(channel);
                 let host = &mut self.facts.hosts[index as usize];
@@ -222,6 +222,7 @@ impl Fleet {
                 tallies[channel as usize].followers += 1;
                 host.channel = channel;
                 host.tests = *tests;
+                host.tags = (!tags.is_empty()).then(|| self.caches.tags.intern(tags.clone()));
                 if core::mem::replace(&mut host.checkout_place, *checkout) != *checkout {
                     // What was built until now was built elsewhere, and whoever did that need not have told of all of it.
                     _ = host.unseen.set_dirt(true);

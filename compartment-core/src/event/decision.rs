@@ -3,6 +3,7 @@
 use super::{CheckoutPlace, RequestKind, TestsConfig};
 use crate::id::{Actor, ChannelName, HostId, OpId, PrId, Version};
 use crate::request::Ask;
+use crate::tags::Tags;
 use crate::text::Text;
 use crate::time::Timestamp;
 
@@ -19,6 +20,8 @@ pub enum Decision {
         checkout: CheckoutPlace,
         /// How its tests run.
         tests: TestsConfig,
+        /// What operators call it.
+        tags: Tags,
         /// Who decided it. `None` where no person did: a program that configures its own hosts, say.
         by: Option<Actor>,
     },

@@ -163,10 +163,11 @@ impl<M: SerializeMap> Fields<M> {
 
     fn decision(&mut self, decision: &Decision) -> Result<(), M::Error> {
         match decision {
-            Decision::HostConfigured { host: _, channel, checkout, tests, by } => {
+            Decision::HostConfigured { host: _, channel, checkout, tests, tags, by } => {
                 self.put("channel", channel)?;
                 self.may("checkout", (*checkout != CheckoutPlace::Host).then_some(checkout))?;
                 self.put("tests", tests)?;
+                self.may("tags", (!tags.is_empty()).then_some(tags))?;
                 self.may("by", by.as_ref())
             }
             Decision::HostRemoved { host: _, by } => self.may("by", by.as_ref()),

@@ -13,7 +13,8 @@ use crate::event::{
     CheckoutPlace, GenerationNumber, Kind, LONGEST_TIMEOUT_S, Origin, Reading, RequestKind, RunningSystem,
     Said, Target, TestsConfig, Via,
 };
-use crate::id::{Actor, ChannelName, HostId, Invalid, OpId, PrId, SessionId, StorePath, Version};
+use crate::id::{Actor, ChannelName, HostId, Invalid, OpId, PrId, SessionId, StorePath, Tag, Version};
+use crate::tags::Tags;
 use crate::text::Text;
 use crate::time::Timestamp;
 
@@ -151,6 +152,7 @@ strings! {
     ChannelName, "channel", "a string", ChannelName::new;
     OpId, "operation id", "a string", OpId::new;
     SessionId, "session", "a string", SessionId::new;
+    Tag, "tag", "a string", Tag::new;
     Version, "version", "a string of 1 to 100 printable ASCII characters", Version::new;
     Actor, "actor", "a string of 1 to 200 bytes of printable text", Actor::new;
     StorePath, "path", "a string: an absolute path", StorePath::new;
@@ -251,6 +253,24 @@ impl Parse for Names {
             }
         }
         Ok(if good { Ok(Self(names)) } else { Err(Self::EXPECTED) })
+    }
+}
+
+impl Parse for Tags {
+    const EXPECTED: Invalid = Invalid {
+        what: "list of tags",
+        expected: "a list of at most 32, each 1 to 63 of A-Z a-z 0-9 . _ : = / -, starting with a letter or digit",
+    };
+    fn list<'de, A: SeqAccess<'de>>(mut list: A) -> Result<Result<Self, Invalid>, A::Error> {
+        let mut tags = Vec::new();
+        let mut good = true;
+        while let Some(tag) = list.next_element::<Field<Tag>>()? {
+            match tag {
+                Field::Good(tag) => tags.push(tag),
+                Field::Absent | Field::Null | Field::Bad(_) => good = false,
+            }
+        }
+        Ok(if good { Self::new(tags) } else { Err(Self::EXPECTED) })
     }
 }
 

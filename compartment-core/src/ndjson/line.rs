@@ -13,6 +13,7 @@ use crate::event::{
 };
 use crate::id::{Actor, ChannelName, HostId, Invalid, OpId, PrId, Version};
 use crate::request::Ask;
+use crate::tags::Tags;
 use crate::text::Text;
 use crate::time::Timestamp;
 
@@ -93,6 +94,7 @@ fields! {
     ahead: u32,
     checkout: CheckoutPlace,
     tests: TestsConfig,
+    tags: Tags,
     version: Version,
     force: bool,
     expected_head: Commit,
@@ -331,6 +333,7 @@ impl Line {
             channel: may(self.channel, "channel")?.unwrap_or_default(),
             checkout: may(self.checkout, "checkout")?.unwrap_or_default(),
             tests: may(self.tests, "tests")?.unwrap_or_default(),
+            tags: may(self.tags, "tags")?.unwrap_or_default(),
             by: may(self.by, "by")?.as_ref().map(actor).transpose()?,
         })
     }

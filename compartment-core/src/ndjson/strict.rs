@@ -41,7 +41,12 @@ pub fn decode_strictly(line: &[u8]) -> Result<Envelope, LineError> {
 fn says_nothing(field: &str, raw: &RawValue) -> bool {
     matches!(
         (field, raw.get()),
-        ("v", _) | (_, "null") | ("checkout", r#""host""#) | ("force", "false") | ("passed", _)
+        ("v", _)
+            | (_, "null")
+            | ("checkout", r#""host""#)
+            | ("force", "false")
+            | ("passed", _)
+            | ("tags", "[]")
     )
 }
 

@@ -14,8 +14,8 @@ use crate::event::{
     Origin, PullRequest, Reading, Report, RequestKind, RunningSystem, Said, Target, TestsConfig, Via,
 };
 use crate::{
-    Actor, Ask, ChannelName, Commit, HostId, LockFile, OpId, PrId, Record, SessionId, Span, StorePath, Text,
-    Timestamp, Version,
+    Actor, Ask, ChannelName, Commit, HostId, LockFile, OpId, PrId, Record, SessionId, Span, StorePath, Tag,
+    Tags, Text, Timestamp, Version,
 };
 
 fn a_host() -> impl Strategy<Value = HostId> {
@@ -234,7 +234,9 @@ fn a_decision() -> impl Strategy<Value = Decision> {
         (a_host(), a_channel(), place, prop_oneof![2 => Just(TestsConfig::default()), 1 => tests]).prop_map(
             move |(host, channel, checkout, tests)| {
                 let by = (!tests.auto_run).then(by);
-                Decision::HostConfigured { host, channel, checkout, tests, by }
+                let tags = if tests.enabled { Vec::new() } else { vec![Tag::new("prod").expect("a tag")] };
+                let tags = Tags::new(tags).expect("few tags");
+                Decision::HostConfigured { host, channel, checkout, tests, tags, by }
             },
         );
     let removed = a_host().prop_map(|host| Decision::HostRemoved { host, by: None });

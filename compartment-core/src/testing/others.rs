@@ -6,7 +6,7 @@ use super::scenario::{commit, host, lock, op};
 use crate::event::{
     CheckoutPlace, Comparison, Decision, Event, Kind, Observation, PullRequest, TestsConfig, Via,
 };
-use crate::{Actor, Ask, ChannelName, Commit, LockFile, LockHash, PrId, Text, Timestamp, Version};
+use crate::{Actor, Ask, ChannelName, Commit, LockFile, LockHash, PrId, Tags, Text, Timestamp, Version};
 
 fn look(digit: char, lock_hash: Option<LockHash>, via: Via) -> Event {
     Look { lock_hash: lock_hash.map(LockFile::Hash), via, ..seen(commit(digit)) }.into()
@@ -143,16 +143,30 @@ pub fn configured(name: &str, tests: TestsConfig) -> Event {
 #[must_use]
 pub fn pushed(name: &str, tests: TestsConfig) -> Event {
     let channel = ChannelName::main();
-    Decision::HostConfigured { host: host(name), channel, checkout: CheckoutPlace::None, tests, by: None }
-        .into()
+    Decision::HostConfigured {
+        host: host(name),
+        channel,
+        checkout: CheckoutPlace::None,
+        tests,
+        tags: Tags::NONE,
+        by: None,
+    }
+    .into()
 }
 
 /// `host-configured` on a channel.
 #[must_use]
 pub fn configured_on(name: &str, channel: &str, tests: TestsConfig) -> Event {
     let channel = ChannelName::new(channel).expect("a channel");
-    Decision::HostConfigured { host: host(name), channel, checkout: CheckoutPlace::Host, tests, by: None }
-        .into()
+    Decision::HostConfigured {
+        host: host(name),
+        channel,
+        checkout: CheckoutPlace::Host,
+        tests,
+        tags: Tags::NONE,
+        by: None,
+    }
+    .into()
 }
 
 /// `host-removed`.

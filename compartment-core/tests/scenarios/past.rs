@@ -8,7 +8,9 @@ use compartment_core::testing::{
     pull_fail, pull_ok, pull_started, pushed, rollback_started, switch_ok, switch_started, test_fail,
     test_pass, test_started, wait,
 };
-use compartment_core::{Ask, AuditEntry, Compartment, FOLD_VERSION, Fleet, ReadOptions, SnapshotError, Work};
+use compartment_core::{
+    Ask, AuditEntry, Compartment, FOLD_VERSION, Fleet, ReadOptions, SnapshotError, Work, ndjson,
+};
 
 use crate::{green, mins, updated};
 
@@ -118,6 +120,30 @@ fn what_is_so_from_the_start_nobody_said() {
         let explained = explain(&host, cell);
         let fact = explained.facts.iter().find(|fact| fact.name == "system in heartbeats");
         assert!(fact.is_some_and(|fact| fact.set_by.is_none()), "{cell}");
+    }
+}
+
+#[test]
+fn tags_stand_in_the_configuration_and_in_the_row() {
+    let line =
+        r#"{"at":"2026-01-05T10:00:00Z","type":"host-configured","host":"gpc0","tags":["prod","eu","prod"]}"#;
+    let envelope = ndjson::decode_strictly(line.as_bytes()).unwrap();
+    assert!(ndjson::encode(envelope.at, &envelope.event).contains(r#""tags":["eu","prod"]"#));
+    let tagged = Scenario::given([envelope.event.into()]);
+    assert!(AuditEntry::of(&tagged.records[0]).unwrap().what.ends_with(", tagged eu, prod"));
+    let tags = |scenario: &Scenario| scenario.row("gpc0").tags.to_string();
+    assert_eq!(tags(&tagged), "eu, prod");
+    // It is the whole configuration.
+    let untagged = tagged.clone().when(log![configured("gpc0", TestsConfig::default())]);
+    assert_eq!(tags(&untagged), "");
+    for (wrong, why) in [
+        (r#""prod""#, "a list of at most 32"),
+        (r#"["a b"]"#, "a list of at most 32"),
+        (r#"[null]"#, "a list of at most 32"),
+    ] {
+        let line = format!(r#"{{"type":"host-configured","host":"gpc0","tags":{wrong}}}"#);
+        let said = ndjson::decode(line.as_bytes()).unwrap_err().to_string();
+        assert!(said.contains("`tags`") && said.contains(why), "{said}");
     }
 }
 

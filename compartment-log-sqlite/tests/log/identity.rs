@@ -5,11 +5,11 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use compartment_core::event::{CheckoutPlace, Deployer, Report, Said, TestsConfig};
+use compartment_core::OpId;
+use compartment_core::event::{Deployer, Report, Said};
 use compartment_core::testing::{commit, host, lock};
-use compartment_core::{ChannelName, OpId};
 use compartment_log_sqlite::{SqliteLog, backup, export, import, unwatched};
-use compartment_runtime::hub::{Config, Hub, Ports, SystemClock};
+use compartment_runtime::hub::{Config, Configuration, Hub, Ports, SystemClock};
 use compartment_runtime::testing::hosts::MemoryHosts;
 use compartment_runtime::testing::logs::records;
 use compartment_runtime::{EventLog, LogId};
@@ -114,9 +114,7 @@ async fn tests_that_were_due_in_a_backup_run_once_more_after_its_restore() {
     };
     // Given tests that are due, and a backup.
     let hub = start().await;
-    hub.configure(host("gpc0"), ChannelName::main(), CheckoutPlace::Host, TestsConfig::default())
-        .await
-        .unwrap();
+    hub.configure(host("gpc0"), Configuration::default()).await.unwrap();
     hosts.reach(&host("gpc0"), false);
     let switched = Said::DeployOk {
         kind: Deployer::Switch,

@@ -1,7 +1,7 @@
 //! How hosts are configured, and which there are.
 
 use compartment_core::event::{CheckoutPlace, Decision, TestsConfig};
-use compartment_core::{Actor, ChannelName, HostId};
+use compartment_core::{Actor, ChannelName, HostId, Tags};
 
 use super::{Hub, HubError};
 use crate::Receipt;
@@ -15,6 +15,15 @@ pub struct Configuration {
     pub checkout: CheckoutPlace,
     /// How its tests run.
     pub tests: TestsConfig,
+    /// What operators call it.
+    pub tags: Tags,
+}
+
+impl Configuration {
+    fn of(self, host: HostId, by: Option<Actor>) -> Decision {
+        let Self { channel, checkout, tests, tags } = self;
+        Decision::HostConfigured { host, channel, checkout, tests, tags, by }
+    }
 }
 
 impl Hub {
@@ -22,14 +31,8 @@ impl Hub {
     ///
     /// # Errors
     /// [`HubError::Stopped`]: it may or may not have been taken.
-    pub async fn configure(
-        &self,
-        host: HostId,
-        channel: ChannelName,
-        checkout: CheckoutPlace,
-        tests: TestsConfig,
-    ) -> Result<Receipt, HubError> {
-        self.decide(Decision::HostConfigured { host, channel, checkout, tests, by: None }).await
+    pub async fn configure(&self, host: HostId, configuration: Configuration) -> Result<Receipt, HubError> {
+        self.decide(configuration.of(host, None)).await
     }
 
     /// The same, decided by a person: the audit trail says so.
@@ -40,9 +43,9 @@ impl Hub {
         &self,
         by: Actor,
         host: HostId,
-        Configuration { channel, checkout, tests }: Configuration,
+        configuration: Configuration,
     ) -> Result<Receipt, HubError> {
-        self.decide(Decision::HostConfigured { host, channel, checkout, tests, by: Some(by) }).await
+        self.decide(configuration.of(host, Some(by))).await
     }
 
     /// How a host is configured.
@@ -52,8 +55,12 @@ impl Hub {
     pub fn configuration(&self, host: &HostId) -> Result<Configuration, HubError> {
         let found = self.read(|fleet, _| {
             let known = fleet.host(host)?;
-            let channel = fleet.channel_of(known).name.clone();
-            Some(Configuration { channel, checkout: known.checkout_place(), tests: *known.tests() })
+            Some(Configuration {
+                channel: fleet.channel_of(known).name.clone(),
+                checkout: known.checkout_place(),
+                tests: *known.tests(),
+                tags: known.tags().clone(),
+            })
         })?;
         found.ok_or_else(|| HubError::UnknownHost(host.clone()))
     }

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use compartment_core::event::{CheckoutPlace, Decision, Event, Kind, RequestKind, Said};
+use compartment_core::event::{Decision, Event, Kind, RequestKind, Said};
 use compartment_core::operation::{End, Ending};
 use compartment_core::testing::{commit, lock};
 use compartment_core::{Ask, HostId, OpId, Request, Span, outstanding};
-use compartment_runtime::hub::{Hub, HubError, Ports, RequestError};
+use compartment_runtime::hub::{Configuration, Hub, HubError, Ports, RequestError};
 use compartment_runtime::testing::clock::ManualClock;
 use compartment_runtime::testing::faults::Fault;
 use compartment_runtime::testing::hosts::{Behaviour, MemoryHosts};
@@ -250,8 +250,7 @@ async fn a_broken_transport_holds_up_nobody_else() {
     let world = World { hub: Hub::start(ports, world.config).await.unwrap(), ..world };
     let broken = ["broken-panics", "broken-hangs", "carried-by-nobody"].map(compartment_core::testing::host);
     for host in &broken {
-        let (channel, tests) = Default::default();
-        world.hub.configure(host.clone(), channel, CheckoutPlace::Host, tests).await.unwrap();
+        world.hub.configure(host.clone(), Configuration::default()).await.unwrap();
         world.hub.request(request(&format!("{host}-1"), ask(host, Kind::Pull))).await.unwrap();
     }
     let host = &names(1)[0];

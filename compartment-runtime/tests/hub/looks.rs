@@ -4,13 +4,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use async_trait::async_trait;
-use compartment_core::event::{
-    CheckoutPlace, Comparison, Decision, Event, Observation, PullRequest, Report, Said, TestsConfig, Via,
-};
+use compartment_core::event::{Comparison, Decision, Event, Observation, PullRequest, Report, Said, Via};
 use compartment_core::matrix::{DesiredAvailability, DesiredState};
 use compartment_core::testing::{commit, lock};
 use compartment_core::{Ask, ChannelName, Commit, Compartment, PrId, Span, Text, outstanding};
-use compartment_runtime::hub::{Config, Hub, Ports, ProposalError};
+use compartment_runtime::hub::{Config, Configuration, Hub, Ports, ProposalError};
 use compartment_runtime::testing::clock::ManualClock;
 use compartment_runtime::testing::forge::MemoryForge;
 use compartment_runtime::testing::hosts::MemoryHosts;
@@ -125,7 +123,7 @@ async fn a_mistyped_channel_is_forgotten_once_it_is_corrected() {
     let [host] = &names(1)[..] else { unreachable!() };
     let follow = async |channel: &str| {
         let (hub, channel) = (&watched.world.hub, ChannelName::new(channel).unwrap());
-        hub.configure(host.clone(), channel, CheckoutPlace::Host, TestsConfig::default()).await.unwrap();
+        hub.configure(host.clone(), Configuration { channel, ..Configuration::default() }).await.unwrap();
     };
     let shown = || watched.world.matrix().fleet.channels;
     follow("mian").await;

@@ -1,11 +1,11 @@
 //! What is not news is not appended, and what is not in the log is not lost either.
 
-use compartment_core::event::{CheckoutPlace, Event, Origin, Report};
+use compartment_core::event::{Event, Origin, Report};
 use compartment_core::matrix::Presence;
 use compartment_core::testing::{any_event, commit};
 use compartment_core::{Ask, OpId, ReadOptions, SessionId, Span};
 use compartment_runtime::LogError;
-use compartment_runtime::hub::Config;
+use compartment_runtime::hub::{Config, Configuration};
 use proptest::prelude::*;
 
 use super::world::{World, beat, cases, names, request, seen, soon, unheard};
@@ -115,8 +115,7 @@ async fn a_host_that_was_removed_is_not_heard_again_by_a_restart() {
     let host = names(1)[0].clone();
     world.pass(Span::from_mins(2)).await;
     world.hub.remove(host.clone()).await.unwrap();
-    let (channel, tests) = Default::default();
-    world.hub.configure(host.clone(), channel, CheckoutPlace::Host, tests).await.unwrap();
+    world.hub.configure(host.clone(), Configuration::default()).await.unwrap();
     let world = world.shut_down().await;
     let row = world.hub.row(&host, &ReadOptions::default()).unwrap();
     assert_eq!((row.presence, row.last_seen), (Presence::Never, None));
@@ -238,8 +237,9 @@ impl World {
     pub(crate) async fn decide(&self, decision: compartment_core::event::Decision) {
         use compartment_core::event::Decision;
         match decision {
-            Decision::HostConfigured { host, channel, checkout, tests, by: _ } => {
-                self.hub.configure(host, channel, checkout, tests).await.unwrap();
+            Decision::HostConfigured { host, channel, checkout, tests, tags, by: _ } => {
+                let configuration = Configuration { channel, checkout, tests, tags };
+                self.hub.configure(host, configuration).await.unwrap();
             }
             Decision::HostRemoved { host, by: _ } => drop(self.hub.remove(host).await.unwrap()),
             Decision::AgentReleased { version } => drop(self.hub.release_agent(version).await.unwrap()),

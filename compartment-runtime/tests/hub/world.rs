@@ -4,14 +4,14 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use compartment_core::event::{CheckoutPlace, Heartbeat, Reading, Report, Said, TestsConfig};
 use compartment_core::event::{Event, Observation, Via};
+use compartment_core::event::{Heartbeat, Reading, Report, Said};
 use compartment_core::matrix::Presence;
 use compartment_core::testing::{self, Scenario, commit, lock};
 use compartment_core::{
     Actor, Ask, ChannelName, Fleet, HostId, Matrix, OpId, ReadOptions, Record, Request, Span,
 };
-use compartment_runtime::hub::{Config, Hub, MemoryLog, Ports};
+use compartment_runtime::hub::{Config, Configuration, Hub, MemoryLog, Ports};
 use compartment_runtime::testing::clock::ManualClock;
 use compartment_runtime::testing::faults::FaultyLog;
 use compartment_runtime::testing::hosts::MemoryHosts;
@@ -50,8 +50,7 @@ impl World {
         this.hub.observe(vec![seen('a')]).await.unwrap();
         for host in names(100) {
             if compartment_runtime::Transport::carries(&*this.hosts, &host) {
-                let (channel, tests) = (ChannelName::main(), TestsConfig::default());
-                this.hub.configure(host.clone(), channel, CheckoutPlace::Host, tests).await.unwrap();
+                this.hub.configure(host.clone(), Configuration::default()).await.unwrap();
                 this.hosts.heartbeat(&host).await;
             }
         }

@@ -15,8 +15,8 @@ use crate::wire::configuration::{Change, Configuration};
 use crate::wire::{Code, Problem};
 
 fn shown(host: HostId, configuration: hub::Configuration) -> Json<Configuration> {
-    let hub::Configuration { channel, checkout, tests } = configuration;
-    Json(Configuration { host, channel, checkout, tests: tests.into() })
+    let hub::Configuration { channel, checkout, tests, tags } = configuration;
+    Json(Configuration { host, channel, checkout, tests: tests.into(), tags })
 }
 
 /// How a host is configured.
@@ -71,6 +71,7 @@ pub(super) async fn change(
         channel: change.channel.unwrap_or(before.channel),
         checkout: change.checkout.unwrap_or(before.checkout),
         tests: change.tests.of(before.tests).map_err(|error| bad(&error))?,
+        tags: change.tags.of(&before.tags).map_err(|error| bad(&error))?,
     };
     server.hub.configure_as(grant.name, host.clone(), configuration.clone()).await?;
     Ok(shown(host, configuration))

@@ -1,8 +1,10 @@
 //! How hosts are configured: what an operator may see and change.
 
 use compartment_core::event::{CheckoutPlace, LONGEST_TIMEOUT_S, TestsConfig};
-use compartment_core::{ChannelName, HostId};
-use serde::{Deserialize, Serialize};
+use compartment_core::{ChannelName, HostId, Invalid, Tag, Tags};
+use serde::de::{DeserializeOwned, Error};
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::{Map, Value};
 
 /// How a host is configured.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -16,6 +18,9 @@ pub struct Configuration {
     pub checkout: CheckoutPlace,
     /// How its tests run.
     pub tests: Tests,
+    /// What operators call it. Empty also where the writer is older than this field.
+    #[serde(default)]
+    pub tags: Tags,
 }
 
 /// How a host's tests run.
@@ -42,8 +47,41 @@ pub struct Change {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub checkout: Option<CheckoutPlace>,
     /// How its tests run.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "object")]
     pub tests: TestsChange,
+    /// What operators call it.
+    #[serde(default, deserialize_with = "object")]
+    pub tags: TagsChange,
+}
+
+/// A list would be taken for an object whose names are left out.
+fn object<'de, D: Deserializer<'de>, T: DeserializeOwned>(from: D) -> Result<T, D::Error> {
+    let object = Map::<String, Value>::deserialize(from)?;
+    T::deserialize(Value::from(object)).map_err(D::Error::custom)
+}
+
+/// Which of a host's tags are to be others. The rest stays.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "server", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct TagsChange {
+    /// Those that it does not have any more.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub remove: Vec<Tag>,
+    /// Those that it has from now on, also where they are removed, too.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub add: Vec<Tag>,
+}
+
+impl TagsChange {
+    /// The tags with this change.
+    ///
+    /// # Errors
+    /// [`Invalid`]: there would be too many.
+    pub fn of(self, before: &Tags) -> Result<Tags, Invalid> {
+        let stay = before.iter().filter(|tag| !self.remove.contains(tag)).cloned();
+        Tags::new(stay.chain(self.add))
+    }
 }
 
 /// What of a host's tests is to be configured otherwise.

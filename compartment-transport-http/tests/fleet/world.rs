@@ -7,13 +7,13 @@ use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
-use compartment_core::event::{CheckoutPlace, Observation, TestsConfig, Via};
+use compartment_core::event::{Observation, TestsConfig, Via};
 use compartment_core::operation::{End, Ending, Outcome, Progress};
 use compartment_core::{
     Ask, ChannelName, Compartment, Fleet as State, HostId, LockHash, OpId, ReadOptions, Record, Request, Row,
     Timestamp,
 };
-use compartment_runtime::hub::{Accepted, Hub, RequestError};
+use compartment_runtime::hub::{Accepted, Configuration, Hub, RequestError};
 use compartment_runtime::{Clock, write_private};
 use compartment_transport_http::server::access::{Access, Grant, Role, Token};
 use futures::TryStreamExt;
@@ -122,7 +122,7 @@ impl Fleet {
     /// Whether tests run on a host after it was deployed to.
     pub(crate) async fn tests(&self, name: &str, enabled: bool) {
         let tests = TestsConfig { enabled, auto_run: enabled, each_timeout_s: 60 };
-        self.hub().configure(host(name), ChannelName::main(), CheckoutPlace::Host, tests).await.unwrap();
+        self.hub().configure(host(name), Configuration { tests, ..Configuration::default() }).await.unwrap();
     }
 
     /// The hub looks at the repository; where that is.

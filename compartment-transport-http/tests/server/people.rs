@@ -220,7 +220,11 @@ async fn a_configuration_that_cannot_be_is_refused_and_changes_nothing() {
         json!({"tests": {"timeout": 5}}),
         json!({"channel": "a b"}),
         json!({"checkout": "elsewhere"}),
+        json!({"tests": [true]}),
         json!({"tags": ["x"]}),
+        json!({"tags": [["x"], []]}),
+        json!({"tags": {"add": ["a b"]}}),
+        json!({"tags": {"add": (0..33).map(|n| format!("t{n}")).collect::<Vec<_>>()}}),
         json!([]),
     ] {
         assert_eq!(change(bad.clone()).await, 400, "{bad}");
@@ -228,6 +232,10 @@ async fn a_configuration_that_cannot_be_is_refused_and_changes_nothing() {
     let after: Value = soon(world.get(path).send()).await.unwrap().json().await.unwrap();
     assert_eq!(before, after);
     assert_eq!(change(json!({})).await, 200);
+    assert_eq!(change(json!({"tags": {"add": ["prod", "eu"]}})).await, 200);
+    assert_eq!(change(json!({"tags": {"add": ["us"], "remove": ["eu", "asia"]}})).await, 200);
+    let after: Value = soon(world.get(path).send()).await.unwrap().json().await.unwrap();
+    assert_eq!(after["tags"], json!(["prod", "us"]));
     let gone = soon(world.client.delete(world.url("/v1/hosts/nobody")).bearer_auth(&world.operator).send());
     assert_eq!(gone.await.unwrap().status(), 404);
 }

@@ -5,10 +5,10 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use compartment_core::event::{CheckoutPlace, Observation, TestsConfig, Via};
+use compartment_core::event::{Observation, Via};
 use compartment_core::testing::{commit, lock};
 use compartment_core::{ChannelName, HostId};
-use compartment_runtime::hub::{Config, Hub, MemoryLog, Ports, SystemClock};
+use compartment_runtime::hub::{Config, Configuration, Hub, MemoryLog, Ports, SystemClock};
 use compartment_runtime::testing::faults::FaultyLog;
 use compartment_runtime::{Clock, Forge};
 use compartment_transport_http::server::access::{Access, Grant, Role, Token};
@@ -116,8 +116,7 @@ impl World {
         };
         hub.observe(vec![desired]).await.unwrap();
         for (name, _) in &tokens {
-            let (channel, tests) = (ChannelName::main(), TestsConfig::default());
-            hub.configure(name.clone(), channel, CheckoutPlace::Host, tests).await.unwrap();
+            hub.configure(name.clone(), Configuration::default()).await.unwrap();
         }
         let client = client();
         Self { hub, log, agents, address, client, operator, reader, tokens, serving }

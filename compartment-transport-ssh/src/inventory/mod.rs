@@ -11,7 +11,7 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
-use compartment_core::{ChannelName, HostId};
+use compartment_core::{ChannelName, HostId, Tags};
 use compartment_local::operation::Commands;
 
 use crate::connection::{Destination, Ssh};
@@ -26,6 +26,8 @@ pub struct Host {
     pub destination: Destination,
     /// The channel that it follows. For whoever configures hosts: a transport decides nothing.
     pub channel: ChannelName,
+    /// What operators call it. For whoever configures hosts, too.
+    pub tags: Tags,
     /// Where things are on it.
     pub site: Site,
     /// What its operations run.
@@ -42,6 +44,7 @@ impl Host {
             id,
             destination,
             channel: ChannelName::main(),
+            tags: Tags::NONE,
             site: Site::default(),
             commands: Commands::nixos(),
             pace: Pace::default(),
@@ -101,6 +104,7 @@ impl Default for Pace {
 /// | `commands` | the platform's | a table with any field of [`Commands`] but `preset` and `tests`; key by key, the closest counts |
 /// | `tests` | none | the folder of tests |
 /// | `channel` | `main` | what it follows, and the branch that it pulls unless `commands.branch` says another |
+/// | `tags` | none | a list of words to name many hosts by; the closest list counts, whole |
 /// | `sudo` | false | whether the steps of switch and rollback run by way of `sudo -n` |
 /// | `profile`, `system_link` | NixOS' | where the system's generations, and the link to the running one, are |
 /// | `state` | `~/.local/state/compartment` | where operations are kept on the host |

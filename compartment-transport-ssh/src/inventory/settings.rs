@@ -5,7 +5,7 @@ use std::ops::Range;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use compartment_core::{ChannelName, HostId};
+use compartment_core::{ChannelName, HostId, Tag, Tags};
 use compartment_local::observe::Managed;
 use compartment_local::operation::{Commands, Preset};
 use serde::Deserialize;
@@ -35,6 +35,7 @@ pub(super) struct Settings {
     system_link: Option<Spanned<String>>,
     state: Option<Spanned<String>>,
     programs: Option<Vec<Spanned<String>>>,
+    tags: Option<Spanned<Vec<Spanned<String>>>>,
     interval_s: Option<Spanned<u32>>,
     busy_interval_s: Option<Spanned<u32>>,
 }
@@ -74,6 +75,7 @@ impl Settings {
         if let Some(value) = &self.channel {
             parsed(text, value, ChannelName::new)?;
         }
+        self.tags(text)?;
         for value in [&self.interval_s, &self.busy_interval_s].into_iter().flatten() {
             if !(1..=120).contains(value.get_ref()) {
                 let error = InventoryError::new(
@@ -123,6 +125,7 @@ impl Settings {
             system_link: self.system_link.or(other.system_link),
             state: self.state.or(other.state),
             programs: self.programs.or(other.programs),
+            tags: self.tags.or(other.tags),
             interval_s: self.interval_s.or(other.interval_s),
             busy_interval_s: self.busy_interval_s.or(other.busy_interval_s),
         }
@@ -139,6 +142,7 @@ impl Settings {
             None => ChannelName::main(),
         };
         let commands = self.commands(&channel, text)?;
+        let tags = self.tags(text)?;
         let whole = |value: Option<&Spanned<String>>| value.map(|value| path(text, value)).transpose();
         let base = Site::default();
         let mut programs =
@@ -162,7 +166,14 @@ impl Settings {
         };
         let Pace { idle, busy } = Pace::default();
         let pace = Pace { idle: seconds(self.interval_s, idle), busy: seconds(self.busy_interval_s, busy) };
-        Ok(Host { id, destination, channel, site, commands, pace })
+        Ok(Host { id, destination, channel, tags, site, commands, pace })
+    }
+
+    fn tags(&self, text: &str) -> Result<Tags, InventoryError> {
+        let Some(said) = &self.tags else { return Ok(Tags::NONE) };
+        let tags = said.get_ref().iter().map(|value| parsed(text, value, Tag::new));
+        let tags = tags.collect::<Result<Vec<_>, _>>()?;
+        Tags::new(tags).map_err(|error| InventoryError::new(&error.to_string()).at(text, said.span()))
     }
 
     fn commands(&self, channel: &ChannelName, text: &str) -> Result<Commands, InventoryError> {

@@ -24,6 +24,7 @@ platform = 'nixos'
 checkout = '/etc/nixos'
 sudo = true
 interval_s = 20
+tags = ['prod']
 commands = { remote = 'backup', limits = { pull_s = 7 } }
 [groups.web]
 channel = 'stable'
@@ -37,6 +38,7 @@ destination = 'deploy@10.0.0.7'
 group = 'web'
 sudo = false
 busy_interval_s = 1
+tags = ['web', 'eu']
 programs = ['/opt/nix/bin']
 [[hosts]]
 name = 'mac'
@@ -54,6 +56,7 @@ commands = { branch = 'mac' }
         (web1.destination.as_str(), web1.site.sudo, web1.pace.busy.as_secs()),
         ("deploy@10.0.0.7", false, 1)
     );
+    assert_eq!((gpc0.tags.to_string(), web1.tags.to_string()), ("prod".to_owned(), "eu, web".to_owned()));
     assert_eq!(web1.site.programs[0].as_str(), "/opt/nix/bin");
     assert_eq!(web1.commands.tests(), Some(Path::new("checks")));
     assert_eq!(mac.site.managed, compartment_local::observe::Managed::Home);
@@ -93,6 +96,7 @@ fn a_mistake_names_the_line_and_the_key() {
         "[[hosts]]\nname = 'a'\ncommands = 3",
         "[[hosts]]\nname = 'a'\nchannel = '-x'",
         "[[hosts]]\nname = 'a'\nchannel = 'a//b'",
+        "[defaults]\ntags = ['prod', 'a b']",
         "[ssh]\nparallel = 0",
         "[ssh]\nstrict = false",
         "[[hosts]]\nname = 'a'\nname = 'b'",
@@ -108,9 +112,9 @@ fn a_mistake_names_the_line_and_the_key() {
     let said: Vec<_> = all.iter().map(|text| refused(text)).collect();
     assert!(!said.iter().any(|said| said.contains("secret")), "{said:#?}");
     insta::assert_snapshot!(said.join("\n"), @r#"
-    inventory:2: defaults.platfrom: unknown field `platfrom`, expected one of `name`, `destination`, `group`, `checkout`, `platform`, `commands`, `tests`, `channel`, `sudo`, `profile`, `system_link`, `state`, `programs`, `interval_s`, `busy_interval_s`
+    inventory:2: defaults.platfrom: unknown field `platfrom`, expected one of `name`, `destination`, `group`, `checkout`, `platform`, `commands`, `tests`, `channel`, `sudo`, `profile`, `system_link`, `state`, `programs`, `tags`, `interval_s`, `busy_interval_s`
     inventory:1: default: unknown field `default`, expected one of `ssh`, `defaults`, `groups`, `hosts`
-    inventory:3: hosts[0].destnation: unknown field `destnation`, expected one of `name`, `destination`, `group`, `checkout`, `platform`, `commands`, `tests`, `channel`, `sudo`, `profile`, `system_link`, `state`, `programs`, `interval_s`, `busy_interval_s`
+    inventory:3: hosts[0].destnation: unknown field `destnation`, expected one of `name`, `destination`, `group`, `checkout`, `platform`, `commands`, `tests`, `channel`, `sudo`, `profile`, `system_link`, `state`, `programs`, `tags`, `interval_s`, `busy_interval_s`
     inventory:3: hosts[0].sudo: invalid type: string, expected a boolean
     inventory:3: hosts[0].interval_s: give 1 to 120 seconds; a host that is not heard for five minutes counts as offline
     inventory:2: defaults.interval_s: give 1 to 120 seconds; a host that is not heard for five minutes counts as offline
@@ -131,6 +135,7 @@ fn a_mistake_names_the_line_and_the_key() {
     inventory:3: hosts[0].commands: invalid type: integer `3`, expected a map
     inventory:3: hosts[0].channel: not a valid channel: expected 1 to 200 of A-Z a-z 0-9 . _ / -, starting with a letter or digit
     inventory:3: hosts[0].channel: branch: give the name of a branch of the remote, such as `main`
+    inventory:2: defaults.tags[1]: not a valid tag: expected 1 to 63 of A-Z a-z 0-9 . _ : = / -, starting with a letter or digit
     inventory:2: ssh.parallel: give 1 to 1000
     inventory:2: ssh.strict: unknown field `strict`, expected one of `config_file`, `share`, `connect_s`, `answer_s`, `keep_alive_s`, `parallel`
     inventory:3: name: duplicate key
@@ -139,7 +144,7 @@ fn a_mistake_names_the_line_and_the_key() {
     inventory:2: defaults.commands.limits.pull_s: invalid type: string, expected u32
     inventory:4: groups.web.commands.switch[1][1]: invalid type: integer `3`, expected a string
     inventory:4: hosts[0].commands.limits.pull_ms: unknown field `pull_ms`, expected one of `pull_s`, `switch_s`, `rollback_s`, `test_s`
-    inventory:3: hosts[0].env: unknown field `env`, expected one of `name`, `destination`, `group`, `checkout`, `platform`, `commands`, `tests`, `channel`, `sudo`, `profile`, `system_link`, `state`, `programs`, `interval_s`, `busy_interval_s`
+    inventory:3: hosts[0].env: unknown field `env`, expected one of `name`, `destination`, `group`, `checkout`, `platform`, `commands`, `tests`, `channel`, `sudo`, `profile`, `system_link`, `state`, `programs`, `tags`, `interval_s`, `busy_interval_s`
     inventory:3: hosts[0].sudo: invalid type: string, expected a boolean
     inventory:3: channel: unexpected key or value, expected newline, `#`
     "#);

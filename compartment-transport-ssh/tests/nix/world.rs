@@ -16,7 +16,7 @@ use compartment_core::{
 use compartment_forge::git::{GitConfig, GitForge};
 use compartment_local::run::Stop;
 use compartment_runtime::LogId;
-use compartment_runtime::hub::{Config, Hub, MemoryLog, Ports, SystemClock, new_op};
+use compartment_runtime::hub::{Config, Configuration, Hub, MemoryLog, Ports, SystemClock, new_op};
 use compartment_runtime::{Clock, Order, Transport};
 use compartment_transport_ssh::{Inventory, Reach, Reason, SshTransport};
 use futures::StreamExt;
@@ -156,9 +156,7 @@ impl World {
         };
         let hub = Hub::start(ports, Config::default()).await.unwrap();
         for name in HOSTS {
-            hub.configure(id(name), "main".parse().unwrap(), Default::default(), Default::default())
-                .await
-                .unwrap();
+            hub.configure(id(name), Configuration::default()).await.unwrap();
         }
         let doors = doors.map(|(name, sshd)| (name, Mutex::new(sshd)));
         Self { hub, transport, clock, doors, network, fleet }

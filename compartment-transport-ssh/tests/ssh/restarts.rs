@@ -9,7 +9,7 @@ use std::time::Duration;
 use compartment_core::event::{Event, Kind, Observation, Said, Via};
 use compartment_core::operation::{End, Outcome};
 use compartment_core::{Actor, Ask, Commit, OpId, ReadOptions, Request, SessionId, Status};
-use compartment_runtime::hub::{Config, Hub, MemoryLog, Ports, new_op};
+use compartment_runtime::hub::{Config, Configuration, Hub, MemoryLog, Ports, new_op};
 use compartment_transport_ssh::Host;
 use compartment_transport_ssh::host::HostPath;
 use futures::StreamExt;
@@ -67,9 +67,7 @@ impl World {
     /// A hub that shows all green, but for the agent that there is not.
     async fn all_green(&self) -> Hub {
         let hub = self.hub().await;
-        hub.configure(self.machine.id(), "main".parse().unwrap(), Default::default(), Default::default())
-            .await
-            .unwrap();
+        hub.configure(self.machine.id(), Configuration::default()).await.unwrap();
         let commit = crate::machine::git(&self.machine.path("checkout"), &["rev-parse", "HEAD"]);
         let seen = Observation::DesiredObserved {
             channel: "main".parse().unwrap(),

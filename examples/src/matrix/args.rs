@@ -6,8 +6,9 @@ use std::str::FromStr;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use compartment_core::event::{GenerationNumber, LONGEST_TIMEOUT_S, RequestKind, Target};
-use compartment_core::{ChannelName, HostId, OpId, PrId, StorePath};
+use compartment_core::{ChannelName, HostId, OpId, PrId, StorePath, Tag};
 
+use super::hosts::{Looked, On, Shown};
 use crate::fold::Format;
 
 /// Shows a fleet in the terminal, and asks its hub for operations: five cells a host, what runs, and what to do next.
@@ -22,6 +23,7 @@ Examples:
   matrix --host gpc0 --format json  one row, for programs
   matrix pull gpc0                  asks, shows what it prints, and how it ended
   matrix switch --all --limit 4     four at a time, until one or its tests fail
+  matrix pull --tag prod            every host with this tag
   matrix rollback gpc0              shows the target first, and asks
   matrix refresh                    looks at the repository now
   matrix stop gpc0                  stops what runs there, or waits to begin
@@ -50,9 +52,9 @@ pub struct Cli {
     #[arg(long, conflicts_with = "format")]
     pub watch: bool,
 
-    /// Show this host only; may be given again. The fleet's summary stays whole.
-    #[arg(long = "host", value_name = "NAME")]
-    pub hosts: Vec<HostId>,
+    /// Which rows.
+    #[command(flatten)]
+    pub shown: Shown,
 
     /// How to show it. `json` is one document, `ndjson` one object a line: a row.
     #[arg(long, value_enum)]
@@ -72,8 +74,9 @@ pub struct Cli {
 }
 
 /// The first option that was said and is for the matrix alone.
-pub(crate) fn misplaced(watch: bool, hosts: &[HostId], format: Option<Format>) -> Option<&'static str> {
-    let said = [("--watch", watch), ("--host", !hosts.is_empty()), ("--format", format.is_some())];
+pub(crate) fn misplaced(watch: bool, shown: &Shown, format: Option<Format>) -> Option<&'static str> {
+    let (host, tag) = (!shown.hosts.is_empty(), !shown.tags.is_empty());
+    let said = [("--watch", watch), ("--host", host), ("--tag", tag), ("--format", format.is_some())];
     said.into_iter().find(|(_, said)| *said).map(|(name, _)| name)
 }
 
@@ -82,7 +85,7 @@ impl Cli {
     #[must_use]
     pub fn misplaced(&self) -> Option<&'static str> {
         self.what.as_ref()?;
-        misplaced(self.watch, &self.hosts, self.format)
+        misplaced(self.watch, &self.shown, self.format)
     }
 
     /// Whether nothing is asked for.
@@ -157,8 +160,11 @@ pub enum What {
         #[command(flatten)]
         on: On,
         /// Where to: the number of a generation, or its path [default: the latest earlier one whose tests passed].
-        #[arg(long, value_name = "NUMBER|PATH", conflicts_with = "all")]
+        #[arg(long, value_name = "NUMBER|PATH", conflicts_with_all = ["all", "tags"])]
         to: Option<To>,
+        /// Do not wait for the tests that follow by themselves.
+        #[arg(long)]
+        no_wait: bool,
         /// Do not ask.
         #[arg(long)]
         yes: bool,
@@ -216,27 +222,6 @@ pub enum What {
         #[arg(long, value_name = "N", default_value = "50")]
         limit: NonZeroUsize,
     },
-}
-
-/// On which hosts.
-#[derive(Clone, Debug, Args)]
-pub struct On {
-    /// The hosts.
-    #[arg(value_name = "HOST", required_unless_present = "all", conflicts_with = "all")]
-    pub hosts: Vec<HostId>,
-
-    /// Every host that the hub knows.
-    #[arg(long)]
-    pub all: bool,
-
-    /// On so many hosts at a time.
-    #[arg(long, value_name = "N", default_value = "4")]
-    pub limit: NonZeroUsize,
-
-    /// With several hosts, also those that are offline: they have until the request lapses, five minutes. Without this,
-    /// one that cannot be reached has a minute.
-    #[arg(long)]
-    pub offline_too: bool,
 }
 
 /// What of a host's configuration.
@@ -299,6 +284,14 @@ pub struct Configure {
     /// Whether it has a checkout of its own.
     #[arg(long, value_enum, value_name = "WHERE")]
     pub checkout: Option<Checkout>,
+
+    /// Call it so, too; may be given again.
+    #[arg(long, value_name = "TAG")]
+    pub tag: Vec<Tag>,
+
+    /// Do not call it so any more; may be given again.
+    #[arg(long, value_name = "TAG")]
+    pub untag: Vec<Tag>,
 }
 
 /// When a host's tests run.
@@ -321,32 +314,6 @@ pub enum Checkout {
     None,
 }
 
-/// What is to be looked at.
-#[derive(Clone, Debug, Args)]
-pub struct Looked {
-    /// These hosts; the repository where none is named.
-    #[arg(value_name = "HOST", conflicts_with = "all")]
-    pub hosts: Vec<HostId>,
-
-    /// Every host that the hub knows.
-    #[arg(long)]
-    pub all: bool,
-
-    /// On so many hosts at a time.
-    #[arg(long, value_name = "N", default_value = "4")]
-    pub limit: NonZeroUsize,
-}
-
-impl Looked {
-    /// The hosts. `None` where the repository is meant.
-    #[must_use]
-    pub fn on(&self) -> Option<On> {
-        let Self { hosts, all, limit } = self;
-        let on = On { hosts: hosts.clone(), all: *all, limit: *limit, offline_too: false };
-        (*all || !hosts.is_empty()).then_some(on)
-    }
-}
-
 /// What can be asked for on hosts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Task {
@@ -364,12 +331,20 @@ pub enum Task {
     /// See [`What::Test`].
     Test,
     /// See [`What::Rollback`].
-    Rollback,
+    Rollback {
+        /// For the tests that follow.
+        wait: bool,
+    },
     /// See [`What::Refresh`].
     Refresh,
 }
 
 impl Task {
+    /// Whether somebody waits for the tests that follow by themselves.
+    pub(super) const fn awaits_tests(self) -> bool {
+        matches!(self, Self::Switch { wait: true, .. } | Self::Rollback { wait: true })
+    }
+
     /// The kind of request.
     #[must_use]
     pub const fn kind(self) -> RequestKind {
@@ -377,7 +352,7 @@ impl Task {
             Self::Pull => RequestKind::Pull,
             Self::Switch { .. } => RequestKind::Switch,
             Self::Test => RequestKind::Test,
-            Self::Rollback => RequestKind::Rollback,
+            Self::Rollback { .. } => RequestKind::Rollback,
             Self::Refresh => RequestKind::Refresh,
         }
     }

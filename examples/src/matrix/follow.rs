@@ -1,4 +1,4 @@
-//! What follows a switch: the tests that run by themselves.
+//! What follows a switch or a rollback: the tests that run by themselves.
 
 use std::time::{Duration, Instant};
 
@@ -18,12 +18,12 @@ const PATIENCE: Duration = Duration::from_secs(5 * 60);
 /// How many entries of the trail are looked at: more than come about while tests run.
 const ENTRIES: usize = 200;
 
-/// Waits for the tests that follow a switch of a host, which has just succeeded. `None` where none do. `since` is a position
-/// of the log before the switch was asked for.
+/// Waits for the tests that follow a switch or rollback of a host, which has just succeeded. `None` where none do. `since` is
+/// a position of the log before it was asked for.
 ///
-/// What the cell shows may be of tests that ran before: a switch that changes nothing leaves it. It is the trail that tells
-/// which run came after the switch.
-pub(super) async fn tests(hub: &Connection, host: &HostId, switch: &OpId, since: u64) -> Option<Outcome> {
+/// What the cell shows may be of tests that ran before: a deployment that changes nothing leaves it. It is the trail that tells
+/// which run came after it.
+pub(super) async fn tests(hub: &Connection, host: &HostId, deployed: &OpId, since: u64) -> Option<Outcome> {
     let query = AuditQuery {
         host: Some(host.clone()),
         from: Some(since),
@@ -47,7 +47,7 @@ pub(super) async fn tests(hub: &Connection, host: &HostId, switch: &OpId, since:
             }
         }
         if let Ok(trail) = hub.audit(&query).await {
-            match run_after(&trail, switch) {
+            match run_after(&trail, deployed) {
                 Run::Ended(outcome) => return Some(outcome),
                 // It has a deadline, which the hub records.
                 Run::Going => quiet_since = Instant::now(),
@@ -55,14 +55,14 @@ pub(super) async fn tests(hub: &Connection, host: &HostId, switch: &OpId, since:
             }
         }
         if quiet_since.elapsed() > PATIENCE {
-            let why = "the switch is done, and nothing is known of its tests for five minutes";
+            let why = "it was deployed, and nothing is known of its tests for five minutes";
             return Some(Outcome::of_tests(Ending::new(End::Unknown, why)));
         }
         tokio::time::sleep(LOOK_EVERY).await;
     }
 }
 
-/// Where the run stands that follows a switch.
+/// Where the run stands that follows a deployment.
 #[derive(Debug, PartialEq, Eq)]
 enum Run {
     Awaited,
@@ -70,11 +70,11 @@ enum Run {
     Ended(Outcome),
 }
 
-/// What the trail, the newest first, tells of the first run of tests after a switch: the one that is due by it, or one that
-/// began since. Whoever asked for that, it is of what the switch has left, and then none is due any more. Runs that began
+/// What the trail, the newest first, tells of the first run of tests after a deployment: the one that is due by it, or one that
+/// began since. Whoever asked for that, it is of what that has left, and then none is due any more. Runs that began
 /// after another switch or rollback are of what that has left.
-fn run_after(trail: &[AuditEntry], switch: &OpId) -> Run {
-    let end = trail.iter().position(|entry| entry.op.as_ref() == Some(switch) && entry.end.is_some());
+fn run_after(trail: &[AuditEntry], deployed: &OpId) -> Run {
+    let end = trail.iter().position(|entry| entry.op.as_ref() == Some(deployed) && entry.end.is_some());
     let after = &trail[..end.unwrap_or(trail.len())];
     let due = |op: &OpId| end.is_some_and(|end| op.is_automatic_test(trail[end].position, trail[end].at));
     let mut begun: Vec<&OpId> = Vec::new();

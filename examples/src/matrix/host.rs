@@ -2,7 +2,9 @@
 
 use compartment_core::HostId;
 use compartment_core::event::CheckoutPlace;
-use compartment_transport_http::wire::configuration::{Change, Configuration, Tests, TestsChange};
+use compartment_transport_http::wire::configuration::{
+    Change, Configuration, TagsChange, Tests, TestsChange,
+};
 
 use super::args::{Configure, HostWhat, RunTests};
 use super::{MatrixError, Program, Verdict};
@@ -51,7 +53,7 @@ impl Program<'_> {
     }
 
     fn show_configuration(&mut self, configuration: &Configuration) -> Result<Verdict, MatrixError> {
-        let Configuration { host, channel, checkout, tests } = configuration;
+        let Configuration { host, channel, checkout, tests, tags } = configuration;
         let Tests { enabled, auto_run, timeout_s } = tests;
         let place = match checkout {
             CheckoutPlace::Host => "its own",
@@ -67,6 +69,7 @@ impl Program<'_> {
             ("Channel:", channel.as_str()),
             ("Checkout:", place),
             ("Tests:", &tests),
+            ("Tags:", &if tags.is_empty() { "none".to_owned() } else { tags.to_string() }),
         ] {
             self.tell(label, words)?;
         }
@@ -87,11 +90,12 @@ impl Program<'_> {
         if !self.confirmed(&question, yes).await? {
             return Ok(Verdict::NotAll);
         }
-        let Configuration { host: _, channel, checkout, tests: Tests { enabled, auto_run, timeout_s } } =
-            before;
+        let Configuration { host: _, channel, checkout, tests, tags } = before;
+        let Tests { enabled, auto_run, timeout_s } = tests;
         let tests =
             TestsChange { enabled: Some(enabled), auto_run: Some(auto_run), timeout_s: Some(timeout_s) };
-        let change = Change { channel: Some(channel), checkout: Some(checkout), tests };
+        let tags = TagsChange { remove: Vec::new(), add: tags.iter().cloned().collect() };
+        let change = Change { channel: Some(channel), checkout: Some(checkout), tests, tags };
         self.answer(self.hub.configure(name, &change)).await?;
         self.answer(self.hub.remove(host)).await?;
         self.tell("Done:", &format!("{host} is forgotten, and {name} is configured as it was"))?;
@@ -139,5 +143,6 @@ fn change(how: &Configure) -> Change {
         super::args::Checkout::None => CheckoutPlace::None,
     });
     let tests = TestsChange { enabled, auto_run, timeout_s: how.test_limit };
-    Change { channel: how.channel.clone(), checkout, tests }
+    let tags = TagsChange { remove: how.untag.clone(), add: how.tag.clone() };
+    Change { channel: how.channel.clone(), checkout, tests, tags }
 }

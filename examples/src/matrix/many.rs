@@ -14,7 +14,7 @@ use super::bar::Bar;
 use super::one::{absence, body};
 use super::operation::{Seen, Wanted};
 use super::outcome::Outcome;
-use super::{MatrixError, On, Program, Task, Verdict, follow, interrupt, table};
+use super::{MatrixError, On, Program, Task, Verdict, follow, hosts, interrupt};
 use crate::show;
 
 /// How often it is shown how far it is.
@@ -72,7 +72,7 @@ struct Asking {
     asked: RefCell<BTreeMap<HostId, OpId>>,
     say: UnboundedSender<String>,
     troubled: Cell<bool>,
-    task: Option<Task>,
+    task: Task,
     /// The hub's time, where a host that cannot be reached is not waited for.
     hurries: Option<HubTime>,
     /// The first that failed.
@@ -80,11 +80,7 @@ struct Asking {
 }
 
 impl Asking {
-    fn new(
-        hub: Connection,
-        task: Option<Task>,
-        hurries: Option<HubTime>,
-    ) -> (Self, UnboundedReceiver<String>) {
+    fn new(hub: Connection, task: Task, hurries: Option<HubTime>) -> (Self, UnboundedReceiver<String>) {
         let (say, said) = unbounded_channel();
         let (asked, failed) = (RefCell::default(), RefCell::default());
         (Self { hub, asked, say, troubled: Cell::new(false), task, hurries, failed }, said)
@@ -92,7 +88,7 @@ impl Asking {
 
     /// Why nobody is asked any more: what fails on one host may well fail on all.
     fn halted(&self) -> Option<Outcome> {
-        let goes_on = !matches!(self.task, Some(Task::Switch { go_on: false, .. }));
+        let goes_on = !matches!(self.task, Task::Switch { go_on: false, .. });
         let failed = self.failed.borrow();
         let failed = failed.as_ref().filter(|_| !goes_on)?;
         Some(Outcome::not_asked(
@@ -124,7 +120,7 @@ impl Asking {
             Seen::Trouble(_) | Seen::Taken | Seen::Lines(_) | Seen::Missing(_) => {}
         };
         self.asked.borrow_mut().insert(wanted.host.clone(), wanted.op.clone());
-        let waits = matches!(self.task, Some(Task::Switch { wait: true, .. }));
+        let waits = self.task.awaits_tests();
         let since = if waits { self.hub.health().await.map_or(0, |health| health.position) } else { 0 };
         let mut outcome = wanted.carried_out(&self.hub, &mut see).await;
         if let Some(why) = away.filter(|_| outcome.has_lapsed()) {
@@ -145,14 +141,14 @@ impl Program<'_> {
     pub(super) async fn on_many(&mut self, task: Task, on: &On) -> Result<Verdict, MatrixError> {
         let plan = |(host, row): (HostId, Option<Row>)| match left_alone(row.as_ref(), on.offline_too) {
             Some(outcome) => Plan::Leave(host, outcome),
-            None => match row.filter(|row| on.all && is_to_be_fixed(task, row)) {
+            None => match row.filter(|row| !on.are_named() && is_to_be_fixed(task, row)) {
                 Some(row) => Plan::Leave(host, left_out(&row)),
                 None => Plan::Ask(Wanted::new(body(task), host)),
             },
         };
         let (now, rows) = self.rows(on).await?;
         let plans = rows.into_iter().map(plan).collect();
-        self.batch(task.kind(), Some(task), plans, on, now).await
+        self.batch(task, plans, on, now).await
     }
 
     /// The hosts that are meant, each once, with their rows where the hub knows them; and the hub's time.
@@ -165,12 +161,13 @@ impl Program<'_> {
         if on.all && matrix.hosts.is_empty() {
             return Err(MatrixError::NoHosts);
         }
-        if on.all {
-            let all = matrix.hosts.into_iter().map(|row| (row.host.clone(), Some(row)));
-            return Ok((now, all.collect()));
-        }
         // Before the first of them is asked for anything.
-        table::chosen(&matrix, &on.hosts)?;
+        hosts::are_used(&matrix, &on.tags)?;
+        hosts::are_known(&matrix, &on.hosts)?;
+        if !on.are_named() {
+            let meant = matrix.hosts.into_iter().filter(|row| on.means(row));
+            return Ok((now, meant.map(|row| (row.host.clone(), Some(row))).collect()));
+        }
         let mut known: BTreeMap<_, _> = matrix.hosts.into_iter().map(|row| (row.host.clone(), row)).collect();
         let mut hosts = on.hosts.clone();
         hosts.sort();
@@ -181,13 +178,12 @@ impl Program<'_> {
     /// Asks, a few at a time, and says of each what came of it.
     pub(super) async fn batch(
         &mut self,
-        kind: RequestKind,
-        task: Option<Task>,
+        task: Task,
         plans: Vec<Plan>,
         on: &On,
         now: HubTime,
     ) -> Result<Verdict, MatrixError> {
-        let total = plans.len();
+        let (total, kind) = (plans.len(), task.kind());
         let bar = Bar::new(self.around.watched, total);
         let (asking, mut said) = Asking::new(self.hub.clone(), task, (!on.offline_too).then_some(now));
         let results = stream::iter(plans).map(|plan| asking.carried_out(plan));
@@ -213,7 +209,7 @@ impl Program<'_> {
         }
         bar.end();
         let mut behind = Vec::new();
-        if let Some(Task::Pull) = task {
+        if let Task::Pull = task {
             let done = ended.iter().filter(|(_, outcome)| outcome.is_success());
             behind = self.sees_what_was_pulled(&done.map(|(host, _)| host).collect::<Vec<_>>()).await?;
         }

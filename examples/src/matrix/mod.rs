@@ -4,6 +4,7 @@ mod args;
 mod bar;
 mod follow;
 mod host;
+mod hosts;
 mod hub;
 mod look;
 mod many;
@@ -19,16 +20,16 @@ mod table;
 mod watch;
 
 pub(crate) use args::misplaced;
-pub use args::{Checkout, Cli, Configure, HostWhat, Hub, Looked, On, RunTests, Task, To, What};
+pub use args::{Checkout, Cli, Configure, HostWhat, Hub, RunTests, Task, To, What};
+pub use hosts::{Looked, On, Shown};
 pub use process::in_process;
 pub use question::Answer;
 pub use watch::{Entered, Screen, Why};
 
 use std::io::{self, Write};
-use std::num::NonZeroUsize;
 use std::time::Duration;
 
-use compartment_core::{HostId, Row, Text};
+use compartment_core::{HostId, Row, Tag, Text};
 use compartment_local::run::Stop;
 use compartment_transport_http::client::{ClientError, Connection, TokenError};
 
@@ -109,6 +110,14 @@ pub enum MatrixError {
         /// The host.
         host: HostId,
         /// Who is known, in words.
+        known: String,
+    },
+    /// A tag that no host has.
+    #[error("the hub knows no tag {tag}; {known}")]
+    NoTag {
+        /// The tag.
+        tag: Tag,
+        /// Which are known, in words.
         known: String,
     },
     /// There is nobody to ask.
@@ -193,12 +202,12 @@ impl Program<'_> {
 
     async fn answer_to(&mut self, cli: &Cli) -> Result<Verdict, MatrixError> {
         match &cli.what {
-            None if cli.watch => self.watch(&cli.hosts).await,
-            None => self.table(&cli.hosts, cli.format.unwrap_or(crate::fold::Format::Table)).await,
+            None if cli.watch => self.watch(&cli.shown).await,
+            None => self.table(&cli.shown, cli.format.unwrap_or(crate::fold::Format::Table)).await,
             Some(What::Pull(on)) => self.on_hosts(Task::Pull, on).await,
             Some(What::Switch { on, force, go_on, no_wait, yes }) => {
                 let task = Task::Switch { force: *force, go_on: *go_on, wait: !no_wait };
-                if on.all && !self.all_confirmed(on, *yes).await? {
+                if !on.are_named() && !self.all_confirmed(on, *yes).await? {
                     return Ok(Verdict::NotAll);
                 }
                 self.on_hosts(task, on).await
@@ -208,7 +217,9 @@ impl Program<'_> {
                 Some(on) => self.on_hosts(Task::Refresh, &on).await,
                 None => self.look().await,
             },
-            Some(What::Rollback { on, to, yes }) => self.roll_back(on, to.as_ref(), *yes).await,
+            Some(What::Rollback { on, to, no_wait, yes }) => {
+                self.roll_back(on, to.as_ref(), Task::Rollback { wait: !no_wait }, *yes).await
+            }
             Some(What::Stop { host, op }) => self.stop(host, op.as_ref()).await,
             Some(What::Prs) => self.pull_requests().await,
             Some(What::Merge { pr, yes }) => self.merge(pr, *yes).await,
@@ -222,13 +233,16 @@ impl Program<'_> {
     /// Whether all hosts are meant, now that it is said how many they are.
     async fn all_confirmed(&mut self, on: &On, yes: bool) -> Result<bool, MatrixError> {
         let hosts = self.rows(on).await?.1.len();
-        let each = on.limit.min(NonZeroUsize::new(hosts).unwrap_or(NonZeroUsize::MIN));
-        self.confirmed(&format!("Switch {hosts} hosts, {each} at a time?"), yes).await
+        let question = match hosts {
+            1 => "Switch 1 host?".to_owned(),
+            _ => format!("Switch {hosts} hosts, {} at a time?", on.limit.get().min(hosts)),
+        };
+        self.confirmed(&question, yes).await
     }
 
     async fn on_hosts(&mut self, task: Task, on: &On) -> Result<Verdict, MatrixError> {
         match &on.hosts[..] {
-            [host] if !on.all => self.on_one(task, host).await,
+            [host] => self.on_one(task, host).await,
             _ => self.on_many(task, on).await,
         }
     }
@@ -257,7 +271,7 @@ impl Program<'_> {
             // It is said as of several hosts: with the names that there are.
             Err(error) if error.status() == Some(404) => {
                 let matrix = self.answer(self.hub.matrix(None)).await?;
-                table::chosen(&matrix, std::slice::from_ref(host))?;
+                hosts::are_known(&matrix, std::slice::from_ref(host))?;
                 Err(self.explained(&error))
             }
             Err(error) => Err(self.explained(&error)),

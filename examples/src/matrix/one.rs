@@ -35,26 +35,36 @@ impl Program<'_> {
         let row = self.row(host).await?;
         self.mention_absence(&row);
         let wanted = Wanted::new(body(task), host.clone());
+        let verdict = self.carry_out_and_test(task, &wanted).await?;
+        if task != Task::Pull || verdict != Verdict::Done {
+            return Ok(verdict);
+        }
+        let behind = self.sees_what_was_pulled(&[host]).await?;
+        behind.iter().for_each(|words| self.mention(words));
+        Ok(if behind.is_empty() { verdict } else { Verdict::NotAll })
+    }
+
+    /// Asks, says how it ended, and waits for the tests that follow by themselves where somebody does.
+    pub(super) async fn carry_out_and_test(
+        &mut self,
+        task: Task,
+        wanted: &Wanted,
+    ) -> Result<Verdict, MatrixError> {
+        if !task.awaits_tests() {
+            return self.carry_out(wanted).await;
+        }
         let since = self.answer(self.hub.health()).await?.position;
-        let verdict = self.carry_out(&wanted).await?;
-        match task {
-            Task::Switch { wait: true, .. } if verdict == Verdict::Done => {
-                self.await_tests(&wanted, since).await
-            }
-            Task::Pull if verdict == Verdict::Done => {
-                let behind = self.sees_what_was_pulled(&[host]).await?;
-                behind.iter().for_each(|words| self.mention(words));
-                Ok(if behind.is_empty() { verdict } else { Verdict::NotAll })
-            }
-            Task::Switch { .. } | Task::Pull | Task::Test | Task::Rollback | Task::Refresh => Ok(verdict),
+        match self.carry_out(wanted).await? {
+            Verdict::Done => self.await_tests(wanted, since).await,
+            Verdict::NotAll => Ok(Verdict::NotAll),
         }
     }
 
-    /// Waits for the tests that follow a switch that is done, where any do.
-    async fn await_tests(&mut self, switch: &Wanted, since: u64) -> Result<Verdict, MatrixError> {
-        let (hub, host) = (self.hub.clone(), &switch.host);
+    /// Waits for the tests that follow what was deployed, where any do.
+    async fn await_tests(&mut self, deployed: &Wanted, since: u64) -> Result<Verdict, MatrixError> {
+        let (hub, host) = (self.hub.clone(), &deployed.host);
         let tests = tokio::select! {
-            tests = follow::tests(&hub, host, &switch.op, since) => tests,
+            tests = follow::tests(&hub, host, &deployed.op, since) => tests,
             () = interrupt(&self.around.stop) => {
                 self.mention(&format!("interrupted; the tests of {host} follow without this program"));
                 return Err(MatrixError::Interrupted);

@@ -30,7 +30,9 @@ impl Program<'_> {
             let open = self.answer(self.hub.pull_requests()).await?.open;
             let names: Vec<_> = open.iter().map(|open| open.pr.to_string()).collect();
             let known = if names.is_empty() { "none is".to_owned() } else { names.join(", ") };
-            return Err(MatrixError::NotShown(format!("the pull request {pr} is not open; open: {known}")));
+            return Err(MatrixError::NotShown(format!(
+                "no open pull request {pr} is an update that the hub looks for; open: {known}"
+            )));
         };
         let head = view.pull_request.head.ok_or_else(|| {
             MatrixError::NotShown(format!("the head of the pull request {pr} is not known yet: look again"))

@@ -14,7 +14,7 @@ use futures::stream::{self, StreamExt};
 use super::many::{Plan, left_alone};
 use super::operation::Wanted;
 use super::outcome::Outcome;
-use super::{MatrixError, On, Program, To, Verdict};
+use super::{MatrixError, On, Program, Task, To, Verdict};
 use crate::clock::Clock;
 use crate::show;
 
@@ -26,14 +26,15 @@ impl Program<'_> {
         &mut self,
         on: &On,
         to: Option<&To>,
+        task: Task,
         yes: bool,
     ) -> Result<Verdict, MatrixError> {
         match (&on.hosts[..], to) {
-            ([host], _) if !on.all => self.roll_back_one(host, to, yes).await,
+            ([host], _) => self.roll_back_one(host, to, task, yes).await,
             (_, Some(_)) => Err(MatrixError::NotShown(
                 "each host numbers its generations by itself: give --to with one host".to_owned(),
             )),
-            (_, None) => self.roll_back_many(on, yes).await,
+            (_, None) => self.roll_back_many(on, task, yes).await,
         }
     }
 
@@ -41,6 +42,7 @@ impl Program<'_> {
         &mut self,
         host: &HostId,
         to: Option<&To>,
+        task: Task,
         yes: bool,
     ) -> Result<Verdict, MatrixError> {
         let row = self.row(host).await?;
@@ -57,7 +59,7 @@ impl Program<'_> {
             return Ok(Verdict::NotAll);
         }
         self.mention_absence(&row);
-        self.carry_out(&wanted).await
+        self.carry_out_and_test(task, &wanted).await
     }
 
     async fn hub_preview(&self, host: &HostId, to: Option<&To>) -> Result<Rollback, MatrixError> {
@@ -74,7 +76,7 @@ impl Program<'_> {
         })
     }
 
-    async fn roll_back_many(&mut self, on: &On, yes: bool) -> Result<Verdict, MatrixError> {
+    async fn roll_back_many(&mut self, on: &On, task: Task, yes: bool) -> Result<Verdict, MatrixError> {
         let (now, rows) = self.rows(on).await?;
         let (hub, offline_too) = (self.hub.clone(), on.offline_too);
         let previews = stream::iter(rows).map(|(host, row)| preview(&hub, host, row, offline_too));
@@ -100,7 +102,7 @@ impl Program<'_> {
             Err(outcome) => Plan::Leave(host, outcome),
         };
         let plans = previews.into_iter().map(plan).collect();
-        self.batch(RequestKind::Rollback, None, plans, on, now).await
+        self.batch(task, plans, on, now).await
     }
 }
 

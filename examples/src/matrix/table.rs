@@ -7,14 +7,16 @@ use compartment_core::{HostId, Matrix, Row};
 use compartment_transport_http::client::AuditQuery;
 use serde::Serialize;
 
+use super::hosts::Shown;
 use super::{MatrixError, Program, Verdict};
 use crate::fold::Format;
 use crate::show::{self, Width};
 
 impl Program<'_> {
-    pub(super) async fn table(&mut self, hosts: &[HostId], format: Format) -> Result<Verdict, MatrixError> {
+    pub(super) async fn table(&mut self, shown: &Shown, format: Format) -> Result<Verdict, MatrixError> {
         let mut matrix = self.answer(self.hub.matrix(None)).await?;
-        let rows = chosen(&matrix, hosts)?;
+        shown.check(&matrix)?;
+        let rows = shown.rows(&matrix);
         let out = &mut self.around.output;
         match format {
             Format::Table => write!(out, "{}", words(&rows, &matrix, &[], &[], self.around.width))?,
@@ -58,25 +60,6 @@ impl Program<'_> {
 fn line(out: &mut dyn io::Write, value: &impl Serialize) -> Result<(), io::Error> {
     serde_json::to_writer(&mut *out, value)?;
     writeln!(out)
-}
-
-/// The rows of these hosts; all where none is named.
-pub(super) fn chosen(matrix: &Matrix, hosts: &[HostId]) -> Result<Vec<Row>, MatrixError> {
-    if let Some(unknown) = hosts.iter().find(|host| matrix.hosts.iter().all(|row| row.host != **host)) {
-        return Err(MatrixError::NoHost { host: unknown.clone(), known: known(matrix) });
-    }
-    let wanted = |row: &&Row| hosts.is_empty() || hosts.contains(&row.host);
-    Ok(matrix.hosts.iter().filter(wanted).cloned().collect())
-}
-
-fn known(matrix: &Matrix) -> String {
-    const NAMED: usize = 10;
-    let names: Vec<&str> = matrix.hosts.iter().take(NAMED).map(|row| row.host.as_str()).collect();
-    match matrix.hosts.len() {
-        0 => "it knows none".to_owned(),
-        1..=NAMED => format!("it knows {}", names.join(", ")),
-        more => format!("it knows {} and {} more", names.join(", "), more - NAMED),
-    }
 }
 
 /// The table, who cannot be reached or read, the reasons of what is not green, and the fleet.

@@ -80,9 +80,9 @@ pub struct Cli {
     #[arg(long, conflicts_with = "format")]
     pub watch: bool,
 
-    /// Show this host only; may be given again. The fleet's summary stays whole.
-    #[arg(long = "host", value_name = "NAME")]
-    pub hosts: Vec<HostId>,
+    /// Which rows.
+    #[command(flatten)]
+    pub shown: matrix::Shown,
 
     /// How to show it. `json` is one document, `ndjson` one object a line: a row.
     #[arg(long, value_enum)]
@@ -106,7 +106,7 @@ impl Cli {
     #[must_use]
     pub fn misplaced(&self) -> Option<&'static str> {
         self.what.as_ref()?;
-        matrix::misplaced(self.watch, &self.hosts, self.format)
+        matrix::misplaced(self.watch, &self.shown, self.format)
     }
 
     /// How to call it so that it finds the same hosts and the same repository, and remembers the same.

@@ -10,7 +10,7 @@ use compartment_core::event::{CheckoutPlace, TestsConfig};
 use compartment_core::{ChannelName, HostId, Timestamp};
 use compartment_local::run::Stop;
 use compartment_log_sqlite::{FILE_NAME, SqliteLog};
-use compartment_runtime::hub::{Hub, HubError, MemoryLog, Ports, SystemClock};
+use compartment_runtime::hub::{Configuration, Hub, HubError, MemoryLog, Ports, SystemClock};
 use compartment_runtime::{Clock, EventLog, Transport};
 use compartment_transport_http::server::access::{Access, Grant, Role, Token};
 use compartment_transport_http::server::listen::Listen;
@@ -197,17 +197,18 @@ impl Fleet {
 /// Makes the hosts known, where that is news.
 async fn configure(hub: &Hub, inventory: &Inventory) -> Result<(), HubError> {
     for host in inventory.hosts() {
-        let tests = TestsConfig {
-            enabled: host.commands.tests().is_some(),
-            each_timeout_s: host.commands.limits().test_s,
-            ..TestsConfig::default()
+        let configuration = Configuration {
+            channel: host.channel.clone(),
+            checkout: CheckoutPlace::Host,
+            tests: TestsConfig {
+                enabled: host.commands.tests().is_some(),
+                each_timeout_s: host.commands.limits().test_s,
+                ..TestsConfig::default()
+            },
+            tags: host.tags.clone(),
         };
-        let known = hub.read(|fleet, _| {
-            let same = |known| fleet.channel_of(known).name == host.channel && *known.tests() == tests;
-            fleet.host(&host.id).is_some_and(same)
-        })?;
-        if !known {
-            hub.configure(host.id.clone(), host.channel.clone(), CheckoutPlace::Host, tests).await?;
+        if !hub.configuration(&host.id).is_ok_and(|known| known == configuration) {
+            hub.configure(host.id.clone(), configuration).await?;
         }
     }
     Ok(())

@@ -17,7 +17,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use compartment_core::HostId;
+use compartment_core::{HostId, Tag};
 use compartment_log_sqlite::OpenError;
 use compartment_runtime::LogId;
 use compartment_runtime::hub::SystemClock;
@@ -131,7 +131,7 @@ pub fn run(cli: Cli, around: Surroundings<'_>) -> Result<Verdict, FleetError> {
             with_fleet(cli, &inventory, &hosts, &runtime, around)
         }
         None => {
-            let hosts = among(&inventory, &cli.hosts)?;
+            let hosts = meant(&inventory, &cli.shown.hosts, &cli.shown.tags)?;
             with_fleet(cli, &inventory, &hosts, &runtime, around)
         }
     };
@@ -163,12 +163,25 @@ fn among(inventory: &Inventory, named: &[HostId]) -> Result<Vec<Host>, FleetErro
     }
 }
 
+/// The hosts that are named, and those with one of the tags; all where neither is said.
+fn meant(inventory: &Inventory, named: &[HostId], tags: &[Tag]) -> Result<Vec<Host>, FleetError> {
+    if tags.is_empty() {
+        return among(inventory, named);
+    }
+    let mut hosts = if named.is_empty() { Vec::new() } else { among(inventory, named)? };
+    let tagged = |host: &&Host| tags.iter().any(|tag| host.tags.contains(tag)) && !named.contains(&host.id);
+    hosts.extend(inventory.hosts().iter().filter(tagged).cloned());
+    Ok(hosts)
+}
+
 /// The hosts that are to be heard first.
 fn concerned(what: &matrix::What, inventory: &Inventory) -> Result<Vec<Host>, FleetError> {
     use matrix::What::{History, Host, Log, Merge, Prs, Pull, Refresh, Revert, Rollback, Stop, Switch, Test};
     match what {
-        Pull(on) | Test(on) | Switch { on, .. } | Rollback { on, .. } => among(inventory, &on.hosts),
-        Refresh(looked) => among(inventory, &looked.hosts),
+        Pull(on) | Test(on) | Switch { on, .. } | Rollback { on, .. } => {
+            meant(inventory, &on.hosts, &on.tags)
+        }
+        Refresh(looked) => meant(inventory, &looked.hosts, &looked.tags),
         Stop { host, .. } | History { host } => among(inventory, std::slice::from_ref(host)),
         // What is remembered may be of hosts that are no more.
         Log { host, .. } => Ok(among(inventory, std::slice::from_ref(host)).unwrap_or_default()),
@@ -256,7 +269,7 @@ fn asked(cli: Cli, url: String) -> matrix::Cli {
     matrix::Cli {
         what,
         watch: cli.watch,
-        hosts: cli.hosts,
+        shown: cli.shown,
         format: cli.format,
         hub: matrix::Hub { url, token_file: None, ca_file: None, allow_plain: false },
         width: cli.width,

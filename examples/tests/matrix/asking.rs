@@ -8,10 +8,11 @@ use axum::extract::Request;
 use axum::http::StatusCode;
 use axum::middleware::{self, Next};
 use axum::response::IntoResponse;
-use compartment_core::event::{CheckoutPlace, RequestKind, TestsConfig};
+use compartment_core::event::{RequestKind, TestsConfig};
 use compartment_core::{ChannelName, ReadOptions, Row};
 use compartment_examples::matrix::{MatrixError, Verdict};
 use compartment_runtime::Forge;
+use compartment_runtime::hub::Configuration;
 use compartment_runtime::testing::forge::MemoryForge;
 
 use super::world::{Act, Call, HOSTS, KnownAway, World, commit, heartbeat, host, lock, one_line};
@@ -296,8 +297,7 @@ fn what_runs_is_stopped() {
 fn to_switch() -> World {
     let world = World::new();
     for name in HOSTS {
-        let tests = TestsConfig::default();
-        world.wait(world.hub.configure(host(name), ChannelName::main(), CheckoutPlace::Host, tests)).unwrap();
+        world.wait(world.hub.configure(host(name), Configuration::default())).unwrap();
         world.says(name, &heartbeat(name, 'a', 1));
     }
     world
@@ -336,7 +336,8 @@ fn a_switch_is_done_when_its_tests_are() {
     assert_eq!((told.verdict(), told.output.as_str()), (Verdict::Done, "✓ gpc1: switch ok\n"));
     // Where none follow nobody waits.
     let tests = TestsConfig { auto_run: false, ..TestsConfig::default() };
-    world.wait(world.hub.configure(host("gpc2"), ChannelName::main(), CheckoutPlace::Host, tests)).unwrap();
+    let on_request = Configuration { tests, ..Configuration::default() };
+    world.wait(world.hub.configure(host("gpc2"), on_request)).unwrap();
     switching(&world, "gpc2", FAIL);
     assert_eq!(Call::of(&world, &["switch", "gpc2"]).run().output, "✓ gpc2: switch ok\n");
 }

@@ -2,10 +2,12 @@
 
 use std::sync::{Arc, Mutex};
 
+use compartment_core::event::RequestKind;
 use compartment_examples::matrix::{MatrixError, Verdict};
+use compartment_runtime::hub::Configuration;
 use compartment_transport_http::wire::orders::OrderLine;
 
-use super::world::{Act, Call, World, heartbeat};
+use super::world::{Act, Call, World, heartbeat, host};
 
 type Orders = Arc<Mutex<Vec<OrderLine>>>;
 
@@ -54,6 +56,49 @@ fn a_rollback_is_shown_and_asked_for() {
     assert_eq!(asked(&orders), [(1, "/nix/store/a-system".to_owned())]);
     let told = Call::of(&world, &["rollback", "gpc2", "--yes"]).run().refused();
     assert!(told.contains("gpc2 cannot go back") && told.contains("Nothing was asked for"), "{told}");
+}
+
+/// What ran before need not work any more: one host or many, the tests that follow count.
+#[test]
+fn a_rollback_is_done_when_its_tests_are() {
+    let world = World::new();
+    for (name, failed) in [("gpc0", "[]"), ("gpc1", r#"["graphics"]"#)] {
+        world.wait(world.hub.configure(host(name), Configuration::default())).unwrap();
+        world.says(name, &heartbeat(name, 'a', 1));
+        world.says(name, &heartbeat(name, 'b', 2));
+        world.agent(name, move |order| match (order.kind, failed) {
+            (RequestKind::Rollback, _) => vec![
+                Act::Say("rollback-started", r#","target":{"number":1}"#),
+                Act::Say("rollback-ok", r#","system":{"path":"/nix/store/a-system","number":1}"#),
+            ],
+            (_, "[]") => {
+                vec![Act::Say("test-started", ""), Act::Say("test-pass", r#","passed":3,"total":3"#)]
+            }
+            _ => vec![
+                Act::Say("test-started", ""),
+                Act::Say("test-fail", r#","passed":2,"total":3,"failed":["graphics"]"#),
+            ],
+        });
+    }
+    let told = Call::of(&world, &["rollback", "gpc0", "--yes"]).run();
+    assert_eq!(told.verdict(), Verdict::Done, "{}", told.output);
+    assert!(
+        told.output.ends_with("✓ gpc0: rollback ok\n✓ gpc0: test ok: 3 of 3 tests passed\n"),
+        "{}",
+        told.output
+    );
+    for name in ["gpc0", "gpc1"] {
+        world.says(name, &heartbeat(name, 'b', 2));
+    }
+    let told = Call::of(&world, &["rollback", "gpc0", "gpc1", "--yes"]).run();
+    assert_eq!(told.verdict(), Verdict::NotAll, "{}", told.output);
+    assert!(told.output.ends_with("Done: rollback on 1 of 2 hosts; 1 tests-failed\n"), "{}", told.output);
+    for name in ["gpc0", "gpc1"] {
+        world.says(name, &heartbeat(name, 'b', 2));
+    }
+    let told = Call::of(&world, &["rollback", "gpc1", "--to", "1", "--yes", "--no-wait"]).run();
+    assert!(told.output.ends_with("✓ gpc1: rollback ok\n"), "{}", told.output);
+    assert_eq!(told.verdict(), Verdict::Done);
 }
 
 #[test]

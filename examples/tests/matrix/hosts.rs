@@ -1,5 +1,6 @@
 //! `matrix host …`: how hosts are configured, and by whom.
 
+use compartment_core::Row;
 use compartment_core::event::{CheckoutPlace, TestsConfig};
 use compartment_examples::matrix::{MatrixError, Verdict};
 
@@ -11,11 +12,14 @@ fn a_host_is_configured_otherwise_and_the_trail_says_by_whom() {
     let shown = Call::of(&world, &["host", "show", "gpc0"]).run();
     assert_eq!(
         (shown.verdict(), shown.output.as_str()),
-        (Verdict::Done, "Host: gpc0\nChannel: main\nCheckout: its own\nTests: on request, 60 s each\n")
+        (
+            Verdict::Done,
+            "Host: gpc0\nChannel: main\nCheckout: its own\nTests: on request, 60 s each\nTags: none\n"
+        )
     );
     let told =
         Call::of(&world, &["host", "set", "gpc0", "--test-limit", "300", "--tests", "automatic"]).run();
-    assert!(told.output.ends_with("Tests: after each deployment, 300 s each\n"), "{}", told.output);
+    assert!(told.output.contains("\nTests: after each deployment, 300 s each\n"), "{}", told.output);
     // What is not said stays.
     let told = Call::of(&world, &["host", "set", "gpc0", "--channel", "beta", "--checkout", "none"]).run();
     assert!(told.output.contains("Channel: beta") && told.output.contains("300 s each"), "{}", told.output);
@@ -31,9 +35,52 @@ fn a_host_is_configured_otherwise_and_the_trail_says_by_whom() {
     );
     // One that nobody knew.
     Call::of(&world, &["host", "set", "new", "--tests", "off"]).run().verdict();
-    assert!(Call::of(&world, &["host", "show", "new"]).run().output.ends_with("Tests: off\n"));
+    assert!(Call::of(&world, &["host", "show", "new"]).run().output.contains("\nTests: off\n"));
     let unknown = Call::of(&world, &["host", "show", "nobody"]).run().refused();
     assert!(unknown.contains("nobody is not known"), "{unknown}");
+}
+
+#[test]
+fn hosts_are_meant_by_their_tags() {
+    let world = World::new();
+    for name in ["gpc0", "gpc1", "gpc2"] {
+        world.says(name, &heartbeat(name, 'a', 1));
+    }
+    let set = |args: &[&str]| {
+        let told = Call::of(&world, &[&["host", "set"], args].concat()).run();
+        assert_eq!(told.verdict(), Verdict::Done, "{}", told.output);
+        told.output
+    };
+    set(&["gpc0", "--tag", "prod", "--tag", "eu"]);
+    set(&["gpc1", "--tag", "prod"]);
+    assert!(set(&["gpc2", "--tag", "test"]).ends_with("Tags: test\n"));
+    assert!(
+        set(&["gpc0", "--untag", "us", "--channel", "main"]).ends_with("Tags: eu, prod\n"),
+        "the rest stays"
+    );
+    let trail = world.trail();
+    assert!(trail.last().unwrap().what.ends_with(", tagged eu, prod"), "{}", trail.last().unwrap().what);
+    let rows = |args: &[&str]| {
+        let told = Call::of(&world, &[args, &["--format", "ndjson"]].concat()).run();
+        let rows = told.output.lines().map(|line| serde_json::from_str::<Row>(line).unwrap());
+        rows.map(|row| row.host.to_string()).collect::<Vec<_>>()
+    };
+    assert_eq!(rows(&["--tag", "prod"]), ["gpc0", "gpc1"]);
+    assert_eq!(rows(&["--tag", "eu", "--tag", "test"]), ["gpc0", "gpc2"]);
+    assert_eq!(rows(&["--tag", "eu", "--host", "gpc2"]), ["gpc0", "gpc2"]);
+    // They are many, though one has the tag: it is said how many, and somebody says yes.
+    let asked = Call::of(&world, &["switch", "--tag", "test"]).answered(|| "n\n").run();
+    assert!(asked.aside.contains("Switch 1 host?"), "{}", asked.aside);
+    let asked = Call::of(&world, &["switch", "--tag", "test", "--tag", "eu"]).answered(|| "n\n").run();
+    assert!(asked.aside.contains("Switch 2 hosts, 2 at a time?"), "{}", asked.aside);
+    for args in [&["pull", "--tag", "porch"][..], &["--tag", "porch"], &["--watch", "--tag", "porch"]] {
+        let refused = Call::of(&world, args).run().refused();
+        assert_eq!(refused, "the hub knows no tag porch; it knows eu, prod, test");
+    }
+    assert_eq!(world.requested(), 0);
+    // A new name keeps them.
+    Call::of(&world, &["host", "rename", "gpc0", "gpc9", "--yes"]).run().verdict();
+    assert_eq!(world.hub.configuration(&host("gpc9")).unwrap().tags.to_string(), "eu, prod");
 }
 
 #[test]

@@ -95,7 +95,10 @@ fn world() -> Arc<World> {
 fn a_merge_is_shown_and_touches_no_host() {
     let world = world();
     let told = Call::of(&world, &["merge", "9"]).run().refused();
-    assert_eq!(told, "the pull request 9 is not open; open: 7, 8. Nothing was asked for.");
+    assert_eq!(
+        told,
+        "no open pull request 9 is an update that the hub looks for; open: 7, 8. Nothing was asked for."
+    );
     let told = Call::of(&world, &["merge", "7"]).answered(|| "y").run();
     assert_eq!(told.verdict(), Verdict::Done, "{}{}", told.output, told.aside);
     for words in

@@ -7,12 +7,12 @@ use std::time::Duration;
 
 use axum::Router;
 use clap::Parser;
-use compartment_core::event::{CheckoutPlace, Observation, TestsConfig, Via};
+use compartment_core::event::{Observation, TestsConfig, Via};
 use compartment_core::sync::Cursor;
 use compartment_core::{AuditEntry, ChannelName, Commit, HostId, LockHash, Span, Timestamp};
 use compartment_examples::matrix::{Cli, MatrixError, Screen, Surroundings, Verdict, Why, Within, run};
 use compartment_local::run::Stop;
-use compartment_runtime::hub::{AuditQuery, Config, Hub, MemoryLog, Ports, SystemClock};
+use compartment_runtime::hub::{AuditQuery, Config, Configuration, Hub, MemoryLog, Ports, SystemClock};
 use compartment_runtime::testing::faults::FaultyLog;
 use compartment_runtime::{Clock, Forge};
 use compartment_transport_http::client::{Connection, Endpoint, Received, Token as Secret, TokenSource};
@@ -123,8 +123,8 @@ impl World {
         this.desired('a');
         for name in HOSTS {
             let tests = TestsConfig { auto_run: false, ..TestsConfig::default() };
-            this.wait(this.hub.configure(host(name), ChannelName::main(), CheckoutPlace::Host, tests))
-                .unwrap();
+            let configuration = Configuration { tests, ..Configuration::default() };
+            this.wait(this.hub.configure(host(name), configuration)).unwrap();
         }
         this
     }

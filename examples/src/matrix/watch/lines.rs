@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 
 use compartment_core::matrix::{ChannelView, DesiredAvailability, Presence, Source};
-use compartment_core::{Compartment, HostId, Matrix, Row, Status, Text, Timestamp};
+use compartment_core::{Compartment, Matrix, Row, Status, Text, Timestamp};
 
 use super::Seen;
+use crate::matrix::Shown;
 use crate::show::second;
 
 /// What was told, so that only changes are.
@@ -17,7 +18,7 @@ pub(super) struct Lines {
 
 impl Lines {
     /// A line for each thing that is not as it was told, each with its time.
-    pub(super) fn told(&mut self, seen: &Seen, hosts: &[HostId], now: Timestamp) -> String {
+    pub(super) fn told(&mut self, seen: &Seen, shown: &Shown, now: Timestamp) -> String {
         let mut lines = Vec::new();
         match (&seen.silence, self.silent) {
             (Some(silence), false) => {
@@ -29,12 +30,12 @@ impl Lines {
         }
         self.silent = seen.silence.is_some();
         if let Some(matrix) = seen.matrix.as_ref().filter(|_| !self.silent) {
-            self.changes(matrix, seen, hosts, &mut lines);
+            self.changes(matrix, seen, shown, &mut lines);
         }
         lines.into_iter().map(|line| format!("{} {line}\n", second(now))).collect()
     }
 
-    fn changes(&mut self, matrix: &Matrix, seen: &Seen, hosts: &[HostId], lines: &mut Vec<String>) {
+    fn changes(&mut self, matrix: &Matrix, seen: &Seen, shown: &Shown, lines: &mut Vec<String>) {
         let mut known = BTreeMap::new();
         if !seen.notices.is_empty() {
             let notices: Vec<_> = seen.notices.iter().map(Text::as_str).collect();
@@ -46,7 +47,7 @@ impl Lines {
         for open in &matrix.fleet.pull_requests {
             known.insert(format!("PR {}", open.pr), format!("open: {}", open.title));
         }
-        for row in matrix.hosts.iter().filter(|row| hosts.is_empty() || hosts.contains(&row.host)) {
+        for row in matrix.hosts.iter().filter(|row| shown.shows(row)) {
             let mut said = words(row);
             for (what, why) in [("reached", &seen.away), ("read", &seen.unread)] {
                 let why = why.iter().filter(|(host, _)| *host == row.host);

@@ -12,7 +12,7 @@ use compartment_local::run::Stop;
 use compartment_transport_http::client::{Connection, Live, Update};
 use futures::StreamExt;
 
-use super::{MatrixError, Program, Verdict, Within, interrupt, table};
+use super::{MatrixError, Program, Shown, Verdict, Within, interrupt};
 use crate::clock::Clock;
 use lines::Lines;
 use screen::Drawing;
@@ -64,11 +64,11 @@ struct Watched<'a> {
 }
 
 impl Program<'_> {
-    pub(super) async fn watch(&mut self, hosts: &[HostId]) -> Result<Verdict, MatrixError> {
+    pub(super) async fn watch(&mut self, shown: &Shown) -> Result<Verdict, MatrixError> {
         let within = self.around.within.clone();
         let of = within.as_ref().map_or_else(|| self.address.clone(), |within| within.of.clone());
         let mut watched = Watched::new(self.hub.clone(), within);
-        self.begin(&mut watched, hosts).await?;
+        self.begin(&mut watched, shown).await?;
         let stop = self.around.stop.clone();
         match self.around.screen.take() {
             Some(screen) => {
@@ -76,7 +76,7 @@ impl Program<'_> {
                 let ended = async {
                     loop {
                         let now = watched.clock.now();
-                        drawing.show(&watched.seen(now), hosts, now)?;
+                        drawing.show(&watched.seen(now), shown, now)?;
                         watched.wait(|| drawing.is_due()).await;
                     }
                 };
@@ -87,7 +87,7 @@ impl Program<'_> {
                 let ended = async {
                     loop {
                         let now = watched.clock.now();
-                        let told = lines.told(&watched.seen(now), hosts, now);
+                        let told = lines.told(&watched.seen(now), shown, now);
                         output.write_all(told.as_bytes())?;
                         output.flush()?;
                         watched.wait(|| false).await;
@@ -99,7 +99,7 @@ impl Program<'_> {
     }
 
     /// Waits for the first full state. A hub that is not there at the start is an error, and so is a wrong token.
-    async fn begin(&self, watched: &mut Watched<'_>, hosts: &[HostId]) -> Result<(), MatrixError> {
+    async fn begin(&self, watched: &mut Watched<'_>, shown: &Shown) -> Result<(), MatrixError> {
         let update = tokio::select! {
             update = watched.live.next() => update,
             () = interrupt(&self.around.stop) => return Err(MatrixError::Interrupted),
@@ -110,7 +110,7 @@ impl Program<'_> {
         watched.take(update.unwrap_or(Update::Changed));
         let now = watched.clock.now();
         if let Some(matrix) = watched.seen(now).matrix {
-            table::chosen(&matrix, hosts)?;
+            shown.check(&matrix)?;
         }
         Ok(())
     }

@@ -16,7 +16,7 @@ use crossterm::terminal::{
 use crossterm::{execute, queue};
 
 use super::Seen;
-use crate::matrix::table;
+use crate::matrix::{Shown, table};
 use crate::show::{self, second};
 
 const LOUD: Style = AnsiColor::Red.on_default().bold();
@@ -119,10 +119,10 @@ impl Drawing {
     }
 
     /// Draws what is known.
-    pub(super) fn show(&mut self, seen: &Seen, hosts: &[HostId], now: Timestamp) -> io::Result<()> {
+    pub(super) fn show(&mut self, seen: &Seen, shown: &Shown, now: Timestamp) -> io::Result<()> {
         self.suspend()?;
         self.drawn = self.size();
-        let lines = frame(seen, hosts, &Head { of: &self.of, now, size: self.drawn });
+        let lines = frame(seen, shown, &Head { of: &self.of, now, size: self.drawn });
         self.draw(&lines)
     }
 
@@ -162,14 +162,14 @@ struct Head<'a> {
 }
 
 /// The lines of a screen, as many as it has at most.
-fn frame(seen: &Seen, hosts: &[HostId], head: &Head<'_>) -> Vec<String> {
+fn frame(seen: &Seen, shown: &Shown, head: &Head<'_>) -> Vec<String> {
     let (columns, height) = head.size;
     let width = Some(columns);
     let body = seen.matrix.as_ref().map(|matrix| {
-        let wanted = |host: &HostId| hosts.is_empty() || hosts.contains(host);
-        let rows: Vec<_> = matrix.hosts.iter().filter(|row| wanted(&row.host)).cloned().collect();
+        let rows = shown.rows(matrix);
         let of = |why: &[(HostId, String)]| -> Vec<_> {
-            why.iter().filter(|(host, _)| wanted(host)).cloned().collect()
+            let is_shown = |(host, _): &&(HostId, String)| rows.iter().any(|row| row.host == *host);
+            why.iter().filter(is_shown).cloned().collect()
         };
         table::words(&rows, matrix, &of(&seen.away), &of(&seen.unread), width)
     });
