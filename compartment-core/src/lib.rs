@@ -30,12 +30,14 @@
 //!
 //! let mut fleet = Fleet::new();
 //! let mut lines = ndjson::Lines::default();
-//! lines.feed(log.as_bytes(), |position, line| {
+//! let mut take = |position, line: Result<&[u8], _>| {
 //!     let event = line.and_then(ndjson::decode).expect("a valid line");
 //!     let record: Record = event.record(position).expect("a recorded line says when");
 //!     let changes = fleet.apply(&record);
 //!     assert!(changes.is_news());
-//! });
+//! };
+//! lines.feed(log.as_bytes(), &mut take);
+//! lines.finish(&mut take); // The last line may have no newline.
 //!
 //! let now = fleet.at();
 //! let matrix = fleet.matrix(now, &ReadOptions::default());

@@ -214,6 +214,11 @@ impl Fleet {
                 let index = slot.unwrap_or_else(|| self.host_slot(host, channel));
                 let channel = self.channel_index(channel);
                 let host = &mut self.facts.hosts[index as usize];
+                let was = (host.channel, host.checkout_place, host.tests, host.tags());
+                let is_new = slot.is_none() || host.membership == Membership::Removed;
+                if !is_new && was == (channel, *checkout, *tests, tags) {
+                    return Changes::NOTHING;
+                }
                 let before = before(host);
                 let tallies = &mut self.caches.tallies;
                 if core::mem::replace(&mut host.membership, Membership::Known) == Membership::Known {

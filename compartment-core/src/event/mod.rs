@@ -41,11 +41,16 @@ impl Event {
     }
 
     /// Whether the log keeps it even where it changes no fact: what people and the hub decided is the audit
-    /// trail. That time ran out is only noted.
+    /// trail. That time ran out is only noted, and what is configured or released as it was before is nothing that
+    /// anybody did.
     #[must_use]
     pub const fn is_kept_for_audit(&self) -> bool {
         match self {
-            Self::Decision(Decision::OpExpired { .. }) | Self::Report(_) | Self::Observation(_) => false,
+            Self::Decision(
+                Decision::OpExpired { .. } | Decision::HostConfigured { .. } | Decision::AgentReleased { .. },
+            )
+            | Self::Report(_)
+            | Self::Observation(_) => false,
             Self::Decision(_) => true,
         }
     }

@@ -9,7 +9,7 @@ use compartment_core::testing::{
     test_pass, test_started, wait,
 };
 use compartment_core::{
-    Ask, AuditEntry, Compartment, FOLD_VERSION, Fleet, ReadOptions, SnapshotError, Work, ndjson,
+    Ask, AuditEntry, Compartment, FOLD_VERSION, Fleet, ReadOptions, Record, SnapshotError, Work, ndjson,
 };
 
 use crate::{green, mins, updated};
@@ -133,6 +133,11 @@ fn tags_stand_in_the_configuration_and_in_the_row() {
     assert!(AuditEntry::of(&tagged.records[0]).unwrap().what.ends_with(", tagged eu, prod"));
     let tags = |scenario: &Scenario| scenario.row("gpc0").tags.to_string();
     assert_eq!(tags(&tagged), "eu, prod");
+    // The same again is nothing that anybody did, and no record.
+    let mut again = tagged.fleet.clone();
+    let record = Record { position: 2, ..tagged.records[0].clone() };
+    assert!(!again.offer(&record).kept);
+    assert_eq!(again, tagged.fleet);
     // It is the whole configuration.
     let untagged = tagged.clone().when(log![configured("gpc0", TestsConfig::default())]);
     assert_eq!(tags(&untagged), "");

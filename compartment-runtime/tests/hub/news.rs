@@ -122,17 +122,18 @@ async fn a_host_that_was_removed_is_not_heard_again_by_a_restart() {
 }
 
 #[tokio::test]
-async fn refusals_and_decisions_are_always_in_the_log() {
+async fn refusals_are_always_in_the_log_and_decisions_where_they_change_something() {
     let world = World::green(1).await;
     let host = names(1)[0].clone();
     let version = || compartment_core::Version::new("1.0.0").unwrap();
     for _ in 0..2 {
         world.hub.release_agent(version()).await.unwrap();
+        world.hub.configure(host.clone(), world.hub.configuration(&host).unwrap()).await.unwrap();
         let stop = Ask::Stop { host: host.clone(), target_op: OpId::new("nothing").unwrap() };
         world.hub.request(request("s", stop)).await.unwrap_err();
     }
     let records = world.records().await;
-    assert_eq!(records.iter().filter(|r| matches!(r.event, Event::Decision(_))).count(), 1 + 4);
+    assert_eq!(records.iter().filter(|r| matches!(r.event, Event::Decision(_))).count(), 1 + 1 + 2);
 }
 
 #[tokio::test]
