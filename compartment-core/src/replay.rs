@@ -1,10 +1,11 @@
 //! Questions to the past, answered by replay: the state as of then, and who set what.
 
+use alloc::borrow::Cow;
 use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::apply::{Changes, Reach};
 use crate::channel::Channel;
@@ -51,7 +52,7 @@ impl Fleet {
 }
 
 /// Which event said something.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct EventRef {
     /// Its position in the log.
@@ -63,7 +64,7 @@ pub struct EventRef {
 }
 
 /// Why a cell is as it is: the rule, the facts that it used, and who said them.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Explanation {
     /// The host.
@@ -73,11 +74,11 @@ pub struct Explanation {
     /// The moment.
     pub as_of: Timestamp,
     /// The number of the rule that decided.
-    pub rule: &'static str,
+    pub rule: Cow<'static, str>,
     /// The status.
     pub status: Status,
-    /// The reason's code.
-    pub reason: &'static str,
+    /// The reason's code. One that comes from a newer hub may be unknown here: fall back on the status.
+    pub reason: Cow<'static, str>,
     /// The sentence.
     pub message: String,
     /// The facts that the rule used.
@@ -85,11 +86,11 @@ pub struct Explanation {
 }
 
 /// A fact, and the event that made it so.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ExplainedFact {
     /// What it is.
-    pub name: &'static str,
+    pub name: Cow<'static, str>,
     /// What is known of it.
     pub value: String,
     /// The event since which it is so, or the last before time alone made it so; `None` where no event did: it has been
@@ -156,15 +157,15 @@ impl Explainer {
         let verdict = cells.verdict(self.cell);
         let explained = |name: &'static str| {
             let Known { value, set_by, by_time } = self.facts.get(name).cloned().unwrap_or_default();
-            ExplainedFact { name, value, set_by, by_time }
+            ExplainedFact { name: Cow::Borrowed(name), value, set_by, by_time }
         };
         Some(Explanation {
             host: self.host.clone(),
             cell: self.cell,
             as_of: now,
-            rule: verdict.rule,
+            rule: Cow::Borrowed(verdict.rule),
             status: verdict.status,
-            reason: verdict.code,
+            reason: Cow::Borrowed(verdict.code),
             message: cells.sentence(self.cell, &evidence),
             facts: facts.into_iter().map(explained).collect(),
         })

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::commit::Commit;
-use crate::event::{Kind, RequestKind, Target};
+use crate::event::{Decision, Event, Kind, RequestKind, Target};
 use crate::id::{Actor, HostId, OpId, PrId};
 use crate::time::Timestamp;
 
@@ -20,6 +20,15 @@ pub struct Request {
     pub ask: Ask,
     /// When the request lapses; [`crate::decide::DELIVER_WITHIN`] from now unless said.
     pub deliver_by: Option<Timestamp>,
+}
+
+impl Request {
+    /// The event that records it where it is taken.
+    #[must_use]
+    pub fn recorded(&self) -> Event {
+        let Self { op, by, ask, deliver_by } = self.clone();
+        Decision::OpRequested { op, by, ask, deliver_by }.into()
+    }
 }
 
 /// What is asked for, with what that needs.

@@ -9,14 +9,14 @@ use serde::{Deserialize, Serialize};
 
 use crate::commit::{Commit, LockHash};
 use crate::compartment::{Cells, Compartment, Evidence, Status};
-use crate::event::{CheckoutPlace, Kind};
+use crate::event::CheckoutPlace;
 use crate::fleet::{Fleet, Merge};
 use crate::generation::{Generation, TestVerdict};
 use crate::host::Host;
 use crate::id::{ChannelName, HostId, PrId};
-use crate::operation::{Class, Ended, Outcome, Standing};
+use crate::operation::{Class, Outcome, Standing};
 use crate::time::Timestamp;
-use crate::tried::Attempt;
+use crate::tried::{Attempt, was_left_by_rollback};
 
 /// How a merge fares on the hosts of its channel.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -30,12 +30,12 @@ pub struct Rollout {
     pub commit: Commit,
     /// Whether it was taken back since.
     pub reverted: bool,
-    /// Hosts that run it, and whose tests passed where they have any; and hosts of which the same was true before
+    /// Hosts that run it, or a commit that is known to hold it, and whose tests passed where they have any; and hosts of which the same was true before
     /// they went on to something else, as far back as their [history](crate::generation::HISTORY) reaches.
     pub succeeded: Vec<HostId>,
     /// Hosts on which its switch failed or was stopped, whose tests failed, or that were rolled back from it.
     pub failed: Vec<HostId>,
-    /// Hosts that run it, ran it, or are being switched to it, and nobody knows whether it works there.
+    /// Hosts that run it, or a commit that is known to hold it, ran it, or are being switched to it, and nobody knows whether it works there.
     pub unsettled: Vec<HostId>,
     /// All others.
     pub untried: Vec<HostId>,
@@ -69,7 +69,7 @@ impl Fleet {
         let Merge { pr, channel, commit, reverted } = merge.clone();
         let mut of: [Vec<HostId>; 4] = Default::default();
         for host in self.followers(&channel) {
-            of[self.fate(host, &commit, now) as usize].push(host.id().clone());
+            of[self.fate(host, merge, now) as usize].push(host.id().clone());
         }
         let [succeeded, failed, unsettled, untried] = of;
         let revert_offered =
@@ -120,7 +120,15 @@ impl Fleet {
         apart.is_some_and(|apart| apart.ahead > 0)
     }
 
-    fn fate(&self, host: &Host, commit: &Commit, now: Timestamp) -> Fate {
+    /// Whether a host is known to run a later commit of the branch, with what was merged. A commit that takes it back is
+    /// a later one, too.
+    fn runs_with(&self, host: &Host, merge: &Merge) -> bool {
+        let apart = host.deployed_commit().and_then(|deployed| self.comparison(&merge.commit, &deployed));
+        !merge.reverted && apart.is_some_and(|apart| apart.ahead == 0)
+    }
+
+    fn fate(&self, host: &Host, merge: &Merge, now: Timestamp) -> Fate {
+        let commit = &merge.commit;
         let to_it = |attempt: Attempt<'_>| {
             attempt.tried(host, self.channel_of(host)).is_some_and(|tried| tried.same(commit))
         };
@@ -144,11 +152,17 @@ impl Fleet {
                     | Outcome::TestsFailed { .. } => {}
                 }
             }
-            Standing::Ended(ended) if !runs_it && was_taken_back(host, ended, commit) => return Fate::Failed,
             Standing::None | Standing::Running(_) | Standing::Expired(_) | Standing::Ended(_) => {}
         }
         if !runs_it {
-            return ran_it(host, commit);
+            return match (ran_it(host, commit), self.cells_of(host, now).status(Compartment::Tests)) {
+                (Fate::Untried, Status::Ok | Status::Unknown) if self.runs_with(host, merge) => {
+                    Fate::Succeeded
+                }
+                // Whether it is this one that does not work there nobody knows.
+                (Fate::Untried, _) if self.runs_with(host, merge) => Fate::Unsettled,
+                (fate, _) => fate,
+            };
         }
         match self.cells_of(host, now).status(Compartment::Tests) {
             // There are none, or they are switched off: nothing is left to be waited for.
@@ -163,17 +177,15 @@ impl Fleet {
 fn ran_it(host: &Host, commit: &Commit) -> Fate {
     let mut ran = host.earlier().iter().rev();
     let is_it = |generation: &&Generation| generation.commit().is_some_and(|built| built.same(commit));
-    match ran.find(is_it).map(|generation| generation.tests) {
+    let last = ran.find(is_it);
+    if last.is_some_and(|left| was_left_by_rollback(host, left)) {
+        return Fate::Failed;
+    }
+    match last.map(|generation| generation.tests) {
         None => Fate::Untried,
         Some(TestVerdict::Passed) => Fate::Succeeded,
         Some(TestVerdict::Failed) => Fate::Failed,
         Some(TestVerdict::None) if !host.tests().enabled => Fate::Succeeded,
         Some(TestVerdict::None) => Fate::Unsettled,
     }
-}
-
-/// The last attempt is a rollback, and what ran before it was built from this commit.
-fn was_taken_back(host: &Host, last: &Ended, commit: &Commit) -> bool {
-    let before = host.earlier().last().and_then(|generation| generation.commit());
-    last.kind == Kind::Rollback && before.is_some_and(|before| before.same(commit))
 }

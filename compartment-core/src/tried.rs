@@ -5,7 +5,7 @@ use crate::channel::Channel;
 use crate::checkout::Checkout;
 use crate::commit::Commit;
 use crate::event::{CheckoutPlace, Kind};
-use crate::generation::{How, TestVerdict};
+use crate::generation::{Generation, How, TestVerdict};
 use crate::host::Host;
 use crate::matrix::history;
 use crate::operation::{Ended, Operation, Outcome};
@@ -76,11 +76,14 @@ fn tests_failed(host: &Host, commit: &Commit) -> bool {
     history(host).any(|generation| generation.tests == TestVerdict::Failed && of_it(generation.commit()))
 }
 
-/// A generation of this commit ran, and the very next thing to run there was reached by a rollback.
+/// A generation of this commit ran, and the host was rolled back from it.
 fn was_rolled_back_from(host: &Host, commit: &Commit) -> bool {
-    let left = history(host).filter(|left| left.commit().is_some_and(|built| built.same(commit)));
-    left.into_iter().any(|left| {
-        let next = left.deployment.saturating_add(1);
-        history(host).any(|then| then.deployment == next && then.how == How::Rollback)
-    })
+    let of_it = |left: &&Generation| left.commit().is_some_and(|built| built.same(commit));
+    history(host).filter(of_it).any(|left| was_left_by_rollback(host, left))
+}
+
+/// The very next thing to run after a generation was reached by a rollback.
+pub(crate) fn was_left_by_rollback(host: &Host, left: &Generation) -> bool {
+    let next = left.deployment.saturating_add(1);
+    history(host).any(|then| then.deployment == next && then.how == How::Rollback)
 }

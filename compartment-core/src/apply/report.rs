@@ -5,7 +5,9 @@ use alloc::boxed::Box;
 use super::HostChange;
 use crate::channel::Channel;
 use crate::checkout::{Doubt, Sighting};
-use crate::event::{CheckoutPlace, Heartbeat, Kind, Reading, Report, RunningSystem, Said, Target};
+use crate::event::{
+    CheckoutPlace, Heartbeat, Kind, LONGEST_TIMEOUT_S, Reading, Report, RunningSystem, Said, Target,
+};
 use crate::fleet::{Caches, Fleet};
 use crate::generation::Named;
 use crate::host::Host;
@@ -226,7 +228,8 @@ impl Taking<'_> {
             ..self.scene()
         };
         let mut operation = self.operation(kind, trace);
-        if let Some(seconds) = timeout_s {
+        // Out of bounds it counts as absent, as in a line.
+        if let Some(seconds) = timeout_s.filter(|seconds| (1..=LONGEST_TIMEOUT_S).contains(seconds)) {
             operation.deadline = self.at + Span::from_secs(seconds.into());
         }
         let contradicts = self.contradicts(kind);

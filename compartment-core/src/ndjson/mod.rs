@@ -50,6 +50,17 @@ impl Envelope {
     }
 }
 
+impl Event {
+    /// Whether its line is read back. A log holds no other event: what it cannot read back it cannot replay. Types allow a
+    /// few that no line can say: a rollback to a target without number and path, a limit of time out of bounds.
+    ///
+    /// # Errors
+    /// [`LineError`]: what its line says wrong.
+    pub fn check(&self) -> Result<(), LineError> {
+        decode(encode(None, self).as_bytes()).map(|_| ())
+    }
+}
+
 impl Record {
     /// The record as one NDJSON line, without the newline.
     #[must_use]

@@ -71,7 +71,7 @@ fn an_explanation_agrees_with_the_matrix() {
         let row = scenario.row("gpc0");
         for (compartment, cell) in row.cells.iter() {
             let explained = explain(&scenario, compartment);
-            assert_eq!((explained.rule, explained.reason), (&*cell.rule, &*cell.reason));
+            assert_eq!((&explained.rule, &explained.reason), (&cell.rule, &cell.reason));
             assert_eq!(Some(&explained.message), cell.message.as_ref());
         }
     }

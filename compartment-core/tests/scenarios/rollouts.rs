@@ -136,6 +136,48 @@ fn a_host_that_has_moved_on_is_nobody_s_failure_and_an_earlier_merge_is_not_offe
 }
 
 /// The merge is reverted, and the hosts follow: what became of it is not forgotten.
+/// What happened there since does not change what it was rolled back from.
+#[test]
+fn a_host_that_was_rolled_back_has_failed_whatever_it_did_since() {
+    let tested = switched(after_the_merge(), "gpc0").when(log![test_started("gpc0"), test_pass("gpc0", 3)]);
+    assert_eq!(told(&tested), "7: gpc0///gpc1,gpc2");
+    let back = tested.when(log![rollback_started("gpc0").to(1), rollback_ok("gpc0").runs("a1", 1)]);
+    assert_eq!(told(&back), "7: /gpc0//gpc1,gpc2 revert?");
+    let further = back.clone().when(log![rollback_started("gpc0"), rollback_ok("gpc0").runs("a0", 7)]);
+    assert_eq!(told(&further), "7: /gpc0//gpc1,gpc2 revert?");
+    let fails = log![desired('d'), pull_started("gpc0"), pull_ok("gpc0", 'd'), switch_started("gpc0")];
+    let failed = back.when(fails).when(log![switch_fail("gpc0").activated(false)]);
+    assert_eq!(told(&failed), "7: /gpc0//gpc1,gpc2 revert?");
+}
+
+/// Somebody pushes on top of the merge: hosts that run that have the merge, too.
+#[test]
+fn a_host_that_runs_a_later_commit_has_taken_the_merge() {
+    let onward = after_the_merge().when(log![seen(commit('d')).lock('b'), compared('b', 'd', 1, 0)]);
+    let later =
+        onward.when(log![pull_started("gpc0"), pull_ok("gpc0", 'd').lock('b'), switch_started("gpc0")]);
+    let later = later.when(log![switch_ok("gpc0").commit('d').runs("d2", 9)]);
+    assert_eq!(told(&later), "7: //gpc0/gpc1,gpc2");
+    assert_eq!(
+        told(&later.clone().when(log![test_started("gpc0"), test_pass("gpc0", 3)])),
+        "7: gpc0///gpc1,gpc2"
+    );
+    // Which of the two commits fails nobody knows.
+    assert_eq!(
+        told(&later.clone().when(log![test_started("gpc0"), test_fail("gpc0", 1, 3)])),
+        "7: //gpc0/gpc1,gpc2"
+    );
+    // One that takes it back is a later one, too.
+    let back = after_the_merge().when(log![reverted(7, 'd', Some(lock('a'))), compared('b', 'd', 1, 0)]);
+    let back = back.when(log![pull_started("gpc0"), pull_ok("gpc0", 'd'), switch_started("gpc0")]);
+    let back = back.when(log![
+        switch_ok("gpc0").commit('d').runs("d2", 9),
+        test_started("gpc0"),
+        test_pass("gpc0", 3)
+    ]);
+    assert_eq!(told(&back), "7: ///gpc0,gpc1,gpc2");
+}
+
 #[test]
 fn a_host_that_has_moved_on_keeps_what_it_said_of_the_merge() {
     let none = TestsConfig { enabled: false, ..TestsConfig::default() };

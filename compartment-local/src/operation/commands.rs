@@ -7,7 +7,7 @@ mod values;
 use std::path::{Path, PathBuf, absolute};
 use std::time::Duration;
 
-use compartment_core::event::{Kind, RequestKind, Said};
+use compartment_core::event::{Kind, LONGEST_TIMEOUT_S, RequestKind, Said};
 use compartment_core::{Ask, HostId, Text};
 use serde::Deserialize;
 
@@ -186,11 +186,15 @@ impl TryFrom<Raw> for Commands {
             return Err(bad("branch", "give the name of a branch of the remote, such as `main`"));
         }
         let Limits { pull_s, switch_s, rollback_s, test_s } = raw.limits;
-        if [pull_s, switch_s, rollback_s, test_s].contains(&0) {
+        let limits = [pull_s, switch_s, rollback_s, test_s];
+        if limits.contains(&0) {
             return Err(bad(
                 "limits",
                 "nothing can be done in 0 seconds; leave the limit out for the default",
             ));
+        }
+        if limits.iter().any(|limit| *limit > LONGEST_TIMEOUT_S) {
+            return Err(bad("limits", "an operation may take a week, 604800 seconds, and no longer"));
         }
         let (switch, rollback) = match raw.preset.map(Preset::programs) {
             Some((switch, rollback)) => (Some(owned(switch)), Some(owned(rollback))),

@@ -1,6 +1,7 @@
 //! Why a hub does not answer.
 
 use compartment_core::decide::Refusal;
+use compartment_core::ndjson::LineError;
 use compartment_core::{HostId, OpId};
 
 use crate::{LogError, NotNow};
@@ -40,6 +41,9 @@ pub enum HubError {
     /// The host is not known.
     #[error("the host {0} is not known")]
     UnknownHost(HostId),
+    /// What was to be recorded cannot be written down, and nothing was: see [`Event::check`](compartment_core::Event::check).
+    #[error("it cannot be recorded: {0}")]
+    Unwritable(LineError),
     /// What hosts report is not taken now: see [`HostBudget`](super::HostBudget) and
     /// [`Config::least_space`](super::Config).
     #[error(transparent)]

@@ -376,6 +376,10 @@ impl Inner {
         let mut receipt = Receipt::default();
         loop {
             let part: Vec<_> = events.by_ref().take(PART).collect();
+            // What is wrong in a report counts as absent, and its line is read back whatever it says.
+            for event in part.iter().filter(|event| !matches!(event, Event::Report(_))) {
+                event.check().map_err(HubError::Unwritable)?;
+            }
             let (answer, answered) = oneshot::channel();
             self.queue.put(Command::Events(part, answer)).await.map_err(|_| self.gone())?;
             let Receipt { new, position } = answered.await.map_err(|_| self.gone())?;
@@ -403,6 +407,7 @@ impl Uplink for Hub {
             HubError::Stopped(_)
             | HubError::Log(_)
             | HubError::NoPosition { .. }
+            | HubError::Unwritable(_)
             | HubError::UnknownHost(_) => UplinkError::Stopped(error.to_string()),
         })
     }

@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use compartment_core::event::GenerationNumber;
+use compartment_core::replay::Explanation;
 use compartment_core::sync::Message;
 use compartment_core::{
-    AuditEntry, HostId, Matrix, OpId, PrId, Record, Row, SessionId, StorePath, Timestamp, ndjson,
+    AuditEntry, Compartment, HostId, Matrix, OpId, PrId, Record, Row, SessionId, StorePath, Timestamp, ndjson,
 };
 use futures::stream::{BoxStream, StreamExt};
 use reqwest::Method;
@@ -84,6 +85,14 @@ impl Connection {
     /// [`ClientError`]; a problem `not-found` where nobody knows it.
     pub async fn host(&self, host: &HostId) -> Result<Row, ClientError> {
         self.get(Ask::get(&["v1", "hosts", host.as_str()])).await
+    }
+
+    /// Why a cell of a host is as it is: the rule, the facts that it used, and the events that set them.
+    ///
+    /// # Errors
+    /// [`ClientError`]; a problem `not-found` where nobody knows the host.
+    pub async fn explain(&self, host: &HostId, cell: Compartment) -> Result<Explanation, ClientError> {
+        self.get(Ask::get(&["v1", "hosts", host.as_str(), "explain", cell.as_str()])).await
     }
 
     /// The generations that ran on a host, the running one last.

@@ -36,7 +36,9 @@ impl From<HubError> for Problem {
     fn from(error: HubError) -> Self {
         match &error {
             HubError::Stopped(_) | HubError::Log(_) => unavailable(&error),
-            HubError::NoPosition { .. } => Self::new(Code::BadRequest, error.to_string()),
+            HubError::NoPosition { .. } | HubError::Unwritable(_) => {
+                Self::new(Code::BadRequest, error.to_string())
+            }
             HubError::UnknownHost(_) => Self::new(Code::NotFound, error.to_string()),
             HubError::NotNow(why) => why.into(),
         }

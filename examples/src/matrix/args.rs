@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use compartment_core::event::{GenerationNumber, LONGEST_TIMEOUT_S, RequestKind, Target};
-use compartment_core::{ChannelName, HostId, OpId, PrId, StorePath, Tag};
+use compartment_core::{ChannelName, Compartment, HostId, OpId, PrId, StorePath, Tag};
 
 use super::hosts::{Looked, On, Shown};
 use crate::fold::Format;
@@ -29,6 +29,7 @@ Examples:
   matrix stop gpc0                  stops what runs there, or waits to begin
   matrix merge 7                    shows the pull request, and asks
   matrix host set gpc0 --channel x  how it is configured
+  matrix explain gpc0 system        why, by which rule, and since which event
   matrix log gpc0                   who did what there
   matrix history gpc0               what ran there: where a rollback can go
 
@@ -95,6 +96,7 @@ impl Cli {
             self.what,
             None | Some(
                 What::Prs
+                    | What::Explain { .. }
                     | What::Log { .. }
                     | What::History { .. }
                     | What::Host { what: HostWhat::Show { .. } }
@@ -206,6 +208,15 @@ pub enum What {
         /// What of it.
         #[command(subcommand)]
         what: HostWhat,
+    },
+    /// Show why a cell is as it is: its rule, the facts that it used, and the events that set them.
+    Explain {
+        /// The host.
+        #[arg(value_name = "HOST")]
+        host: HostId,
+        /// agent, git, lock, system or tests.
+        #[arg(value_name = "CELL", value_parser = cell)]
+        cell: Compartment,
     },
     /// Show which generations ran on a host, the running one last: where a rollback can go.
     History {
@@ -361,6 +372,11 @@ impl Task {
 /// The generation that a rollback goes to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct To(pub Target);
+
+fn cell(text: &str) -> Result<Compartment, &'static str> {
+    Compartment::from_name(&text.to_ascii_lowercase())
+        .ok_or("it is one of agent, git, lock, system and tests")
+}
 
 impl FromStr for To {
     type Err = String;

@@ -225,6 +225,7 @@ impl Program<'_> {
             Some(What::Merge { pr, yes }) => self.merge(pr, *yes).await,
             Some(What::Revert { pr, yes }) => self.revert(pr, *yes).await,
             Some(What::Host { what }) => self.host(what).await,
+            Some(What::Explain { host, cell }) => self.explain(host, *cell).await,
             Some(What::History { host }) => self.history(host).await,
             Some(What::Log { host, limit }) => self.log(host, *limit).await,
         }

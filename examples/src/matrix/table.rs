@@ -3,7 +3,7 @@
 use std::io;
 use std::num::NonZeroUsize;
 
-use compartment_core::{HostId, Matrix, Row};
+use compartment_core::{Compartment, HostId, Matrix, Row};
 use compartment_transport_http::client::AuditQuery;
 use serde::Serialize;
 
@@ -45,6 +45,15 @@ impl Program<'_> {
         }
         trail.reverse();
         write!(self.around.output, "{}", show::audit(&trail, self.around.width))?;
+        self.around.output.flush()?;
+        Ok(Verdict::Done)
+    }
+
+    pub(super) async fn explain(&mut self, host: &HostId, cell: Compartment) -> Result<Verdict, MatrixError> {
+        // A name that nobody knows is told with those that there are.
+        self.row(host).await?;
+        let explained = self.answer(self.hub.explain(host, cell)).await?;
+        write!(self.around.output, "{}", show::explanation(&explained, self.around.width))?;
         self.around.output.flush()?;
         Ok(Verdict::Done)
     }

@@ -28,7 +28,7 @@ pub fn explanation(explained: &Explanation, width: Width) -> String {
             (None, false) => "the start".to_owned(),
             (None, true) => "the start, and time passed".to_owned(),
         };
-        vec![fact.name.to_owned(), fact.value.clone(), since]
+        vec![fact.name.to_string(), fact.value.clone(), since]
     });
     head + &labelled("Why", 6, &explained.message, width)
         + &labelled("Rule", 6, &rule, width)

@@ -176,13 +176,17 @@ fn meant(inventory: &Inventory, named: &[HostId], tags: &[Tag]) -> Result<Vec<Ho
 
 /// The hosts that are to be heard first.
 fn concerned(what: &matrix::What, inventory: &Inventory) -> Result<Vec<Host>, FleetError> {
-    use matrix::What::{History, Host, Log, Merge, Prs, Pull, Refresh, Revert, Rollback, Stop, Switch, Test};
+    use matrix::What::{
+        Explain, History, Host, Log, Merge, Prs, Pull, Refresh, Revert, Rollback, Stop, Switch, Test,
+    };
     match what {
         Pull(on) | Test(on) | Switch { on, .. } | Rollback { on, .. } => {
             meant(inventory, &on.hosts, &on.tags)
         }
         Refresh(looked) => meant(inventory, &looked.hosts, &looked.tags),
-        Stop { host, .. } | History { host } => among(inventory, std::slice::from_ref(host)),
+        Stop { host, .. } | History { host } | Explain { host, .. } => {
+            among(inventory, std::slice::from_ref(host))
+        }
         // What is remembered may be of hosts that are no more.
         Log { host, .. } => Ok(among(inventory, std::slice::from_ref(host)).unwrap_or_default()),
         Prs | Merge { .. } | Revert { .. } | Host { .. } => among(inventory, &[]),

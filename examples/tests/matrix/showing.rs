@@ -4,7 +4,19 @@ use clap::Parser;
 use compartment_examples::matrix::{Cli, MatrixError, Verdict};
 use textwrap::core::display_width;
 
-use super::world::{Call, World, heartbeat};
+use super::world::{Call, World, heartbeat, one_line};
+
+#[test]
+fn a_cell_is_explained() {
+    let world = World::new();
+    world.says("gpc0", &heartbeat("gpc0", 'b', 1));
+    let told = Call::of(&world, &["explain", "gpc0", "Git"]).run();
+    assert_eq!(told.verdict(), Verdict::Done);
+    let said = one_line(&told.output);
+    assert!(said.starts_with("gpc0: Git: "), "{said}");
+    assert!(said.contains("Rule: G") && said.contains("heartbeat at "), "{said}");
+    assert!(Call::of(&world, &["explain", "nobody", "git"]).run().refused().contains("it knows gpc0"));
+}
 
 #[test]
 fn the_table_has_every_host_and_fits() {

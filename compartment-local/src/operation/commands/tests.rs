@@ -114,6 +114,7 @@ fn a_configuration_that_is_none_is_refused_with_what_to_write() {
         ("branch = 'a*'", "branch: give"),
         ("branch = ''", "branch: give"),
         ("branch = 'a//b'", "branch: give"),
+        ("[limits]\ntest_s = 604801", "limits: an operation may take a week"),
         ("[limits]\ntest_s = 0", "limits: nothing can be done in 0 seconds"),
         ("[limits]\ntests = 1", "unknown field `tests`"),
         ("swich = [['x']]", "unknown field `swich`"),
