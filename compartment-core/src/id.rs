@@ -212,12 +212,14 @@ impl Default for ChannelName {
 }
 
 impl OpId {
+    const AUTOMATIC: &'static str = "auto-test-";
+
     /// The open part of the id of the test run that a record made due (CORE-006, sections 6 and 11): no other record of
     /// any log has it, also where a log that was restored from a backup uses its position again. Who hands the run
     /// to a host adds [`OpId::sealed`] to it.
     #[must_use]
     pub fn automatic_test(position: u64, at: Timestamp) -> Self {
-        Self(smol_str::format_smolstr!("auto-test-{position}-{}", at.as_millis()))
+        Self(smol_str::format_smolstr!("{}{position}-{}", Self::AUTOMATIC, at.as_millis()))
     }
 
     /// The id with a secret part, of letters and digits, that nobody can guess who does not know where it comes from.
@@ -228,11 +230,17 @@ impl OpId {
         Self(whole.take(100).collect())
     }
 
+    /// Whether this is the id of a test run that follows a deployment by itself.
+    #[must_use]
+    pub fn is_of_automatic_test(&self) -> bool {
+        self.0.starts_with(Self::AUTOMATIC)
+    }
+
     /// Whether this is the id of the test run that a record made due, with or without its secret part.
     #[must_use]
     pub fn is_automatic_test(&self, position: u64, at: Timestamp) -> bool {
         // Nearly all ids are others: then the one that is due need not be written down.
-        if !self.0.starts_with("auto-test-") {
+        if !self.is_of_automatic_test() {
             return false;
         }
         let due = Self::automatic_test(position, at);
@@ -241,7 +249,7 @@ impl OpId {
 
     /// Whether this is the id of an automatic test run with its secret part, and `open` the same without it.
     pub(crate) fn is_sealed(&self, open: &Self) -> bool {
-        if !self.0.starts_with("auto-test-") {
+        if !self.is_of_automatic_test() {
             return false;
         }
         let secret = self.0.strip_prefix(open.as_str()).is_some_and(|secret| secret.starts_with('-'));

@@ -246,6 +246,7 @@ pub struct RunningSystem {
 /// The generation that a rollback goes to.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
 pub struct Target {
     /// Its number.
     pub number: Option<GenerationNumber>,

@@ -1,7 +1,6 @@
 //! Why a hub does not answer.
 
 use compartment_core::decide::Refusal;
-use compartment_core::ndjson::LineError;
 use compartment_core::{HostId, OpId};
 
 use crate::{LogError, NotNow};
@@ -43,7 +42,7 @@ pub enum HubError {
     UnknownHost(HostId),
     /// What was to be recorded cannot be written down, and nothing was: see [`Event::check`](compartment_core::Event::check).
     #[error("it cannot be recorded: {0}")]
-    Unwritable(LineError),
+    Unwritable(String),
     /// What hosts report is not taken now: see [`HostBudget`](super::HostBudget) and
     /// [`Config::least_space`](super::Config).
     #[error(transparent)]

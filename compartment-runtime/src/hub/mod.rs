@@ -378,7 +378,7 @@ impl Inner {
             let part: Vec<_> = events.by_ref().take(PART).collect();
             // What is wrong in a report counts as absent, and its line is read back whatever it says.
             for event in part.iter().filter(|event| !matches!(event, Event::Report(_))) {
-                event.check().map_err(HubError::Unwritable)?;
+                event.check().map_err(|error| HubError::Unwritable(error.cause.to_string()))?;
             }
             let (answer, answered) = oneshot::channel();
             self.queue.put(Command::Events(part, answer)).await.map_err(|_| self.gone())?;

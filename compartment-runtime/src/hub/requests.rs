@@ -79,7 +79,8 @@ impl Hub {
     /// [`RequestError::Refused`], which is in the log too; [`RequestError::NoForge`]; [`RequestError::Hub`].
     pub async fn request(&self, request: Request) -> Result<Accepted, RequestError> {
         // Also a refusal of it would be recorded.
-        request.recorded().check().map_err(HubError::Unwritable)?;
+        let check = request.recorded().check();
+        check.map_err(|error| HubError::Unwritable(error.cause.to_string()))?;
         let of_the_repository = request.ask.host().is_none();
         if of_the_repository && self.inner.forge.is_none() {
             return Err(RequestError::NoForge);

@@ -10,7 +10,7 @@ use async_trait::async_trait;
 use compartment_core::event::{
     Deployer, GenerationNumber, Heartbeat, Kind, Origin, Reading, Report, RunningSystem, Said, Target,
 };
-use compartment_core::{Ask, Commit, HostId, LockHash, OpId, SessionId, StorePath, Text, Timestamp};
+use compartment_core::{Ask, Commit, HostId, LockHash, OpId, SessionId, Span, StorePath, Text, Timestamp};
 
 use crate::{Clock, Order, Transport, Undeliverable, Uplink};
 
@@ -26,6 +26,8 @@ pub enum Behaviour {
     Refuses,
     /// It begins and never ends by itself.
     Hangs,
+    /// It succeeds; but a test run seems to begin, and a tenth of a second later the host says that it refuses it, as often as it is asked.
+    WithdrawsTests,
 }
 
 /// A handful of hosts in memory, and the transport to them.
@@ -204,13 +206,18 @@ impl Host {
             drop(state);
             return refuse(if busy { "busy" } else { "not now" });
         }
+        if behaviour == Behaviour::WithdrawsTests && kind == Kind::Test {
+            drop(state);
+            return self.say(Some(&order.op), Said::Started { kind, timeout_s: None, to: None });
+        }
         *state.carried_out.entry(order.op.clone()).or_default() += 1;
         state.running = Some((order.op.clone(), kind));
         drop(state);
         let to = order.ask.target().cloned();
         self.say(Some(&order.op), Said::Started { kind, timeout_s: None, to: to.clone() });
         if behaviour != Behaviour::Hangs {
-            let said = self.state().carry_out(kind, to.as_ref(), behaviour == Behaviour::Succeeds);
+            let succeeds = behaviour != Behaviour::Fails;
+            let said = self.state().carry_out(kind, to.as_ref(), succeeds);
             self.say(Some(&order.op), said);
             self.state().running = None;
         }
@@ -306,9 +313,17 @@ impl Transport for MemoryHosts {
             return Err(Undeliverable { host: order.host.clone(), reason, may_have_it: false });
         }
         host.take(order, self.clock.wall());
-        if let Some(uplink) = self.uplink() {
-            tokio::spawn(async move { host.flush(&*uplink).await });
-        }
+        let Some(uplink) = self.uplink() else { return Ok(()) };
+        let (clock, op, ask) = (Arc::clone(&self.clock), order.op.clone(), order.ask.clone());
+        tokio::spawn(async move {
+            host.flush(&*uplink).await;
+            if matches!(ask, Ask::Test { .. }) && host.state().behaviour == Behaviour::WithdrawsTests {
+                clock.sleep(Span::from_millis(100)).await;
+                let (kind, reason) = (ask.kind(), Text::from("not now"));
+                host.say(Some(&op), Said::OpRejected { kind, reason });
+                host.flush(&*uplink).await;
+            }
+        });
         Ok(())
     }
 

@@ -42,6 +42,34 @@ async fn tests_follow_a_switch_by_themselves_and_once() {
     assert_eq!(world.hub.read(outstanding).unwrap(), []);
 }
 
+/// A test run that is refused after its start is due again, and its host is not asked without a pause.
+#[tokio::test]
+async fn tests_that_a_host_withdraws_are_asked_for_again_and_not_at_once() {
+    let world = World::green(1).await;
+    let host = &names(1)[0];
+    let switch = request("s", ask(host, Kind::Switch));
+    world.hosts.behave(host, Behaviour::WithdrawsTests);
+    assert_eq!(soon(world.hub.run(host.clone(), switch)).await, Ok(Ending::from(End::Ok)));
+    let withdrawn = |event: &Event| matches!(event, Event::Report(r) if matches!(r.said, Said::OpRejected { kind: RequestKind::Test, .. }));
+    let count = async || world.records().await.iter().filter(|record| withdrawn(&record.event)).count();
+    soon(async {
+        while count().await == 0 {
+            world.pass(Span::from_millis(200)).await;
+        }
+    })
+    .await;
+    for _ in 0..10 {
+        world.pass(Span::from_secs(1)).await;
+    }
+    assert_eq!(count().await, 1);
+    soon(async {
+        while count().await < 2 {
+            world.pass(Span::from_secs(10)).await;
+        }
+    })
+    .await;
+}
+
 /// A week of one host, with a hub that crashes at its `crash`th append: before it is in the log, or after. What was
 /// not acknowledged is asked for again under the same id.
 async fn week(crash: u32, fault: Fault) -> (World, bool) {

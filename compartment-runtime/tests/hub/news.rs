@@ -5,7 +5,7 @@ use compartment_core::matrix::Presence;
 use compartment_core::testing::{any_event, commit};
 use compartment_core::{Ask, OpId, ReadOptions, SessionId, Span};
 use compartment_runtime::LogError;
-use compartment_runtime::hub::{Config, Configuration};
+use compartment_runtime::hub::{Config, Configuration, HubError, RequestError};
 use proptest::prelude::*;
 
 use super::world::{World, beat, cases, names, request, seen, soon, unheard};
@@ -134,6 +134,25 @@ async fn refusals_are_always_in_the_log_and_decisions_where_they_change_somethin
     }
     let records = world.records().await;
     assert_eq!(records.iter().filter(|r| matches!(r.event, Event::Decision(_))).count(), 1 + 1 + 2);
+}
+
+/// A line that no hub reads back would keep it from starting again.
+#[tokio::test]
+async fn what_a_log_could_not_read_back_is_refused_and_not_recorded() {
+    let world = World::green(1).await;
+    let host = names(1)[0].clone();
+    let before = world.records().await.len();
+    let to = Some(compartment_core::event::Target::default());
+    let back = world.hub.request(request("r", Ask::Rollback { host: host.clone(), to })).await;
+    assert!(matches!(back, Err(RequestError::Hub(HubError::Unwritable(_)))), "{back:?}");
+    for each_timeout_s in [0, 604_801] {
+        let tests = compartment_core::event::TestsConfig { each_timeout_s, ..Default::default() };
+        let configuration = Configuration { tests, ..Configuration::default() };
+        let configured = world.hub.configure(host.clone(), configuration).await;
+        assert!(matches!(configured, Err(HubError::Unwritable(_))), "{configured:?}");
+    }
+    assert_eq!(world.records().await.len(), before);
+    assert_eq!(world.hub.health().unwrap().upkeep.len(), 0);
 }
 
 #[tokio::test]

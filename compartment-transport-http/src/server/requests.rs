@@ -6,6 +6,7 @@ use axum::http::StatusCode;
 use compartment_core::{Actor, Ask, Fleet, HostId, Request};
 use compartment_runtime::hub::{HubError, RequestError, new_op};
 use futures::stream::{self, StreamExt};
+use serde_json::{Map, Value};
 
 use super::Server;
 use super::bodies::Whole;
@@ -36,8 +37,11 @@ pub(super) async fn request(
     Requesting(grant): Requesting,
     body: Whole,
 ) -> Result<(StatusCode, Json<Answers>), Problem> {
-    let body: Body = serde_json::from_slice(&body)
-        .map_err(|error| Problem::new(Code::BadRequest, format!("the body is no request: {error}")))?;
+    let bad =
+        |error: serde_json::Error| Problem::new(Code::BadRequest, format!("the body is no request: {error}"));
+    // A list would be taken for an object whose names are left out.
+    let body: Map<String, Value> = serde_json::from_slice(&body).map_err(bad)?;
+    let body: Body = serde_json::from_value(body.into()).map_err(bad)?;
     let known = || server.hub.read(|fleet, _| ids(fleet));
     let known = if body.all { known()? } else { Vec::new() };
     let asks = body.asks(known).map_err(|error| Problem::new(Code::BadRequest, error.to_string()))?;

@@ -2,9 +2,9 @@
 
 use compartment_core::event::{CheckoutPlace, LONGEST_TIMEOUT_S, TestsConfig};
 use compartment_core::{ChannelName, HostId, Invalid, Tag, Tags};
-use serde::de::{DeserializeOwned, Error};
-use serde::{Deserialize, Deserializer, Serialize};
-use serde_json::{Map, Value};
+use serde::{Deserialize, Serialize};
+
+use super::object;
 
 /// How a host is configured.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -52,12 +52,6 @@ pub struct Change {
     /// What operators call it.
     #[serde(default, deserialize_with = "object")]
     pub tags: TagsChange,
-}
-
-/// A list would be taken for an object whose names are left out.
-fn object<'de, D: Deserializer<'de>, T: DeserializeOwned>(from: D) -> Result<T, D::Error> {
-    let object = Map::<String, Value>::deserialize(from)?;
-    T::deserialize(Value::from(object)).map_err(D::Error::custom)
 }
 
 /// Which of a host's tags are to be others. The rest stays.

@@ -22,7 +22,23 @@ pub mod reading;
 pub mod requests;
 
 pub use problem::{Code, Problem};
-use serde::{Deserialize, Serialize};
+use serde::de::{DeserializeOwned, Error};
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::{Map, Value};
+
+/// What is written as an object, and as nothing else: a list would be taken for one whose names are left out.
+fn object<'de, D: Deserializer<'de>, T: DeserializeOwned>(from: D) -> Result<T, D::Error> {
+    taken_from(Map::deserialize(from)?)
+}
+
+/// The same, where there may be none: absent or null.
+fn optional_object<'de, D: Deserializer<'de>, T: DeserializeOwned>(from: D) -> Result<Option<T>, D::Error> {
+    Option::deserialize(from)?.map(taken_from).transpose()
+}
+
+fn taken_from<T: DeserializeOwned, E: Error>(object: Map<String, Value>) -> Result<T, E> {
+    T::deserialize(Value::from(object)).map_err(E::custom)
+}
 
 /// The media type of a batch of reports.
 pub const NDJSON: &str = "application/x-ndjson";

@@ -4,6 +4,8 @@ use compartment_core::event::{RequestKind, Target};
 use compartment_core::{Ask, Commit, HostId, OpId, PrId, Timestamp};
 use serde::{Deserialize, Serialize};
 
+use super::optional_object;
+
 /// The most hosts that one request may name.
 pub const HOSTS_LIMIT: usize = 100_000;
 
@@ -31,7 +33,7 @@ pub struct Body {
     #[serde(default, skip_serializing_if = "is_false")]
     pub force: bool,
     /// For a rollback: where to. Each host's own default target unless said.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "optional_object")]
     pub to: Option<Target>,
     /// For a stop: which operation.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -204,6 +204,24 @@ async fn people_are_told_of_a_disk_that_is_nearly_full_whatever_they_ask_and_hos
     assert_eq!(world.says("gpc0", GREEN).await.status(), 200);
 }
 
+/// A target that names nothing was recorded with its refusal, and no log read that back.
+#[tokio::test]
+async fn a_rollback_to_nowhere_is_no_request() {
+    let world = World::new().await;
+    let before = world.hub.health().unwrap().position;
+    for to in
+        [json!({}), json!({"num": 3}), json!([null, null]), json!([3, null]), json!({"number": 0}), json!(3)]
+    {
+        let body = json!({"kind": "rollback", "hosts": ["gpc0"], "to": to});
+        let asked = world.client.post(world.url("/v1/requests")).bearer_auth(&world.operator).json(&body);
+        assert_eq!(soon(asked.send()).await.unwrap().status(), 400, "{body}");
+    }
+    let list = world.client.post(world.url("/v1/requests")).bearer_auth(&world.operator);
+    assert_eq!(soon(list.json(&json!(["pull", ["gpc0"]])).send()).await.unwrap().status(), 400);
+    assert_eq!(soon(world.get("/v1/hosts/gpc0/rollback?nmber=3").send()).await.unwrap().status(), 400);
+    assert_eq!(world.hub.health().unwrap().position, before);
+}
+
 #[tokio::test]
 async fn a_configuration_that_cannot_be_is_refused_and_changes_nothing() {
     let world = World::new().await;
