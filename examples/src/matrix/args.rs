@@ -150,9 +150,6 @@ pub enum What {
         /// Do not wait for the tests that follow by themselves.
         #[arg(long)]
         no_wait: bool,
-        /// Do not ask before it switches all.
-        #[arg(long)]
-        yes: bool,
     },
     /// Run the tests of hosts.
     Test(On),
@@ -167,9 +164,6 @@ pub enum What {
         /// Do not wait for the tests that follow by themselves.
         #[arg(long)]
         no_wait: bool,
-        /// Do not ask.
-        #[arg(long)]
-        yes: bool,
     },
     /// Stop what runs on a host.
     Stop {

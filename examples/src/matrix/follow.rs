@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use compartment_core::event::EventType;
 use compartment_core::operation::{End, Ending};
-use compartment_core::{AuditEntry, HostId, OpId, Text};
+use compartment_core::{AuditEntry, Compartment, HostId, OpId, Status, Text};
 use compartment_transport_http::client::{AuditQuery, Connection};
 
 use super::outcome::Outcome;
@@ -22,7 +22,7 @@ const ENTRIES: usize = 200;
 /// a position of the log before it was asked for.
 ///
 /// What the cell shows may be of tests that ran before: a deployment that changes nothing leaves it. It is the trail that tells
-/// which run came after it.
+/// which run came after it; and the cell, whether its success says anything of what runs.
 pub(super) async fn tests(hub: &Connection, host: &HostId, deployed: &OpId, since: u64) -> Option<Outcome> {
     let query = AuditQuery {
         host: Some(host.clone()),
@@ -32,33 +32,45 @@ pub(super) async fn tests(hub: &Connection, host: &HostId, deployed: &OpId, sinc
         ..AuditQuery::default()
     };
     let mut quiet_since = Instant::now();
-    let mut run_by_themselves = false;
     loop {
-        if !run_by_themselves {
-            match hub.configuration(host).await {
-                Ok(configuration) if configuration.tests.enabled && configuration.tests.auto_run => {
-                    run_by_themselves = true;
+        let (configuration, trail) = (hub.configuration(host).await, hub.audit(&query).await);
+        // What cannot be told now is asked again.
+        let run = trail.map_or(Run::Awaited, |trail| run_after(&trail, deployed));
+        match (run, configuration) {
+            (_, Err(error)) if error.status() == Some(404) => {
+                return Some(Outcome::of_tests(End::HostRemoved.into()));
+            }
+            (Run::Ended(outcome), _) if !outcome.is_success() => return Some(outcome),
+            (Run::Ended(outcome), _) => {
+                if let Some(judged) = judged(hub, host, outcome).await {
+                    return Some(judged);
                 }
-                Ok(_) => return None,
-                // A hub that is older than this question says nothing of it.
-                Err(error) if error.status() == Some(404) => return None,
-                // It is asked again.
-                Err(_) => {}
             }
-        }
-        if let Ok(trail) = hub.audit(&query).await {
-            match run_after(&trail, deployed) {
-                Run::Ended(outcome) => return Some(outcome),
-                // It has a deadline, which the hub records.
-                Run::Going => quiet_since = Instant::now(),
-                Run::Awaited => {}
-            }
+            // It has a deadline, which the hub records.
+            (Run::Going, _) => quiet_since = Instant::now(),
+            (Run::Awaited, Ok(now)) if !(now.tests.enabled && now.tests.auto_run) => return None,
+            (Run::Awaited, _) => {}
         }
         if quiet_since.elapsed() > PATIENCE {
             let why = "it was deployed, and nothing is known of its tests for five minutes";
             return Some(Outcome::of_tests(Ending::new(End::Unknown, why)));
         }
         tokio::time::sleep(LOOK_EVERY).await;
+    }
+}
+
+/// What tests that have passed say of what runs. `None` while nobody knows: the hub does not answer, or tests run again.
+async fn judged(hub: &Connection, host: &HostId, passed: Outcome) -> Option<Outcome> {
+    let row = hub.host(host).await.ok()?;
+    let cell = row.cells.get(Compartment::Tests);
+    match cell.status {
+        Status::Ok => Some(passed),
+        Status::Working => None,
+        Status::Error | Status::Outdated | Status::Unknown => {
+            let why = cell.message.as_deref().map(|why| format!(": {}", Text::new(why))).unwrap_or_default();
+            let why = format!("tests passed, and do not tell that what runs works{why}");
+            Some(Outcome::of_tests(Ending::new(End::Unknown, &why)))
+        }
     }
 }
 
@@ -77,11 +89,13 @@ fn run_after(trail: &[AuditEntry], deployed: &OpId) -> Run {
     let end = trail.iter().position(|entry| entry.op.as_ref() == Some(deployed) && entry.end.is_some());
     let after = &trail[..end.unwrap_or(trail.len())];
     let due = |op: &OpId| end.is_some_and(|end| op.is_automatic_test(trail[end].position, trail[end].at));
-    let mut begun: Vec<&OpId> = Vec::new();
+    // One that was begun by hand has no id.
+    let mut begun: Vec<Option<&OpId>> = Vec::new();
     let mut is_replaced = false;
     for entry in after.iter().rev() {
-        let Some(op) = &entry.op else { continue };
-        if entry.r#type == EventType::TestStarted && (!is_replaced || due(op)) {
+        let op = entry.op.as_ref();
+        let is_due = op.is_some_and(due);
+        if entry.r#type == EventType::TestStarted && (!is_replaced || is_due) {
             begun.push(op);
         }
         is_replaced |= matches!(entry.r#type, EventType::SwitchStarted | EventType::RollbackStarted);
@@ -89,11 +103,17 @@ fn run_after(trail: &[AuditEntry], deployed: &OpId) -> Run {
             let why = "something else was deployed before its tests began";
             return Run::Ended(Outcome::of_tests(Ending::new(End::Unknown, why)));
         }
-        let Some(end) = entry.end.filter(|_| due(op) || begun.contains(&op)) else { continue };
+        let of_it = is_due || begun.contains(&op) && (op.is_some() || ends_tests(entry.r#type));
+        let Some(end) = entry.end.filter(|_| of_it) else { continue };
         let said = Text::new(&entry.what);
         return Run::Ended(Outcome::of_tests(Ending::new(end, said.as_str())));
     }
     if begun.is_empty() { Run::Awaited } else { Run::Going }
+}
+
+/// Whether this ends a test run, also where it has no id.
+const fn ends_tests(what: EventType) -> bool {
+    matches!(what, EventType::TestPass | EventType::TestFail)
 }
 
 #[cfg(test)]
@@ -165,6 +185,13 @@ mod tests {
         let refused = |op: &str| entry(EventType::OpRejected, op, Some(End::Rejected));
         assert!(matches!(with(&[refused(due.as_str())]), Run::Ended(_)));
         assert_eq!(with(&[refused("another")]), Run::Awaited);
+        // By hand, without an id: nothing is due any more.
+        let by_hand = |r#type, end| AuditEntry { op: None, ..entry(r#type, "x", end) };
+        let started = by_hand(EventType::TestStarted, None);
+        let pull = by_hand(EventType::PullFail, Some(End::Failed));
+        assert_eq!(with(&[started.clone(), pull]), Run::Going);
+        let failed = by_hand(EventType::TestFail, Some(End::Failed));
+        assert!(matches!(with(&[started, failed]), Run::Ended(outcome) if !outcome.is_success()));
     }
 
     #[tokio::test]

@@ -31,6 +31,10 @@ pub struct On {
     /// one that cannot be reached has a minute.
     #[arg(long)]
     pub offline_too: bool,
+
+    /// Do not ask, where it would.
+    #[arg(long)]
+    pub yes: bool,
 }
 
 impl On {
@@ -73,7 +77,7 @@ impl Looked {
     pub fn on(&self) -> Option<On> {
         let Self { hosts, all, tags, limit } = self;
         let (hosts, tags) = (hosts.clone(), tags.clone());
-        let on = On { hosts, all: *all, tags, limit: *limit, offline_too: false };
+        let on = On { hosts, all: *all, tags, limit: *limit, offline_too: false, yes: false };
         (on.all || on.are_named() || !on.tags.is_empty()).then_some(on)
     }
 }

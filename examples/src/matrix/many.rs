@@ -11,7 +11,7 @@ use futures::stream::{self, StreamExt};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use super::bar::Bar;
-use super::one::{absence, body};
+use super::one::{Course, LAST_LOOK, absence, body};
 use super::operation::{Seen, Wanted};
 use super::outcome::Outcome;
 use super::{MatrixError, On, Program, Task, Verdict, follow, hosts, interrupt};
@@ -147,8 +147,28 @@ impl Program<'_> {
             },
         };
         let (now, rows) = self.rows(on).await?;
-        let plans = rows.into_iter().map(plan).collect();
+        let plans: Vec<_> = rows.into_iter().map(plan).collect();
+        if matches!(task, Task::Switch { .. }) && !on.are_named() && !self.is_meant(&plans, on).await? {
+            return Ok(Verdict::NotAll);
+        }
         self.batch(task, plans, on, now).await
+    }
+
+    /// Whether these hosts are to be switched, now that it is said how many they are. Nobody else is asked, whatever changes
+    /// meanwhile.
+    async fn is_meant(&mut self, plans: &[Plan], on: &On) -> Result<bool, MatrixError> {
+        let asked = plans.iter().filter(|plan| matches!(plan, Plan::Ask(_))).count();
+        let left = match plans.len() - asked {
+            0 => String::new(),
+            left => format!(" ({left} of {} are not asked)", plans.len()),
+        };
+        let question = match asked {
+            // What is said of each is the answer.
+            0 => return Ok(true),
+            1 => format!("Switch 1 host{left}?"),
+            _ => format!("Switch {asked} hosts, {} at a time{left}?", on.limit.get().min(asked)),
+        };
+        self.confirmed(&question, on.yes).await
     }
 
     /// The hosts that are meant, each once, with their rows where the hub knows them; and the hub's time.
@@ -202,7 +222,8 @@ impl Program<'_> {
                 _ = look.tick() => bar.at(ended.len()),
                 () = interrupt(&self.around.stop) => {
                     bar.end();
-                    self.interrupted(kind, &asking.asked.borrow(), total - ended.len());
+                    let asked = asking.asked.borrow().clone();
+                    self.interrupted(kind, &asked, total - ended.len()).await;
                     return Err(MatrixError::Interrupted);
                 }
             }
@@ -224,19 +245,33 @@ impl Program<'_> {
         drop(write!(self.around.aside, "{line}").and_then(|()| self.around.aside.flush()));
     }
 
-    /// Says what goes on without this program: asking is not undone.
-    fn interrupted(&mut self, kind: RequestKind, asked: &BTreeMap<HostId, OpId>, left: usize) {
-        let goes_on: Vec<_> = asked.iter().map(|(host, op)| format!("{host} ({op})")).collect();
-        let words = match goes_on.len() {
-            0 => format!("interrupted; no {kind} goes on without this program"),
-            _ => format!(
-                "interrupted; without this program go on, each a {kind}: {}. To stop one: {} stop HOST OP",
-                goes_on.join(", "),
-                self.command
-            ),
+    /// Says what goes on without this program, and what may yet begin: asking is not undone.
+    async fn interrupted(&mut self, kind: RequestKind, asked: &BTreeMap<HostId, OpId>, left: usize) {
+        let rows = match tokio::time::timeout(LAST_LOOK, self.hub.matrix(None)).await {
+            Ok(Ok(matrix)) => matrix.hosts,
+            Ok(Err(_)) | Err(_) => Vec::new(),
         };
-        self.mention(&words);
-        match left - goes_on.len() {
+        let mut courses = BTreeMap::<Course, Vec<String>>::new();
+        for (host, op) in asked {
+            let row = rows.iter().find(|row| row.host == *host);
+            let course = self.course(row, kind, op);
+            courses.entry(course).or_default().push(format!("{host} ({op})"));
+        }
+        if courses.is_empty() {
+            self.mention(&format!("interrupted; no {kind} goes on without this program"));
+        }
+        for (course, hosts) in courses {
+            let stop = match course.can_be_stopped() {
+                true => format!(". To stop one: {} stop HOST OP", self.command),
+                false => String::new(),
+            };
+            self.mention(&format!(
+                "interrupted; each of these, a {kind}, {}: {}{stop}",
+                course.words(),
+                hosts.join(", ")
+            ));
+        }
+        match left - asked.len() {
             0 => {}
             1 => self.mention("one host was not asked"),
             hosts => self.mention(&format!("{hosts} hosts were not asked")),

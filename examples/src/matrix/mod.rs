@@ -205,20 +205,16 @@ impl Program<'_> {
             None if cli.watch => self.watch(&cli.shown).await,
             None => self.table(&cli.shown, cli.format.unwrap_or(crate::fold::Format::Table)).await,
             Some(What::Pull(on)) => self.on_hosts(Task::Pull, on).await,
-            Some(What::Switch { on, force, go_on, no_wait, yes }) => {
-                let task = Task::Switch { force: *force, go_on: *go_on, wait: !no_wait };
-                if !on.are_named() && !self.all_confirmed(on, *yes).await? {
-                    return Ok(Verdict::NotAll);
-                }
-                self.on_hosts(task, on).await
+            Some(What::Switch { on, force, go_on, no_wait }) => {
+                self.on_hosts(Task::Switch { force: *force, go_on: *go_on, wait: !no_wait }, on).await
             }
             Some(What::Test(on)) => self.on_hosts(Task::Test, on).await,
             Some(What::Refresh(looked)) => match looked.on() {
                 Some(on) => self.on_hosts(Task::Refresh, &on).await,
                 None => self.look().await,
             },
-            Some(What::Rollback { on, to, no_wait, yes }) => {
-                self.roll_back(on, to.as_ref(), Task::Rollback { wait: !no_wait }, *yes).await
+            Some(What::Rollback { on, to, no_wait }) => {
+                self.roll_back(on, to.as_ref(), Task::Rollback { wait: !no_wait }).await
             }
             Some(What::Stop { host, op }) => self.stop(host, op.as_ref()).await,
             Some(What::Prs) => self.pull_requests().await,
@@ -229,16 +225,6 @@ impl Program<'_> {
             Some(What::History { host }) => self.history(host).await,
             Some(What::Log { host, limit }) => self.log(host, *limit).await,
         }
-    }
-
-    /// Whether all hosts are meant, now that it is said how many they are.
-    async fn all_confirmed(&mut self, on: &On, yes: bool) -> Result<bool, MatrixError> {
-        let hosts = self.rows(on).await?.1.len();
-        let question = match hosts {
-            1 => "Switch 1 host?".to_owned(),
-            _ => format!("Switch {hosts} hosts, {} at a time?", on.limit.get().min(hosts)),
-        };
-        self.confirmed(&question, yes).await
     }
 
     async fn on_hosts(&mut self, task: Task, on: &On) -> Result<Verdict, MatrixError> {

@@ -63,10 +63,11 @@ impl Program<'_> {
     /// Waits for the tests that follow what was deployed, where any do.
     async fn await_tests(&mut self, deployed: &Wanted, since: u64) -> Result<Verdict, MatrixError> {
         let (hub, host) = (self.hub.clone(), &deployed.host);
+        self.mention(&format!("waits for the tests of {host} (--no-wait does not)"));
         let tests = tokio::select! {
             tests = follow::tests(&hub, host, &deployed.op, since) => tests,
             () = interrupt(&self.around.stop) => {
-                self.mention(&format!("interrupted; the tests of {host} follow without this program"));
+                self.mention(&format!("interrupted; the tests of {host} run without this program"));
                 return Err(MatrixError::Interrupted);
             }
         };
@@ -145,22 +146,16 @@ impl Program<'_> {
         if let Some(outcome) = ended {
             return Ok(outcome);
         }
-        let within = self.around.within.as_ref();
-        let forgets = within.is_some_and(|within| !within.remembers);
-        let ends_with_this = within.is_some();
-        let command = Some(&*self.command).filter(|_| !forgets);
-        let course = match tokio::time::timeout(LAST_LOOK, self.hub.host(host)).await {
-            Ok(Ok(row)) if row.running.as_ref().is_some_and(|running| running.op.as_ref() == Some(op)) => {
-                Course::Runs
-            }
-            // An operation begins some time after it was asked for; whatever else is, is done at once, or never.
-            Ok(Ok(_)) if asked && kind.operation().is_some() && forgets => Course::NeverBegins,
-            Ok(Ok(_)) if asked && kind.operation().is_some() && ends_with_this => Course::WaitsForAnother,
-            Ok(Ok(_)) if asked && kind.operation().is_some() => Course::Waits,
-            Ok(Ok(_)) if asked => Course::Asked,
-            Ok(Ok(_) | Err(_)) | Err(_) => Course::Unknown,
+        let row = match tokio::time::timeout(LAST_LOOK, self.hub.host(host)).await {
+            Ok(Ok(row)) => Some(row),
+            Ok(Err(_)) | Err(_) => None,
         };
-        let going_on = going_on(command, kind, host, op, course);
+        let course = if asked { self.course(row.as_ref(), kind, op) } else { Course::Unknown };
+        let stop = match course.can_be_stopped() && kind.operation().is_some() {
+            true => format!(". To stop it: {} stop {host} {op}", self.command),
+            false => String::new(),
+        };
+        let going_on = format!("the {kind} on {host} {}{stop}", course.words());
         self.mention(&format!("interrupted; {going_on}"));
         Err(MatrixError::Interrupted)
     }
@@ -180,46 +175,68 @@ impl Program<'_> {
 }
 
 /// How long a last look may take, of somebody who wants to go.
-const LAST_LOOK: Duration = Duration::from_secs(2);
+pub(super) const LAST_LOOK: Duration = Duration::from_secs(2);
 
-/// Where an operation stands that nobody waits for any more.
-#[derive(Clone, Copy)]
-enum Course {
+/// Where an operation stands that nobody waits for any more: asking is not undone.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Course {
     /// The host has begun it.
     Runs,
+    /// The same, and no other call knows of it.
+    RunsUnknown,
     /// It was asked for, and the host has not said that it began.
     Waits,
     /// The same, and the hub ends with this program; another call that knows of it may hand it over.
     WaitsForAnother,
     /// The same, and no other call knows of it.
     NeverBegins,
-    /// It was asked for, is done at once or never, and nobody waits for it.
+    /// It was asked for, and is done at once or never.
     Asked,
     /// Nobody said.
     Unknown,
 }
 
-/// What is said of an operation that nobody waits for any more: asking is not undone.
-fn going_on(command: Option<&str>, kind: RequestKind, host: &HostId, op: &OpId, course: Course) -> String {
-    let goes_on = match course {
-        Course::Runs => "goes on without this program",
-        Course::Waits => {
-            "was asked for and has not begun: it does when the host takes it, within five minutes"
+impl Course {
+    pub(super) const fn words(self) -> &'static str {
+        match self {
+            Self::Runs => "goes on without this program",
+            Self::RunsUnknown => {
+                "goes on without this program. Without --data nothing remembers it, so that no other call can stop it"
+            }
+            Self::Waits => {
+                "was asked for and has not begun: it does when the host takes it, within five minutes"
+            }
+            Self::WaitsForAnother => {
+                "was asked for and has not begun: it does if another call with the same --data hands it over within five \
+                 minutes"
+            }
+            Self::NeverBegins => "has not begun, and does not any more",
+            Self::Asked => "was asked for",
+            Self::Unknown => "may go on without this program",
         }
-        Course::WaitsForAnother => {
-            "was asked for and has not begun: it does if another call with the same --data hands it over within five \
-             minutes"
+    }
+
+    /// Whether another call can.
+    pub(super) const fn can_be_stopped(self) -> bool {
+        matches!(self, Self::Runs | Self::Waits | Self::WaitsForAnother | Self::Unknown)
+    }
+}
+
+impl Program<'_> {
+    /// Where an operation stands that was asked for, as a host's row tells. `None` where nobody told.
+    pub(super) fn course(&self, row: Option<&Row>, kind: RequestKind, op: &OpId) -> Course {
+        let within = self.around.within.as_ref();
+        let forgets = within.is_some_and(|within| !within.remembers);
+        let Some(row) = row else { return Course::Unknown };
+        let runs = row.running.as_ref().is_some_and(|running| running.op.as_ref() == Some(op));
+        match (runs, kind.operation()) {
+            (true, _) if forgets => Course::RunsUnknown,
+            (true, _) => Course::Runs,
+            // Whatever is no operation is done at once, or never.
+            (false, None) => Course::Asked,
+            (false, Some(_)) if forgets => Course::NeverBegins,
+            (false, Some(_)) if within.is_some() => Course::WaitsForAnother,
+            (false, Some(_)) => Course::Waits,
         }
-        Course::NeverBegins => return format!("the {kind} on {host} has not begun, and does not any more"),
-        Course::Asked => return format!("the {kind} of {host} was asked for"),
-        Course::Unknown => "may go on without this program",
-    };
-    let advice = match (kind.operation(), command) {
-        (Some(_), Some(command)) => format!(". To stop it: {command} stop {host} {op}"),
-        (Some(_), None) => {
-            ". Without --data nothing remembers it, so that no other call can stop it".to_owned()
-        }
-        (None, _) => String::new(),
-    };
-    format!("the {kind} on {host} {goes_on}{advice}")
+    }
 }

@@ -18,6 +18,12 @@ use super::{MatrixError, Program, Verdict, interrupt};
 pub(super) const LOOK_EVERY: Duration = Duration::from_millis(500);
 pub(super) const LOOK_FOR: Duration = Duration::from_secs(120);
 
+/// How long a merge or revert is waited for: until it has lapsed, and the hub has said so.
+const ORDER_FOR: Duration = Duration::from_secs(5 * 60 + 30);
+
+/// After how long it is said that it is waited for.
+const SLOW: Duration = Duration::from_secs(10);
+
 impl Program<'_> {
     /// Shows a pull request, asks, and merges exactly what was shown.
     pub(super) async fn merge(&mut self, pr: &PrId, yes: bool) -> Result<Verdict, MatrixError> {
@@ -111,18 +117,31 @@ impl Program<'_> {
             self.tell("Refused:", &format!("{words}. Nothing was changed."))?;
             return Ok(Verdict::NotAll);
         }
-        let end = tokio::select! {
-            end = tokio::time::timeout(LOOK_FOR, ended(&self.hub, pr, &asked.op, before)) => end,
-            () = interrupt(&self.around.stop) => {
-                self.mention(&format!("interrupted; the {} of {pr} goes on without this program", body.kind));
-                return Err(MatrixError::Interrupted);
+        let what = if body.kind == RequestKind::RevertPr { "revert" } else { "merge" };
+        let hub = self.hub.clone();
+        let end = tokio::time::timeout(ORDER_FOR, ended(&hub, pr, &asked.op, before));
+        let mut end = std::pin::pin!(end);
+        let end = loop {
+            let slow = tokio::time::sleep(SLOW);
+            tokio::select! {
+                end = &mut end => break end,
+                () = slow => self.mention(&format!(
+                    "the repository has not taken the {what} of {pr} so far; it is tried until five minutes after it was asked for"
+                )),
+                () = interrupt(&self.around.stop) => {
+                    self.mention(&format!(
+                        "interrupted; the {what} of {pr} was asked for, and is made once the repository takes it, within five \
+                         minutes"
+                    ));
+                    return Err(MatrixError::Interrupted);
+                }
             }
         };
         match end {
             Ok(Ok(end)) => self.ended(&end),
             Ok(Err(error)) => Err(self.explained(&error)),
             Err(_) => {
-                let words = format!("{} s later the hub has not said what came of it", LOOK_FOR.as_secs());
+                let words = format!("{} s later the hub has not said what came of it", ORDER_FOR.as_secs());
                 self.tell("Unknown:", &words)?;
                 Ok(Verdict::NotAll)
             }

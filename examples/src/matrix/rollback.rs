@@ -27,14 +27,13 @@ impl Program<'_> {
         on: &On,
         to: Option<&To>,
         task: Task,
-        yes: bool,
     ) -> Result<Verdict, MatrixError> {
         match (&on.hosts[..], to) {
-            ([host], _) => self.roll_back_one(host, to, task, yes).await,
+            ([host], _) => self.roll_back_one(host, to, task, on.yes).await,
             (_, Some(_)) => Err(MatrixError::NotShown(
                 "each host numbers its generations by itself: give --to with one host".to_owned(),
             )),
-            (_, None) => self.roll_back_many(on, task, yes).await,
+            (_, None) => self.roll_back_many(on, task).await,
         }
     }
 
@@ -76,7 +75,7 @@ impl Program<'_> {
         })
     }
 
-    async fn roll_back_many(&mut self, on: &On, task: Task, yes: bool) -> Result<Verdict, MatrixError> {
+    async fn roll_back_many(&mut self, on: &On, task: Task) -> Result<Verdict, MatrixError> {
         let (now, rows) = self.rows(on).await?;
         let (hub, offline_too) = (self.hub.clone(), on.offline_too);
         let previews = stream::iter(rows).map(|(host, row)| preview(&hub, host, row, offline_too));
@@ -94,7 +93,7 @@ impl Program<'_> {
         }
         let question =
             if hosts == 1 { "Roll 1 host back?".to_owned() } else { format!("Roll {hosts} hosts back?") };
-        if !self.confirmed(&question, yes).await? {
+        if !self.confirmed(&question, on.yes).await? {
             return Ok(Verdict::NotAll);
         }
         let plan = |(host, preview): (HostId, Preview)| match preview.and_then(|preview| wanted(&preview)) {

@@ -8,8 +8,8 @@ use axum::extract::Request;
 use axum::http::StatusCode;
 use axum::middleware::{self, Next};
 use axum::response::IntoResponse;
-use compartment_core::event::{RequestKind, TestsConfig};
-use compartment_core::{ChannelName, ReadOptions, Row};
+use compartment_core::event::{EventType, RequestKind, TestsConfig};
+use compartment_core::{AuditEntry, ChannelName, ReadOptions, Row};
 use compartment_examples::matrix::{MatrixError, Verdict};
 use compartment_runtime::Forge;
 use compartment_runtime::hub::Configuration;
@@ -248,15 +248,18 @@ fn an_interrupt_says_what_goes_on() {
     assert!(told.aside.contains("matrix stop gpc2"), "{}", told.aside);
 
     let call = Call::of(&world, &["pull", "gpc1", "gpc2", "--limit", "1"]).start();
-    let asked = |entry: &compartment_core::AuditEntry| {
-        entry.what == "pull started" && entry.host.as_ref().unwrap().as_str() == "gpc1"
-    };
+    let asked =
+        |entry: &AuditEntry| entry.what == "pull started" && entry.host.as_ref().unwrap().as_str() == "gpc1";
     let begun = Instant::now();
     while !world.trail().iter().any(asked) {
         assert!(begun.elapsed() < crate::shared::LIMIT);
     }
     let told = call.interrupted();
-    assert!(told.aside.contains("go on, each a pull: gpc1"), "{}", told.aside);
+    assert!(
+        one_line(&told.aside).contains("each of these, a pull, goes on without this program: gpc1 ("),
+        "{}",
+        told.aside
+    );
     assert!(told.aside.contains("one host was not asked"), "{}", told.aside);
 }
 
@@ -340,6 +343,39 @@ fn a_switch_is_done_when_its_tests_are() {
     world.wait(world.hub.configure(host("gpc2"), on_request)).unwrap();
     switching(&world, "gpc2", FAIL);
     assert_eq!(Call::of(&world, &["switch", "gpc2"]).run().output, "✓ gpc2: switch ok\n");
+}
+
+/// What passed is not what runs any more, or nobody is there to run it: that is no success.
+#[test]
+fn tests_that_prove_nothing_of_what_was_switched_to_are_no_success() {
+    let world = to_switch();
+    for name in ["gpc0", "gpc1"] {
+        world.agent(name, move |order| match (order.kind, name) {
+            (RequestKind::Switch, _) => vec![Act::Say("switch-started", ""), Act::Say("switch-ok", SWITCHED)],
+            (_, "gpc0") => vec![
+                Act::Say("test-started", ""),
+                Act::Beat(heartbeat("gpc0", 'a', 9)),
+                Act::Say("test-pass", r#","passed":3,"total":3"#),
+            ],
+            (_, _) => vec![Act::Say("test-started", "")],
+        });
+    }
+    let told = Call::of(&world, &["switch", "gpc0"]).run();
+    assert_eq!(told.verdict(), Verdict::NotAll, "{}", told.output);
+    assert!(one_line(&told.output).contains("do not tell that what runs works"), "{}", told.output);
+    // It is removed while its tests run.
+    let started =
+        |event: &AuditEntry| event.r#type == EventType::TestStarted && event.host == Some(host("gpc1"));
+    let call = Call::of(&world, &["switch", "gpc1"]).start();
+    let begun = Instant::now();
+    while !world.trail().iter().any(started) {
+        assert!(begun.elapsed() < crate::shared::LIMIT, "its tests begin");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    world.wait(world.hub.remove(host("gpc1"))).unwrap();
+    let told = call.ended();
+    assert_eq!(told.verdict(), Verdict::NotAll, "{}", told.output);
+    assert!(told.output.contains("tests-host-removed"), "{}", told.output);
 }
 
 #[test]

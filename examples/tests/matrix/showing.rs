@@ -14,7 +14,7 @@ fn a_cell_is_explained() {
     assert_eq!(told.verdict(), Verdict::Done);
     let said = one_line(&told.output);
     assert!(said.starts_with("gpc0: Git: "), "{said}");
-    assert!(said.contains("Rule: G") && said.contains("heartbeat at "), "{said}");
+    assert!(said.contains("Rule G") && said.contains("heartbeat at "), "{said}");
     assert!(Call::of(&world, &["explain", "nobody", "git"]).run().refused().contains("it knows gpc0"));
 }
 
