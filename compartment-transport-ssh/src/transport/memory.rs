@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use compartment_core::event::{Kind, Reading, Said, Target};
+use compartment_core::event::{Heartbeat, Kind, Reading, Said, Target};
 use compartment_core::{Actor, Commit, LockFile, OpId, Text};
 use compartment_local::operation::{Machine, OnFailure, Plan, result, started};
 
@@ -42,6 +42,25 @@ pub(super) struct Memory {
     waited: u32,
     /// The checkout's commit and the lock of that commit, as last told.
     lock: Option<(Commit, LockFile)>,
+}
+
+/// Leaves out that an operation of ours runs, and what it is about to change. Its start told that, and its result tells
+/// what became of it, often in another session: that of the next call. The order of words of two sessions is open
+/// (CORE-006 W3). `running` names no id, so that another one might be meant; and a new system that was told before the
+/// result would be one of which nobody knows what built it.
+fn without_what_is_under_way(heartbeat: Heartbeat, ours: Option<Kind>) -> Heartbeat {
+    let silent = |heartbeat| Heartbeat { running: None, ..heartbeat };
+    match ours {
+        None => heartbeat,
+        Some(Kind::Test) => silent(heartbeat),
+        Some(Kind::Switch | Kind::Rollback) => silent(Heartbeat { system: Reading::Absent, ..heartbeat }),
+        Some(Kind::Pull) => silent(Heartbeat {
+            commit: Reading::Absent,
+            dirty: Reading::Absent,
+            lock_hash: Reading::Absent,
+            ..heartbeat
+        }),
+    }
 }
 
 /// What a look brought.
@@ -183,6 +202,7 @@ impl Memory {
             news.again = true;
             return news;
         }
+        let ours = running.as_ref().map(|running| running.kind);
         if let Some(Running { op, kind, limit }) = running {
             if !self.started.has(&op) {
                 self.ordering(&op, kind, None);
@@ -192,7 +212,7 @@ impl Memory {
             self.follow(&op);
             news.again = more.as_ref() == Some(&op);
         }
-        news.reports.push((None, Said::Heartbeat(heartbeat)));
+        news.reports.push((None, Said::Heartbeat(without_what_is_under_way(heartbeat, ours))));
         news
     }
 

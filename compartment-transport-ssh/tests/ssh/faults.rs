@@ -91,7 +91,7 @@ async fn an_operation_outlives_its_connection_and_its_result_comes_once() {
     transport.start(Arc::<Hub>::clone(&hub)).await;
     machine.hang(true);
     transport.deliver(&order("o1", pull(&machine.id()))).await.unwrap();
-    hub.awaits_heartbeat("gpc0", |heartbeat| heartbeat.running == Some(Some(Kind::Pull))).await;
+    hub.awaits_heartbeat("gpc0", |heartbeat| heartbeat.running.is_none()).await;
     sshd.down();
     until("it is away", || !transport.unreachable().is_empty()).await;
     machine.hang(false);
@@ -184,7 +184,7 @@ async fn of_what_was_killed_on_the_host_nothing_is_claimed() {
     transport.start(Arc::<Hub>::clone(&hub)).await;
     machine.hang(true);
     transport.deliver(&order("o1", pull(&machine.id()))).await.unwrap();
-    hub.awaits_heartbeat("gpc0", |heartbeat| heartbeat.running == Some(Some(Kind::Pull))).await;
+    hub.awaits_heartbeat("gpc0", |heartbeat| heartbeat.running.is_none()).await;
     power_fails(&machine, "o1");
     until("it is acknowledged", || !machine.path("state/local/ops/o1").exists()).await;
     hub.awaits_another("gpc0").await;

@@ -22,6 +22,18 @@ use crate::sshd::{LONG, Sshd};
 const SWITCH: &str = "#!/bin/sh\necho switching >> \"$0.begun\"\n\
                       while test -e \"$(dirname \"$0\")/hang\"; do sleep 0.05; done\n";
 
+/// What a switch does that activates at once and takes its time for the rest.
+const ACTIVATES: &str = r#"#!/bin/sh
+root=$(dirname "$0")/root
+n=$(($(cat "$root/n" 2>/dev/null || echo 0) + 1))
+echo $n > "$root/n"
+mkdir -p "$root/nix/store/s$n" "$root/nix/var/nix/profiles" "$root/run"
+ln -sfn "$root/nix/store/s$n" "$root/nix/var/nix/profiles/system-$n-link"
+ln -sfn "system-$n-link" "$root/nix/var/nix/profiles/system"
+ln -sfn "$root/nix/store/s$n" "$root/run/current-system"
+while test -e "$(dirname "$0")/hang"; do sleep 0.05; done
+"#;
+
 /// A shell for operations that says that it is there, and begins when it may.
 const DOOR: &str = "#!/bin/sh\necho here >> \"$0.reached\"\nwhile test -e \"$0.shut\"; do sleep 0.05; done\nexec /bin/sh \"$@\"\n";
 
@@ -162,7 +174,8 @@ async fn until_shown(hub: &Hub, wanted: &str) {
         }
     };
     let came = tokio::time::timeout(LONG, wait).await;
-    assert!(came.is_ok(), "not {wanted}, but {}", shown(hub));
+    let cells = hub.matrix(&ReadOptions::default()).unwrap().hosts[0].cells.clone();
+    assert!(came.is_ok(), "not {wanted}, but {cells:?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -173,7 +186,7 @@ async fn a_switch_that_was_seen_to_run_is_green_and_so_are_the_tests_that_follow
     for round in 1..=2 {
         world.machine.hang(true);
         let seen_to_run =
-            |said: &Said| matches!(said, Said::Heartbeat(seen) if seen.running == Some(Some(Kind::Switch)));
+            |said: &Said| matches!(said, Said::Started { kind: Kind::Switch, .. });
         let tested = |said: &Said| matches!(said, Said::TestPass { .. });
         let (before, tests) = (world.in_log(&hub, seen_to_run).await, world.in_log(&hub, tested).await);
         let let_go = async {
@@ -190,6 +203,37 @@ async fn a_switch_that_was_seen_to_run_is_green_and_so_are_the_tests_that_follow
         hub.shutdown().await;
         hub = world.hub().await;
     }
+    hub.shutdown().await;
+}
+
+/// The next call hears of a switch whose new system was there to be seen before its result.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_switch_that_is_seen_to_run_by_one_call_and_ends_for_the_next_is_green_and_tested() {
+    let world = World::new();
+    fs::write(world.machine.path("switch"), ACTIVATES).unwrap();
+    let hub = world.all_green().await;
+    let tested = |said: &Said| matches!(said, Said::TestPass { .. });
+    let tests = world.in_log(&hub, tested).await;
+    world.machine.hang(true);
+    let switch = request(world.switch());
+    let op = switch.op.clone();
+    hub.request(switch).await.unwrap();
+    until_shown(&hub, ".ggby").await;
+    // It looks at the host while the switch runs, and again.
+    let root = world.machine.path("root");
+    until("the new system runs", || fs::read_to_string(root.join("n")).unwrap() == "2\n").await;
+    let look = Ask::Refresh { host: Some(world.machine.id()) };
+    for _ in 0..2 {
+        let looked = hub.run(world.machine.id(), request(look.clone()));
+        tokio::time::timeout(LONG, looked).await.expect("it looks").unwrap();
+    }
+    hub.shutdown().await;
+    world.machine.hang(false);
+    let ended = world.machine.path(&format!("state/local/ops/{op}/ended"));
+    until("it ends", || ended.exists()).await;
+    let hub = world.hub().await;
+    until_shown(&hub, ".gggg").await;
+    assert_eq!(world.in_log(&hub, tested).await, tests + 1);
     hub.shutdown().await;
 }
 

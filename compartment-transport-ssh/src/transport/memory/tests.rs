@@ -1,4 +1,4 @@
-use compartment_core::event::Heartbeat;
+use compartment_core::event::RunningSystem;
 use compartment_local::operation::{Ending, Exit, Facts, StepEnd};
 
 use super::*;
@@ -51,13 +51,36 @@ fn told(news: &News) -> Vec<String> {
 }
 
 #[test]
+fn what_an_operation_of_ours_does_is_told_by_its_start_and_its_result() {
+    let facts = || Heartbeat {
+        commit: Reading::Told(Commit::new(&"a".repeat(40)).unwrap()),
+        dirty: Reading::Told(false),
+        lock_hash: Reading::Told(LockFile::NoFile),
+        system: Reading::Told(Box::new(RunningSystem::default())),
+        ..Heartbeat::default()
+    };
+    for kind in [Kind::Pull, Kind::Switch, Kind::Rollback, Kind::Test] {
+        let heartbeat = Heartbeat { running: Some(Some(kind)), ..facts() };
+        let of = Running { op: op("a"), kind, limit: Duration::from_secs(9) };
+        let news = memory().learn(Look { heartbeat: heartbeat.clone(), running: Some(of), ..look() });
+        let Some((None, Said::Heartbeat(told))) = news.reports.last() else { panic!() };
+        let is_told = (told.commit != Reading::Absent, told.system != Reading::Absent);
+        assert_eq!(is_told, (kind != Kind::Pull, !kind.deploys()), "{kind}");
+        assert_eq!(told.running, None, "its start told that, with its id");
+        // What somebody else runs may be anything.
+        let news = memory().learn(Look { heartbeat: heartbeat.clone(), ..look() });
+        assert_eq!(news.reports, [(None, Said::Heartbeat(heartbeat))]);
+    }
+}
+
+#[test]
 fn an_order_is_told_once_when_it_starts_and_once_when_it_ends() {
     let mut memory = memory();
     memory.ordering(&op("a"), Kind::Switch, None);
     let start = memory.begun(&op("a"), Duration::from_secs(100));
     assert!(matches!(start, Some(Said::Started { timeout_s: Some(130), .. })), "{start:?}");
     assert_eq!(memory.tail().unwrap().op, op("a"), "its output is followed from its start");
-    assert_eq!(told(&memory.learn(running("a", Some(100)))), ["heartbeat Some(Some(Switch))"]);
+    assert_eq!(told(&memory.learn(running("a", Some(100)))), ["heartbeat None"]);
     let over = Look { ended: vec![ended("a", false)], ..look() };
     let news = memory.learn(over.clone());
     assert_eq!(
@@ -78,7 +101,7 @@ fn an_order_whose_answer_was_lost_is_told_all_the_same() {
     let news = memory.learn(running("a", None));
     assert_eq!(told(&news), ["heartbeat Some(Some(Switch))"], "it is only beginning");
     let news = memory.learn(running("a", Some(10)));
-    assert_eq!(told(&news), ["a: started switch Some(40)", "heartbeat Some(Some(Switch))"]);
+    assert_eq!(told(&news), ["a: started switch Some(40)", "heartbeat None"]);
     memory.ordering(&op("b"), Kind::Switch, None);
     let news = memory.learn(Look { ended: vec![ended("a", false), ended("b", false)], ..look() });
     assert_eq!(told(&news), ["a: ok", "b: started switch None", "b: ok", "heartbeat Some(None)"]);
@@ -100,7 +123,7 @@ fn no_heartbeat_goes_before_what_was_there_when_it_was_seen() {
     let news = memory.learn(more);
     assert_eq!((told(&news), news.again, news.over), (vec!["b: ok".to_owned()], true, vec![op("b")]));
     let news = memory.learn(Look { ended: vec![ended("c", false)], ..running("d", Some(10)) });
-    assert_eq!(told(&news), ["c: ok", "d: started switch Some(40)", "heartbeat Some(Some(Switch))"]);
+    assert_eq!(told(&news), ["c: ok", "d: started switch Some(40)", "heartbeat None"]);
 }
 
 #[test]
@@ -119,7 +142,7 @@ fn what_was_told_to_have_started_is_awaited() {
 #[test]
 fn after_a_restart_what_is_found_is_told() {
     let news = memory().learn(running("a", Some(10)));
-    assert_eq!(told(&news), ["a: started switch Some(40)", "heartbeat Some(Some(Switch))"]);
+    assert_eq!(told(&news), ["a: started switch Some(40)", "heartbeat None"]);
     // The hub may well know its start.
     let news = memory().learn(Look { ended: vec![ended("a", false)], ..look() });
     assert_eq!(told(&news), ["a: ok", "heartbeat Some(None)"]);
