@@ -49,6 +49,19 @@ const ATTENTIVE: [(&str, &str); 4] = [
     ("core.checkStat", "default"),
 ];
 
+/// Variables with which git overlooks no difference that a repository's configuration would have it overlook, and takes a
+/// commit for what it says, not for what a ref of this repository puts in its place: Nix takes files as they are, and knows
+/// no such refs.
+pub(crate) fn attentive() -> Vec<(String, String)> {
+    let mut set = vec![("GIT_NO_REPLACE_OBJECTS".to_owned(), "1".to_owned())];
+    set.push((SETTINGS.to_owned(), ATTENTIVE.len().to_string()));
+    for (n, (key, value)) in ATTENTIVE.iter().enumerate() {
+        set.push((format!("GIT_CONFIG_KEY_{n}"), (*key).to_owned()));
+        set.push((format!("GIT_CONFIG_VALUE_{n}"), (*value).to_owned()));
+    }
+    set
+}
+
 /// How many settings the variables hold.
 const SETTINGS: &str = "GIT_CONFIG_COUNT";
 

@@ -7,6 +7,7 @@ use compartment_core::ndjson::{self, LineError, Lines};
 use rusqlite::Connection;
 
 use compartment_core::Timestamp;
+use compartment_core::event::{Decision, Event};
 
 use crate::chain::{Hash, Mark, genesis, link};
 use crate::connect::writing;
@@ -147,7 +148,8 @@ impl<'a> Intake<'a> {
         if at < self.at {
             return Err(ImportError::GoesBack { number, at, before: self.at });
         }
-        let dated = if at == record.at { None } else { dated(line, at) };
+        let orders_late = self.latest.is_some_and(|latest| deliver_by(&record.event) > Some(latest));
+        let dated = if at == record.at && !orders_late { None } else { dated(line, at, self.latest) };
         let line = dated.as_deref().map_or(line, str::as_bytes);
         let text = std::str::from_utf8(line);
         let text = text.map_err(|error| ImportError::NotText { number, column: error.valid_up_to() + 1 })?;
@@ -173,9 +175,21 @@ impl<'a> Intake<'a> {
     }
 }
 
-/// The same event, recorded at another time. `None` for what is no object.
-fn dated(line: &[u8], at: Timestamp) -> Option<String> {
+/// When an order lapses, by the clock of the hub that took it.
+const fn deliver_by(event: &Event) -> Option<Timestamp> {
+    match event {
+        Event::Decision(Decision::OpRequested { deliver_by, .. }) => *deliver_by,
+        Event::Decision(_) | Event::Report(_) | Event::Observation(_) => None,
+    }
+}
+
+/// The same event, recorded at another time; an order of it lapses by the latest. `None` for what is no object.
+fn dated(line: &[u8], at: Timestamp, latest: Option<Timestamp>) -> Option<String> {
     let mut event: serde_json::Map<String, serde_json::Value> = serde_json::from_slice(line).ok()?;
     event.insert("at".to_owned(), at.to_string().into());
+    let lapses = event.get("deliver_by").and_then(|lapses| lapses.as_str()?.parse::<Timestamp>().ok());
+    if let (Some(lapses), Some(latest)) = (lapses, latest) {
+        event.insert("deliver_by".to_owned(), lapses.min(latest).to_string().into());
+    }
     serde_json::to_string(&event).ok()
 }

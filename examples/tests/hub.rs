@@ -313,7 +313,9 @@ fn a_log_from_a_time_that_has_not_come_is_imported_as_of_now() {
     let beat = |at: &str| format!(r#"{{"at":"{at}","type":"heartbeat","host":"gpc0","new":1}}"#);
     let [before, ahead, after] =
         ["2026-01-05T10:00:00Z", "2099-01-05T10:00:00Z", "2099-01-05T10:00:01Z"].map(beat);
-    let lines = format!("{before}\n{ahead}\n{after}\n");
+    // What was asked for then lapses with it: nobody carries it out now.
+    let asked = r#"{"at":"2099-01-05T10:00:02Z","type":"op-requested","host":"gpc0","op":"o","kind":"pull","by":"mba","new":1,"deliver_by":"2099-01-05T10:05:02Z"}"#;
+    let lines = format!("{before}\n{ahead}\n{after}\n{asked}\n");
     hub(&lines, &["import", "--data", data, "--not-after", "2026-01-06T00:00:00Z", "-"]).result.unwrap();
     let told = hub("", &["export", "--data", data]).output;
     let told: Vec<_> = told.lines().collect();
@@ -321,6 +323,7 @@ fn a_log_from_a_time_that_has_not_come_is_imported_as_of_now() {
     for line in &told[1..] {
         assert!(line.contains(r#""at":"2026-01-06T00:00:00Z""#) && line.contains(r#""new":1"#), "{line}");
     }
+    assert!(told[3].contains(r#""deliver_by":"2026-01-06T00:00:00Z""#), "{}", told[3]);
     hub("", &["verify", "--data", data]).result.unwrap();
 }
 

@@ -177,7 +177,20 @@ fn a_fleet_with_nothing_else_running() {
     // One limit for tests: the inventory's is the hub's.
     assert!(output.contains("tests off, 300 s each"), "{output}");
     let said = ask(&["host", "set", "gpc0", "--test-limit", "5"]).0.unwrap_err().to_string();
-    assert!(said.starts_with("the inventory says how hosts are configured"), "{said}");
+    assert!(
+        said.starts_with("the inventory says which hosts there are and how they are configured"),
+        "{said}"
+    );
+    let (_, output, _) = ask(&["host", "show", "gpc0"]);
+    assert!(output.contains("Tests: off"), "{output}");
+    // One that is in it no more can be forgotten; one that is in it cannot.
+    assert!(ask(&["host", "remove", "away", "--yes"]).0.is_err());
+    world.inventory(&["gpc0"]);
+    let (done, output, aside) = ask(&["host", "remove", "away", "--yes"]);
+    assert_eq!(done.unwrap(), Verdict::Done, "{output} {aside}");
+    let (_, output, _) = ask(&["--format", "json"]);
+    assert!(!output.contains("away"), "{output}");
+    world.inventory(&["gpc0", "away"]);
 
     let (done, ..) = ask(&["pull", "gpc7"]);
     assert_eq!(done.unwrap_err().to_string(), "gpc7 is not in the inventory; there are away, gpc0");

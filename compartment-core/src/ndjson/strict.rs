@@ -47,6 +47,7 @@ fn says_nothing(field: &str, raw: &RawValue) -> bool {
             | ("force", "false")
             | ("passed", _)
             | ("tags", "[]")
+            | ("via", r#""git""#)
     )
 }
 
@@ -114,6 +115,8 @@ mod tests {
         for line in [
             r#"{"v":1,"at":"2026-01-05T09:00:00Z","type":"host-configured","host":"a","checkout":"host","tests":{"enabled":true,"auto_run":true,"timeout_s":300}}"#,
             r#"{"type":"switch-fail","host":"a","commit":null}"#,
+            r#"{"type":"desired-observed","commit":"abcdef0","via":"git"}"#,
+            r#"{"type":"host-configured","host":"a","tags":[]}"#,
             r#"{"type":"test-pass","host":"a","passed":3,"total":3,"op":"t","origin":{"session":"s","n":1}}"#,
             r#"{"type":"op-requested","host":"a","op":"s","kind":"switch","by":"mba","force":false}"#,
             r#"{"type":"heartbeat","host":"a","running":null,"commit":null,"lock_hash":null,"system":{"path":"/nix/store/a","number":1,"commit":"abcdef0"}}"#,

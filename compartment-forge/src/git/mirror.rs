@@ -88,7 +88,10 @@ impl Setup {
         let address = Address::new(&config.remote)?;
         let folder = |source| GitForgeError::Folder { folder: config.folder.clone(), source };
         compartment_runtime::make_private_folder(&config.folder).map_err(folder)?;
-        let mirror = config.folder.canonicalize().map_err(folder)?.join("mirror.git");
+        // git runs in folders within it, and is told of others.
+        let whole = config.folder.canonicalize().map_err(folder)?;
+        let config = GitConfig { folder: whole, ..config };
+        let mirror = config.folder.join("mirror.git");
         let progress = Progress::new(config.silence);
         let mut git = Git::of_the_user(stop).within(config.silence).heard(progress.clone());
         old_enough(&git.line(&config.folder, &["version"])?)?;

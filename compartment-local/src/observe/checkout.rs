@@ -83,7 +83,6 @@ pub struct Checkout {
 /// What need not be found out again.
 #[derive(Debug, Default)]
 struct Memory {
-    top: Mutex<Option<Top>>,
     /// The lock that lies in the folder.
     lock: Memo<LockHash>,
     /// The lock of a commit.
@@ -148,17 +147,10 @@ impl Checkout {
         &self.path
     }
 
-    /// Where the path leads now.
+    /// Where the path leads now, and which repository is there: either may be another one than at the last look.
     fn top(&self, git: &Git) -> Result<Top, NoCheckout> {
         let folder = real(&self.path)?;
-        let mut known = self.memory.top.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(top) = known.as_ref().filter(|top| top.folder == folder) {
-            return Ok(top.clone());
-        }
-        let top = Top { index: self.index(git, &folder)?, folder };
-        // Who owns it may change.
-        *known = top.index.is_some().then(|| top.clone());
-        Ok(top)
+        Ok(Top { index: self.index(git, &folder)?, folder })
     }
 
     /// The index of the checkout whose top is `folder`.
@@ -297,11 +289,12 @@ impl Checkout {
 
 /// Whether a repository is that of a folder: within it, one that says so of itself (a worktree's), or one that no other folder
 /// has as its own.
-fn is_own(folder: &Path, git_dir: &Path) -> bool {
+pub(super) fn is_own(folder: &Path, git_dir: &Path) -> bool {
     let link = folder.join(".git");
     match std::fs::read_to_string(git_dir.join("gitdir")) {
         Ok(back) => {
-            let back = Path::new(back.trim_end_matches('\n')).canonicalize().ok();
+            // It may be relative: to the folder that says it.
+            let back = git_dir.join(back.trim_end_matches('\n')).canonicalize().ok();
             back.is_some() && back == link.canonicalize().ok()
         }
         Err(_) => git_dir == link || git_dir.file_name() != Some(".git".as_ref()),

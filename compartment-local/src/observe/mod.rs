@@ -13,6 +13,7 @@ mod system;
 
 pub use checkout::{Checkout, NoCheckout, is_vacant};
 pub use desired::Source;
+pub(crate) use submodules::are_their_own;
 pub use system::{Managed, Places, stated_revision};
 
 use compartment_core::event::{Event, Heartbeat, Observation, Reading, Report, Said};

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use compartment_core::Commit;
 
 use super::Doubt;
-use super::checkout::{STATUS, Status, hidden_in, is_vacant, told_not_to_look};
+use super::checkout::{STATUS, Status, hidden_in, is_own, is_vacant, told_not_to_look};
 use super::memo::Memo;
 use crate::git::Git;
 
@@ -76,10 +76,7 @@ fn differs(git: &Git, above: &Path, link: &Link, deepest: usize) -> Result<bool,
         };
     }
     let real = folder.canonicalize().map_err(|error| cannot(&folder, &error))?;
-    let top = git.line(&real, &["rev-parse", "--show-toplevel"]).map_err(|error| cannot(&folder, &error))?;
-    if Path::new(&top) != real {
-        return Err(cannot(&folder, &format!("its repository has its files in {top}")));
-    }
+    is_in_its_own(git, &real).map_err(|why| cannot(&folder, &why))?;
     let status = git.ok(&real, &STATUS).map_err(|error| cannot(&folder, &error))?;
     let status = Status::of(&status);
     if status.dirty || status.commit != Some(link.commit) {
@@ -97,6 +94,60 @@ fn differs(git: &Git, above: &Path, link: &Link, deepest: usize) -> Result<bool,
             inner.iter().try_fold(false, |dirty, link| Ok(dirty || differs(git, &real, link, deepest)?))
         }
     }
+}
+
+/// Whether a submodule's repository has its files there and is that of no other folder. Else why not.
+fn is_in_its_own(git: &Git, real: &Path) -> Result<(), String> {
+    let told = git.line(real, &["rev-parse", "--show-toplevel", "--absolute-git-dir"]);
+    let told = told.map_err(|error| error.to_string())?;
+    let (files, git_dir) = told.split_once('\n').unwrap_or((&told, ""));
+    if Path::new(files) != real {
+        return Err(format!("its repository has its files in {files}"));
+    }
+    let git_dir = Path::new(git_dir).canonicalize().map_err(|error| format!("{git_dir}: {error}"))?;
+    match is_own(real, &git_dir) {
+        true => Ok(()),
+        false => Err(format!("its repository is that of another folder, {}", git_dir.display())),
+    }
+}
+
+/// Refuses a checkout of which a submodule, or one within it, is not a repository of its own: a pull would move what belongs
+/// to somebody else.
+///
+/// # Errors
+/// Why it is refused.
+pub(crate) fn are_their_own(git: &Git, top: &Path) -> Result<(), String> {
+    within(git, top, DEEPEST)
+}
+
+fn within(git: &Git, above: &Path, deepest: usize) -> Result<(), String> {
+    let listed = match links(git, above) {
+        Ok(listed) => listed,
+        Err(error) => return Err(format!("cannot list the submodules of {}: {error}", above.display())),
+    };
+    for link in listed {
+        let folder = above.join(&link.path);
+        // One that was never fetched has none.
+        if folder.join(".git").symlink_metadata().is_err() {
+            continue;
+        }
+        let refused = |why: &dyn std::fmt::Display| {
+            format!(
+                "the submodule {} is not pulled: {why}; give it a repository of its own",
+                folder.display()
+            )
+        };
+        let real = folder.canonicalize().map_err(|error| refused(&error))?;
+        if real != folder {
+            return Err(refused(&format!("it is a link to {}", real.display())));
+        }
+        is_in_its_own(git, &real).map_err(|why| refused(&why))?;
+        match deepest.checked_sub(1) {
+            None => return Err(refused(&"submodules are too deep")),
+            Some(deepest) => within(git, &real, deepest)?,
+        }
+    }
+    Ok(())
 }
 
 #[cfg(test)]

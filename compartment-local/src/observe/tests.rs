@@ -330,6 +330,37 @@ fn what_is_no_checkout_is_named() {
     assert!(matches!(refused("copy"), NoCheckout::Anothers { .. }), "{}", refused("copy"));
 }
 
+/// Which repository a folder has, and where its files are, may change between two looks.
+#[test]
+fn every_look_follows_the_folder_to_its_repository() {
+    let repo = Repo::new();
+    let looked = |checkout: &Checkout| {
+        let sample = checkout.sample(&repo.git).unwrap();
+        (sample.commit.is_ok(), sample.dirty.map_err(|doubt| doubt.to_string()))
+    };
+    let checkout = repo.checkout();
+    assert_eq!(looked(&checkout), (true, Ok(false)));
+    // Its files are said to be in a copy that nobody has touched.
+    repo.run(".", &["clone", "--quiet", "origin", "pristine"]);
+    fs::write(repo.dir("host/flake.lock"), "by hand").unwrap();
+    assert_eq!(looked(&checkout), (true, Ok(true)));
+    repo.run("host", &["config", "core.worktree", &repo.dir("pristine").display().to_string()]);
+    let (_, dirty) = looked(&checkout);
+    assert!(dirty.as_ref().is_err_and(|why| why.contains("has its files in")), "{dirty:?}");
+    // Another repository, which is told not to look.
+    for name in ["a", "b"] {
+        let apart = repo.dir(&format!("{name}.git")).display().to_string();
+        repo.run(".", &["clone", "--quiet", "--separate-git-dir", &apart, "origin", name]);
+    }
+    let checkout = Checkout::open(&repo.git, &repo.dir("a")).unwrap();
+    assert_eq!(looked(&checkout), (true, Ok(false)));
+    repo.run("b", &["update-index", "--assume-unchanged", "flake.lock"]);
+    fs::write(repo.dir("a/flake.lock"), "by hand").unwrap();
+    fs::copy(repo.dir("b/.git"), repo.dir("a/.git")).unwrap();
+    let (_, dirty) = looked(&checkout);
+    assert!(dirty.as_ref().is_err_and(|why| why.contains("told not to look")), "{dirty:?}");
+}
+
 /// What git does not look at in submodules by itself, or not from above: each is looked at.
 #[test]
 fn submodules_are_looked_at_each_by_itself() {

@@ -19,7 +19,7 @@ use super::output::{Log, Stream};
 use super::{Dir, Ending, Exit, Facts, Machine, OnFailure, Plan, Step, StepEnd};
 use crate::attend::{self, Fate};
 use crate::git::{self, CEILING, Git, MISLEADING};
-use crate::observe::Checkout;
+use crate::observe::{Checkout, NoCheckout, are_their_own};
 use crate::owner;
 use crate::run::Stop;
 
@@ -175,8 +175,19 @@ fn prepare(step: &Step) -> Result<Exec, String> {
     if !dir.is_dir() {
         return Err(format!("there is no folder {}", dir.display()));
     }
-    if let Dir::Checkout(top) = &step.dir {
-        Checkout::open(&questions(), top).map_err(|none| none.to_string())?;
+    match &step.dir {
+        Dir::Checkout(top) => {
+            Checkout::open(&questions(), top).map_err(|none| none.to_string())?;
+            are_their_own(&questions(), top)?;
+        }
+        // There may be none yet; one that is there is not another's.
+        Dir::Closed(top) => {
+            let opened = Checkout::open(&questions(), top);
+            if let Err(none @ (NoCheckout::Elsewhere { .. } | NoCheckout::Anothers { .. })) = opened {
+                return Err(none.to_string());
+            }
+        }
+        Dir::Root | Dir::Folder(_) => {}
     }
     let exec = match &step.dir {
         Dir::Checkout(_) => owner::program(program, dir),

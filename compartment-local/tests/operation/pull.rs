@@ -1,6 +1,7 @@
 //! Pulls of real repositories.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 
 use compartment_core::event::{Kind, Said};
@@ -163,6 +164,67 @@ fn submodules_that_are_there_are_brought_along_and_others_are_left_alone() {
     assert!(code.is_some_and(|code| code > 0) && error.starts_with("git submodule: "), "{code:?} {error}");
 }
 
+/// A submodule of the host whose repository is somebody's own: git would bring it to another commit, and change its address.
+#[test]
+fn a_submodule_in_another_s_repository_is_not_moved() {
+    let repo = Repo::new();
+    repo.run(".", &["init", "--quiet", "--initial-branch=main", "lib"]);
+    repo.run("lib", &["commit", "--quiet", "--allow-empty", "-m", "first"]);
+    let address = repo.dir("lib").display().to_string();
+    let file = ["-c", "protocol.file.allow=always"];
+    repo.run("desk", &[&file[..], &["submodule", "--quiet", "add", &address, "lib"]].concat());
+    let with = repo.push("with a submodule");
+    assert_eq!(repo.pulled(""), with);
+    repo.run("host", &[&file[..], &["submodule", "--quiet", "update", "--init", "lib"]].concat());
+    repo.run(".", &["clone", "--quiet", "lib", "dev"]);
+    repo.run("dev", &["checkout", "--quiet", "-b", "work"]);
+    repo.run("dev", &["config", "remote.origin.url", "ssh://git@internal/lib.git"]);
+    let elsewhere = format!("gitdir: {}\n", repo.dir("dev/.git").display());
+    fs::write(repo.dir("host/lib/.git"), elsewhere).unwrap();
+    repo.push("more");
+    let (_, error) = repo.failed("");
+    assert!(error.contains("host/lib is not pulled: its repository is that of another folder"), "{error}");
+    fs::remove_dir_all(repo.dir("host/lib")).unwrap();
+    std::os::unix::fs::symlink(repo.dir("dev"), repo.dir("host/lib")).unwrap();
+    let (_, error) = repo.failed("");
+    assert!(error.contains("host/lib is not pulled: it is a link to"), "{error}");
+    assert_eq!(repo.run("dev", &["symbolic-ref", "HEAD"]), "refs/heads/work");
+    assert_eq!(repo.run("dev", &["config", "remote.origin.url"]), "ssh://git@internal/lib.git");
+}
+
+/// What a look does not overlook, a pull takes back: else it would be asked for again and again.
+#[test]
+fn what_a_repository_s_settings_hide_is_taken_back() {
+    let repo = Repo::new();
+    repo.push("two");
+    for setting in ["core.fileMode", "core.symlinks"] {
+        repo.run("host", &["config", setting, "false"]);
+    }
+    fs::set_permissions(repo.dir("host/flake.lock"), fs::Permissions::from_mode(0o755)).unwrap();
+    let two = repo.pulled("");
+    let mode = fs::metadata(repo.dir("host/flake.lock")).unwrap().permissions().mode();
+    assert_eq!(mode & 0o111, 0);
+    repo.run("host", &["replace", "HEAD", "HEAD~1"]);
+    assert_eq!(repo.pulled(""), two);
+    assert_eq!(fs::read_to_string(repo.dir("host/flake.lock")).unwrap(), "two");
+}
+
+#[test]
+fn a_pull_of_one_s_own_does_not_begin_in_another_s_repository() {
+    let repo = Repo::new();
+    repo.run(".", &["clone", "--quiet", "origin", "dev"]);
+    repo.run("dev", &["checkout", "--quiet", "-b", "work"]);
+    repo.run("dev", &["commit", "--quiet", "--allow-empty", "-m", "mine"]);
+    let mine = repo.run("dev", &["rev-parse", "HEAD"]);
+    fs::create_dir(repo.dir("linked")).unwrap();
+    std::os::unix::fs::symlink(repo.dir("dev/.git"), repo.dir("linked/.git")).unwrap();
+    repo.push("two");
+    let pull = "pull = [['git', 'fetch', 'origin', 'main'], ['git', 'reset', '--hard', 'FETCH_HEAD']]";
+    let (_, error) = repo.failed_in("linked", pull);
+    assert!(error.contains("is that of another folder"), "{error}");
+    assert_eq!(repo.run("dev", &["rev-parse", "work"]), mine);
+}
+
 #[test]
 fn what_was_done_by_hand_in_the_agents_clone_is_undone() {
     let repo = Repo::new();
@@ -313,6 +375,9 @@ fn a_linked_worktree_and_a_folder_behind_a_link_are_pulled() {
     repo.run("host", &["worktree", "add", "--quiet", "--detach", &linked]);
     std::os::unix::fs::symlink("linked", repo.dir("current")).unwrap();
     repo.push("two");
+    // As newer gits write it.
+    let told = repo.dir("host/.git/worktrees/linked/gitdir");
+    fs::write(told, "../../../../linked/.git\n").unwrap();
     for folder in ["linked", "current"] {
         let said = repo.pull_in(folder, "");
         assert!(matches!(said, Said::PullOk { dirty: Some(false), .. }), "{said:?}");

@@ -59,10 +59,17 @@ impl Ran {
     }
 }
 
+/// `ssh`, out of reach of a Ctrl-C that is for this program: what it is doing is ended in good order, or goes on.
+pub(super) fn program() -> Command {
+    let mut command = Command::new("ssh");
+    command.process_group(0);
+    command
+}
+
 /// `ssh` over a connection that is there. The user's configuration has had its say when that was made; what it has for
 /// all hosts is not for this one. Where the connection is gone, no other is made.
 pub(super) fn through(socket: &Path) -> Command {
-    let mut command = Command::new("ssh");
+    let mut command = program();
     command.args(["-F", "/dev/null", "-S"]).arg(socket).args(["-T", "-o", "ControlMaster=no"]);
     command.args(["-o", "BatchMode=yes", "-o", "ProxyCommand=false", "--", "none"]);
     command
@@ -70,7 +77,7 @@ pub(super) fn through(socket: &Path) -> Command {
 
 /// `ssh` with a connection of its own.
 pub(super) fn alone(ssh: &Ssh, destination: &Destination) -> Command {
-    let mut command = Command::new("ssh");
+    let mut command = program();
     command.args(ssh.arguments()).args(["-S", "none", "--"]).arg(destination.as_str());
     command.env("SSH_ASKPASS", "false").env("SSH_ASKPASS_REQUIRE", "force");
     command

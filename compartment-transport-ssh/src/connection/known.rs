@@ -4,7 +4,6 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use compartment_core::Text;
-use tokio::process::Command;
 use tokio::time::timeout;
 
 use super::{Destination, Ssh};
@@ -16,7 +15,7 @@ const WITHIN: Duration = Duration::from_secs(2);
 /// The command that forgets the key. It is made from ssh's own configuration: a host may print what looks like ssh's
 /// advice, and people are not to run what a host wants.
 pub(super) async fn forget(ssh: &Ssh, destination: &Destination) -> Text {
-    let mut command = Command::new("ssh");
+    let mut command = super::exec::program();
     command.args(ssh.arguments()).args(["-G", "--"]).arg(destination.as_str());
     command.stdin(Stdio::null()).stderr(Stdio::null()).kill_on_drop(true);
     let printed = match timeout(WITHIN, command.output()).await {

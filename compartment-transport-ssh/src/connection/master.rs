@@ -10,7 +10,6 @@ use std::time::Duration;
 
 use openssh::Session;
 use tempfile::TempDir;
-use tokio::process::Command;
 use tokio::time::timeout;
 
 use super::unreachable::{Reason, Unreachable};
@@ -62,7 +61,7 @@ impl Master {
         let folder = private().prefix("c").rand_bytes(4).tempdir_in(within).map_err(here)?;
         // These names the crate wants.
         let (socket, log) = (folder.path().join("master"), folder.path().join("log"));
-        let mut command = Command::new("ssh");
+        let mut command = super::exec::program();
         command.args(ssh.arguments()).args(["-f", "-N", "-M", "-S"]).arg(&socket).arg("-E").arg(&log);
         command
             .arg("-o")

@@ -105,6 +105,36 @@ fn the_repository_of_another_folder_is_not_touched() {
     });
 }
 
+/// A submodule whose repository is somebody's own is looked at with doubt, and a pull does not begin.
+#[test]
+fn a_submodule_in_another_s_repository_is_not_moved() {
+    on_each_shell(|host| {
+        let mut host = with_etc(host);
+        let (remote, lib) = (host.path("remote"), host.path("lib"));
+        fs::create_dir(&lib).unwrap();
+        git(&lib, &["init", "--quiet"]);
+        git(&lib, &["commit", "--quiet", "--allow-empty", "-m", "first"]);
+        let file = ["-c", "protocol.file.allow=always"];
+        let run = |folder: &Path, args: &[&str]| git(folder, &[&file[..], args].concat());
+        run(&remote, &["submodule", "--quiet", "add", lib.to_str().unwrap(), "lib"]);
+        git(&remote, &["commit", "--quiet", "-m", "with a submodule"]);
+        let address = remote.to_str().unwrap();
+        run(&host.path(""), &["clone", "--quiet", "--recurse-submodules", address, "nixos"]);
+        let said = pull(&mut host, "nixos", "");
+        assert!(matches!(said, Said::PullOk { dirty: Some(false), .. }), "{said:?}");
+        run(&host.path(""), &["clone", "--quiet", lib.to_str().unwrap(), "dev"]);
+        git(&host.path("dev"), &["checkout", "--quiet", "-b", "work"]);
+        let leads = format!("gitdir: {}\n", host.path("dev/.git").display());
+        fs::write(host.path("nixos/lib/.git"), leads).unwrap();
+        let error = failed(&mut host, "nixos", "");
+        assert!(error.contains("nixos/lib is not pulled: the repository of"), "{error}");
+        let look = host.look();
+        assert_eq!(look.heartbeat.dirty, Reading::Unreadable);
+        assert!(look.doubts.iter().any(|doubt| doubt.as_str().contains("is that of another folder")));
+        assert_eq!(git(&host.path("dev"), &["symbolic-ref", "HEAD"]), "refs/heads/work");
+    });
+}
+
 #[test]
 fn a_checkout_behind_a_link_is_pulled() {
     on_each_shell(|host| {

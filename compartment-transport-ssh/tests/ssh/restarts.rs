@@ -185,8 +185,7 @@ async fn a_switch_that_was_seen_to_run_is_green_and_so_are_the_tests_that_follow
     // The hub that was there all the time, and one after it, whose reports are of another session.
     for round in 1..=2 {
         world.machine.hang(true);
-        let seen_to_run =
-            |said: &Said| matches!(said, Said::Started { kind: Kind::Switch, .. });
+        let seen_to_run = |said: &Said| matches!(said, Said::Started { kind: Kind::Switch, .. });
         let tested = |said: &Said| matches!(said, Said::TestPass { .. });
         let (before, tests) = (world.in_log(&hub, seen_to_run).await, world.in_log(&hub, tested).await);
         let let_go = async {

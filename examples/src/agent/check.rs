@@ -131,7 +131,7 @@ fn hub(config: &Config) -> Result<(String, Option<u32>), String> {
                 let host = &config.host;
                 let words = format!(
                     ", and what it streams arrives. It does not know {host} yet, or has forgotten it: then `matrix host set \
-                     {host}` makes it known again"
+                     {host} --channel main` makes it known again"
                 );
                 (words, None)
             }

@@ -83,6 +83,10 @@ pub struct Serve {
     #[command(flatten)]
     pub forge: ForgeArgs,
 
+    /// A file with the secret that the forge signs its notices with; they go to `/v1/webhook`.
+    #[arg(long, value_name = "FILE", requires = "forge")]
+    pub webhook_secret_file: Option<PathBuf>,
+
     /// How much it says: `error`, `warn`, `info`, `debug` or `trace`.
     #[arg(long, value_name = "LEVEL", default_value = "info")]
     pub log: tracing::Level,

@@ -60,10 +60,6 @@ pub struct ForgeArgs {
     /// The address of GitHub's API, for an Enterprise Server.
     #[arg(long, value_name = "URL", default_value = "https://api.github.com")]
     pub github_api: String,
-
-    /// A file with the secret that the forge signs its notices with; they go to `/v1/webhook`.
-    #[arg(long, value_name = "FILE", requires = "forge")]
-    pub webhook_secret_file: Option<PathBuf>,
 }
 
 /// Where what is desired comes from.
@@ -219,8 +215,8 @@ impl ForgeArgs {
     ///
     /// # Errors
     /// [`ServeError::Forge`] where the secret cannot be read, or is too short.
-    pub fn webhook(&self) -> Result<Option<Webhook>, ServeError> {
-        let secret = self.secret(self.webhook_secret_file.as_deref())?;
+    pub fn webhook(&self, file: Option<&Path>) -> Result<Option<Webhook>, ServeError> {
+        let secret = self.secret(file)?;
         secret.map(|secret| Webhook::new(secret.as_bytes()).map_err(failed)).transpose()
     }
 

@@ -164,7 +164,7 @@ pub(super) fn run(args: &Serve, mut around: Surroundings<'_>) -> Result<(), HubE
     let stop = around.stop.clone();
     runtime.block_on(async {
         let forge = args.forge.open(&data.join("repository"), stop.clone())?;
-        let webhook = args.forge.webhook()?;
+        let webhook = args.forge.webhook(args.webhook_secret_file.as_deref())?;
         let config = args.forge.config();
         let keep = Keep { data: &data, listen: listen(args), forge, webhook, config };
         let served = Served::start(keep).await?;

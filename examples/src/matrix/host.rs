@@ -21,7 +21,14 @@ impl Program<'_> {
                     self.mention(&format!("{host} is new here: nothing is known of it until it reports"));
                 }
                 let configured = self.answer(self.hub.configure(host, &change(how))).await?;
-                self.show_configuration(&configured)
+                let verdict = self.show_configuration(&configured)?;
+                if let Some(channel) = &how.channel {
+                    self.mention(&format!(
+                        "the hub looks at the branch of this name; {host} pulls the one that its agent is configured to: \
+                         `branch = \"{channel}\"` in its commands"
+                    ));
+                }
+                Ok(verdict)
             }
             HostWhat::Rename { host, name, yes } => self.rename(host, name, *yes).await,
             HostWhat::Remove { host, yes } => self.remove(host, *yes).await,

@@ -27,8 +27,8 @@ pub struct On {
     #[arg(long, value_name = "N", default_value = "4")]
     pub limit: NonZeroUsize,
 
-    /// With several hosts, also those that are offline: they have until the request lapses, five minutes. Without this,
-    /// one that cannot be reached has a minute.
+    /// With several hosts, also those that are offline: they have until the request lapses, five minutes, as one host
+    /// alone always has. Without this, one that cannot be reached has a minute.
     #[arg(long)]
     pub offline_too: bool,
 

@@ -207,8 +207,8 @@ impl Course {
                 "was asked for and has not begun: it does when the host takes it, within five minutes"
             }
             Self::WaitsForAnother => {
-                "was asked for and has not begun: it does if another call with the same --data hands it over within five \
-                 minutes"
+                "was asked for and has not begun, as far as was heard: it may begin now, or if another call with the same \
+                 --data hands it over within five minutes"
             }
             Self::NeverBegins => "has not begun, and does not any more",
             Self::Asked => "was asked for",

@@ -70,7 +70,11 @@ impl Program<'_> {
             () = interrupted => return Err(MatrixError::Interrupted),
         };
         preview.map_err(|error| match error.status() {
-            Some(404) => MatrixError::NotShown(format!("{host} cannot go back: {error}")),
+            Some(404) => {
+                let which = format!("; `{} history {host}` shows what ran there", self.command);
+                let which = if to == Target::default() { String::new() } else { which };
+                MatrixError::NotShown(format!("{host} cannot go back: {error}{which}"))
+            }
             Some(_) | None => self.explained(&error),
         })
     }

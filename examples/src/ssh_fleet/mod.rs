@@ -57,7 +57,10 @@ pub enum FleetError {
         known: String,
     },
     /// Hosts are configured elsewhere.
-    #[error("the inventory says how hosts are configured: change it there")]
+    #[error(
+        "the inventory says which hosts there are and how they are configured: change it there; `host remove` forgets one that is \
+         not in it any more"
+    )]
     Configured,
     /// A host that does not answer.
     #[error("{host} cannot be reached: {why}")]
@@ -125,7 +128,9 @@ pub fn run(cli: Cli, around: Surroundings<'_>) -> Result<Verdict, FleetError> {
             runtime.block_on(generations::generations(&ssh, &host, around))
         }
         // What it says there is said anew at each start.
-        Some(What::Matrix(matrix::What::Host { .. })) => Err(FleetError::Configured),
+        Some(What::Matrix(matrix::What::Host { ref what })) if !is_of_the_log(what, &inventory) => {
+            Err(FleetError::Configured)
+        }
         Some(What::Matrix(ref what)) => {
             let hosts = concerned(what, &inventory)?;
             with_fleet(cli, &inventory, &hosts, &runtime, around)
@@ -138,6 +143,15 @@ pub fn run(cli: Cli, around: Surroundings<'_>) -> Result<Verdict, FleetError> {
     // A look-up of a name that hangs is not waited for.
     runtime.shutdown_background();
     done
+}
+
+/// Whether this concerns what is remembered, and not what the inventory says: a look, or a host that is not in it any more.
+fn is_of_the_log(what: &matrix::HostWhat, inventory: &Inventory) -> bool {
+    match what {
+        matrix::HostWhat::Show { .. } => true,
+        matrix::HostWhat::Remove { host, .. } => inventory.hosts().iter().all(|of| of.id != *host),
+        matrix::HostWhat::Set { .. } | matrix::HostWhat::Rename { .. } => false,
+    }
 }
 
 /// The way to hosts for whoever orders nothing, and leaves nothing behind.
@@ -189,7 +203,8 @@ fn concerned(what: &matrix::What, inventory: &Inventory) -> Result<Vec<Host>, Fl
         }
         // What is remembered may be of hosts that are no more.
         Log { host, .. } => Ok(among(inventory, std::slice::from_ref(host)).unwrap_or_default()),
-        Prs | Merge { .. } | Revert { .. } | Host { .. } => among(inventory, &[]),
+        Prs | Merge { .. } | Revert { .. } => among(inventory, &[]),
+        Host { .. } => Ok(Vec::new()),
     }
 }
 
@@ -288,22 +303,18 @@ fn as_guest(cli: Cli, guest: Guest, mut around: Surroundings<'_>) -> Result<Verd
     mention(&mut around, &words);
     let Surroundings { token: _, output, aside, answer, screen, within: _, width, watched, stop } = around;
     let (command, of) = (cli.command(), cli.inventory.display().to_string());
-    // An owner that ends waits for what was asked for, and not for who only watches: that one ends with it.
+    // An owner that ends waits for what was asked for, and not for who only watches. Whoever asked through one that is gone
+    // all the same, killed perhaps, ends with it: the next call finds what came of what was asked for.
+    let guest = (!is_live(&cli)).then_some(guest);
     let ended = Arc::new(AtomicBool::new(false));
-    let guest = if is_live(&cli) {
-        drop(guest);
-        let (owner, stop, ended) = (owner.clone(), stop.clone(), Arc::clone(&ended));
-        std::thread::spawn(move || {
-            while owner.answers() {
-                std::thread::sleep(OWNER_EVERY);
-            }
-            ended.store(true, Ordering::Relaxed);
-            stop.ask();
-        });
-        None
-    } else {
-        Some(guest)
-    };
+    let (watched_owner, stopping, gone) = (owner.clone(), stop.clone(), Arc::clone(&ended));
+    std::thread::spawn(move || {
+        while watched_owner.answers() || watched_owner.answers() {
+            std::thread::sleep(OWNER_EVERY);
+        }
+        gone.store(true, Ordering::Relaxed);
+        stopping.ask();
+    });
     let asked = asked(cli, owner.url());
     let nothing = Vec::new;
     let within = Within { name: "ssh-fleet", command, remembers: true, of, away: &nothing, unread: &nothing };

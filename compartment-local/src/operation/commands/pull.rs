@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::{Dir, Step, no_questions};
-use crate::git::QUIETLY;
+use crate::git::{QUIETLY, attentive};
 
 /// What was fetched: a ref of our own, so that it is exactly this branch whatever the clone is configured to fetch.
 const PULLED: &str = "refs/compartment/pulled";
@@ -38,7 +38,8 @@ pub(super) fn default(remote: &str, branch: &str, checkout: &Path, limit: Durati
         argv: ["git"].iter().chain(&QUIETLY).chain(args).map(|&argument| argument.to_owned()).collect(),
         limit,
         dir: Dir::Checkout(checkout.to_owned()),
-        env: Vec::new(),
+        // What a look sees differ, a reset takes back.
+        env: attentive(),
     };
     with_care(vec![
         step("fetch", &fetch),
@@ -51,7 +52,7 @@ pub(super) fn default(remote: &str, branch: &str, checkout: &Path, limit: Durati
 /// git asks nobody, and speaks the language in which its complaints are understood.
 pub(super) fn with_care(mut steps: Vec<Step>) -> Vec<Step> {
     for step in &mut steps {
-        step.env = no_questions();
+        step.env.extend(no_questions());
         step.env.push(("LC_ALL".to_owned(), "C".to_owned()));
     }
     steps

@@ -164,6 +164,8 @@ has_own_repository() {
     WHY="the repository of $TOP is that of another folder, $REPOSITORY; give a checkout of its own"
     if [ -f "$REPOSITORY/gitdir" ]; then
         first_line "$REPOSITORY/gitdir"
+        # It may be relative: to the folder that says it.
+        case $R in /*) ;; *) R=$REPOSITORY/$R ;; esac
         [ "$R" -ef "$TOP/.git" ]
         return
     fi
@@ -229,9 +231,8 @@ submodule_differs() {
             DIRTY="? cannot tell whether files of $TOP differ: it has files, and is no repository"
         return
     fi
-    R=$(in_git rev-parse --show-toplevel 2>/dev/null)
-    if [ "$R" != "$(cd "$TOP" 2>/dev/null && pwd -P)" ]; then
-        DIRTY="? cannot tell whether files of $TOP differ: its repository has its files in ${R:-another place}"
+    if ! has_own_repository; then
+        DIRTY="? cannot tell whether files of $TOP differ: $WHY"
         return
     fi
     if ! R=$(in_git status --porcelain=v2 --branch --no-ahead-behind --untracked-files=no --ignore-submodules=none 2>/dev/null); then

@@ -61,14 +61,48 @@ in_reach() {
     WHOSE=
     [ "$REACH" != open ] || return 0
     resolve "$FOLDER" && closed "$R" || return 1
-    [ "$REACH" = checkout ] || return 0
     if ! [ -e "$R/.git" ]; then
+        # There may be none yet.
+        [ "$REACH" = checkout ] || return 0
         WHY="$FOLDER is not the top of a git checkout; clone the config repository there"
         return 1
     fi
     TOP=$R
     whose "$TOP"
-    has_own_repository
+    has_own_repository || return 1
+    [ "$REACH" != checkout ] || submodules_are_own
+}
+
+# Whether each submodule of TOP that is there, and each within it, has a repository of its own: a pull would move what
+# belongs to somebody else. WHY it has not.
+submodules_are_own() {
+    LEFT=$TOP ABOVE=$TOP
+    while [ -n "$LEFT" ]; do
+        OUTER=${LEFT%%"$NL"*} TOP=${LEFT%%"$NL"*}
+        case $LEFT in *"$NL"*) LEFT=${LEFT#*"$NL"} ;; *) LEFT= ;; esac
+        LINKS=$(in_git -c core.quotePath=false ls-files --stage 2>/dev/null | sed -n 's/^160000 [^	]*	//p')
+        while IFS= read -r LINK <&3; do
+            TOP=$OUTER/$LINK
+            case $LINK in
+                '') continue ;;
+                '"'*) WHY="the submodule $LINK of $OUTER is not pulled: its name cannot be read" && return 1 ;;
+            esac
+            # One that was never fetched has none.
+            [ -e "$TOP/.git" ] || [ -L "$TOP/.git" ] || continue
+            if [ -L "$TOP" ]; then
+                WHY="the submodule $TOP is not pulled: it is a link"
+                return 1
+            fi
+            if ! has_own_repository; then
+                WHY="the submodule $TOP is not pulled: $WHY"
+                return 1
+            fi
+            LEFT=$LEFT${LEFT:+$NL}$TOP
+        done 3<<END
+$LINKS
+END
+    done
+    TOP=$ABOVE
 }
 
 run_step() {

@@ -58,6 +58,9 @@ impl Lines {
         let gone = self.told.keys().filter(|name| !known.contains_key(*name));
         lines.extend(gone.map(|name| match name.as_str() {
             "the hub" => "the hub: all is well with it again".to_owned(),
+            name if matrix.hosts.iter().any(|row| row.host.as_str() == name) => {
+                format!("{name}: not shown any more, it has the tag no longer")
+            }
             name => format!("{name}: no longer there"),
         }));
         let changed = known.iter().filter(|(name, words)| self.told.get(*name) != Some(words));
