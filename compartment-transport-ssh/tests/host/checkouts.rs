@@ -223,6 +223,28 @@ fn root_becomes_a_user_by_sudo_where_there_is_no_setpriv() {
     });
 }
 
+/// The owner's is the pull that nobody had to configure, and no other.
+#[test]
+fn what_somebody_configured_runs_as_whoever_logs_in_and_not_in_another_s_repository() {
+    on_each_shell(|host| {
+        let mut host = with_etc(host);
+        let remote = host.path("remote");
+        git(&host.path(""), &["clone", "--quiet", remote.to_str().unwrap(), "nixos"]);
+        if is_root() {
+            give(&host.path("nixos"), NOBODY);
+        }
+        let (who, me) = (host.path("who"), fs::metadata("/proc/self").unwrap().uid().to_string());
+        let commands = format!("pull = [['sh', '-c', 'id -u >{}']]", who.display());
+        pull(&mut host, "nixos", &commands);
+        assert_eq!(fs::read_to_string(&who).unwrap().trim(), me);
+        fs::remove_file(&who).unwrap();
+        fs::create_dir(host.path("link")).unwrap();
+        std::os::unix::fs::symlink("../etc/.git", host.path("link/.git")).unwrap();
+        let error = failed(&mut host, "link", &commands);
+        assert!(error.contains("is that of another folder") && !who.exists(), "{error}");
+    });
+}
+
 #[test]
 fn root_looks_at_a_user_s_checkout_as_that_user() {
     if !is_root() {

@@ -69,8 +69,15 @@ in_reach() {
     fi
     TOP=$R
     whose "$TOP"
-    has_own_repository || return 1
-    [ "$REACH" != checkout ] || submodules_are_own
+    if [ "$REACH" = checkout ]; then
+        has_own_repository && submodules_are_own
+        return
+    fi
+    # What somebody configured runs as whoever logs in, also where git says nothing of the folder.
+    if ! has_own_repository; then
+        case $WHY in *' is no git checkout: '*) ;; *) return 1 ;; esac
+    fi
+    WHOSE=
 }
 
 # Whether each submodule of TOP that is there, and each within it, has a repository of its own: a pull would move what
