@@ -300,6 +300,8 @@ async fn whoever_is_not_let_in_any_more_hears_nothing_more() {
     for path in ["/v1/live", "/v1/hosts/gpc0/operations/p/output"] {
         streams.push(events(soon(world.get(path).send()).await.unwrap()));
     }
+    let word = world.client.get(world.url("/v1/hosts/gpc0/stream")).bearer_auth(host.reveal());
+    streams.push(events(soon(word.send()).await.unwrap()));
     for token in [operator, host] {
         file.revoke(token.id(), clock.wall()).unwrap();
     }

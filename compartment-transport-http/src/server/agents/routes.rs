@@ -162,12 +162,18 @@ async fn give_orders(
 )]
 async fn give_a_word(
     State(agents): State<Agents>,
-    Speaking { host, .. }: Speaking,
+    Speaking { host, token }: Speaking,
 ) -> Result<impl IntoResponse, Problem> {
     let hello = Hello { test_limit_s: agents.uplink()?.test_limit_s(&host) };
     let hello = Event::default().event(HELLO).json_data(hello).expect("numbers are JSON");
     let hello = stream::once(async { Ok(hello) });
-    let hung_up = tokio::time::sleep(Duration::from_secs(60));
+    let revoked = Arc::clone(agents.gate()).revoked(token);
+    let hung_up = async {
+        tokio::select! {
+            () = tokio::time::sleep(Duration::from_secs(60)) => {}
+            () = revoked => {}
+        }
+    };
     // It stays open: at its end a proxy passes on whatever it held back.
     Ok(streamed(hello.chain(stream::pending()).take_until(hung_up), Duration::from_secs(120)))
 }
