@@ -13,18 +13,25 @@ use super::{BOLD, Width, named, painted, second, style};
 /// The column where the words of the summary begin.
 const WORDS: usize = 11;
 
-/// One sentence for every cell that is not green.
+/// One sentence for every cell that is not green; those of a host that say the same say it once.
 #[must_use]
 pub fn reasons(rows: &[Row], width: Width) -> String {
     let mut text = String::new();
     for row in rows {
-        for (compartment, cell) in row.cells.iter() {
-            if cell.status != Status::Ok
-                && let Some(sentence) = &cell.message
-            {
-                let label = format!("{} {}: {}:", mark(cell.status), row.host, title(compartment.as_str()));
-                text.push_str(&labelled(&label, 4, sentence, width));
+        let mut said: Vec<(Status, &str, Vec<String>)> = Vec::new();
+        for (compartment, cell) in row.cells.iter().filter(|(_, cell)| cell.status != Status::Ok) {
+            let Some(sentence) = &cell.message else { continue };
+            let same =
+                |(status, said, _): &&mut (Status, &str, _)| *status == cell.status && said == sentence;
+            let name = title(compartment.as_str());
+            match said.iter_mut().find(same) {
+                Some((.., names)) => names.push(name),
+                None => said.push((cell.status, sentence, vec![name])),
             }
+        }
+        for (status, sentence, names) in said {
+            let label = format!("{} {}: {}:", mark(status), row.host, names.join(", "));
+            text.push_str(&labelled(&label, 4, sentence, width));
         }
     }
     text

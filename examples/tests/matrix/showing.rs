@@ -1,6 +1,8 @@
 //! The table, the trail, and what is said where there is nothing to show.
 
 use clap::Parser;
+use compartment_core::ChannelName;
+use compartment_core::event::Observation;
 use compartment_examples::matrix::{Cli, MatrixError, Verdict};
 use textwrap::core::display_width;
 
@@ -16,6 +18,19 @@ fn a_cell_is_explained() {
     assert!(said.starts_with("gpc0: Git: "), "{said}");
     assert!(said.contains("Rule G") && said.contains("heartbeat at "), "{said}");
     assert!(Call::of(&world, &["explain", "nobody", "git"]).run().refused().contains("it knows gpc0"));
+}
+
+/// What is wrong with the repository is wrong with several cells of a host, and is said of it once.
+#[test]
+fn cells_that_say_the_same_say_it_once() {
+    let world = World::new();
+    world.says("gpc0", &heartbeat("gpc0", 'a', 1));
+    let error = "cannot be reached: no route to host".into();
+    world.see(Observation::DesiredUnavailable { channel: ChannelName::main(), error });
+    let told = Call::of(&world, &["--host", "gpc0"]).run();
+    let said = one_line(&told.output);
+    assert!(said.contains("gpc0: Git, Lock: the desired state of main cannot be seen"), "{said}");
+    assert!(!said.contains("gpc0: Lock: "), "{said}");
 }
 
 #[test]
