@@ -155,15 +155,20 @@ impl Fleet {
             Standing::None | Standing::Running(_) | Standing::Expired(_) | Standing::Ended(_) => {}
         }
         if !runs_it {
-            return match (ran_it(host, commit), self.cells_of(host, now).status(Compartment::Tests)) {
-                (Fate::Untried, Status::Ok | Status::Unknown) if self.runs_with(host, merge) => {
-                    Fate::Succeeded
-                }
-                // Whether it is this one that does not work there nobody knows.
-                (Fate::Untried, _) if self.runs_with(host, merge) => Fate::Unsettled,
-                (fate, _) => fate,
+            return match ran_it(host, commit) {
+                Fate::Untried if self.runs_with(host, merge) => match self.tested(host, now) {
+                    // Whether it is this one that does not work there nobody knows.
+                    Fate::Failed => Fate::Unsettled,
+                    fate => fate,
+                },
+                fate => fate,
             };
         }
+        self.tested(host, now)
+    }
+
+    /// How what a host runs fares there, by its tests.
+    fn tested(&self, host: &Host, now: Timestamp) -> Fate {
         match self.cells_of(host, now).status(Compartment::Tests) {
             // There are none, or they are switched off: nothing is left to be waited for.
             Status::Ok | Status::Unknown => Fate::Succeeded,
