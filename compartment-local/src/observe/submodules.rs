@@ -117,14 +117,15 @@ fn is_in_its_own(git: &Git, real: &Path) -> Result<(), String> {
 /// # Errors
 /// Why it is refused.
 pub(crate) fn are_their_own(git: &Git, top: &Path) -> Result<(), String> {
-    within(git, top, DEEPEST)
+    // The way to the checkout may be a link; what lies within may not.
+    let top = top.canonicalize().map_err(|error| format!("{}: {error}", top.display()))?;
+    within(git, &top, DEEPEST)
 }
 
 fn within(git: &Git, above: &Path, deepest: usize) -> Result<(), String> {
-    let listed = match links(git, above) {
-        Ok(listed) => listed,
-        Err(error) => return Err(format!("cannot list the submodules of {}: {error}", above.display())),
-    };
+    let listed = links(git, above);
+    let listed =
+        listed.map_err(|error| format!("cannot list the submodules of {}: {error}", above.display()))?;
     for link in listed {
         let folder = above.join(&link.path);
         // One that was never fetched has none.

@@ -139,6 +139,10 @@ fn submodules_that_are_there_are_brought_along_and_others_are_left_alone() {
     );
     repo.run("host/lib", &["config", "protocol.file.allow", "always"]);
     assert_eq!(repo.pulled(""), with);
+    // The configured folder may be a link.
+    std::os::unix::fs::symlink("host", repo.dir("current")).unwrap();
+    let said = repo.pull_in("current", "");
+    assert!(matches!(said, Said::PullOk { dirty: Some(false), .. }), "{said:?}");
     // The submodule moves on, and somebody has changed its files.
     fs::write(repo.dir("lib/file"), "new").unwrap();
     repo.run("lib", &["add", "file"]);

@@ -105,6 +105,27 @@ fn the_repository_of_another_folder_is_not_touched() {
     });
 }
 
+/// Where git fails at the question what it does not look at, or which submodules there are, nothing is clean.
+#[test]
+fn what_git_does_not_list_is_no_news_that_all_is_clean() {
+    on_each_shell(|host| {
+        let mut host = with_etc(host);
+        let remote = host.path("remote");
+        git(&host.path(""), &["clone", "--quiet", remote.to_str().unwrap(), "nixos"]);
+        host.site.checkout = Some(host_path(&host.path("nixos")));
+        assert_eq!(host.look().heartbeat.dirty, Reading::Told(false));
+        host.path = format!("{}:{}", host.path("bin").display(), host.path);
+        let git = crate::common::program("git").display().to_string();
+        for asked in ["ls-files -v", "ls-files --stage"] {
+            host.install(
+                "bin/git",
+                &format!("#!/bin/sh\ncase \" $* \" in *' {asked} '*) exit 1 ;; esac\nexec {git} \"$@\"\n"),
+            );
+            assert_eq!(host.look().heartbeat.dirty, Reading::Unreadable, "{asked}");
+        }
+    });
+}
+
 /// A submodule whose repository is somebody's own is looked at with doubt, and a pull does not begin.
 #[test]
 fn a_submodule_in_another_s_repository_is_not_moved() {
@@ -131,6 +152,14 @@ fn a_submodule_in_another_s_repository_is_not_moved() {
         let look = host.look();
         assert_eq!(look.heartbeat.dirty, Reading::Unreadable);
         assert!(look.doubts.iter().any(|doubt| doubt.as_str().contains("is that of another folder")));
+        fs::remove_dir_all(host.path("nixos/lib")).unwrap();
+        std::os::unix::fs::symlink(host.path("dev"), host.path("nixos/lib")).unwrap();
+        let error = failed(&mut host, "nixos", "");
+        assert!(error.contains("nixos/lib is not pulled: it is behind a link"), "{error}");
+        // Where git does not list them, nobody knows whose they are.
+        fs::write(host.path("nixos/.git/index"), "no index").unwrap();
+        let error = failed(&mut host, "nixos", "");
+        assert!(error.contains("does not list its submodules"), "{error}");
         assert_eq!(git(&host.path("dev"), &["symbolic-ref", "HEAD"]), "refs/heads/work");
     });
 }

@@ -189,7 +189,7 @@ unseen_by_git() {
 # Files that git takes to be unchanged without looking: `S` is skip-worktree, a small letter assume-unchanged. Such a
 # mark outlives a pull, too.
 nothing_hidden() {
-    R=$({ in_git ls-files -v 2>&1 || echo 'x git failed'; } | grep '^[a-zS] ' | head -n 1)
+    R=$({ (in_git ls-files -v 2>&1) || echo 'x git failed'; } | grep '^[a-zS] ' | head -n 1)
     case $R in
         '') ;;
         'x '*) DIRTY="? cannot tell whether files of $TOP differ: ${R#x }" ;;
@@ -205,7 +205,7 @@ submodules_differ() {
     while [ -n "$LEFT" ] && [ "$DIRTY" = '= 0' ]; do
         OUTER=${LEFT%%"$NL"*} TOP=${LEFT%%"$NL"*}
         case $LEFT in *"$NL"*) LEFT=${LEFT#*"$NL"} ;; *) LEFT= ;; esac
-        LINKS=$({ in_git ls-files --stage 2>/dev/null || echo '160000 failed'; } | grep '^160000 ')
+        LINKS=$({ (in_git ls-files --stage 2>/dev/null) || echo '160000 failed'; } | grep '^160000 ')
         while [ "$DIRTY" = '= 0' ] && read -r LINK <&3; do
             [ -z "$LINK" ] || submodule_differs "$LINK"
         done 3<<END

@@ -87,17 +87,20 @@ submodules_are_own() {
     while [ -n "$LEFT" ]; do
         OUTER=${LEFT%%"$NL"*} TOP=${LEFT%%"$NL"*}
         case $LEFT in *"$NL"*) LEFT=${LEFT#*"$NL"} ;; *) LEFT= ;; esac
-        LINKS=$(in_git -c core.quotePath=false ls-files --stage 2>/dev/null | sed -n 's/^160000 [^	]*	//p')
+        # Where git does not list them, nobody knows whose they are.
+        LINKS=$({ (in_git -c core.quotePath=false ls-files --stage 2>/dev/null) || echo '160000 	"'; } |
+            sed -n 's/^160000 [^	]*	//p')
         while IFS= read -r LINK <&3; do
             TOP=$OUTER/$LINK
             case $LINK in
                 '') continue ;;
+                '"') WHY="$OUTER is not pulled: git does not list its submodules" && return 1 ;;
                 '"'*) WHY="the submodule $LINK of $OUTER is not pulled: its name cannot be read" && return 1 ;;
             esac
             # One that was never fetched has none.
             [ -e "$TOP/.git" ] || [ -L "$TOP/.git" ] || continue
-            if [ -L "$TOP" ]; then
-                WHY="the submodule $TOP is not pulled: it is a link"
+            if [ "$(cd -P "$TOP" 2>/dev/null && pwd -P)" != "$(cd -P "$OUTER" && pwd -P)/$LINK" ]; then
+                WHY="the submodule $TOP is not pulled: it is behind a link"
                 return 1
             fi
             if ! has_own_repository; then
