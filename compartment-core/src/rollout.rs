@@ -155,14 +155,13 @@ impl Fleet {
             Standing::None | Standing::Running(_) | Standing::Expired(_) | Standing::Ended(_) => {}
         }
         if !runs_it {
-            return match ran_it(host, commit) {
-                Fate::Untried if self.runs_with(host, merge) => match self.tested(host, now) {
-                    // Whether it is this one that does not work there nobody knows.
-                    Fate::Failed => Fate::Unsettled,
-                    fate => fate,
-                },
-                fate => fate,
-            };
+            let fate = ran_it(host, commit);
+            if fate != Fate::Untried || !self.runs_with(host, merge) {
+                return fate;
+            }
+            let fate = self.tested(host, now);
+            // Whether it is this one that does not work there nobody knows.
+            return if fate == Fate::Failed { Fate::Unsettled } else { fate };
         }
         self.tested(host, now)
     }
