@@ -86,11 +86,17 @@ impl Watched {
         talk.memory.stopping(target, order.by.clone());
         let write = |nonce: &Nonce| host::stop(nonce, &self.host.site, target);
         let asked = self.ask(&mut talk, write, host::read_stop).await?;
+        if asked == Asked::NeverBegun {
+            talk.memory.refused(target);
+        }
         drop(talk);
         self.wake.notify_one();
         Ok(match asked {
             // Where it does not run, whoever thinks that it does learns better.
             Asked::Asked | Asked::NotRunning => Done::Taken,
+            Asked::NeverBegun => {
+                Done::Refused(Text::new(&format!("{target} was never begun here, and is not begun any more")))
+            }
             Asked::Failed => {
                 Done::Refused(Text::from("the host cannot write it down: its state folder may be full"))
             }

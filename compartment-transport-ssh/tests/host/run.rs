@@ -148,10 +148,9 @@ fn stop_ends_what_does_not_listen() {
     on_each_shell(|host| {
         let script = r#"trap '' TERM; (trap '' TERM; sleep 80; sleep 80) & echo $! >"$1/child"
             echo $$ >"$1/it"; while :; do sleep 1; done"#;
-        assert_eq!(host.stop("op-1"), Asked::NotRunning);
         host.begin("op-1", &host.plan(Kind::Switch, &[script, "echo never"]));
         let processes = ["it", "child"].map(|name| host.told(name).parse::<u32>().unwrap());
-        assert_eq!(host.stop("op-2"), Asked::NotRunning);
+        assert_eq!(host.stop("op-2"), Asked::NeverBegun);
         assert_eq!((host.stop("op-1"), host.stop("op-1")), (Asked::Asked, Asked::Asked));
         let ended = host.ended("op-1");
         assert_eq!((exits(&ended.ending), ended.ending.stopped), (vec![Exit::Stopped, Exit::Skipped], true));
@@ -162,6 +161,24 @@ fn stop_ends_what_does_not_listen() {
             until(|| (!lives(process)).then_some(()));
         }
         assert_eq!(host.stop("op-1"), Asked::NotRunning);
+    });
+}
+
+#[test]
+fn what_is_stopped_before_its_order_comes_is_never_begun() {
+    on_each_shell(|host| {
+        let plan = host.plan(Kind::Switch, &["echo ran >\"$1/ran\""]);
+        // There is no state folder yet. An answer may be lost: it is the same each time.
+        assert_eq!((host.stop("op-1"), host.stop("op-1")), (Asked::NeverBegun, Asked::NeverBegun));
+        assert_eq!(host.begin("op-1", &plan), Begun::HadIt);
+        let look = host.look();
+        assert!(look.running.is_none() && look.ended.is_empty() && look.gone.is_empty(), "{look:?}");
+        assert!(!host.path("ran").exists());
+        // In nobody's way, and what was carried out was begun.
+        host.carry_out("op-2", &plan);
+        host.acknowledge("op-2");
+        assert_eq!(host.stop("op-2"), Asked::NotRunning);
+        assert_eq!(host.stop("op-1"), Asked::NeverBegun);
     });
 }
 

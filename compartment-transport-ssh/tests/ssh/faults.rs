@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
-use compartment_core::event::{Heartbeat, Kind, Reading, Said};
+use compartment_core::event::{Heartbeat, Kind, Reading, RequestKind, Said};
 use compartment_core::{Ask, OpId, Span, Timestamp};
 use compartment_runtime::LogId;
 use compartment_runtime::hub::SystemClock;
@@ -218,6 +218,22 @@ async fn who_stopped_it_is_told_and_a_rollback_to_nowhere_is_refused() {
     let refused =
         |said: &Said| matches!(said, Said::OpRejected { reason, .. } if reason.as_str().contains(words));
     hub.awaits(|report| refused(&report.said)).await;
+    transport.stop().await;
+}
+
+/// Its order went out and no answer came, or it is still on its way.
+#[tokio::test]
+async fn a_stop_of_what_never_came_takes_it_back() {
+    let (sshd, machine) = (Sshd::start(), Machine::new("gpc0"));
+    let (hub, transport) = (Hub::new(), transport(ssh(&sshd.ssh_config("")), [machine.host()]));
+    transport.start(Arc::<Hub>::clone(&hub)).await;
+    let target_op = OpId::new("o1").unwrap();
+    transport.deliver(&order("stop", Ask::Stop { host: machine.id(), target_op })).await.unwrap();
+    let taken_back = |said: &Said| matches!(said, Said::OpRejected { kind: RequestKind::Stop, reason } if reason.as_str().starts_with("o1 was never begun"));
+    hub.awaits(|report| taken_back(&report.said)).await;
+    transport.deliver(&order("o1", pull(&machine.id()))).await.unwrap();
+    hub.awaits_another("gpc0").await;
+    assert_eq!((hub.said("o1").len(), machine.carried_out(&OpId::new("o1").unwrap())), (0, 0));
     transport.stop().await;
 }
 

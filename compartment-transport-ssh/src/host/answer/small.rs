@@ -11,9 +11,11 @@ use super::{op, split, words};
 pub enum Asked {
     /// It runs and will be ended; a look tells its result, within seconds.
     Asked,
-    /// It does not run: it ended before, or is gone, or never was here.
+    /// It does not run: it ended before, or is gone.
     NotRunning,
-    /// It runs, and the wish could not be written.
+    /// It was never begun here, and is not begun any more: an order that comes later is [`Begun::HadIt`](super::Begun).
+    NeverBegun,
+    /// The wish could not be written.
     Failed,
 }
 
@@ -26,6 +28,7 @@ pub fn read_stop(raw: &[u8], nonce: &Nonce) -> Result<Asked, BadAnswer> {
     match lines.iter().map(AsRef::as_ref).collect::<Vec<_>>()[..] {
         ["asked"] => Ok(Asked::Asked),
         ["not-running"] => Ok(Asked::NotRunning),
+        ["never-begun"] => Ok(Asked::NeverBegun),
         ["failed"] => Ok(Asked::Failed),
         [] => Err(BadAnswer::Missing("stop")),
         [line, ..] => Err(BadAnswer::part("stop", line)),

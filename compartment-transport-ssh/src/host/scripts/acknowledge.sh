@@ -27,19 +27,8 @@ forget_others() {
 acknowledge() {
     [ -n "$STATE" ] && [ -d "$STATE/ops/$OP" ] || return 0
     [ "$OP" != "$RUNNING" ] || return 1
-    known "$OP" || remember || return 1
+    known "$OP" || remember "$OP" || return 1
     # At once, then piece by piece.
     mv "$STATE/ops/$OP" "$STATE/trash.$OP" 2>/dev/null || return 1
     rm -rf "$STATE/trash.$OP" 2>/dev/null || :
-}
-
-remember() {
-    {
-        [ ! -f "$STATE/known" ] || tail -n 49 "$STATE/known"
-        printf '%s\n' "$OP"
-    } 2>/dev/null >"$STATE/known.$$" &&
-        [ "$(tail -n 1 "$STATE/known.$$")" = "$OP" ] &&
-        mv -f "$STATE/known.$$" "$STATE/known" && return 0
-    rm -f "$STATE/known.$$"
-    return 1
 }

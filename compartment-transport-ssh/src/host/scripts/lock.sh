@@ -103,7 +103,11 @@ take_lock() {
 
 # Whether this operation was begun here before.
 had() {
-    known "$1" || { [ -s "$STATE/ops/$1/meta" ] && ! never_ran "$STATE/ops/$1"; }
+    known "$1" || began "$1"
+}
+
+began() {
+    [ -s "$STATE/ops/$1/meta" ] && ! never_ran "$STATE/ops/$1"
 }
 
 # Whether nobody took an operation, and nobody will, because whoever began it is gone: it is as if it had never been here.
@@ -117,7 +121,20 @@ never_ran() {
 }
 
 known() {
-    [ -f "$STATE/known" ] && grep -qxF "$1" "$STATE/known" 2>/dev/null
+    [ -f "$STATE/known" ] && grep -qxF -e "$1" -e "$1 never-begun" "$STATE/known" 2>/dev/null
+}
+
+# Makes an operation known: it is not begun here any more. Its id alone stands for one that was. 1: that cannot be
+# written.
+remember() {
+    {
+        [ ! -f "$STATE/known" ] || tail -n 49 "$STATE/known"
+        printf '%s\n' "$1"
+    } 2>/dev/null >"$STATE/known.$$" &&
+        [ "$(tail -n 1 "$STATE/known.$$")" = "$1" ] &&
+        mv -f "$STATE/known.$$" "$STATE/known" && return 0
+    rm -f "$STATE/known.$$"
+    return 1
 }
 
 # Whether an operation's folder holds a whole ending.
