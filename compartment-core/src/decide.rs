@@ -1,17 +1,19 @@
 //! Requests in, events or a typed refusal out (CORE-006, section 6). Both belong in the log: it is the audit
 //! trail.
 
+use alloc::format;
+use alloc::string::String;
 use alloc::vec::Vec;
 
 use crate::checkout::Dirt;
 use crate::commit::Commit;
 use crate::compartment::{Evidence, checkout_commit_proven, checkout_lock_proven};
-use crate::event::{CheckoutPlace, Decision, Kind, Target};
+use crate::event::{CheckoutPlace, Decision, Kind, RequestKind, Target};
 use crate::fleet::Fleet;
 use crate::generation::{Generation, default_target, find};
 use crate::host::Host;
-use crate::id::{HostId, OpId, PrId};
-use crate::operation::Operations;
+use crate::id::{Actor, HostId, OpId, PrId};
+use crate::operation::{Operations, Pending};
 use crate::request::{Ask, Request};
 use crate::text::Text;
 use crate::time::{Span, Timestamp};
@@ -35,12 +37,16 @@ pub enum Refusal {
     #[error("the operation id {0} is taken by another operation")]
     IdTaken(OpId),
     /// The host runs an operation, or waits for one.
-    #[error("the host is busy: a {kind} {state}")]
+    #[error("the host is busy: a {kind} {state}{}", named(op.as_ref(), by.as_ref()))]
     Busy {
         /// The kind.
         kind: Kind,
         /// Whether it runs.
         state: BusyState,
+        /// Its id. `None` where it was begun by hand.
+        op: Option<OpId>,
+        /// Who asked for it. `None` where it runs: the log knows.
+        by: Option<Actor>,
     },
     /// A switch would deploy something else than the desired state.
     #[error("{0} is not proven current: pull first, or force")]
@@ -87,14 +93,32 @@ pub enum Refusal {
         state: MergeState,
     },
     /// Another merge or revert is under way.
-    #[error("another merge or revert ({0}) is under way")]
-    ForgeBusy(OpId),
+    #[error("the {} of the pull request {pr} is under way ({op}, asked for by {by})", kind.as_str().trim_end_matches("-pr"))]
+    ForgeBusy {
+        /// `merge-pr` or `revert-pr`.
+        kind: RequestKind,
+        /// The pull request.
+        pr: PrId,
+        /// Its id.
+        op: OpId,
+        /// Who asked for it.
+        by: Actor,
+    },
     /// The pull request was not merged, as far as this fleet has seen.
     #[error("no merge of the pull request {0} was seen")]
     NotMerged(PrId),
     /// The pull request's merge is reverted already.
     #[error("the merge of the pull request {0} is reverted already")]
     AlreadyReverted(PrId),
+}
+
+/// Which operation keeps a host busy, in words behind a sentence.
+fn named(op: Option<&OpId>, by: Option<&Actor>) -> String {
+    match (op, by) {
+        (Some(op), Some(by)) => format!(" ({op}, asked for by {by})"),
+        (Some(op), None) => format!(" ({op})"),
+        (None, _) => String::new(),
+    }
 }
 
 impl Refusal {
@@ -117,7 +141,7 @@ impl Refusal {
             Self::HeadUnknown(_) => "head-unknown",
             Self::HeadMoved { .. } => "head-moved",
             Self::NotMergeable { .. } => "not-mergeable",
-            Self::ForgeBusy(_) => "forge-busy",
+            Self::ForgeBusy { .. } => "forge-busy",
             Self::NotMerged(_) => "not-merged",
             Self::AlreadyReverted(_) => "already-reverted",
         }
@@ -285,8 +309,11 @@ fn on_host(
 
 /// One operation a host; a switch or rollback stops a running test first.
 fn make_room(operations: &Operations, request: &Request, now: Timestamp) -> Result<Vec<Decision>, Refusal> {
-    if let Some(kind) = operations.pending(now).and_then(|pending| pending.ask.operation()) {
-        return Err(Refusal::Busy { kind, state: BusyState::Pending });
+    if let Some(pending) = operations.pending(now)
+        && let Some(kind) = pending.ask.operation()
+    {
+        let (op, by) = (Some(pending.op.clone()), Some(pending.by.clone()));
+        return Err(Refusal::Busy { kind, state: BusyState::Pending, op, by });
     }
     let Some(running) = operations.running(now) else { return Ok(Vec::new()) };
     let supersedes = request.ask.operation().is_some_and(Kind::deploys) && running.kind == Kind::Test;
@@ -301,7 +328,10 @@ fn make_room(operations: &Operations, request: &Request, now: Timestamp) -> Resu
         }
         // A test without an id cannot be stopped by anybody: what supersedes it waits for its end.
         (None, _) if supersedes => Ok(Vec::new()),
-        _ => Err(Refusal::Busy { kind: running.kind, state: BusyState::Running }),
+        _ => {
+            let (kind, op) = (running.kind, running.op.clone());
+            Err(Refusal::Busy { kind, state: BusyState::Running, op, by: None })
+        }
     }
 }
 
@@ -345,7 +375,12 @@ fn revert(fleet: &Fleet, pr: &PrId, now: Timestamp) -> Result<(), Refusal> {
 }
 
 fn forge_is_free(fleet: &Fleet, now: Timestamp) -> Result<(), Refusal> {
-    fleet.forge_operation(now).map_or(Ok(()), |pending| Err(Refusal::ForgeBusy(pending.op.clone())))
+    match fleet.forge_operation(now).and_then(|pending| pending.ask.pull_request().zip(Some(pending))) {
+        None => Ok(()),
+        Some((pr, Pending { op, by, ask, .. })) => {
+            Err(Refusal::ForgeBusy { kind: ask.kind(), pr: pr.clone(), op: op.clone(), by: by.clone() })
+        }
+    }
 }
 
 fn requested(request: &Request, ask: Ask, now: Timestamp) -> Decision {

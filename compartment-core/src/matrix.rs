@@ -17,11 +17,11 @@ use crate::advice::{Advice, advise, desired_failed};
 use crate::channel::{Availability, Channel};
 use crate::commit::{Commit, LockHash};
 use crate::compartment::{Cells, Evidence};
-use crate::event::{CheckoutPlace, GenerationNumber, Kind, PullRequest, words};
+use crate::event::{CheckoutPlace, GenerationNumber, Kind, PullRequest, RequestKind, words};
 use crate::fleet::{Fleet, HostIndex};
 use crate::generation::{Generation, How, TestVerdict};
 use crate::host::Host;
-use crate::id::{Actor, ChannelName, HostId, OpId, StorePath};
+use crate::id::{Actor, ChannelName, HostId, OpId, PrId, StorePath};
 use crate::operation::Pending;
 use crate::tags::Tags;
 use crate::time::{Span, Timestamp};
@@ -219,7 +219,7 @@ impl From<&Generation> for GenerationEntry {
 }
 
 /// The fleet as a whole.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct FleetView {
     /// How many cells show each colour.
@@ -228,6 +228,35 @@ pub struct FleetView {
     pub channels: BTreeMap<ChannelName, ChannelView>,
     /// Open pull requests, by id.
     pub pull_requests: Vec<PullRequest>,
+    /// The merge or revert that is under way. `None` also where the writer is older than this field.
+    #[serde(default)]
+    pub merging: Option<MergingView>,
+}
+
+/// A merge or revert that was asked for, and that the forge has not been seen to make.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct MergingView {
+    /// `merge-pr` or `revert-pr`.
+    pub kind: RequestKind,
+    /// The pull request.
+    pub pr: PrId,
+    /// The operation's id.
+    pub op: OpId,
+    /// Who asked for it.
+    pub by: Actor,
+    /// When it was asked for.
+    pub asked_at: Timestamp,
+    /// When it lapses.
+    pub deliver_by: Timestamp,
+}
+
+impl MergingView {
+    fn of(pending: &Pending) -> Option<Self> {
+        let Pending { op, by, ask, at, deliver_by, clock: _ } = pending;
+        let (kind, pr) = (ask.kind(), ask.pull_request()?.clone());
+        Some(Self { kind, pr, op: op.clone(), by: by.clone(), asked_at: *at, deliver_by: *deliver_by })
+    }
 }
 
 /// One channel.
@@ -276,8 +305,18 @@ impl Fleet {
     pub fn matrix(&self, now: Timestamp, options: &ReadOptions) -> Matrix {
         let hosts: Vec<_> = self.sorted().into_iter().map(|index| self.row_at(index, now, options)).collect();
         let counts = Counts::of(&hosts);
-        let (channels, pull_requests) = (self.channel_views(), self.pull_requests().cloned().collect());
-        Matrix { as_of: now, hosts, fleet: FleetView { counts, channels, pull_requests } }
+        Matrix { as_of: now, hosts, fleet: self.view(counts, now) }
+    }
+
+    /// The fleet as a whole at `now`, with the counts of its rows.
+    #[must_use]
+    pub fn view(&self, counts: Counts, now: Timestamp) -> FleetView {
+        FleetView {
+            counts,
+            channels: self.channel_views(),
+            pull_requests: self.pull_requests().cloned().collect(),
+            merging: self.forge_operation(now).and_then(MergingView::of),
+        }
     }
 
     /// The row of a known host at `now`.

@@ -13,7 +13,7 @@ use crate::fleet::{Facts, Fleet};
 
 /// The version of the fold. It changes whenever the same log folds into other facts, so that a snapshot of
 /// another version is passed over instead of believed.
-pub const FOLD_VERSION: u32 = 11;
+pub const FOLD_VERSION: u32 = 12;
 
 /// A fleet's facts with the version of the fold that made them. Serialises with any serde format.
 #[derive(Serialize)]

@@ -16,7 +16,7 @@ use crate::event::PullRequest;
 use crate::fleet::{Fleet, HostIndex};
 use crate::host::Membership;
 use crate::id::{ChannelName, HostId};
-use crate::matrix::{ChannelView, Counts, FleetView, Matrix, Presence, ReadOptions, Row};
+use crate::matrix::{ChannelView, Counts, FleetView, Matrix, MergingView, Presence, ReadOptions, Row};
 use crate::outstanding::deadlines;
 use crate::time::{Span, Timestamp};
 
@@ -85,6 +85,9 @@ pub enum Message {
         channels: BTreeMap<ChannelName, ChannelView>,
         /// Open pull requests, by id.
         pull_requests: Vec<PullRequest>,
+        /// The merge or revert that is under way.
+        #[serde(default)]
+        merging: Option<MergingView>,
     },
     /// The version, every [`BEACON_EVERY`]; and who was heard since the last one, which is no change.
     Sync {
@@ -165,6 +168,9 @@ impl Publisher {
         let passed = |deadline: Timestamp| self.read_at < deadline && deadline <= now;
         let timed_out = fleet.caches.active.iter().map(|index| HostIndex(*index));
         self.rows.extend(timed_out.filter(|index| deadlines(fleet.at_index(*index)).any(passed)));
+        if fleet.facts.forge.as_ref().is_some_and(|merging| passed(merging.deliver_by)) {
+            self.reach.insert(Reach::Fleet);
+        }
         self.read_at = self.read_at.max(now);
         if self.rows.is_empty() && self.reach.is_empty() {
             return None;
@@ -180,6 +186,7 @@ impl Publisher {
         }
         self.reach.clear();
         self.cursor.version += 1;
+        let FleetView { channels, pull_requests, merging, counts: _ } = fleet.view(Counts::default(), now);
         let (known, gone): (Vec<_>, Vec<_>) =
             places.into_iter().partition(|index| fleet.at_index(*index).membership == Membership::Known);
         Some(Message::Delta {
@@ -187,8 +194,9 @@ impl Publisher {
             as_of: now,
             rows: known.into_iter().map(|index| fleet.row_at(index, now, options)).collect(),
             removed: gone.into_iter().map(|index| fleet.at_index(index).id.clone()).collect(),
-            channels: fleet.channel_views(),
-            pull_requests: fleet.pull_requests().cloned().collect(),
+            channels,
+            pull_requests,
+            merging,
         })
     }
 
@@ -208,8 +216,8 @@ impl Publisher {
 pub struct Replica {
     cursor: Option<Cursor>,
     rows: BTreeMap<HostId, Row>,
-    channels: BTreeMap<ChannelName, ChannelView>,
-    pull_requests: Vec<PullRequest>,
+    /// Without counts: those are of the rows.
+    fleet: FleetView,
 }
 
 /// A subscriber missed something, and needs the full state.
@@ -244,9 +252,9 @@ impl Replica {
         match message {
             Message::Init { matrix, .. } => {
                 self.rows = matrix.hosts.into_iter().map(|row| (row.host.clone(), row)).collect();
-                (self.channels, self.pull_requests) = (matrix.fleet.channels, matrix.fleet.pull_requests);
+                self.fleet = matrix.fleet;
             }
-            Message::Delta { rows, removed, channels, pull_requests, .. } => {
+            Message::Delta { rows, removed, channels, pull_requests, merging, .. } => {
                 let next = |have: Cursor| Some(Cursor { version: have.version.checked_add(1)?, ..have });
                 if !self.follows(got, next)? {
                     return Ok(());
@@ -255,7 +263,7 @@ impl Replica {
                 for host in removed {
                     self.rows.remove(&host);
                 }
-                (self.channels, self.pull_requests) = (channels, pull_requests);
+                self.fleet = FleetView { channels, pull_requests, merging, counts: Counts::default() };
             }
             Message::Sync { heard, .. } => {
                 let next = |have: Cursor| Some(Cursor { beacon: have.beacon.checked_add(1)?, ..have });
@@ -294,7 +302,6 @@ impl Replica {
             row.presence = Presence::of(row.last_seen, now, options);
         }
         let counts = Counts::of(&hosts);
-        let (channels, pull_requests) = (self.channels.clone(), self.pull_requests.clone());
-        Some(Matrix { as_of: now, hosts, fleet: FleetView { counts, channels, pull_requests } })
+        Some(Matrix { as_of: now, hosts, fleet: FleetView { counts, ..self.fleet.clone() } })
     }
 }

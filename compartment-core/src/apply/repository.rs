@@ -1,11 +1,13 @@
 //! What is seen of the repository.
 
 use super::{Changes, Reach};
-use crate::channel::Look;
+use crate::channel::{Channel, Look};
 use crate::commit::Commit;
 use crate::event::Observation;
 use crate::fleet::{ChannelIndex, Fleet, MERGES, Merge};
 use crate::id::{ChannelName, PrId};
+use crate::operation::Pending;
+use crate::time::Timestamp;
 
 impl Fleet {
     pub(super) fn apply_observation(&mut self, observation: &Observation) -> Changes {
@@ -15,12 +17,12 @@ impl Fleet {
                 let look = Look { commit: *commit, lock_hash: *lock_hash, via: *via, started: *look_started };
                 let index = self.channel_index(channel);
                 let changed = self.facts.channels[index as usize].observed(&look, at);
-                self.looked(index, changed)
+                self.looked(index, changed, *look_started)
             }
             Observation::DesiredUnavailable { channel, error } => {
                 let index = self.channel_index(channel);
                 let changed = self.facts.channels[index as usize].failed(error.clone(), at);
-                self.looked(index, changed)
+                self.looked(index, changed, None)
             }
             Observation::PrOpened(pr) => {
                 let before = self.facts.pull_requests.insert(pr.pr.clone(), pr.clone());
@@ -60,12 +62,23 @@ impl Fleet {
         }
     }
 
-    /// A look at a channel has ended: whoever asked for one has it.
-    fn looked(&mut self, channel: u32, changed: bool) -> Changes {
-        let answered = self.facts.look.take().is_some();
+    /// A look at a channel has ended. Whoever asked for one wants a look at each channel that hosts follow, and none that
+    /// was under way then.
+    fn looked(&mut self, channel: u32, changed: bool, started: Option<Timestamp>) -> Changes {
+        let began_since = |asked: &Pending| started.is_none_or(|started| asked.at <= started);
+        let answers = self.facts.look.as_ref().is_some_and(began_since);
+        if answers {
+            self.facts.looked.insert(channel);
+            let is_to_come = |(index, channel): (usize, &Channel)| {
+                !self.facts.looked.contains(&(index as u32)) && self.is_followed(&channel.name)
+            };
+            if !self.facts.channels.iter().enumerate().any(is_to_come) {
+                self.facts.look = None;
+            }
+        }
         match changed {
             true => Changes::reaching(Reach::Channel(ChannelIndex(channel))),
-            false => fleet_part(answered),
+            false => fleet_part(answers),
         }
     }
 

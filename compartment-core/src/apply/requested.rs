@@ -28,6 +28,7 @@ impl Fleet {
             }
             RequestKind::Refresh if ask.host().is_none() => {
                 self.facts.look = Some(pending);
+                self.facts.looked.clear();
                 Changes::reaching(Reach::Fleet)
             }
             RequestKind::Stop => {

@@ -9,7 +9,7 @@ use compartment_core::testing::{
     opened, pull_ok, pull_started, pushed, reverted, rollback_ok, rollback_started, switch_ok,
     switch_started, test_fail, test_pass, test_started, unavailable, wait,
 };
-use compartment_core::{Actor, Ask, PrId, Refusal, Request, Text, Work, decide};
+use compartment_core::{Actor, Ask, PrId, ReadOptions, Refusal, Request, Text, Work, decide};
 
 use crate::{at_path, green, mins, updated};
 
@@ -79,15 +79,17 @@ fn an_answer_and_a_refusal_are_both_in_the_log() {
 #[test]
 fn one_operation_a_host() {
     let pulling = green().when(log![pull_started("gpc0")]);
-    let busy = Refusal::Busy { kind: Kind::Pull, state: BusyState::Running };
+    let busy = Refusal::Busy { kind: Kind::Pull, state: BusyState::Running, op: None, by: None };
     for ask in [pull(), switch(), test()] {
         assert_eq!(asked(pulling.clone(), ask), Err(busy.clone()));
     }
     assert_eq!(asked(pulling.clone().when(log![wait(mins(2))]), pull()), Ok(()));
     let mut waiting = green();
     waiting.asked("p", pull()).unwrap();
-    let busy = Refusal::Busy { kind: Kind::Pull, state: BusyState::Pending };
-    assert_eq!(waiting.asked("q", test()), Err(busy));
+    let (busy, words) = (waiting.asked("q", test()).unwrap_err(), "(p, asked for by mba)");
+    assert_eq!(busy.to_string(), format!("the host is busy: a pull waits to be delivered {words}"));
+    let runs = green().when(log![pull_started("gpc0").op("p")]);
+    assert_eq!(asked(runs, test()).unwrap_err().to_string(), "the host is busy: a pull runs (p)");
     assert_eq!(asked(waiting.when(log![wait(mins(5))]), test()), Ok(()));
 }
 
@@ -305,8 +307,15 @@ fn a_merge_wants_an_open_mergeable_pull_request_and_its_expected_head() {
 fn a_merge_wants_no_other_merge_or_revert_under_way() {
     let mut scenario = open();
     scenario.asked("m", merge('b')).unwrap();
-    assert_eq!(scenario.asked("m2", merge('b')), Err(Refusal::ForgeBusy(op("m"))));
-    assert_eq!(scenario.asked("r", revert()), Err(Refusal::ForgeBusy(op("m"))));
+    let words = "the merge of the pull request 7 is under way (m, asked for by mba)";
+    assert_eq!(scenario.asked("m2", merge('b')).unwrap_err().to_string(), words);
+    assert_eq!(scenario.asked("r", revert()).unwrap_err().to_string(), words);
+    let merging = |scenario: &Scenario| {
+        let matrix = scenario.fleet.matrix(scenario.now(), &ReadOptions::default());
+        matrix.fleet.merging.map(|merging| merging.op)
+    };
+    assert_eq!(merging(&scenario), Some(op("m")), "everybody sees it");
+    assert_eq!(merging(&scenario.clone().when(log![wait(mins(5))])), None);
     let failed = Decision::MergeFailed { op: op("m"), pr: PrId::from(7), error: Text::from("conflict") };
     assert_eq!(asked(scenario.clone().when(log![failed]), merge('b')), Ok(()));
     let merged = scenario.when(log![merged(7, 'c', None)]);

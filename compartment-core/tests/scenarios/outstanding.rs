@@ -2,9 +2,9 @@
 
 use compartment_core::event::{Decision, Kind, RequestKind, TestsConfig};
 use compartment_core::testing::{
-    Scenario, configured, heartbeat, host, log, op, op_rejected, op_stopped, pull_ok, pull_started,
-    requested, rollback_ok, rollback_started, switch_fail, switch_ok, switch_started, test_pass,
-    test_started, wait,
+    Scenario, commit, configured, configured_on, heartbeat, host, log, op, op_rejected, op_stopped, pull_ok,
+    pull_started, requested, rollback_ok, rollback_started, seen, switch_fail, switch_ok, switch_started,
+    test_pass, test_started, unavailable, wait,
 };
 use compartment_core::{Actor, Ask, Fleet, Record, Work, next_deadline, outstanding};
 
@@ -145,6 +145,28 @@ fn a_refresh_of_a_host_is_answered_by_a_heartbeat_and_of_the_repository_by_a_loo
     let heard = scenario.when(log![heartbeat("gpc0")]);
     assert_eq!(heard.work().len(), 1);
     assert_eq!(heard.when(log![compartment_core::testing::desired('a')]).work(), []);
+}
+
+#[test]
+fn a_look_that_was_asked_for_is_one_at_every_channel_that_began_since() {
+    let canary = configured_on("gpc1", "canary", TestsConfig::default());
+    let mut scenario = green().when(log![canary, wait(mins(1))]);
+    let before = scenario.now() - secs(1);
+    scenario.asked("r", Ask::Refresh { host: None }).unwrap();
+    let now = scenario.now() + secs(1);
+    let at = |channel, started| seen(commit('a')).on(channel).started(started);
+    // One was under way, and nothing was heard of the other.
+    let under_way = scenario.when(log![at("main", before), at("canary", now)]);
+    assert_eq!(under_way.work().len(), 1);
+    assert_eq!(under_way.clone().when(log![at("main", now)]).work(), []);
+    assert_eq!(under_way.clone().when(log![unavailable("no route")]).work(), [], "it has failed");
+    // Nobody follows it any more.
+    let moved = configured_on("gpc1", "main", TestsConfig::default());
+    let mut scenario = under_way.when(log![moved, at("main", now)]);
+    assert_eq!(scenario.work(), []);
+    // The next one is not answered by those of before.
+    scenario.asked("r2", Ask::Refresh { host: None }).unwrap();
+    assert_eq!(scenario.work().len(), 1);
 }
 
 #[test]

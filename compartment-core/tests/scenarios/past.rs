@@ -179,7 +179,7 @@ fn the_audit_trail_is_the_log_without_what_merely_looked() {
     let lines: Vec<_> = scenario.records.iter().filter_map(AuditEntry::of).map(line).collect();
     insta::assert_snapshot!(lines.join("\n"), @"
      3 mba gpc0 pull-1: pull requested
-     4 mba gpc0 pull-2: pull refused: the host is busy: a pull waits to be delivered
+     4 mba gpc0 pull-2: pull refused: the host is busy: a pull waits to be delivered (pull-1, asked for by mba)
      5 - gpc0 pull-1: pull started
      6 - gpc0 pull-1: pulled aaaaaaa
      7 - 7 -: pull request open: Update 7

@@ -58,7 +58,10 @@ async fn every_host_has_a_result_and_the_others_go_on() {
     for (n, name) in names(20).into_iter().enumerate() {
         let expected = match n {
             3..=5 => Err(RequestError::Offline(name.clone())),
-            7 => Err(RequestError::Refused(Refusal::Busy { kind: Kind::Test, state: BusyState::Running })),
+            7 => {
+                let (kind, state) = (Kind::Test, BusyState::Running);
+                Err(RequestError::Refused(Refusal::Busy { kind, state, op: None, by: None }))
+            }
             9 => Ok(Ending::new(End::Failed, "exit code 1")),
             11 => Ok(Ending::new(End::Rejected, "not now")),
             _ => Ok(Ending::from(End::Ok)),

@@ -1,10 +1,11 @@
 //! Looks at the repository: asked for, and waited for.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use compartment_core::event::{Decision, Event, Observation, RequestKind};
 use compartment_core::matrix::{ChannelView, DesiredAvailability};
-use compartment_core::{Compartment, HostId, OpId, Record, Row, Status, Text};
+use compartment_core::{ChannelName, Compartment, HostId, OpId, Record, Row, Status, Text};
 use compartment_runtime::hub::new_op;
 use compartment_transport_http::client::{ClientError, Connection};
 use compartment_transport_http::wire::requests::Body;
@@ -18,26 +19,24 @@ use super::{MatrixError, Program, Verdict, interrupt};
 const PULLED_FOR: Duration = Duration::from_secs(20);
 
 impl Program<'_> {
-    /// Has the hub look at the repository, and waits for a look that began since; so long at most.
+    /// Has the hub look at the repository, and waits for a look at each channel that began since; so long at most.
     async fn has_looked(&self, at_most: Duration) -> Result<HasLooked, MatrixError> {
-        let until = tokio::time::Instant::now() + at_most;
-        loop {
-            let before = self.answer(self.hub.health()).await?.position;
-            let body = Body { op: Some(new_op()), ..Body::on(RequestKind::Refresh, Vec::new()) };
-            let asked = self.answer(ask(&self.hub, &body, &mut |_| {})).await?;
-            if let Some(refused) = asked.refused {
-                return Ok(HasLooked::Refused(Outcome::refused(&refused)));
-            }
-            let looked = tokio::select! {
-                looked = tokio::time::timeout_at(until, looked(&self.hub, &asked.op, before)) => looked,
-                () = interrupt(&self.around.stop) => return Err(MatrixError::Interrupted),
-            };
-            match looked {
-                Ok(Ok(Looked::Since)) => return Ok(HasLooked::Yes),
-                Ok(Ok(Looked::Before)) => {}
-                Ok(Err(error)) => return Err(self.explained(&error)),
-                Err(_) => return Ok(HasLooked::NotYet),
-            }
+        let before = self.answer(self.hub.health()).await?.position;
+        let channels = self.answer(self.hub.matrix(None)).await?.fleet.channels.into_keys().collect();
+        let body = Body { op: Some(new_op()), ..Body::on(RequestKind::Refresh, Vec::new()) };
+        let asked = self.answer(ask(&self.hub, &body, &mut |_| {})).await?;
+        if let Some(refused) = asked.refused {
+            return Ok(HasLooked::Refused(Outcome::refused(&refused)));
+        }
+        let looked = looked(&self.hub, &asked.op, &channels, before);
+        let looked = tokio::select! {
+            looked = tokio::time::timeout(at_most, looked) => looked,
+            () = interrupt(&self.around.stop) => return Err(MatrixError::Interrupted),
+        };
+        match looked {
+            Ok(Ok(())) => Ok(HasLooked::Yes),
+            Ok(Err(error)) => Err(self.explained(&error)),
+            Err(_) => Ok(HasLooked::NotYet),
         }
     }
 
@@ -127,21 +126,18 @@ enum HasLooked {
     NotYet,
 }
 
-/// When a look began that answers a request for one.
-enum Looked {
-    /// Since it was asked for, or it failed.
-    Since,
-    /// It was under way when it was asked for: what was pushed meanwhile it may not have seen.
-    Before,
-}
-
-/// Waits for the first look that ends after it was asked for.
-async fn looked(hub: &Connection, op: &OpId, before: u64) -> Result<Looked, ClientError> {
+/// Waits until each of the channels was looked at since it was asked for.
+async fn looked(
+    hub: &Connection,
+    op: &OpId,
+    channels: &BTreeSet<ChannelName>,
+    before: u64,
+) -> Result<(), ClientError> {
     loop {
         match hub.events(before + 1).await {
             Ok(records) => {
-                if let Some(looked) = answer_to(&records, op) {
-                    return Ok(looked);
+                if is_answered(&records, op, channels) {
+                    return Ok(());
                 }
             }
             Err(error) if error.wants_people() => return Err(error),
@@ -152,19 +148,21 @@ async fn looked(hub: &Connection, op: &OpId, before: u64) -> Result<Looked, Clie
     }
 }
 
-fn answer_to(records: &[Record], op: &OpId) -> Option<Looked> {
+/// Whether each of the channels, and at least one, was looked at by a look that began since it was asked for, or that has
+/// failed. One that was under way then may not have seen what was pushed meanwhile.
+fn is_answered(records: &[Record], op: &OpId, channels: &BTreeSet<ChannelName>) -> bool {
     let mut records = records.iter();
     let request = records.find(|record| match &record.event {
         Event::Decision(Decision::OpRequested { op: asked, .. }) => asked == op,
         Event::Decision(_) | Event::Report(_) | Event::Observation(_) => false,
-    })?;
-    records.find_map(|record| {
+    });
+    let Some(request) = request else { return false };
+    let looked_at = records.filter_map(|record| {
         let Event::Observation(seen) = &record.event else { return None };
         match seen {
-            Observation::DesiredUnavailable { .. } => Some(Looked::Since),
-            Observation::DesiredObserved { look_started, .. } => {
-                let since = look_started.is_none_or(|began| began >= request.at);
-                Some(if since { Looked::Since } else { Looked::Before })
+            Observation::DesiredUnavailable { channel, .. } => Some(channel),
+            Observation::DesiredObserved { channel, look_started, .. } => {
+                look_started.is_none_or(|began| began >= request.at).then_some(channel)
             }
             Observation::PrOpened(_)
             | Observation::PrClosed { .. }
@@ -172,7 +170,9 @@ fn answer_to(records: &[Record], op: &OpId) -> Option<Looked> {
             | Observation::PrReverted { .. }
             | Observation::CommitsCompared(_) => None,
         }
-    })
+    });
+    let looked_at: BTreeSet<&ChannelName> = looked_at.collect();
+    !looked_at.is_empty() && channels.iter().all(|channel| looked_at.contains(channel))
 }
 
 #[cfg(test)]
@@ -183,12 +183,13 @@ mod tests {
 
     #[test]
     fn only_a_look_that_began_since_answers() {
-        let answer = |lines: &[&str]| {
+        let main = || BTreeSet::from([ChannelName::main()]);
+        let answered = |lines: &[&str], channels: BTreeSet<ChannelName>| {
             let record = |(line, position): (&&str, u64)| {
                 ndjson::decode(line.as_bytes()).unwrap().record(position).unwrap()
             };
             let records: Vec<_> = lines.iter().zip(5..).map(record).collect();
-            answer_to(&records, &OpId::new("look").unwrap()).map(|looked| matches!(looked, Looked::Since))
+            is_answered(&records, &OpId::new("look").unwrap(), &channels)
         };
         let asked = r#"{"at":"2026-01-05T10:00:00Z","type":"op-requested","op":"look","by":"alice","kind":"refresh"}"#;
         let looked = |began: &str| {
@@ -198,10 +199,16 @@ mod tests {
         };
         let failed = r#"{"at":"2026-01-05T10:00:09Z","type":"desired-unavailable","error":"no line"}"#;
         let heard = r#"{"at":"2026-01-05T10:00:09Z","host":"gpc0","type":"pull-started","op":"look"}"#;
-        assert_eq!(answer(&[asked, heard, heard]), None, "that says nothing of the repository");
-        assert_eq!(answer(&[&looked("10:00:01"), asked]), None, "it ended before");
-        assert_eq!(answer(&[asked, &looked("09:59:58")]), Some(false), "it was under way");
-        assert_eq!(answer(&[asked, heard, &looked("10:00:00")]), Some(true));
-        assert_eq!(answer(&[asked, failed]), Some(true));
+        assert!(!answered(&[asked, heard, heard], main()), "that says nothing of the repository");
+        assert!(!answered(&[&looked("10:00:01"), asked], main()), "it ended before");
+        assert!(!answered(&[asked, &looked("09:59:58")], main()), "it was under way");
+        for answer in [&looked("10:00:00"), failed] {
+            assert!(answered(&[asked, heard, answer], main()));
+            assert!(answered(&[asked, answer], BTreeSet::new()), "nobody knew of a channel");
+            let both = BTreeSet::from([ChannelName::main(), ChannelName::new("canary").unwrap()]);
+            assert!(!answered(&[asked, answer], both.clone()), "of the other one nothing was heard");
+            let other = r#"{"at":"2026-01-05T10:00:09Z","type":"desired-unavailable","channel":"canary","error":"no line"}"#;
+            assert!(answered(&[asked, answer, other], both));
+        }
     }
 }

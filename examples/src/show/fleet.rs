@@ -1,6 +1,6 @@
 //! What stands around the matrix: why cells are not green, and the fleet as a whole.
 
-use compartment_core::event::PullRequest;
+use compartment_core::event::{PullRequest, RequestKind};
 use compartment_core::matrix::{ChannelView, DesiredAvailability, GenerationEntry, Presence};
 use compartment_core::{ChannelName, Color, Compartment, HostId, Matrix, Row, Status, Timestamp};
 
@@ -65,6 +65,18 @@ pub fn summary(matrix: &Matrix, width: Width) -> String {
     }
     for open in &matrix.fleet.pull_requests {
         text += &labelled(&painted(BOLD, format!("PR {}", open.pr)), WORDS, &pull_request(open), width);
+    }
+    if let Some(merging) = &matrix.fleet.merging {
+        let what = if merging.kind == RequestKind::MergePr { "merge" } else { "revert" };
+        let words = format!(
+            "the {what} of PR {} that {} asked for {} ago is under way ({}); it lapses at {}",
+            merging.pr,
+            merging.by,
+            now.since(merging.asked_at),
+            merging.op,
+            second(merging.deliver_by)
+        );
+        text += &labelled(&painted(BOLD, "Forge"), WORDS, &words, width);
     }
     for row in &matrix.hosts {
         if let Some(to) = &row.advice.to {
