@@ -170,6 +170,9 @@ impl Git {
     fn attentive(self) -> Self {
         // A commit is what it says, not what a ref of this repository puts in its place: Nix knows no such refs.
         let git = self.with("GIT_NO_REPLACE_OBJECTS", "1");
+        // Whether it looks at a file is to be what its index says, and not to depend on which files are there: else what
+        // is remembered of an index would not hold.
+        let git = git.configured("sparse.expectFilesOutsideOfPatterns", "true");
         ATTENTIVE.iter().fold(git, |git, (key, value)| git.configured(key, value))
     }
 
@@ -334,7 +337,8 @@ pub fn without_credentials(words: &str) -> String {
         let (head, tail) = rest.split_at(at + "://".len());
         out.push_str(head);
         // A quote may be a part of a password.
-        let end = tail.find(|c: char| c == '/' || c.is_whitespace()).unwrap_or(tail.len());
+        let word = &tail[..tail.find(char::is_whitespace).unwrap_or(tail.len())];
+        let end = if has_stray_password(word) { word.len() } else { word.find('/').unwrap_or(word.len()) };
         rest = match tail[..end].rfind('@') {
             Some(at) => {
                 out.push('…');
@@ -344,6 +348,32 @@ pub fn without_credentials(words: &str) -> String {
         };
     }
     out + rest
+}
+
+/// Whether what follows `scheme://` holds a password that reaches further than a server's name can: with a slash in it that
+/// should be written `%2F`. Nothing that reads addresses would take it for a password.
+fn has_stray_password(rest: &str) -> bool {
+    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    let (authority, path) = rest.split_at(end);
+    let port = authority.rsplit_once(':').map(|(_, port)| port);
+    let is_port = |port: &str| port.bytes().all(|byte| byte.is_ascii_digit());
+    !authority.contains('@') && path.contains('@') && port.is_some_and(|port| !is_port(port))
+}
+
+/// Why an address of a repository is not taken: it seems to hold a password where git sees none, so that it would be shown.
+#[must_use]
+pub fn misplaced_password(address: &str) -> Option<&'static str> {
+    let misplaced = match address.split_once("://") {
+        Some((_, rest)) => has_stray_password(rest),
+        // `host:path`, as git tells it from a path.
+        None => address
+            .split_once(':')
+            .is_some_and(|(before, after)| !before.contains(['/', '@']) && after.contains('@')),
+    };
+    misplaced.then_some(
+        "it seems to hold a password where git sees none: it begins with https:// and the like, and in a password `/` is \
+         written %2F, `?` %3F and `#` %23",
+    )
 }
 
 #[cfg(test)]
@@ -361,8 +391,32 @@ mod tests {
             ("at \"https://git.example\": me@x", "at \"https://git.example\": me@x"),
             ("git@host:x", "git@host:x"),
             ("://", "://"),
+            ("at https://me:s3c/r@t@h/x: 403", "at https://…@h/x: 403"),
+            ("https://me:s?c#r@h/x y@z", "https://…@h/x y@z"),
+            ("https://git.example:8443/x@y", "https://git.example:8443/x@y"),
         ] {
             assert_eq!(without_credentials(raw), shown);
+        }
+    }
+
+    #[test]
+    fn a_password_where_git_sees_none_is_found() {
+        for address in
+            ["https://me:s3c/r@h/x", "https://me:s?c@h", "me:s3cret@127.0.0.1:x", "https:/me:s3cret@h/x"]
+        {
+            assert!(misplaced_password(address).is_some(), "{address}");
+        }
+        for address in [
+            "https://me:s3cret@h/x",
+            "https://h:8443/x@y",
+            "https://h/x@y",
+            "ssh://git@h:22/x@y",
+            "git@h:x@y",
+            "host:x",
+            "/srv/a:b@c",
+            "origin",
+        ] {
+            assert_eq!(misplaced_password(address), None, "{address}");
         }
     }
 

@@ -4,9 +4,10 @@ use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use compartment_core::{Commit, LockFile, LockHash};
+use compartment_core::{Commit, LockFile, LockHash, Text};
 
 use super::memo::Memo;
+use super::repository::{NotOwn, own_git_dir};
 use super::submodules::Submodules;
 use super::{Doubt, by_hand, lock};
 use crate::git::{Git, GitError};
@@ -43,33 +44,27 @@ pub enum NoCheckout {
         /// The top of the checkout that it is in.
         top: PathBuf,
     },
-    /// Its repository has its files somewhere else.
-    #[error("the repository in {} has its files in {} (git's core.worktree); give a checkout of its own", path.display(), files.display())]
-    Elsewhere {
+    /// Its repository is not its own: it has its files somewhere else, is that of another folder (what is done here would
+    /// move the branch there), or another user may change what git would run.
+    #[error("{} is not to be used: {why}; give a checkout of its own, all of one user", path.display())]
+    NotItsOwn {
         /// The folder that was given.
         path: PathBuf,
-        /// The folder that holds the files.
-        files: PathBuf,
-    },
-    /// Its repository is another folder's: what is done here would move the branch there.
-    #[error("the repository of {} is that of another folder, {}; give a checkout of its own", path.display(), git_dir.display())]
-    Anothers {
-        /// The folder that was given.
-        path: PathBuf,
-        /// The repository.
-        git_dir: PathBuf,
+        /// Why it is not.
+        why: Text,
     },
 }
 
 /// How git is asked for the commit, and for the files that differ from it. Untracked ones do not count: Nix does not see
-/// them.
+/// them. Of a submodule it is asked which commit it is at: it is not to look into one that may be another user's, for it would
+/// run what is named there. Each is looked at by itself.
 pub(super) const STATUS: [&str; 6] = [
     "status",
     "--porcelain=v2",
     "--branch",
     "--no-ahead-behind",
     "--untracked-files=no",
-    "--ignore-submodules=none",
+    "--ignore-submodules=dirty",
 ];
 
 /// A checkout, by the path of its top folder, which may be a link: every look follows it anew. Clones share what they
@@ -156,25 +151,18 @@ impl Checkout {
     /// The index of the checkout whose top is `folder`.
     fn index(&self, git: &Git, folder: &Path) -> Result<Option<PathBuf>, NoCheckout> {
         let path = self.path.clone();
-        match git.line(folder, &["rev-parse", "--show-toplevel", "--absolute-git-dir"]) {
-            Ok(told) => {
-                let (files, git_dir) = told.split_once('\n').unwrap_or((&told, ""));
-                if real(Path::new(files))? != folder {
-                    return Err(NoCheckout::Elsewhere { path, files: files.into() });
+        match own_git_dir(git, folder) {
+            Ok(git_dir) => Ok(Some(git_dir.join("index"))),
+            Err(NotOwn::Git(GitError::Foreign { .. })) if folder.join(".git").exists() => Ok(None),
+            Err(NotOwn::Git(source)) => {
+                match folder.ancestors().skip(1).find(|above| above.join(".git").exists()) {
+                    Some(top) if !folder.join(".git").exists() => {
+                        Err(NoCheckout::Inside { path, top: top.to_owned() })
+                    }
+                    Some(_) | None => Err(NoCheckout::Git { path, source }),
                 }
-                let git_dir = real(Path::new(git_dir))?;
-                if !is_own(folder, &git_dir) {
-                    return Err(NoCheckout::Anothers { path, git_dir });
-                }
-                Ok(Some(git_dir.join("index")))
             }
-            Err(GitError::Foreign { .. }) if folder.join(".git").exists() => Ok(None),
-            Err(source) => match folder.ancestors().skip(1).find(|above| above.join(".git").exists()) {
-                Some(top) if !folder.join(".git").exists() => {
-                    Err(NoCheckout::Inside { path, top: top.to_owned() })
-                }
-                Some(_) | None => Err(NoCheckout::Git { path, source }),
-            },
+            Err(not_own) => Err(NoCheckout::NotItsOwn { path, why: Text::new(&not_own.to_string()) }),
         }
     }
 
@@ -284,20 +272,6 @@ impl Checkout {
             }
             Err(error) => Err(cannot_read(top, &error.to_string())),
         }
-    }
-}
-
-/// Whether a repository is that of a folder: within it, one that says so of itself (a worktree's), or one that no other folder
-/// has as its own.
-pub(super) fn is_own(folder: &Path, git_dir: &Path) -> bool {
-    let link = folder.join(".git");
-    match std::fs::read_to_string(git_dir.join("gitdir")) {
-        Ok(back) => {
-            // It may be relative: to the folder that says it.
-            let back = git_dir.join(back.trim_end_matches('\n')).canonicalize().ok();
-            back.is_some() && back == link.canonicalize().ok()
-        }
-        Err(_) => git_dir == link || git_dir.file_name() != Some(".git".as_ref()),
     }
 }
 

@@ -8,6 +8,7 @@ mod checkout;
 mod desired;
 mod lock;
 mod memo;
+mod repository;
 mod submodules;
 mod system;
 

@@ -9,8 +9,9 @@ use std::path::{Path, PathBuf};
 use compartment_core::Commit;
 
 use super::Doubt;
-use super::checkout::{STATUS, Status, hidden_in, is_own, is_vacant, told_not_to_look};
+use super::checkout::{STATUS, Status, hidden_in, is_vacant, told_not_to_look};
 use super::memo::Memo;
+use super::repository::{own_git_dir, owner_of};
 use crate::git::Git;
 
 /// How deep submodules of submodules are followed.
@@ -76,7 +77,7 @@ fn differs(git: &Git, above: &Path, link: &Link, deepest: usize) -> Result<bool,
         };
     }
     let real = folder.canonicalize().map_err(|error| cannot(&folder, &error))?;
-    is_in_its_own(git, &real).map_err(|why| cannot(&folder, &why))?;
+    own_git_dir(git, &real).map_err(|why| cannot(&folder, &why))?;
     let status = git.ok(&real, &STATUS).map_err(|error| cannot(&folder, &error))?;
     let status = Status::of(&status);
     if status.dirty || status.commit != Some(link.commit) {
@@ -96,33 +97,19 @@ fn differs(git: &Git, above: &Path, link: &Link, deepest: usize) -> Result<bool,
     }
 }
 
-/// Whether a submodule's repository has its files there and is that of no other folder. Else why not.
-fn is_in_its_own(git: &Git, real: &Path) -> Result<(), String> {
-    let told = git.line(real, &["rev-parse", "--show-toplevel", "--absolute-git-dir"]);
-    let told = told.map_err(|error| error.to_string())?;
-    let (files, git_dir) = told.split_once('\n').unwrap_or((&told, ""));
-    if Path::new(files) != real {
-        return Err(format!("its repository has its files in {files}"));
-    }
-    let git_dir = Path::new(git_dir).canonicalize().map_err(|error| format!("{git_dir}: {error}"))?;
-    match is_own(real, &git_dir) {
-        true => Ok(()),
-        false => Err(format!("its repository is that of another folder, {}", git_dir.display())),
-    }
-}
-
-/// Refuses a checkout of which a submodule, or one within it, is not a repository of its own: a pull would move what belongs
-/// to somebody else.
+/// Refuses a checkout of which a submodule, or one within it, is not a repository of its own, or is another user's: a pull
+/// would move what belongs to somebody else, and run what is named there as the owner of the checkout.
 ///
 /// # Errors
 /// Why it is refused.
 pub(crate) fn are_their_own(git: &Git, top: &Path) -> Result<(), String> {
     // The way to the checkout may be a link; what lies within may not.
     let top = top.canonicalize().map_err(|error| format!("{}: {error}", top.display()))?;
-    within(git, &top, DEEPEST)
+    let owner = owner_of(&top).map_err(|error| error.to_string())?;
+    within(git, &top, owner, DEEPEST)
 }
 
-fn within(git: &Git, above: &Path, deepest: usize) -> Result<(), String> {
+fn within(git: &Git, above: &Path, owner: u32, deepest: usize) -> Result<(), String> {
     let listed = links(git, above);
     let listed =
         listed.map_err(|error| format!("cannot list the submodules of {}: {error}", above.display()))?;
@@ -142,10 +129,14 @@ fn within(git: &Git, above: &Path, deepest: usize) -> Result<(), String> {
         if real != folder {
             return Err(refused(&format!("it is a link to {}", real.display())));
         }
-        is_in_its_own(git, &real).map_err(|why| refused(&why))?;
+        // Before git looks into it.
+        if owner_of(&real).map_err(|error| refused(&error))? != owner {
+            return Err(refused(&"it belongs to another user than the checkout"));
+        }
+        own_git_dir(git, &real).map_err(|why| refused(&why))?;
         match deepest.checked_sub(1) {
             None => return Err(refused(&"submodules are too deep")),
-            Some(deepest) => within(git, &real, deepest)?,
+            Some(deepest) => within(git, &real, owner, deepest)?,
         }
     }
     Ok(())

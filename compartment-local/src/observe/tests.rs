@@ -1,5 +1,7 @@
 //! Whole looks, at folders laid out like machines and at real repositories.
 
+mod owners;
+
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::Path;
@@ -317,7 +319,7 @@ fn what_is_no_checkout_is_named() {
             false => fs::write(at, format!("gitdir: {}\n", git_dir.display())).unwrap(),
         }
         let anothers = refused(&format!("host/{name}"));
-        assert!(matches!(anothers, NoCheckout::Anothers { .. }), "{anothers}");
+        assert!(matches!(anothers, NoCheckout::NotItsOwn { .. }), "{anothers}");
     }
     // One of its own that is elsewhere, and a worktree; but not a copy of what leads to that.
     let apart = repo.dir("apart.git").display().to_string();
@@ -327,7 +329,33 @@ fn what_is_no_checkout_is_named() {
     Checkout::open(&repo.git, &repo.dir("linked")).unwrap();
     fs::create_dir(repo.dir("copy")).unwrap();
     fs::copy(repo.dir("linked/.git"), repo.dir("copy/.git")).unwrap();
-    assert!(matches!(refused("copy"), NoCheckout::Anothers { .. }), "{}", refused("copy"));
+    assert!(matches!(refused("copy"), NoCheckout::NotItsOwn { .. }), "{}", refused("copy"));
+}
+
+/// git forgets of a file that is there, and only while it is there, that it was told not to look at it.
+#[test]
+fn a_sparse_checkout_hides_what_is_not_there_also_after_it_was_there() {
+    let repo = Repo::new();
+    fs::create_dir(repo.dir("desk/left-out")).unwrap();
+    fs::write(repo.dir("desk/left-out/file"), "").unwrap();
+    repo.run("desk", &["add", "left-out"]);
+    repo.commit("two");
+    repo.run("host", &["pull", "--quiet"]);
+    repo.run("host", &["sparse-checkout", "set", "--no-cone", "/*", "!/left-out/"]);
+    assert!(!repo.dir("host/left-out").exists());
+    fs::create_dir(repo.dir("host/left-out")).unwrap();
+    fs::write(repo.dir("host/left-out/file"), "").unwrap();
+    // What is remembered of an index that has just changed is not believed.
+    let index = fs::File::options().write(true).open(repo.dir("host/.git/index")).unwrap();
+    index.set_modified(std::time::SystemTime::UNIX_EPOCH).unwrap();
+    let checkout = repo.checkout();
+    for there in [true, false] {
+        if !there {
+            fs::remove_dir_all(repo.dir("host/left-out")).unwrap();
+        }
+        let doubt = checkout.sample(&repo.git).unwrap().dirty.unwrap_err().to_string();
+        assert!(doubt.contains("told not to look at 1 of them, such as left-out/file"), "{doubt}");
+    }
 }
 
 /// Which repository a folder has, and where its files are, may change between two looks.

@@ -183,7 +183,7 @@ fn prepare(step: &Step) -> Result<Exec, String> {
         // There may be none yet; one that is there is not another's.
         Dir::Closed(top) => {
             let opened = Checkout::open(&questions(), top);
-            if let Err(none @ (NoCheckout::Elsewhere { .. } | NoCheckout::Anothers { .. })) = opened {
+            if let Err(none @ NoCheckout::NotItsOwn { .. }) = opened {
                 return Err(none.to_string());
             }
         }

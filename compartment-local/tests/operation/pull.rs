@@ -196,6 +196,32 @@ fn a_submodule_in_another_s_repository_is_not_moved() {
     assert_eq!(repo.run("dev", &["config", "remote.origin.url"]), "ssh://git@internal/lib.git");
 }
 
+/// What git runs there, such as its hooks, would run as the owner of the checkout.
+#[test]
+fn a_submodule_of_another_user_is_not_moved() {
+    if !rustix::process::geteuid().is_root() {
+        return;
+    }
+    let repo = Repo::new();
+    repo.run(".", &["init", "--quiet", "--initial-branch=main", "lib"]);
+    repo.run("lib", &["commit", "--quiet", "--allow-empty", "-m", "first"]);
+    let address = repo.dir("lib").display().to_string();
+    let file = ["-c", "protocol.file.allow=always"];
+    repo.run("desk", &[&file[..], &["submodule", "--quiet", "add", &address, "lib"]].concat());
+    let with = repo.push("with a submodule");
+    assert_eq!(repo.pulled(""), with);
+    repo.run("host", &[&file[..], &["submodule", "--quiet", "update", "--init", "lib"]].concat());
+    for part in ["host/lib", "host/.git/modules/lib/config"] {
+        std::os::unix::fs::chown(repo.dir(part), Some(65534), None).unwrap();
+        repo.push(part);
+        let (_, error) = repo.failed("");
+        assert!(error.contains("belongs to another user"), "{part}: {error}");
+        assert_eq!(repo.run("host", &["rev-parse", "HEAD"]), with);
+        std::os::unix::fs::chown(repo.dir(part), Some(0), None).unwrap();
+    }
+    assert_ne!(repo.pulled(""), with);
+}
+
 /// What a look does not overlook, a pull takes back: else it would be asked for again and again.
 #[test]
 fn what_a_repository_s_settings_hide_is_taken_back() {

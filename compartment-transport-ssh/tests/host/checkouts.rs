@@ -17,7 +17,7 @@ use compartment_transport_ssh::host;
 use crate::common::{Host, NOBODY, git, git_as, give, host_path, is_root, nonce, on_each_shell};
 
 /// A host whose `etc` is a repository of its own with a file that somebody changed, and a remote that is a config.
-fn with_etc(host: Host) -> Host {
+pub(crate) fn with_etc(host: Host) -> Host {
     let (etc, remote) = (host.path("etc"), host.path("remote"));
     fs::create_dir(&remote).unwrap();
     git(&remote, &["init", "--quiet"]);
@@ -34,7 +34,7 @@ fn with_etc(host: Host) -> Host {
     host
 }
 
-fn pull(host: &mut Host, folder: &str, commands: &str) -> Said {
+pub(crate) fn pull(host: &mut Host, folder: &str, commands: &str) -> Said {
     host.site.checkout = Some(host_path(&host.path(folder)));
     let (commands, id): (Commands, _) = (toml::from_str(commands).unwrap(), HostId::new("gpc0").unwrap());
     let plan = commands.plan(&Ask::Pull { host: id.clone() }, &id, &host.site.machine()).unwrap();
@@ -44,7 +44,7 @@ fn pull(host: &mut Host, folder: &str, commands: &str) -> Said {
     result(Kind::Pull, None, &ending)
 }
 
-fn failed(host: &mut Host, folder: &str, commands: &str) -> String {
+pub(crate) fn failed(host: &mut Host, folder: &str, commands: &str) -> String {
     let said = pull(host, folder, commands);
     let Said::PullFail { error: Some(error), .. } = said else { panic!("{said:?}") };
     assert_eq!(fs::read_to_string(host.path("etc/passwd")).unwrap(), "root, changed");
@@ -200,7 +200,7 @@ fn a_pull_that_leaves_what_git_does_not_look_at_says_so() {
 }
 
 /// A checkout of the remote, whose configuration has git run a program on every look, which says as whom it runs.
-fn with_program(host: &Host) -> PathBuf {
+pub(crate) fn with_program(host: &Host) -> PathBuf {
     let (remote, checkout) = (host.path("remote"), host.path("nixos"));
     git(&host.path(""), &["clone", "--quiet", remote.to_str().unwrap(), "nixos"]);
     fs::write(checkout.join(".git/info/attributes"), "flake.lock filter=tell").unwrap();
@@ -221,7 +221,7 @@ fn with_program(host: &Host) -> PathBuf {
     checkout
 }
 
-fn ids(host: &Host) -> Vec<String> {
+pub(crate) fn ids(host: &Host) -> Vec<String> {
     let ids = fs::read_to_string(host.path("told/ids")).unwrap_or_default();
     ids.lines().map(str::to_owned).collect()
 }

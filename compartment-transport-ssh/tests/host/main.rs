@@ -11,6 +11,7 @@ mod hidden;
 mod lives;
 mod look;
 mod nix;
+mod owners;
 mod quoting;
 mod run;
 mod small;

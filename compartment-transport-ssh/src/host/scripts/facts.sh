@@ -97,9 +97,22 @@ in_git() {
     GIT_OPTIONAL_LOCKS=0 GIT_TERMINAL_PROMPT=0 GIT_NO_REPLACE_OBJECTS=1
     export GIT_OPTIONAL_LOCKS GIT_TERMINAL_PROMPT GIT_NO_REPLACE_OBJECTS
     set -- git -c gc.auto=0 -c maintenance.auto=false -c core.fsmonitor=false -c core.fileMode=true \
-        -c core.symlinks=true -c core.trustctime=true -c core.checkStat=default -C "$TOP" "$@"
+        -c core.symlinks=true -c core.trustctime=true -c core.checkStat=default \
+        -c sparse.expectFilesOutsideOfPatterns=true -C "$TOP" "$@"
     [ -z "$GIT_WITHIN" ] || ! has timeout || set -- timeout -s KILL "$GIT_WITHIN" "$@"
     as_owner "$@"
+}
+
+# R is what git says on standard output. What comes on standard error counts only where it fails, and then R is that: sudo, or
+# git that traces, may say something also when all is well.
+ask_git() {
+    R=$(in_git "$@" 2>/dev/null) && return
+    case $? in
+        137) R="git was killed${GIT_WITHIN:+ after $GIT_WITHIN s without an answer}" ;;
+        *) R=$(in_git "$@" 2>&1 >/dev/null) ;;
+    esac
+    : "${R:=git failed}"
+    return 1
 }
 
 # Keeps git from looking for a repository further up than this folder; 1 where it cannot be kept, and WHY.
@@ -114,25 +127,23 @@ closed() {
 # Commit and dirt in one call, which calls clean only what agrees in commit, index and files. Untracked files do not
 # count: Nix does not see them. The lock of what is clean is that of its commit, which does not move.
 seen_by_git() {
-    set -- status --porcelain=v2 --branch --no-ahead-behind --untracked-files=no --ignore-submodules=none
-    R=$(in_git "$@" 2>/dev/null)
+    has_own_repository
     case $? in
         0) ;;
-        137)
-            unseen_by_git "git was killed${GIT_WITHIN:+ after $GIT_WITHIN s without an answer}"
+        2)
+            unseen_by_git "$R"
             return
             ;;
         *)
-            unseen_by_git "$(in_git "$@" 2>&1 >/dev/null)"
+            doubtful "$WHY"
             return
             ;;
     esac
-    STATUS=$R
-    if ! has_own_repository; then
-        doubtful "$WHY"
+    if ! git_status; then
+        unseen_by_git "$R"
         return
     fi
-    R=$STATUS DIRTY='= 0' WHY=
+    DIRTY='= 0' WHY=
     # Whatever is no header is a file that differs. A file's name is the last word of its line, or stands behind a tab.
     case $NL$R in *"$NL"[!#]*) DIRTY='= 1' ;; esac
     case $R$NL in
@@ -151,16 +162,51 @@ seen_by_git() {
     [ "$DIRTY" != '= 0' ] || submodules_differ
 }
 
+# Of a submodule it is asked which commit it is at: git is not to look into one that may be another user's, for it would run
+# what is named there. Each is looked at by itself.
+git_status() {
+    ask_git status --porcelain=v2 --branch --no-ahead-behind --untracked-files=no --ignore-submodules=dirty
+}
+
 # Whether the repository of TOP has its files there and is that of no other folder: within it, one that says so of itself
-# (a worktree's), or one that no other folder has as its own. WHY it is not.
+# (a worktree's), or one that no other folder has as its own; and nobody else may change what git would run. 1: WHY it is not.
+# 2: git fails, WHY, and R is what it says. Nothing that a repository names has run after that.
 has_own_repository() {
-    if ! R=$(in_git rev-parse --show-toplevel --absolute-git-dir 2>&1); then
-        WHY="$TOP is no git checkout: ${R:-git failed}"
-        return 1
+    if ! ask_git rev-parse --show-toplevel --absolute-git-dir --git-common-dir; then
+        WHY="$TOP is no git checkout: $R"
+        return 2
     fi
-    WHY="the repository in $TOP has its files in ${R%"$NL"*} (git's core.worktree); give a checkout of its own"
-    [ "${R%"$NL"*}" -ef "$TOP" ] || return 1
-    REPOSITORY=$(cd -P "${R##*"$NL"}" 2>/dev/null && pwd -P)
+    WHY="the repository in $TOP has its files in ${R%%"$NL"*} (git's core.worktree); give a checkout of its own"
+    [ "${R%%"$NL"*}" -ef "$TOP" ] || return 1
+    R=${R#*"$NL"} COMMON=${R##*"$NL"}
+    REPOSITORY=$(cd -P "${R%%"$NL"*}" 2>/dev/null && pwd -P)
+    case $COMMON in /*) ;; *) COMMON=$TOP/$COMMON ;; esac
+    is_own && is_of_one_user
+}
+
+# git looks at the owner of the checkout and of its git folder, and not of the folder that worktrees share, which holds the
+# configuration.
+is_of_one_user() {
+    [ -O "$TOP" ] && [ -O "$REPOSITORY" ] && [ -O "$COMMON" ] && [ -O "$COMMON/config" ] &&
+        { [ "$REPOSITORY" -ef "$COMMON" ] || [ ! -e "$REPOSITORY/config" ] || [ -O "$REPOSITORY/config" ]; } && return
+    owner_of "$TOP"
+    set -- "$R"
+    for PART in "$REPOSITORY" "$REPOSITORY/config" "$COMMON" "$COMMON/config"; do
+        [ -e "$PART" ] || continue
+        owner_of "$PART"
+        # Root may do anything anyway.
+        case $R in "$1" | 0) continue ;; esac
+        WHY="$PART belongs to another user than $TOP, and git runs what is named there; give a checkout that is all of one user"
+        return 1
+    done
+}
+
+owner_of() {
+    set -- $(ls -ldn "$1" 2>/dev/null)
+    R=${3:-}
+}
+
+is_own() {
     WHY="the repository of $TOP is that of another folder, $REPOSITORY; give a checkout of its own"
     if [ -f "$REPOSITORY/gitdir" ]; then
         first_line "$REPOSITORY/gitdir"
@@ -189,7 +235,7 @@ unseen_by_git() {
 # Files that git takes to be unchanged without looking: `S` is skip-worktree, a small letter assume-unchanged. Such a
 # mark outlives a pull, too.
 nothing_hidden() {
-    R=$({ (in_git ls-files -v 2>&1) || echo 'x git failed'; } | grep '^[a-zS] ' | head -n 1)
+    R=$({ (in_git ls-files -v 2>/dev/null) || echo 'x git failed'; } | grep '^[a-zS] ' | head -n 1)
     case $R in
         '') ;;
         'x '*) DIRTY="? cannot tell whether files of $TOP differ: ${R#x }" ;;
@@ -205,6 +251,7 @@ submodules_differ() {
     while [ -n "$LEFT" ] && [ "$DIRTY" = '= 0' ]; do
         OUTER=${LEFT%%"$NL"*} TOP=${LEFT%%"$NL"*}
         case $LEFT in *"$NL"*) LEFT=${LEFT#*"$NL"} ;; *) LEFT= ;; esac
+        whose "$TOP"
         LINKS=$({ (in_git ls-files --stage 2>/dev/null) || echo '160000 failed'; } | grep '^160000 ')
         while [ "$DIRTY" = '= 0' ] && read -r LINK <&3; do
             [ -z "$LINK" ] || submodule_differs "$LINK"
@@ -231,12 +278,13 @@ submodule_differs() {
             DIRTY="? cannot tell whether files of $TOP differ: it has files, and is no repository"
         return
     fi
+    whose "$TOP"
     if ! has_own_repository; then
         DIRTY="? cannot tell whether files of $TOP differ: $WHY"
         return
     fi
-    if ! R=$(in_git status --porcelain=v2 --branch --no-ahead-behind --untracked-files=no --ignore-submodules=none 2>/dev/null); then
-        DIRTY="? cannot tell whether files of $TOP differ: git failed"
+    if ! git_status; then
+        DIRTY="? cannot tell whether files of $TOP differ: $R"
         return
     fi
     case $NL$R$NL in
@@ -254,8 +302,8 @@ submodule_differs() {
 lock_of_commit() {
     if [ "$1" = "${KNOWN% *}" ]; then
         LOCK="= ${KNOWN#* }"
-    elif ! R=$(in_git ls-tree "$1" flake.lock 2>&1); then
-        LOCK="? cannot read $TOP/flake.lock: ${R:-git failed}"
+    elif ! ask_git ls-tree "$1" flake.lock; then
+        LOCK="? cannot read $TOP/flake.lock: $R"
     else
         case $R in
             '') LOCK='= -' ;;

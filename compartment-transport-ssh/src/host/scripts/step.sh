@@ -80,10 +80,12 @@ in_reach() {
     WHOSE=
 }
 
-# Whether each submodule of TOP that is there, and each within it, has a repository of its own: a pull would move what
-# belongs to somebody else. WHY it has not.
+# Whether each submodule of TOP that is there, and each within it, has a repository of its own, and is the same user's: a pull
+# would move what belongs to somebody else. WHY it has not.
 submodules_are_own() {
     LEFT=$TOP ABOVE=$TOP
+    owner_of "$TOP"
+    set -- "$R"
     while [ -n "$LEFT" ]; do
         OUTER=${LEFT%%"$NL"*} TOP=${LEFT%%"$NL"*}
         case $LEFT in *"$NL"*) LEFT=${LEFT#*"$NL"} ;; *) LEFT= ;; esac
@@ -101,6 +103,12 @@ submodules_are_own() {
             [ -e "$TOP/.git" ] || [ -L "$TOP/.git" ] || continue
             if [ "$(cd -P "$TOP" 2>/dev/null && pwd -P)" != "$(cd -P "$OUTER" && pwd -P)/$LINK" ]; then
                 WHY="the submodule $TOP is not pulled: it is behind a link"
+                return 1
+            fi
+            # Before git looks into it: what it runs there would run as the owner of the checkout.
+            owner_of "$TOP"
+            if [ "$R" != "$1" ]; then
+                WHY="the submodule $TOP is not pulled: it belongs to another user than the checkout"
                 return 1
             fi
             if ! has_own_repository; then
