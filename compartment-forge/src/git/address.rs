@@ -3,6 +3,8 @@
 use std::net::IpAddr;
 use std::path::Path;
 
+use compartment_local::git::misplaced_password;
+
 use super::config::{Credential, GitForgeError};
 
 /// Where a repository is, without secrets.
@@ -21,6 +23,9 @@ pub(super) struct Address {
 impl Address {
     /// Takes an address apart. A path is meant from here, not from wherever git runs.
     pub(super) fn new(raw: &str) -> Result<Self, GitForgeError> {
+        if let Some(why) = misplaced_password(raw) {
+            return Err(GitForgeError::Remote(why));
+        }
         let plain = |bare: String| Self { bare, origin: None, credential: None, user: None };
         let Some((scheme, rest)) = raw.split_once("://") else {
             return match is_path(raw) {
@@ -141,5 +146,7 @@ mod tests {
         let here = std::env::current_dir().unwrap();
         assert_eq!(Address::new("x/y.git").unwrap().bare, here.join("x/y.git").to_string_lossy());
         assert!(Address::new("").is_err());
+        let error = Address::new("https://me:hush/x@host/y").unwrap_err();
+        assert!(!format!("{error} {error:?}").contains("hush"));
     }
 }

@@ -14,7 +14,7 @@ use serde::Deserialize;
 use self::values::{Values, no_checkout};
 use super::template::Template;
 use super::{Dir, LONGEST_RUN, Machine, OnFailure, Plan, Step, tests_run_limit};
-use crate::git::NO_QUESTIONS;
+use crate::git::{NO_QUESTIONS, misplaced_password};
 
 /// Which programs an operation runs, as a host's configuration says.
 ///
@@ -181,6 +181,9 @@ impl TryFrom<Raw> for Commands {
                 "remote",
                 "give the name or the address of a remote of the checkout, such as `origin`",
             ));
+        }
+        if let Some(why) = misplaced_password(&remote) {
+            return Err(bad("remote", why));
         }
         if !pull::is_branch(&branch) {
             return Err(bad("branch", "give the name of a branch of the remote, such as `main`"));
