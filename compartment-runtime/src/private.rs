@@ -149,6 +149,52 @@ fn check_folder(_: &Metadata) -> io::Result<()> {
     Ok(())
 }
 
+/// The same for a folder of which what is in it is run, such as an agent's operations: it has to be this user's own, and
+/// nobody but this user and root may put another in the place of one above it. So sshd checks the files of a user
+/// (StrictModes).
+///
+/// # Errors
+/// As for [`make_private_folder`]; and where it is another user's, or one above it lets others replace what is in it.
+pub fn make_trusted_folder(path: &Path) -> io::Result<()> {
+    make_private_folder(path)?;
+    check_trusted(path)
+}
+
+/// Checks a folder that is there as [`make_trusted_folder`] does.
+///
+/// # Errors
+/// Where it cannot be looked at, is another user's, or others may replace it.
+#[cfg(unix)]
+pub fn check_trusted(path: &Path) -> io::Result<()> {
+    use std::os::unix::fs::MetadataExt;
+    let folder = path.canonicalize()?;
+    let user = rustix::process::geteuid().as_raw();
+    for above in folder.ancestors() {
+        let found = above.metadata()?;
+        let (mode, owner) = (found.mode(), found.uid());
+        if owner != user && owner != 0 {
+            let why = format!("{} belongs to another user (of the id {owner})", above.display());
+            return Err(io::Error::other(why));
+        }
+        // In a folder like /tmp only its owner can put something in the place of what is there.
+        let is_sticky = mode & 0o1000 != 0 && above != folder;
+        if mode & 0o022 != 0 && !is_sticky {
+            let why = format!("other users may write to {}: `chmod go-w` it", above.display());
+            return Err(io::Error::other(why));
+        }
+    }
+    Ok(())
+}
+
+/// Checks nothing where there are no modes.
+///
+/// # Errors
+/// None.
+#[cfg(not(unix))]
+pub fn check_trusted(_: &Path) -> io::Result<()> {
+    Ok(())
+}
+
 #[cfg(test)]
 #[cfg(unix)]
 mod tests {
@@ -209,6 +255,34 @@ mod tests {
         assert_eq!(read_secret(&file, Owner::Trusted, 7).unwrap(), b"secret\n");
         let missing = read_secret(&folder.path().join("none"), Owner::Trusted, 7).unwrap_err();
         assert!(missing.to_string().contains("none cannot be read"), "{missing}");
+    }
+
+    #[test]
+    fn what_is_run_is_in_a_folder_that_nobody_else_can_replace() {
+        let folder = tempfile::tempdir().unwrap();
+        let (above, inner) = (folder.path().join("a"), folder.path().join("a/b"));
+        make_trusted_folder(&inner).unwrap();
+        let set = |path: &Path, mode| fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+        for (path, mode) in [(&above, 0o777), (&above, 0o775), (&inner, 0o757), (&inner, 0o1777)] {
+            set(path, mode);
+            let refused = make_trusted_folder(&inner).unwrap_err().to_string();
+            assert!(refused.contains("chmod go-w"), "{refused}");
+            set(path, 0o755);
+        }
+        // Like /tmp; and a link is as good as what it leads to.
+        set(&above, 0o1777);
+        make_trusted_folder(&inner).unwrap();
+        symlink(&inner, folder.path().join("link")).unwrap();
+        make_trusted_folder(&folder.path().join("link")).unwrap();
+        for path in [&above, &inner] {
+            if chown(path, Some(4321), None).is_err() {
+                // Only root gives files away.
+                return;
+            }
+            let refused = make_trusted_folder(&inner).unwrap_err().to_string();
+            assert!(refused.contains("belongs to another user"), "{refused}");
+            chown(path, Some(0), None).unwrap();
+        }
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use compartment_core::Commit;
 use compartment_local::git::{Git, GitError};
-use compartment_runtime::make_private_folder;
+use compartment_runtime::{check_trusted, make_trusted_folder};
 use rustix::fs::{Access, access};
 
 /// Whether an agent of this user could keep its state in a folder, which it makes where it is not there.
@@ -12,9 +12,11 @@ pub(super) fn state(folder: &Path) -> Result<(), String> {
     let there = folder.ancestors().find(|above| above.symlink_metadata().is_ok()).unwrap_or(Path::new("/"));
     if there == folder {
         // It is there: this looks at whose it is.
-        make_private_folder(folder).map_err(|error| error.to_string())?;
+        make_trusted_folder(folder).map_err(|error| error.to_string())?;
     } else if !there.is_dir() {
         return Err(format!("it cannot be made: {} is no folder", there.display()));
+    } else {
+        check_trusted(there).map_err(|error| error.to_string())?;
     }
     access(there, Access::WRITE_OK | Access::EXEC_OK).map_err(|error| {
         let remedy = "choose another folder, or run the agent as a user who may write there";

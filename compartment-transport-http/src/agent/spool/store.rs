@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use compartment_core::{OpId, SessionId, Text};
-use compartment_runtime::{make_private_folder, private_file};
+use compartment_runtime::{make_trusted_folder, private_file};
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use uuid::Uuid;
@@ -70,7 +70,8 @@ pub(super) struct Changes<'a> {
 impl Store {
     pub(super) fn open(folder: &Path) -> Result<(Self, Stored), SpoolError> {
         let failed = |source| SpoolError::Folder { folder: folder.to_owned(), source };
-        make_private_folder(folder).map_err(failed)?;
+        // Operations are run from it.
+        make_trusted_folder(folder).map_err(failed)?;
         let lock = lock(folder)?;
         let path = folder.join("spool.sqlite");
         let bad = |error: rusqlite::Error| refused(&path, &error);
