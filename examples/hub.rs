@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use anstream::AutoStream;
 use clap::Parser;
-use compartment_examples::hub::{Cli, HubError, Surroundings, run};
+use compartment_examples::hub::{Cli, HubError, Interruptible, Surroundings, run};
 use compartment_examples::show;
 use compartment_local::run::Stop;
 
@@ -14,7 +14,7 @@ fn main() -> ExitCode {
     cli.color.write_global();
     let done = Stop::on_signals().map_err(|error| error.to_string()).map(|stop| {
         let surroundings = Surroundings {
-            input: &mut io::stdin().lock(),
+            input: &mut Interruptible::new(io::stdin().lock(), stop.clone()),
             output: &mut AutoStream::auto(io::stdout().lock()),
             aside: &mut io::stderr(),
             width: show::terminal_width(),

@@ -6,16 +6,20 @@ use std::ops::RangeInclusive;
 use crate::error::{ExportError, ReadError};
 use crate::reader::Reader;
 use crate::scan::Stored;
+use crate::verify::verify;
 use crate::watch::{Progress, Watch};
 
 /// What came out of a damaged log.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Debug, Default)]
 pub struct Salvaged {
     /// How many records came out.
     pub records: u64,
     /// The positions of those that did not, in order. Those after the last that can be read are known only as far
     /// as the log says where it ends.
     pub missing: Vec<RangeInclusive<u64>>,
+    /// What is wrong with the log, the first that [`verify`] finds. Where it is something, more may be missing than is
+    /// named: what is lost cannot always say so. `None` where the log is whole.
+    pub damage: Option<ReadError>,
 }
 
 /// Writes every record as a line, and gives their number. `watch` is told of records.
@@ -39,7 +43,8 @@ pub fn export(reader: &Reader, to: &mut dyn Write, watch: &mut Watch<'_>) -> Res
     Ok(done)
 }
 
-/// Writes every record that can be read as a line, in order, and says which cannot. `watch` is told of positions.
+/// Writes every record that can be read as a line, in order, says which cannot, and verifies the log. `watch` is told of
+/// positions.
 ///
 /// Nothing is written that does not carry the right hash. Where records are missing, an import of the rest gives
 /// those after them other positions.
@@ -72,6 +77,11 @@ pub fn salvage(reader: &Reader, to: &mut dyn Write, watch: &mut Watch<'_>) -> Re
         salvaged.missing.push(next..=total);
     }
     to.flush().map_err(ExportError::Output)?;
+    match verify(reader, &[], watch) {
+        Ok(_) => {}
+        Err(ReadError::Interrupted) => return Err(ReadError::Interrupted.into()),
+        Err(damage) => salvaged.damage = Some(damage),
+    }
     Ok(salvaged)
 }
 

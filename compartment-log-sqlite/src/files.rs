@@ -99,7 +99,7 @@ pub(crate) fn in_the_way(file: &Path) -> Option<PathBuf> {
 pub(crate) fn left_of(file: &Path) -> Option<PathBuf> {
     // A journal beside an empty file is of a process that died while it created it.
     let endings: &[&str] =
-        if file.exists() { &["-wal", ".snapshot"] } else { &["-wal", "-journal", ".snapshot"] };
+        if file.exists() { &["-wal", ".snapshot", ".id"] } else { &["-wal", "-journal", ".snapshot", ".id"] };
     endings.iter().map(|ending| beside(file, ending)).find(|left| length(left) > 0)
 }
 

@@ -1,6 +1,7 @@
 //! Into a new log: NDJSON as records.
 
 use std::io::{self, Read};
+use std::ops::ControlFlow;
 use std::path::Path;
 
 use compartment_core::ndjson::{self, LineError, Lines};
@@ -77,6 +78,14 @@ fn fill(
     Ok(mark)
 }
 
+/// Whether it is to go on.
+fn asked(watch: &mut Watch<'_>, done: u64) -> Result<(), ImportError> {
+    match watch(Progress { done, total: None }) {
+        ControlFlow::Continue(()) => Ok(()),
+        ControlFlow::Break(()) => Err(ImportError::Interrupted),
+    }
+}
+
 /// What has come of the lines so far.
 struct Intake<'a> {
     connection: &'a Connection,
@@ -106,10 +115,16 @@ impl<'a> Intake<'a> {
         loop {
             let bytes = match from.read(&mut chunk) {
                 Ok(bytes) => bytes,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                // Somebody may not want to wait for it any more.
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {
+                    asked(watch, done)?;
+                    continue;
+                }
                 Err(error) => return Err(ImportError::Input(error)),
             };
             if bytes == 0 {
+                // An input may end because whoever wrote it was stopped.
+                asked(watch, done)?;
                 lines.finish(|number, line| self.take(number, line));
             } else {
                 lines.feed(&chunk[..bytes], |number, line| self.take(number, line));
@@ -121,9 +136,7 @@ impl<'a> Intake<'a> {
                 return Ok(());
             }
             done += bytes as u64;
-            if watch(Progress { done, total: None }).is_break() {
-                return Err(ImportError::Interrupted);
-            }
+            asked(watch, done)?;
         }
     }
 

@@ -209,6 +209,24 @@ fn a_write_ahead_log_that_was_cut_off_gives_a_prefix() {
 }
 
 #[test]
+fn a_log_that_was_emptied_is_not_begun_anew() {
+    let (_folder, path) = log_of(5);
+    block_on(SqliteLog::open(&path).unwrap().close()).unwrap();
+    let identity = path.with_extension("sqlite.id");
+    assert!(identity.exists());
+    for gone in [false, true] {
+        match gone {
+            false => fs::write(&path, "").unwrap(),
+            true => fs::remove_file(&path).unwrap(),
+        }
+        let error = SqliteLog::open(&path).unwrap_err();
+        assert!(matches!(&error, OpenError::Left { left, .. } if *left == identity), "{error}");
+    }
+    fs::remove_file(identity).unwrap();
+    block_on(SqliteLog::open(&path).unwrap().close()).unwrap();
+}
+
+#[test]
 fn what_is_left_of_a_log_that_is_gone_is_not_written_over() {
     let (_folder, path) = log_of(5);
     let log = SqliteLog::open(&path).unwrap();

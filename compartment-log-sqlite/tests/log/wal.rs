@@ -78,7 +78,9 @@ fn is_refused(path: &Path, what: &str) {
     assert!(end.as_ref().is_some_and(frames), "{what}: {end:?}");
     assert!(lines(COUNT).starts_with(&read), "{what}");
     let mut out = Vec::new();
-    assert_eq!(salvage(&reader, &mut out, &mut unwatched).unwrap().records, read.len() as u64);
+    let salvaged = salvage(&reader, &mut out, &mut unwatched).unwrap();
+    assert_eq!(salvaged.records, read.len() as u64);
+    assert!(salvaged.damage.as_ref().is_some_and(frames), "{what}: {:?}", salvaged.damage);
     let copy = backup(path, &path.with_file_name("copy"), &mut unwatched);
     assert!(matches!(copy, Err(BackupError::Open(OpenError::Damaged { .. }))), "{what}: {copy:?}");
 }

@@ -7,11 +7,11 @@ use std::path::{Path, PathBuf};
 
 use compartment_core::{Text, Timestamp};
 use compartment_log_sqlite::{
-    BackupError, ExportError, ImportError, Mark, OpenError, Progress as Done, ReadError, Reader, backup,
-    export, import_until, salvage, verify,
+    BackupError, ExportError, ImportError, Mark, OpenError, Progress as Done, ReadError, Reader, Salvaged,
+    backup, export, import_until, salvage, verify,
 };
 
-use super::{Log, ServeError};
+use super::{Interruptible, Log, ServeError};
 use compartment_transport_http::server::access::TokenFileError;
 
 use crate::progress::{Progress, Unit};
@@ -49,8 +49,8 @@ pub enum HubError {
     /// The log was not written to its end.
     #[error(transparent)]
     Export(Box<ExportError>),
-    /// Some of a damaged log is missing.
-    #[error("{0} was left out: it cannot be read, or is not as it was written")]
+    /// Some of a damaged log is missing, or may be.
+    #[error("{0}")]
     Salvaged(String),
     /// No log was made.
     #[error("{}{source}. Nothing was made.", name.as_ref().map(|name| format!("{name}: ")).unwrap_or_default())]
@@ -147,13 +147,13 @@ pub(super) fn run(what: &Log, mut around: Surroundings<'_>) -> Result<(), HubErr
             around.tell("Next:", told)
         }
         Log::Backup { data, to } => {
-            let tokens = data.tokens().map(|from| (from, tokens_of(to)));
-            // Neither copy is worth much without the other: nothing is made where one of them cannot be.
-            if let Some((_, to)) = &tokens
-                && to.symlink_metadata().is_ok()
-            {
-                return Err(HubError::Exists(to.clone()));
+            // Neither copy is worth much without the other: nothing is made where one of them cannot be. Those of another
+            // log are not to be taken for this one's, where this one has none.
+            let beside = tokens_of(to);
+            if beside.symlink_metadata().is_ok() {
+                return Err(HubError::Exists(beside));
             }
+            let tokens = data.tokens().map(|from| (from, beside));
             let head = around.watching(Unit::Items, |watch| {
                 backup(&data.log(), to, watch).map_err(|error| match error {
                     BackupError::Interrupted => HubError::Interrupted,
@@ -271,8 +271,9 @@ impl Surroundings<'_> {
             (&mut *self.input, "standard input".to_owned(), None)
         } else {
             let cannot = |source| HubError::File { what: "read", path: from.to_owned(), source };
-            file = File::open(from).map_err(cannot)?;
-            let size = file.metadata().ok().filter(|about| about.is_file()).map(|about| about.len());
+            let opened = File::open(from).map_err(cannot)?;
+            let size = opened.metadata().ok().filter(|about| about.is_file()).map(|about| about.len());
+            file = Interruptible::new(opened, self.stop.clone());
             (&mut file, shown(from), size)
         };
         let mut bar = if self.watched { Progress::on_stderr(Unit::Bytes, size) } else { Progress::none() };
@@ -317,20 +318,42 @@ fn written(
             HubError::Export(error.into())
         }
     };
-    let missing = if salvaging {
-        salvage(reader, to, &mut watch).map_err(failed)?.missing
-    } else {
-        export(reader, to, &mut watch).map(|_| Vec::new()).map_err(failed)?
-    };
-    bar.end();
-    if missing.is_empty() {
+    if !salvaging {
+        export(reader, to, &mut watch).map_err(failed)?;
+        bar.end();
         return Ok(());
     }
+    let salvaged = salvage(reader, to, &mut watch).map_err(failed)?;
+    bar.end();
+    what_is_missing(&salvaged).map_or(Ok(()), |words| Err(HubError::Salvaged(words)))
+}
+
+/// What did not come out of a damaged log, and what is wrong with it: more may be missing than can be named. `None` where it is
+/// whole.
+fn what_is_missing(salvaged: &Salvaged) -> Option<String> {
+    let Salvaged { records, missing, damage } = salvaged;
     let named = |range: &std::ops::RangeInclusive<u64>| match (range.start(), range.end()) {
         (first, last) if first == last => format!("record {first}"),
         (first, &u64::MAX) => format!("whatever comes after record {}", first - 1),
         (first, last) => format!("records {first} to {last}"),
     };
-    let named: Vec<String> = missing.iter().map(named).collect();
-    Err(HubError::Salvaged(named.join(", ")))
+    let left_out = match &missing[..] {
+        [] => None,
+        [one] if one.start() == one.end() => {
+            Some(format!("{} was left out: it cannot be read, or is not as it was written", named(one)))
+        }
+        some => {
+            let some: Vec<String> = some.iter().map(named).collect();
+            let some = some.join(", ");
+            Some(format!("{some} were left out: they cannot be read, or are not as they were written"))
+        }
+    };
+    let came_out = || format!("{} came out", counted(*records));
+    match (left_out, damage) {
+        (None, None) => None,
+        (Some(left_out), None) => Some(left_out),
+        (left_out, Some(damage)) => {
+            Some(format!("{}; more may be missing, because {damage}", left_out.unwrap_or_else(came_out)))
+        }
+    }
 }
