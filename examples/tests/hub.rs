@@ -3,18 +3,25 @@
 #![expect(clippy::unwrap_used, reason = "a test that finds something else has failed")]
 
 use std::fs;
+use std::io::{self, ErrorKind, Read, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
 
 use anstream::adapter::strip_str;
 use clap::Parser;
-use compartment_core::{HostId, Timestamp};
+use compartment_core::matrix::DesiredAvailability;
+use compartment_core::{HostId, ReadOptions, Timestamp, testing};
 use compartment_examples::fold;
-use compartment_examples::hub::{Cli, HubError, Surroundings, run};
+use compartment_examples::hub::{Cli, HubError, Interruptible, Keep, Served, Surroundings, run};
 use compartment_examples::progress::Progress;
 use compartment_local::run::Stop;
 use compartment_log_sqlite::{Reader, SqliteLog, is_log};
-use compartment_runtime::EventLog;
+use compartment_runtime::hub::Config;
+use compartment_runtime::testing::forge::MemoryForge;
+use compartment_runtime::{EventLog, Forge};
+use compartment_transport_http::server::listen::Listen;
 use tempfile::TempDir;
 
 const WEEK: &str = include_str!("logs/week.ndjson");
@@ -152,6 +159,90 @@ fn whatever_was_done_to_it_is_named_and_what_is_left_can_be_saved() {
     }
 }
 
+/// Where the log cannot tell how long it was, whatever is missing is missing without a number.
+#[test]
+fn what_is_saved_of_a_damaged_log_is_never_called_all_of_it() {
+    let whole = Desk::new();
+    let length = fs::metadata(whole.path("fleet/log.sqlite")).unwrap().len();
+    let cut = |at: u64| {
+        let desk = Desk::new();
+        let log = fs::OpenOptions::new().write(true).open(desk.path("fleet/log.sqlite")).unwrap();
+        log.set_len(at).unwrap();
+        desk
+    };
+    let swapped = Desk::new();
+    let mut bytes = fs::read(swapped.path("fleet/log.sqlite")).unwrap();
+    let last = bytes.len() - 4096;
+    let page = bytes[last..].to_vec();
+    bytes.copy_within(last - 4096..last, last);
+    bytes[last - 4096..last].copy_from_slice(&page);
+    fs::write(swapped.path("fleet/log.sqlite"), bytes).unwrap();
+    for (what, desk) in [("half", cut(length / 2)), ("a page", cut(4096)), ("swapped", swapped)] {
+        let verified = hub("", &["verify", "--data", &desk.at("fleet")]);
+        assert!(verified.result.is_err(), "{what}");
+        let to = desk.at("left.ndjson");
+        let saved = hub("", &["export", "--salvage", "--data", &desk.at("fleet"), "--output", &to]);
+        assert!(saved.refused().contains("missing"), "{what}");
+        assert!(fs::read_to_string(&to).unwrap().lines().count() < WEEK.lines().count(), "{what}");
+    }
+    let saved = hub("", &["export", "--salvage", "--data", &whole.at("fleet")]);
+    saved.result.unwrap();
+    assert_eq!(saved.output, WEEK);
+}
+
+/// Whoever writes the input may be stopped by the same Ctrl-C: then its end is no end.
+#[test]
+fn an_import_that_is_interrupted_where_nothing_comes_makes_nothing() {
+    /// Gives the week, and then nothing: somebody asks for a stop.
+    struct Stopping(&'static [u8], Stop, Option<ErrorKind>);
+    impl Read for Stopping {
+        fn read(&mut self, to: &mut [u8]) -> io::Result<usize> {
+            match self.0.read(to)? {
+                0 => {
+                    self.1.ask();
+                    self.2.map_or(Ok(0), |kind| Err(kind.into()))
+                }
+                some => Ok(some),
+            }
+        }
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("fleet");
+    for ends in [None, Some(ErrorKind::Interrupted)] {
+        let stop = Stop::default();
+        let cli =
+            Cli::try_parse_from(["hub", "log", "import", "--data", data.to_str().unwrap(), "-"]).unwrap();
+        let surroundings = Surroundings {
+            input: &mut Stopping(WEEK.as_bytes(), stop.clone(), ends),
+            output: &mut Vec::new(),
+            aside: &mut Vec::new(),
+            width: None,
+            watched: false,
+            stop,
+        };
+        assert!(matches!(run(&cli, surroundings), Err(HubError::Interrupted)), "{ends:?}");
+        assert!(!data.exists(), "{ends:?}");
+    }
+}
+
+#[test]
+fn an_input_that_says_nothing_is_left_when_somebody_asks() {
+    let (from, to) = io::pipe().unwrap();
+    let stop = Stop::default();
+    let mut input = Interruptible::new(from, stop.clone());
+    let asking = std::thread::spawn(move || stop.ask());
+    assert_eq!(input.read(&mut [0; 8]).unwrap_err().kind(), ErrorKind::Interrupted);
+    asking.join().unwrap();
+    drop(to);
+    // What comes is read.
+    let (from, mut to) = io::pipe().unwrap();
+    let mut input = Interruptible::new(from, Stop::default());
+    to.write_all(b"line").unwrap();
+    drop(to);
+    let mut all = String::new();
+    assert_eq!((input.read_to_string(&mut all).unwrap(), all.as_str()), (4, "line"));
+}
+
 #[test]
 fn a_line_that_is_no_event_is_named_and_nothing_is_made() {
     let lines: Vec<&str> = WEEK.lines().take(3).collect();
@@ -194,6 +285,9 @@ fn a_backup_takes_along_who_may_do_what() {
     fs::remove_file(desk.path("copy.sqlite")).unwrap();
     hub("", &["backup", "--data", &desk.at("fleet"), &desk.at("copy.sqlite")]).refused();
     assert!(!desk.path("copy.sqlite").exists());
+    // Where this log has none, those of another are not to be taken for its own.
+    fs::remove_file(desk.path("fleet/tokens.json")).unwrap();
+    hub("", &["backup", "--data", &desk.at("fleet"), &desk.at("copy.sqlite")]).refused();
 }
 
 #[test]
@@ -252,7 +346,7 @@ fn what_is_no_log_is_told_apart() {
 }
 
 /// What `fold` shows of a log, and what it complains of.
-fn folded(input: &mut dyn std::io::Read, args: &[&str], heard: Vec<(HostId, Timestamp)>) -> [String; 2] {
+fn folded(input: &mut dyn Read, args: &[&str], heard: Vec<(HostId, Timestamp)>) -> [String; 2] {
     let cli = fold::Cli::try_parse_from([&["fold", "log", "--width", "120"], args].concat()).unwrap();
     let (mut output, mut complaints) = (Vec::new(), Vec::new());
     let around = fold::Surroundings {
@@ -366,4 +460,34 @@ fn whoever_only_asks_for_tokens_makes_no_folder() {
         assert!(token(args).refused().contains("fleet"), "{args:?}");
         assert!(!data.exists());
     }
+}
+
+/// What was desired when somebody looked last is not desired for ever.
+#[tokio::test]
+async fn a_hub_that_is_started_without_a_forge_does_not_go_on_with_what_was_desired_before() {
+    let folder = tempfile::tempdir().unwrap();
+    let start = async |forge| {
+        let listen = Listen::on(([127, 0, 0, 1], 0).into());
+        let data = folder.path();
+        Served::start(Keep { data, listen, forge, webhook: None, config: Config::default() }).await.unwrap()
+    };
+    let desired = |served: &Served| {
+        let matrix = served.hub.matrix(&ReadOptions::default()).unwrap();
+        matrix.fleet.channels.into_values().next().map(|channel| channel.desired)
+    };
+    let (commit, lock) = (testing::commit('a'), testing::lock('a'));
+    let forge: Arc<dyn Forge> = Arc::new(MemoryForge::new(commit, lock));
+    let served = start(Some(forge)).await;
+    let known = async {
+        while desired(&served).is_none_or(|desired| desired.commit != Some(commit)) {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), known).await.expect("the forge is looked at");
+    served.run(async {}).await.unwrap();
+    let served = start(None).await;
+    let desired = desired(&served).unwrap();
+    assert_eq!((desired.state, desired.commit), (DesiredAvailability::Unavailable, Some(commit)));
+    assert!(desired.error.unwrap().contains("without --forge"));
+    served.run(async {}).await.unwrap();
 }

@@ -252,7 +252,10 @@ fn others_ask_through_the_call_that_has_the_data() {
     assert_eq!(done.unwrap(), Verdict::Done, "{output} {aside}");
     assert!(aside.contains("asks through the ssh-fleet of process"), "{aside}");
     let said = ask(&["--branch", "other", "log", "gpc0"]).0.unwrap_err().to_string();
-    assert!(said.contains("it has another --forge or --branch: end that first"), "{said}");
+    assert!(said.contains(&format!("with --forge {remote} --branch main: end that first")), "{said}");
+    // Whoever says nothing of it takes what is there.
+    let (done, _, aside) = world.asked(&["--data", &data, "log", "gpc0"]);
+    assert!(done.is_ok() && aside.contains("asks through"), "{aside}");
     // Two at a time, of which one stops what the other has begun.
     let printed = Shared::default();
     let switching = start(&["switch", "gpc0"], &printed, &Stop::default());

@@ -9,13 +9,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
-use compartment_core::{ChannelName, Span};
+use compartment_core::channel::Availability;
+use compartment_core::event::Observation;
+use compartment_core::{ChannelName, Span, Text};
 use compartment_forge::git::{Credential, GitConfig, GitForge, GitForgeError, PullRequestRefs};
 use compartment_forge::github::{GitHubConfig, GitHubForge, Reverts};
 use compartment_forge::published::{Place, Published};
 use compartment_forge::{Token, Updates};
 use compartment_local::run::Stop;
-use compartment_runtime::hub::Config;
+use compartment_runtime::hub::{Config, Hub};
 use compartment_runtime::{Forge, Owner, read_secret};
 use compartment_transport_http::server::Webhook;
 
@@ -25,8 +27,8 @@ use super::ServeError;
 #[derive(Debug, Args)]
 pub struct ForgeArgs {
     /// Where what is desired comes from: the address or path of a repository, `github:OWNER/NAME`, or
-    /// `published:URL` of a file that says it. Without, nobody knows what is desired.
-    #[arg(long, value_name = "WHERE")]
+    /// `published:URL` of a file that says it. Without, nobody knows what is desired, also where it was known before.
+    #[arg(long, value_name = "WHERE", env = "COMPARTMENT_FORGE", hide_env_values = true)]
     pub forge: Option<Where>,
 
     /// The branch that hosts follow.
@@ -106,6 +108,25 @@ impl FromStr for Where {
             }
             Some(_) | None => Ok(Self::Git(raw.to_owned())),
         }
+    }
+}
+
+/// Says of each channel whose desired state was known that nobody looks any more: a hub without a forge would take for desired
+/// for ever what was so when somebody looked last.
+///
+/// # Errors
+/// [`HubError::Stopped`](compartment_runtime::hub::HubError::Stopped).
+pub async fn nobody_looks(hub: &Hub) -> Result<(), compartment_runtime::hub::HubError> {
+    let known = hub.read(|fleet, _| {
+        let available = fleet.channels().iter().filter(|of| of.availability == Availability::Available);
+        available.map(|of| of.name.clone()).collect::<Vec<_>>()
+    })?;
+    let error =
+        Text::from("nobody looks at the repository: this was started without --forge (COMPARTMENT_FORGE)");
+    let unseen = |channel| Observation::DesiredUnavailable { channel, error: error.clone() };
+    match known.is_empty() {
+        true => Ok(()),
+        false => hub.observe(known.into_iter().map(unseen).collect()).await.map(drop),
     }
 }
 
@@ -232,7 +253,7 @@ impl ForgeArgs {
 }
 
 fn failed(error: impl fmt::Display) -> ServeError {
-    ServeError::Forge(compartment_core::Text::new(&error.to_string()))
+    ServeError::Forge(Text::new(&error.to_string()))
 }
 
 /// A pattern of branches, unless it says that it is one of refs.

@@ -2,12 +2,14 @@
 
 mod args;
 mod forge;
+mod input;
 mod log;
 mod serve;
 mod token;
 
 pub use args::{Cli, Data, Log, RoleArgs, Serve, TokenCommand, What};
-pub use forge::{ForgeArgs, Where};
+pub use forge::{ForgeArgs, Where, nobody_looks};
+pub use input::Interruptible;
 pub use log::{HubError, Surroundings};
 pub use serve::{Keep, ServeError, Served};
 

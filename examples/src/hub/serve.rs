@@ -14,7 +14,7 @@ use compartment_transport_http::server::access::{Access, TokenFile, TokenFileErr
 use compartment_transport_http::server::listen::{Bound, Listen, ListenError, TlsFiles};
 use compartment_transport_http::server::{Agents, AgentsConfig, Webhook, router_with};
 
-use super::{HubError, Serve, Surroundings};
+use super::{HubError, Serve, Surroundings, nobody_looks};
 use crate::background;
 
 /// Why a hub does not run.
@@ -105,7 +105,11 @@ impl Served {
         let agents = Agents::new(access, Arc::new(SystemClock::default()), AgentsConfig::default());
         let log = Arc::new(SqliteLog::open(&data.join(FILE_NAME))?);
         let ports = Ports { forge, transports: vec![Arc::new(agents.clone())], ..Ports::new(log) };
+        let looks = ports.forge.is_some();
         let hub = Hub::start(ports, config).await?;
+        if !looks {
+            nobody_looks(&hub).await?;
+        }
         let router = router_with(hub.clone(), agents, webhook);
         Ok(Self { hub, router, bound })
     }

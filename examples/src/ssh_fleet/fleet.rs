@@ -22,7 +22,7 @@ use tokio::task::JoinHandle;
 
 use super::shared::{Published, Setup};
 use super::{Cli, FleetError};
-use crate::hub::ServeError;
+use crate::hub::{ServeError, nobody_looks};
 
 /// How long the first look may take where no host answers, or the repository does not.
 const LOOK_WITHIN: Duration = Duration::from_secs(30);
@@ -80,6 +80,9 @@ impl Fleet {
         let hub = Hub::start(Ports { transports, forge, ..Ports::new(log) }, config).await;
         let hub = hub.map_err(ServeError::from)?;
         configure(&hub, inventory).await.map_err(ServeError::from)?;
+        if !looks && super::wants_desired(cli) {
+            nobody_looks(&hub).await.map_err(ServeError::from)?;
+        }
 
         let now = SystemClock::default().wall();
         let token = Token::generate().map_err(|error| FleetError::Here(std::io::Error::other(error)))?;

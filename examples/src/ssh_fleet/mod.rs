@@ -275,6 +275,16 @@ const fn is_live(cli: &Cli) -> bool {
     cli.watch && cli.what.is_none()
 }
 
+/// Whether what is asked for has to do with what is desired.
+fn wants_desired(cli: &Cli) -> bool {
+    use matrix::What::{History, Host, Log, Refresh, Stop};
+    match &cli.what {
+        Some(What::Matrix(Stop { .. } | Log { .. } | History { .. } | Host { .. })) => false,
+        Some(What::Matrix(Refresh(looked))) => looked.on().is_none(),
+        Some(What::Matrix(_) | What::Check { .. } | What::Generations { .. }) | None => true,
+    }
+}
+
 fn mention(around: &mut Surroundings<'_>, words: &str) {
     drop(write!(around.aside, "{}", show::labelled("ssh-fleet:", 4, words, around.width)));
 }
@@ -341,12 +351,8 @@ fn as_owner(
     let Surroundings { token: _, output, aside, answer, screen, within: _, width, watched, stop } = around;
     let (command, remembers) = (cli.command(), cli.data.is_some());
     let (live, inventory) = (is_live(&cli), cli.inventory.display().to_string());
+    let desired = wants_desired(&cli);
     let asked = asked(cli, fleet.url());
-    let what = &asked.what;
-    let desired = !matches!(
-        what,
-        Some(matrix::What::Stop { .. } | matrix::What::Log { .. } | matrix::What::History { .. })
-    ) && !matches!(what, Some(matrix::What::Refresh(looked)) if looked.on().is_some());
     if !live && runtime.block_on(fleet.look_around(hosts, desired, &stop)).is_none() {
         runtime.block_on(fleet.end());
         return Err(MatrixError::Interrupted.into());

@@ -59,8 +59,15 @@ impl Setup {
         if self.hosts != there.hosts {
             return Some("it has read another inventory".to_owned());
         }
-        let same = (&self.forge, &self.branch) == (&there.forge, &there.branch);
-        (!same).then(|| "it has another --forge or --branch".to_owned())
+        let looks = there.forge.as_ref().map_or("without --forge".to_owned(), |forge| {
+            format!("with --forge {forge} --branch {}", there.branch)
+        });
+        match &self.forge {
+            // Whoever says nothing of it takes what is there.
+            None => None,
+            Some(_) if (&self.forge, &self.branch) == (&there.forge, &there.branch) => None,
+            Some(_) => Some(format!("it was started {looks}")),
+        }
     }
 }
 
@@ -199,13 +206,17 @@ mod tests {
         assert_eq!(guest.owner.refuses(&setup), None);
         for (by, other, why) in [
             ("bob", &[][..], "it asks as ann"),
-            ("ann", &["--forge", "https://me:hush@git.example/x.git"], "it has another --forge or --branch"),
-            ("ann", &["--branch", "live"], "it has another --forge or --branch"),
+            ("ann", &["--forge", "https://me:hush@git.example/x.git"], "it was started without --forge"),
         ] {
             let other = others(by, other);
             assert_eq!(guest.owner.refuses(&other).as_deref(), Some(why));
             assert!(!serde_json::to_string(&other).unwrap().contains("hush"));
         }
+        let looks = others("ann", &["--forge", "https://me:hush@git.example/x.git", "--branch", "live"]);
+        assert_eq!(setup.differs(&looks), None, "whoever says nothing takes what is there");
+        let other = others("ann", &["--forge", "https://git.example/x.git", "--branch", "live"]);
+        let why = "it was started with --forge https://…@git.example/x.git --branch live";
+        assert_eq!(other.differs(&looks).as_deref(), Some(why));
         let ((waits, told), (done, ended)) = (channel(), channel());
         let ending = std::thread::spawn(move || {
             published.end(&Stop::default(), || waits.send(()).unwrap()).unwrap();
