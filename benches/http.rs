@@ -55,7 +55,7 @@ struct Load {
 /// Reads the body, and answers as much as the hub does.
 fn empty(lines: usize) -> Router {
     let origin = Origin { session: session(), n: FIRST };
-    let taken = Taken { new: lines, position: 1_000_000, last: Some(origin), refused: Vec::new() };
+    let taken = Taken { new: lines, position: 1_000_000, last: Some(origin), ..Taken::default() };
     let answer = Bytes::from(serde_json::to_vec(&taken).expect("plain data is JSON"));
     let handler = async move |body: Bytes| {
         assert!(!body.is_empty());

@@ -58,8 +58,10 @@ pub enum Refusal {
     /// The host's tests are switched off.
     #[error("tests are switched off for this host")]
     TestsDisabled,
-    /// There is no generation to go back to.
-    #[error("the host's history holds no generation to roll back to")]
+    /// There is no generation to go back to unasked.
+    #[error(
+        "no earlier generation in the host's history is fit to go back to unasked (none ran before, or the tests of all failed): name one"
+    )]
     NoTarget,
     /// The generation is not in the history.
     #[error("the host's history holds no such generation")]

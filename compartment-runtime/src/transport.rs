@@ -136,6 +136,11 @@ pub trait Uplink: Send + Sync + 'static {
         None
     }
 
+    /// Whether a host belongs to the fleet: nothing is recorded of what one says that was removed.
+    fn knows(&self, _host: &HostId) -> bool {
+        true
+    }
+
     /// The time by which orders are too late.
     fn now(&self) -> Timestamp;
 }

@@ -173,7 +173,11 @@ fn prepare(step: &Step) -> Result<Exec, String> {
     let dir = step.dir.path();
     // Else it would be said of the program that it is not there.
     if !dir.is_dir() {
-        return Err(format!("there is no folder {}", dir.display()));
+        let remedy = match step.dir {
+            Dir::Checkout(_) => "; clone the config repository there first",
+            Dir::Root | Dir::Folder(_) | Dir::Closed(_) => "",
+        };
+        return Err(format!("there is no folder {}{remedy}", dir.display()));
     }
     match &step.dir {
         Dir::Checkout(top) => {

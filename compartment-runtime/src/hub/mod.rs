@@ -430,6 +430,10 @@ impl Uplink for Hub {
         self.configuration(host).ok().map(|configuration| configuration.tests.each_timeout_s)
     }
 
+    fn knows(&self, host: &HostId) -> bool {
+        self.read(|fleet, _| fleet.host(host).is_some()).unwrap_or(true)
+    }
+
     fn now(&self) -> Timestamp {
         Self::now(self)
     }

@@ -7,7 +7,7 @@ use compartment_core::decide::{BusyState, Refusal};
 use compartment_core::event::Kind;
 use compartment_core::operation::{End, Ending};
 use compartment_core::testing::{commit, lock};
-use compartment_core::{Actor, Ask, HostId, Span, Text};
+use compartment_core::{Actor, Ask, HostId, OpId, Span, Text};
 use compartment_runtime::hub::{Batch, BatchAsk, RequestError, WhenOffline};
 use compartment_runtime::testing::hosts::Behaviour;
 use futures::{FutureExt, StreamExt};
@@ -59,8 +59,8 @@ async fn every_host_has_a_result_and_the_others_go_on() {
         let expected = match n {
             3..=5 => Err(RequestError::Offline(name.clone())),
             7 => {
-                let (kind, state) = (Kind::Test, BusyState::Running);
-                Err(RequestError::Refused(Refusal::Busy { kind, state, op: None, by: None }))
+                let (kind, state, op) = (Kind::Test, BusyState::Running, OpId::new("busy").ok());
+                Err(RequestError::Refused(Refusal::Busy { kind, state, op, by: None }))
             }
             9 => Ok(Ending::new(End::Failed, "exit code 1")),
             11 => Ok(Ending::new(End::Rejected, "not now")),

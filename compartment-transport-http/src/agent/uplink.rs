@@ -13,12 +13,7 @@ use crate::wire::events::Taken;
 
 /// Sends for ever.
 pub(super) async fn run(shared: &Shared) {
-    let mut sender = Sender {
-        shared,
-        limit: BATCH_LIMIT,
-        backoff: Backoff::default(),
-        grievance: Grievance::new("reports"),
-    };
+    let mut sender = Sender::new(shared);
     loop {
         match sender.send().await {
             Ok(true) => {}
@@ -35,24 +30,26 @@ pub(super) async fn run(shared: &Shared) {
 
 /// Sends what waits now, and gives up at the first failure.
 pub(super) async fn flush(shared: &Shared) {
-    let mut sender = Sender {
-        shared,
-        limit: BATCH_LIMIT,
-        backoff: Backoff::default(),
-        grievance: Grievance::new("reports"),
-    };
+    let mut sender = Sender::new(shared);
     while let Ok(true) = sender.send().await {}
 }
 
 struct Sender<'a> {
     shared: &'a Shared,
+    /// Whether the hub has said that the host was removed.
+    removed: bool,
     /// How many lines go out at once.
     limit: usize,
     backoff: Backoff,
     grievance: Grievance,
 }
 
-impl Sender<'_> {
+impl<'a> Sender<'a> {
+    fn new(shared: &'a Shared) -> Self {
+        let grievance = Grievance::new("reports");
+        Self { shared, removed: false, limit: BATCH_LIMIT, backoff: Backoff::default(), grievance }
+    }
+
     /// Sends one batch; false where nothing waits.
     ///
     /// # Errors
@@ -81,6 +78,14 @@ impl Sender<'_> {
             let line = compartment_core::Text::cut(line, 300);
             warn!(error = %compartment_core::Text::new(&refused.error), %line, "the hub did not take a report");
         }
+        if taken.removed && !self.removed {
+            warn!(
+                host = %self.shared.config.host,
+                "the host was removed from the fleet: the hub records nothing of it. End this agent, or have the host \
+                 configured anew"
+            );
+        }
+        self.removed = taken.removed;
         self.shared.spool().acknowledge(batch);
         self.limit = (self.limit * 2).min(BATCH_LIMIT);
         self.backoff.reset();

@@ -16,6 +16,10 @@ pub struct Taken {
     pub last: Option<Origin>,
     /// The lines that were not taken. Sending them again changes nothing.
     pub refused: Vec<RefusedLine>,
+    /// Whether the host was removed from the fleet: nothing of what it says is recorded. False also where the hub is older than
+    /// this field.
+    #[serde(default)]
+    pub removed: bool,
 }
 
 /// A line that was not taken.

@@ -1,5 +1,7 @@
 //! Requests of operators, and the answer for each host.
 
+use std::collections::BTreeSet;
+
 use compartment_core::event::{RequestKind, Target};
 use compartment_core::{Ask, Commit, HostId, OpId, PrId, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -140,7 +142,7 @@ impl Body {
         }
     }
 
-    /// What is asked for, an ask for each operation. `known` are the hosts that `all` means.
+    /// What is asked for, an ask for each operation, on each host once. `known` are the hosts that `all` means.
     ///
     /// # Errors
     /// [`Contradiction`].
@@ -165,7 +167,9 @@ impl Body {
             }
             _ => {
                 let hosts = if self.all { known } else { self.hosts.clone() };
-                Ok(hosts.into_iter().filter_map(of_host).collect())
+                let mut named = BTreeSet::new();
+                let once = hosts.into_iter().filter(|host| named.insert(host.clone()));
+                Ok(once.filter_map(of_host).collect())
             }
         }
     }
@@ -228,6 +232,7 @@ mod tests {
     #[test]
     fn a_request_is_an_ask_for_each_host() {
         assert_eq!(asks(r#"{"kind":"pull","hosts":["a"]}"#).unwrap().len(), 1);
+        assert_eq!(asks(r#"{"kind":"pull","hosts":["b","a","b"]}"#).unwrap().len(), 2, "each once");
         assert_eq!(asks(r#"{"kind":"switch","all":true,"force":true}"#).unwrap().len(), 2);
         assert_eq!(asks(r#"{"kind":"refresh"}"#).unwrap(), [Ask::Refresh { host: None }]);
         assert_eq!(

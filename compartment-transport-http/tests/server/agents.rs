@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use compartment_core::{Ask, OpId, Request};
+use compartment_runtime::hub::Configuration;
 use compartment_transport_http::server::AgentsConfig;
 use compartment_transport_http::wire::events::Taken;
 use compartment_transport_http::wire::orders::OrderLine;
@@ -31,6 +32,21 @@ async fn reports_are_durable_when_they_are_answered_and_count_once() {
     // The answer was lost, and the batch comes again.
     let second = taken(world.says("gpc0", batch).await).await;
     assert_eq!((second.new, second.position), (0, 5));
+}
+
+#[tokio::test]
+async fn whoever_speaks_for_a_host_that_was_removed_is_told() {
+    let world = World::new().await;
+    let word = r#"{"host":"gpc0","type":"heartbeat","agent_version":"9.9.9"}"#;
+    assert!(!taken(world.says("gpc0", word).await).await.removed);
+    world.hub.remove(host("gpc0")).await.unwrap();
+    let answer = taken(world.says("gpc0", word).await).await;
+    assert!(answer.removed && answer.new == 0, "{answer:?}");
+    world.hub.configure(host("gpc0"), Configuration::default()).await.unwrap();
+    assert!(!taken(world.says("gpc0", word).await).await.removed);
+    // Of a host that has said nothing nobody can tell.
+    let unheard = taken(world.says("gpc1", r#"{"host":"gpc1","type":"not-invented-yet"}"#).await).await;
+    assert!(!unheard.removed && unheard.refused.len() == 1, "{unheard:?}");
 }
 
 #[tokio::test]

@@ -207,7 +207,7 @@ impl<W: Write> Answer<'_, W> {
         };
         let out = &mut self.out;
         write!(out, "{}", show::matrix(rows, self.now, self.width))?;
-        let reasons = show::reasons(rows, self.width);
+        let reasons = show::reasons(rows, true, self.width);
         if !reasons.is_empty() {
             write!(out, "\n{reasons}")?;
         }

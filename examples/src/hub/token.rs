@@ -45,7 +45,11 @@ pub(super) fn run(what: &TokenCommand, mut around: Surroundings<'_>) -> Result<(
             let grants = file.list()?;
             let role = grants.into_iter().find(|grant| grant.id == token.id()).map(|grant| grant.role);
             around.hand_over(&token, &role.unwrap_or(Role::Reader), out)?;
-            around.tell("Before:", &format!("the old token ends in {grace} min: replace it until then"))
+            let words = match grace {
+                0 => "the old token has ended: what uses it is refused until it has the new one".to_owned(),
+                _ => format!("the old token ends in {grace} min: replace it until then"),
+            };
+            around.tell("Before:", &words)
         }
     }
 }

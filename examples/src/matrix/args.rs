@@ -27,10 +27,11 @@ Examples:
   matrix rollback gpc0              shows the target first, and asks
   matrix refresh                    looks at the repository now
   matrix stop gpc0                  stops what runs there, or waits to begin
+  matrix output gpc0                what runs or ran there last printed
   matrix merge 7                    shows the pull request, and asks
   matrix host set gpc0 --channel x  how it is configured
   matrix explain gpc0 system        why, by which rule, and since which event
-  matrix log gpc0                   who did what there
+  matrix log                        who did what; `matrix log gpc0` on one host
   matrix history gpc0               what ran there: where a rollback can go
 
 Where the hub is and who asks is best said once:
@@ -57,8 +58,8 @@ pub struct Cli {
     #[command(flatten)]
     pub shown: Shown,
 
-    /// How to show it. `json` is one document, `ndjson` one object a line: a row.
-    #[arg(long, value_enum)]
+    /// How to show what is only looked at. `json` is one document, `ndjson` one object a line, such as a row.
+    #[arg(long, value_enum, global = true)]
     pub format: Option<Format>,
 
     /// Where the hub is.
@@ -75,7 +76,13 @@ pub struct Cli {
 }
 
 /// The first option that was said and is for the matrix alone.
-pub(crate) fn misplaced(watch: bool, shown: &Shown, format: Option<Format>) -> Option<&'static str> {
+pub(crate) fn misplaced(
+    what: Option<&What>,
+    watch: bool,
+    shown: &Shown,
+    format: Option<Format>,
+) -> Option<&'static str> {
+    let format = format.filter(|_| !what.is_some_and(What::has_formats));
     let (host, tag) = (!shown.hosts.is_empty(), !shown.tags.is_empty());
     let said = [("--watch", watch), ("--host", host), ("--tag", tag), ("--format", format.is_some())];
     said.into_iter().find(|(_, said)| *said).map(|(name, _)| name)
@@ -85,8 +92,7 @@ impl Cli {
     /// What was said of the matrix although something else was asked for.
     #[must_use]
     pub fn misplaced(&self) -> Option<&'static str> {
-        self.what.as_ref()?;
-        misplaced(self.watch, &self.shown, self.format)
+        misplaced(Some(self.what.as_ref()?), self.watch, &self.shown, self.format)
     }
 
     /// Whether nothing is asked for.
@@ -98,6 +104,7 @@ impl Cli {
                 What::Prs
                     | What::Explain { .. }
                     | What::Log { .. }
+                    | What::Output { .. }
                     | What::History { .. }
                     | What::Host { what: HostWhat::Show { .. } }
             )
@@ -158,7 +165,8 @@ pub enum What {
         /// Where.
         #[command(flatten)]
         on: On,
-        /// Where to: the number of a generation, or its path [default: the latest earlier one whose tests passed].
+        /// Where to: the number of a generation, or its path [default: the latest earlier one whose tests passed; where there is
+        /// none, the highest number below that is not known to have failed].
         #[arg(long, value_name = "NUMBER|PATH", conflicts_with_all = ["all", "tags"])]
         to: Option<To>,
         /// Do not wait for the tests that follow by themselves.
@@ -171,6 +179,15 @@ pub enum What {
         #[arg(value_name = "HOST")]
         host: HostId,
         /// Which operation, where it is not the one that runs.
+        #[arg(value_name = "OP")]
+        op: Option<OpId>,
+    },
+    /// Show what an operation printed, and go on until it has ended.
+    Output {
+        /// On which host.
+        #[arg(value_name = "HOST")]
+        host: HostId,
+        /// Which operation [default: the one that runs, else the last one that was asked for or ran].
         #[arg(value_name = "OP")]
         op: Option<OpId>,
     },
@@ -218,15 +235,29 @@ pub enum What {
         #[arg(value_name = "HOST")]
         host: HostId,
     },
-    /// Show who did what on a host, the newest last.
+    /// Show who did what, the newest last: on a host, or in the whole fleet with its merges and reverts.
     Log {
-        /// The host.
+        /// The host [default: all, and what belongs to none].
         #[arg(value_name = "HOST")]
-        host: HostId,
+        host: Option<HostId>,
         /// At most so many lines: the newest.
         #[arg(long, value_name = "N", default_value = "50")]
         limit: NonZeroUsize,
     },
+}
+
+impl What {
+    /// Whether the answer can be had as JSON.
+    const fn has_formats(&self) -> bool {
+        matches!(
+            self,
+            Self::Prs
+                | Self::Explain { .. }
+                | Self::History { .. }
+                | Self::Log { .. }
+                | Self::Host { what: HostWhat::Show { .. } }
+        )
+    }
 }
 
 /// What of a host's configuration.
@@ -238,11 +269,14 @@ pub enum HostWhat {
         #[arg(value_name = "HOST")]
         host: HostId,
     },
-    /// Configure a host otherwise; what is not said stays. One that nobody knew is known from then on.
+    /// Configure a host otherwise; what is not said stays.
     Set {
         /// The host.
         #[arg(value_name = "HOST")]
         host: HostId,
+        /// It may be a host that has not reported yet: it is known from then on.
+        #[arg(long)]
+        new: bool,
         /// How.
         #[command(flatten)]
         how: Configure,

@@ -7,17 +7,31 @@ use compartment_transport_http::wire::configuration::{
 };
 
 use super::args::{Configure, HostWhat, RunTests};
-use super::{MatrixError, Program, Verdict};
+use super::{MatrixError, Program, Verdict, hosts};
+use crate::fold::Format;
 
 impl Program<'_> {
-    pub(super) async fn host(&mut self, what: &HostWhat) -> Result<Verdict, MatrixError> {
+    pub(super) async fn host(&mut self, what: &HostWhat, format: Format) -> Result<Verdict, MatrixError> {
         match what {
             HostWhat::Show { host } => {
                 let configuration = self.answer(self.hub.configuration(host)).await?;
-                self.show_configuration(&configuration)
+                match format {
+                    Format::Table => self.show_configuration(&configuration),
+                    Format::Json | Format::Ndjson => {
+                        self.write(&configuration, &[&configuration], format)?;
+                        Ok(Verdict::Done)
+                    }
+                }
             }
-            HostWhat::Set { host, how } => {
-                if self.is_new(host).await? {
+            HostWhat::Set { host, new, how } => {
+                let is_new = self.is_new(host).await?;
+                if is_new && !new {
+                    let matrix = self.answer(self.hub.matrix(None)).await?;
+                    let names: Vec<_> = matrix.hosts.iter().map(|row| row.host.as_str()).collect();
+                    let known = if names.is_empty() { "no host".to_owned() } else { hosts::named(&names) };
+                    return Err(MatrixError::NewHost(host.clone(), format!("knows {known}")));
+                }
+                if is_new {
                     self.mention(&format!("{host} is new here: nothing is known of it until it reports"));
                 }
                 let configured = self.answer(self.hub.configure(host, &change(how))).await?;
@@ -128,7 +142,7 @@ impl Program<'_> {
             return Ok(Verdict::NotAll);
         }
         self.answer(self.hub.remove(host)).await?;
-        let back = format!("{} host set {host} --channel {}", self.command, configuration.channel);
+        let back = format!("{} host set {host} --new --channel {}", self.command, configuration.channel);
         self.tell("Done:", &format!("{host} is forgotten; `{back}` makes it known again, as a new host"))?;
         let next = "where it still runs an agent, end that, and on the hub's machine `hub token revoke --data DIR ID` its token \
                     (`hub token list --data DIR` has its id)";

@@ -151,10 +151,17 @@ pub(super) fn are_used(matrix: &Matrix, tags: &[Tag]) -> Result<(), MatrixError>
 }
 
 fn listed(names: &[&str]) -> String {
-    const NAMED: usize = 10;
     match names.len() {
         0 => "it knows none".to_owned(),
-        1..=NAMED => format!("it knows {}", names.join(", ")),
-        more => format!("it knows {} and {} more", names[..NAMED].join(", "), more - NAMED),
+        _ => format!("it knows {}", named(names)),
+    }
+}
+
+/// Names, however many there are.
+pub(super) fn named(names: &[&str]) -> String {
+    const NAMED: usize = 10;
+    match names.len() {
+        0..=NAMED => names.join(", "),
+        more => format!("{} and {} more", names[..NAMED].join(", "), more - NAMED),
     }
 }

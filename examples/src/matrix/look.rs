@@ -47,9 +47,8 @@ impl Program<'_> {
         &mut self,
         pulled: &[&HostId],
     ) -> Result<Vec<String>, MatrixError> {
-        let is_behind = |row: &&Row| {
-            pulled.contains(&&row.host) && row.cells.get(Compartment::Git).status == Status::Outdated
-        };
+        let is_behind =
+            |row: &&Row| pulled.contains(&&row.host) && row.cells.get(Compartment::Git).status != Status::Ok;
         let matrix = self.answer(self.hub.matrix(None)).await?;
         if !matrix.hosts.iter().any(|row| is_behind(&row)) {
             return Ok(Vec::new());

@@ -61,8 +61,9 @@ fn left_out(row: &Row) -> Outcome {
     let red = row.cells.iter().find(|(_, cell)| cell.status == Status::Error);
     let why = red.and_then(|(_, cell)| cell.message.as_deref());
     let why = why.map(|why| format!(" ({})", Text::new(why))).unwrap_or_default();
-    let words =
-        format!("not asked, what is desired has failed here{why}; name the host to switch it all the same");
+    let words = format!(
+        "not asked, what is desired has failed here, or was rolled back from{why}; name the host to switch it all the same"
+    );
     Outcome::not_asked("left-out", &words)
 }
 
@@ -129,7 +130,7 @@ impl Asking {
         if outcome.is_success() && waits {
             outcome = follow::tests(&self.hub, &wanted.host, &wanted.op, since).await.unwrap_or(outcome);
         }
-        if !outcome.is_success() {
+        if outcome.is_a_warning() {
             self.failed.borrow_mut().get_or_insert_with(|| wanted.host.clone());
         }
         self.asked.borrow_mut().remove(&wanted.host);
@@ -157,17 +158,27 @@ impl Program<'_> {
     /// Whether these hosts are to be switched, now that it is said how many they are. Nobody else is asked, whatever changes
     /// meanwhile.
     async fn is_meant(&mut self, plans: &[Plan], on: &On) -> Result<bool, MatrixError> {
-        let asked = plans.iter().filter(|plan| matches!(plan, Plan::Ask(_))).count();
-        let left = match plans.len() - asked {
-            0 => String::new(),
-            left => format!(" ({left} of {} are not asked)", plans.len()),
+        let (mut asked, mut left) = (Vec::new(), Vec::new());
+        for plan in plans {
+            match plan {
+                Plan::Ask(wanted) => asked.push(wanted.host.as_str()),
+                Plan::Leave(host, outcome) => left.push((host, outcome)),
+            }
+        }
+        // What is said of each is the answer.
+        if asked.is_empty() {
+            return Ok(true);
+        }
+        let question = match asked.len() {
+            1 => format!("Switch 1 host ({})?", asked[0]),
+            many => {
+                let at_a_time = on.limit.get().min(many);
+                format!("Switch {many} hosts ({}), {at_a_time} at a time?", hosts::named(&asked))
+            }
         };
-        let question = match asked {
-            // What is said of each is the answer.
-            0 => return Ok(true),
-            1 => format!("Switch 1 host{left}?"),
-            _ => format!("Switch {asked} hosts, {} at a time{left}?", on.limit.get().min(asked)),
-        };
+        if !on.yes {
+            left.iter().for_each(|(host, outcome)| self.say(host, outcome));
+        }
         self.confirmed(&question, on.yes).await
     }
 

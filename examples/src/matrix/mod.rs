@@ -11,6 +11,7 @@ mod many;
 mod one;
 mod operation;
 mod outcome;
+mod printed;
 mod process;
 mod pull_request;
 mod question;
@@ -33,6 +34,7 @@ use compartment_core::{HostId, Row, Tag, Text};
 use compartment_local::run::Stop;
 use compartment_transport_http::client::{ClientError, Connection, TokenError};
 
+use crate::fold::Format;
 use crate::show::{self, Width};
 
 /// How often it is looked whether somebody asked to stop.
@@ -126,6 +128,14 @@ pub enum MatrixError {
          token add --host` makes its token"
     )]
     NoHosts,
+    /// A host that is configured before it has reported, or a name that is misspelt.
+    #[error(
+        "{0} has not reported to the hub, so that nothing was configured; --new says that it will. The hub {1}"
+    )]
+    NewHost(HostId, String),
+    /// Nothing was asked for there, as far as is remembered.
+    #[error("no operation of {0} is known whose output could be shown")]
+    NoOutput(HostId),
     /// Nothing can be stopped there.
     #[error("nothing runs on {0}, and nothing waits to begin there")]
     NothingRuns(HostId),
@@ -201,9 +211,10 @@ impl Program<'_> {
     }
 
     async fn answer_to(&mut self, cli: &Cli) -> Result<Verdict, MatrixError> {
+        let format = cli.format.unwrap_or(Format::Table);
         match &cli.what {
             None if cli.watch => self.watch(&cli.shown).await,
-            None => self.table(&cli.shown, cli.format.unwrap_or(crate::fold::Format::Table)).await,
+            None => self.table(&cli.shown, format).await,
             Some(What::Pull(on)) => self.on_hosts(Task::Pull, on).await,
             Some(What::Switch { on, force, go_on, no_wait }) => {
                 self.on_hosts(Task::Switch { force: *force, go_on: *go_on, wait: !no_wait }, on).await
@@ -217,13 +228,14 @@ impl Program<'_> {
                 self.roll_back(on, to.as_ref(), Task::Rollback { wait: !no_wait }).await
             }
             Some(What::Stop { host, op }) => self.stop(host, op.as_ref()).await,
-            Some(What::Prs) => self.pull_requests().await,
+            Some(What::Output { host, op }) => self.output(host, op.as_ref()).await,
+            Some(What::Prs) => self.pull_requests(format).await,
             Some(What::Merge { pr, yes }) => self.merge(pr, *yes).await,
             Some(What::Revert { pr, yes }) => self.revert(pr, *yes).await,
-            Some(What::Host { what }) => self.host(what).await,
-            Some(What::Explain { host, cell }) => self.explain(host, *cell).await,
-            Some(What::History { host }) => self.history(host).await,
-            Some(What::Log { host, limit }) => self.log(host, *limit).await,
+            Some(What::Host { what }) => self.host(what, format).await,
+            Some(What::Explain { host, cell }) => self.explain(host, *cell, format).await,
+            Some(What::History { host }) => self.history(host, format).await,
+            Some(What::Log { host, limit }) => self.log(host.as_ref(), *limit, format).await,
         }
     }
 
@@ -263,6 +275,23 @@ impl Program<'_> {
             }
             Err(error) => Err(self.explained(&error)),
         }
+    }
+
+    /// Writes an answer for programs: one document, or an object a line.
+    fn write<T: serde::Serialize>(
+        &mut self,
+        whole: &impl serde::Serialize,
+        lines: &[T],
+        format: Format,
+    ) -> Result<(), MatrixError> {
+        let out = &mut *self.around.output;
+        let written = match format {
+            Format::Ndjson => lines.iter().try_for_each(|object| table::line(out, object)),
+            Format::Json | Format::Table => serde_json::to_writer_pretty(&mut *out, whole)
+                .map_err(io::Error::from)
+                .and_then(|()| writeln!(out)),
+        };
+        written.and_then(|()| out.flush()).map_err(MatrixError::Output)
     }
 
     /// Says a part of the answer.

@@ -95,7 +95,12 @@ fn is_nonsense(error: &ClientError) -> bool {
 }
 
 /// Follows an operation to its end, also across a connection that breaks.
-async fn follow(hub: &Connection, host: &HostId, op: &OpId, see: &mut dyn FnMut(Seen<'_>)) -> Outcome {
+pub(super) async fn follow(
+    hub: &Connection,
+    host: &HostId,
+    op: &OpId,
+    see: &mut dyn FnMut(Seen<'_>),
+) -> Outcome {
     let (mut next, mut lost) = (1, None::<Instant>);
     loop {
         let begun = Instant::now();

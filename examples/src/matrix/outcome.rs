@@ -50,6 +50,22 @@ impl Outcome {
         self.ending.end.is_success()
     }
 
+    /// Whether it failed, or nobody knows: it may well come to the same on the next host. What was not begun says nothing of
+    /// others: the host was busy, not there, or not ready.
+    pub(super) const fn is_a_warning(&self) -> bool {
+        match self.ending.end {
+            End::Ok | End::Refused | End::Rejected | End::Lapsed | End::Withdrawn | End::HostRemoved => false,
+            End::Failed
+            | End::Stopped
+            | End::Expired
+            | End::Lost
+            | End::Overtaken
+            | End::Forgotten
+            | End::Unknown
+            | End::TooLate => true,
+        }
+    }
+
     /// Whether it was not heard to begin in time.
     pub(super) const fn has_lapsed(&self) -> bool {
         matches!(self.ending.end, End::Lapsed)

@@ -6,6 +6,8 @@ use compartment_core::{HostId, Text};
 use compartment_runtime::{InputChange, Pin, Proposal};
 use compartment_transport_http::wire::reading::{Asks, OpenView};
 
+use crate::fold::Format;
+
 use super::{MatrixError, Program, Verdict};
 
 /// How many hosts are named; of more, how many.
@@ -16,8 +18,12 @@ const DIGITS: usize = 7;
 
 impl Program<'_> {
     /// Shows the pull requests that are open, and how the last merges fare.
-    pub(super) async fn pull_requests(&mut self) -> Result<Verdict, MatrixError> {
+    pub(super) async fn pull_requests(&mut self, format: Format) -> Result<Verdict, MatrixError> {
         let list = self.answer(self.hub.pull_requests()).await?;
+        if format != Format::Table {
+            self.write(&list, &list.open, format)?;
+            return Ok(Verdict::Done);
+        }
         for open in &list.open {
             let view = self.answer(self.hub.pull_request(&open.pr)).await?;
             match view.open {

@@ -3,7 +3,7 @@
 use std::io;
 use std::num::NonZeroUsize;
 
-use compartment_core::{Compartment, HostId, Matrix, Row};
+use compartment_core::{Compartment, HostId, Matrix, Row, Status};
 use compartment_transport_http::client::AuditQuery;
 use serde::Serialize;
 
@@ -31,42 +31,63 @@ impl Program<'_> {
         Ok(Verdict::Done)
     }
 
-    pub(super) async fn log(&mut self, host: &HostId, limit: NonZeroUsize) -> Result<Verdict, MatrixError> {
+    pub(super) async fn log(
+        &mut self,
+        host: Option<&HostId>,
+        limit: NonZeroUsize,
+        format: Format,
+    ) -> Result<Verdict, MatrixError> {
         let query = AuditQuery {
-            host: Some(host.clone()),
+            host: host.cloned(),
             newest_first: true,
             limit: Some(limit.get()),
             ..AuditQuery::default()
         };
         let mut trail = self.answer(self.hub.audit(&query)).await?;
-        if trail.is_empty() {
+        if let Some(host) = host.filter(|_| trail.is_empty()) {
             // A host that nobody knows has none, and is no host of this fleet.
             self.row(host).await?;
         }
         trail.reverse();
-        write!(self.around.output, "{}", show::audit(&trail, self.around.width))?;
-        self.around.output.flush()?;
+        match format {
+            Format::Table => self.say_all(&show::audit(&trail, self.around.width))?,
+            Format::Json | Format::Ndjson => self.write(&trail, &trail, format)?,
+        }
         Ok(Verdict::Done)
     }
 
-    pub(super) async fn explain(&mut self, host: &HostId, cell: Compartment) -> Result<Verdict, MatrixError> {
+    pub(super) async fn explain(
+        &mut self,
+        host: &HostId,
+        cell: Compartment,
+        format: Format,
+    ) -> Result<Verdict, MatrixError> {
         // A name that nobody knows is told with those that there are.
         self.row(host).await?;
         let explained = self.answer(self.hub.explain(host, cell)).await?;
-        write!(self.around.output, "{}", show::explanation(&explained, self.around.width))?;
-        self.around.output.flush()?;
+        match format {
+            Format::Table => self.say_all(&show::explanation(&explained, self.around.width))?,
+            Format::Json | Format::Ndjson => self.write(&explained, &[&explained], format)?,
+        }
         Ok(Verdict::Done)
     }
 
-    pub(super) async fn history(&mut self, host: &HostId) -> Result<Verdict, MatrixError> {
+    pub(super) async fn history(&mut self, host: &HostId, format: Format) -> Result<Verdict, MatrixError> {
         let history = self.answer(self.hub.history(host)).await?;
-        write!(self.around.output, "{}", show::history(&history.generations, self.around.width))?;
-        self.around.output.flush()?;
+        match format {
+            Format::Table => self.say_all(&show::history(&history.generations, self.around.width))?,
+            Format::Json | Format::Ndjson => self.write(&history, &history.generations, format)?,
+        }
         Ok(Verdict::Done)
+    }
+
+    fn say_all(&mut self, text: &str) -> Result<(), MatrixError> {
+        self.around.output.write_all(text.as_bytes())?;
+        Ok(self.around.output.flush()?)
     }
 }
 
-fn line(out: &mut dyn io::Write, value: &impl Serialize) -> Result<(), io::Error> {
+pub(super) fn line(out: &mut dyn io::Write, value: &impl Serialize) -> Result<(), io::Error> {
     serde_json::to_writer(&mut *out, value)?;
     writeln!(out)
 }
@@ -79,11 +100,13 @@ pub(super) fn words(
     unread: &[(HostId, String)],
     width: Width,
 ) -> String {
+    let has_agent = |row: &Row| row.cells.get(Compartment::Agent).status != Status::Unknown;
+    let have_agents = rows.iter().any(has_agent);
     let parts = [
         show::matrix(rows, matrix.as_of, width),
         show::why("Cannot be reached", away, width),
         show::why("Cannot be read", unread, width),
-        show::reasons(rows, width),
+        show::reasons(rows, have_agents, width),
         show::summary(matrix, width),
     ];
     parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("\n")

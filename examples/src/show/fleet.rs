@@ -13,13 +13,17 @@ use super::{BOLD, Width, named, painted, second, style};
 /// The column where the words of the summary begin.
 const WORDS: usize = 11;
 
-/// One sentence for every cell that is not green; those of a host that say the same say it once.
+/// One sentence for every cell that is not green; those of a host that say the same say it once. Where hosts have no agents,
+/// nobody needs to be told that one was never heard of.
 #[must_use]
-pub fn reasons(rows: &[Row], width: Width) -> String {
+pub fn reasons(rows: &[Row], have_agents: bool, width: Width) -> String {
     let mut text = String::new();
     for row in rows {
         let mut said: Vec<(Status, &str, Vec<String>)> = Vec::new();
         for (compartment, cell) in row.cells.iter().filter(|(_, cell)| cell.status != Status::Ok) {
+            if compartment == Compartment::Agent && cell.status == Status::Unknown && !have_agents {
+                continue;
+            }
             let Some(sentence) = &cell.message else { continue };
             let same =
                 |(status, said, _): &&mut (Status, &str, _)| *status == cell.status && said == sentence;

@@ -14,6 +14,8 @@ enum Layout {
     Full,
     /// Words without symbols, drift as a mark.
     Tight,
+    /// The same, in two lines a host where that is needed.
+    Split,
     /// Without the column `Seen`: under an absent host's name stands that it is.
     Tighter,
     /// Two or three short lines a host.
@@ -29,7 +31,7 @@ pub fn matrix(rows: &[Row], now: Timestamp, width: Width) -> String {
     if rows.is_empty() {
         return "No host is known yet.\n".to_owned();
     }
-    for layout in [Layout::Full, Layout::Tight, Layout::Tighter, Layout::Tightest] {
+    for layout in [Layout::Full, Layout::Tight, Layout::Split, Layout::Tighter, Layout::Tightest] {
         let mut columns = COLUMNS.to_vec();
         if matches!(layout, Layout::Tighter | Layout::Tightest) {
             columns.remove(SEEN);
@@ -52,19 +54,29 @@ fn cells(row: &Row, now: Timestamp, layout: Layout) -> Vec<String> {
     let (generation, seen, next) = (generation(row, full), seen(row, now), next(row));
     match layout {
         Layout::Full | Layout::Tight => cells.extend([generation, seen, next]),
+        Layout::Split => cells.extend([split(&generation), split(&seen), split_next(&next)]),
         Layout::Tighter => {
             under_the_name(row, &mut cells[0], &seen);
             cells.extend([generation, next]);
         }
         Layout::Tightest => {
-            under_the_name(row, &mut cells[0], &seen.replacen(' ', "\n", 1));
-            cells.extend([
-                generation.replacen(' ', "\n", 1),
-                next.replacen(" to", "\nto", 1).replacen(": ", ":\n", 1),
-            ]);
+            under_the_name(row, &mut cells[0], &split(&seen));
+            cells.extend([split(&generation), split_next(&next)]);
         }
     }
     cells
+}
+
+/// In two lines: `4 min` and `ago`, `offline` and `9 h`.
+fn split(words: &str) -> String {
+    match words.strip_suffix(" ago") {
+        Some(time) => format!("{time}\nago"),
+        None => words.replacen(' ', "\n", 1),
+    }
+}
+
+fn split_next(next: &str) -> String {
+    next.replacen(" to", "\nto", 1).replacen(": ", ":\n", 1)
 }
 
 /// Says of an absent host that it is, where there is no column for it.

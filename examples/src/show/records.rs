@@ -37,7 +37,7 @@ pub fn explanation(explained: &Explanation, width: Width) -> String {
 }
 
 fn event(event: &EventRef) -> String {
-    format!("{} at {} (line {})", event.r#type, second(event.at), event.position)
+    format!("{} at {} (record {})", event.r#type, second(event.at), event.position)
 }
 
 /// Who did what, the earliest first.
@@ -56,7 +56,7 @@ pub fn audit(entries: &[AuditEntry], width: Width) -> String {
         let by = entry.by.clone().unwrap_or_default();
         vec![entry.position.to_string(), second(entry.at).to_string(), by, on, entry.what.clone(), op]
     });
-    columns(&["Line", "At", "By", "On", "What", "Operation"], 4, &rows.collect::<Vec<_>>(), width)
+    columns(&["Record", "At", "By", "On", "What", "Operation"], 4, &rows.collect::<Vec<_>>(), width)
 }
 
 /// The generations that ran on a host, the running one last. What is not known of one stays empty.

@@ -84,8 +84,8 @@ pub struct Cli {
     #[command(flatten)]
     pub shown: matrix::Shown,
 
-    /// How to show it. `json` is one document, `ndjson` one object a line: a row.
-    #[arg(long, value_enum)]
+    /// How to show what is only looked at. `json` is one document, `ndjson` one object a line, such as a row.
+    #[arg(long, value_enum, global = true)]
     pub format: Option<Format>,
 
     /// How wide the output may be [default: the terminal's width, or as wide as it gets].
@@ -105,8 +105,11 @@ impl Cli {
     /// What was said of the matrix although something else was asked for.
     #[must_use]
     pub fn misplaced(&self) -> Option<&'static str> {
-        self.what.as_ref()?;
-        matrix::misplaced(self.watch, &self.shown, self.format)
+        let what = match self.what.as_ref()? {
+            What::Matrix(what) => Some(what),
+            What::Check { .. } | What::Generations { .. } => None,
+        };
+        matrix::misplaced(what, self.watch, &self.shown, self.format)
     }
 
     /// How to call it so that it finds the same hosts and the same repository, and remembers the same.

@@ -191,18 +191,19 @@ fn meant(inventory: &Inventory, named: &[HostId], tags: &[Tag]) -> Result<Vec<Ho
 /// The hosts that are to be heard first.
 fn concerned(what: &matrix::What, inventory: &Inventory) -> Result<Vec<Host>, FleetError> {
     use matrix::What::{
-        Explain, History, Host, Log, Merge, Prs, Pull, Refresh, Revert, Rollback, Stop, Switch, Test,
+        Explain, History, Host, Log, Merge, Output, Prs, Pull, Refresh, Revert, Rollback, Stop, Switch, Test,
     };
     match what {
         Pull(on) | Test(on) | Switch { on, .. } | Rollback { on, .. } => {
             meant(inventory, &on.hosts, &on.tags)
         }
         Refresh(looked) => meant(inventory, &looked.hosts, &looked.tags),
-        Stop { host, .. } | History { host } | Explain { host, .. } => {
+        Stop { host, .. } | Output { host, .. } | History { host } | Explain { host, .. } => {
             among(inventory, std::slice::from_ref(host))
         }
         // What is remembered may be of hosts that are no more.
-        Log { host, .. } => Ok(among(inventory, std::slice::from_ref(host)).unwrap_or_default()),
+        Log { host: Some(host), .. } => Ok(among(inventory, std::slice::from_ref(host)).unwrap_or_default()),
+        Log { host: None, .. } => Ok(Vec::new()),
         Prs | Merge { .. } | Revert { .. } => among(inventory, &[]),
         Host { .. } => Ok(Vec::new()),
     }
@@ -277,9 +278,9 @@ const fn is_live(cli: &Cli) -> bool {
 
 /// Whether what is asked for has to do with what is desired.
 fn wants_desired(cli: &Cli) -> bool {
-    use matrix::What::{History, Host, Log, Refresh, Stop};
+    use matrix::What::{History, Host, Log, Output, Refresh, Stop};
     match &cli.what {
-        Some(What::Matrix(Stop { .. } | Log { .. } | History { .. } | Host { .. })) => false,
+        Some(What::Matrix(Stop { .. } | Output { .. } | Log { .. } | History { .. } | Host { .. })) => false,
         Some(What::Matrix(Refresh(looked))) => looked.on().is_none(),
         Some(What::Matrix(_) | What::Check { .. } | What::Generations { .. }) | None => true,
     }

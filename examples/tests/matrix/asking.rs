@@ -387,7 +387,11 @@ fn the_first_host_that_fails_stops_the_others_and_all_are_asked_for_first() {
     assert!(matches!(Call::of(&world, &["switch", "--all"]).run().result, Err(MatrixError::Unanswered)));
     let told = Call::of(&world, &["switch", "--all"]).answered(|| "n\n").run();
     assert_eq!(told.verdict(), Verdict::NotAll);
-    assert!(told.aside.contains("Switch 4 hosts, 4 at a time? [y/N]"), "{}", told.aside);
+    assert!(
+        told.aside.contains("Switch 4 hosts (gpc0, gpc1, gpc2, gpc3), 4 at a time? [y/N]"),
+        "{}",
+        told.aside
+    );
     assert_eq!(world.requested(), 0);
     let told = Call::of(&world, &["switch", "--all", "--limit", "1", "--yes"]).run();
     assert_eq!(told.verdict(), Verdict::NotAll);
@@ -407,27 +411,60 @@ fn the_first_host_that_fails_stops_the_others_and_all_are_asked_for_first() {
     let told = Call::of(&world, &["switch", "--all", "--limit", "1", "--yes", "--go-on"]).run();
     assert_eq!(told.verdict(), Verdict::NotAll);
     assert!(told.output.ends_with("Done: switch on 2 of 4 hosts; 2 left-out\n"), "{}", told.output);
-    assert!(
-        told.output.contains("left-out: not asked, what is desired has failed here (the switch failed"),
-        "{}",
-        told.output
-    );
+    assert!(one_line(&told.output).contains("was rolled back from (the switch failed"), "{}", told.output);
     let told = Call::of(&world, &["switch", "gpc3"]).run();
     assert_eq!(told.verdict(), Verdict::Done, "{}", told.output);
     // gpc1's tests have failed, of what is desired: it is not switched to that once more.
     assert!(told_row(&world, "gpc1").desired_failed && !told_row(&world, "gpc2").desired_failed);
     let told = Call::of(&world, &["switch", "--all", "--yes", "--go-on"]).run();
-    assert!(
-        one_line(&told.output).contains("gpc1 left-out: not asked, what is desired has failed here (2 of 3"),
-        "{}",
-        told.output
-    );
+    assert!(one_line(&told.output).contains("was rolled back from (2 of 3"), "{}", told.output);
     // It is mended, and nothing of that counts any more.
     world.desired('b');
     for name in ["gpc1", "gpc3"] {
         world.says(name, &heartbeat(name, 'b', 2));
         assert!(!told_row(&world, name).desired_failed);
     }
+}
+
+/// What is not ready, busy or gone says nothing of the others.
+#[test]
+fn a_host_that_does_not_begin_keeps_no_other_from_being_asked() {
+    let world = to_switch();
+    for name in HOSTS {
+        switching(&world, name, PASS);
+    }
+    // Its checkout is elsewhere.
+    world.says("gpc0", &heartbeat("gpc0", 'b', 1));
+    let told = Call::of(&world, &["switch", "--all", "--limit", "1", "--yes"]).run();
+    assert_eq!(told.verdict(), Verdict::NotAll);
+    assert!(told.output.ends_with("Done: switch on 3 of 4 hosts; 1 not-current\n"), "{}", told.output);
+}
+
+#[test]
+fn what_an_operation_printed_is_shown_whoever_asked_for_it() {
+    let world = to_switch();
+    assert!(Call::of(&world, &["output", "gpc0"]).run().refused().contains("no operation of gpc0 is known"));
+    world.agent("gpc0", |order| match order.kind == RequestKind::Switch {
+        true => {
+            vec![Act::Say("switch-started", ""), Act::Print("building"), Act::Say("switch-ok", SWITCHED)]
+        }
+        false => vec![
+            Act::Say("test-started", ""),
+            Act::Print("graphics: no driver"),
+            Act::Say("test-fail", r#","passed":2,"total":3,"failed":["graphics"]"#),
+        ],
+    });
+    let told = Call::of(&world, &["switch", "gpc0"]).run();
+    assert_eq!(told.verdict(), Verdict::NotAll);
+    // The last that ran are the tests that followed by themselves.
+    let told = Call::of(&world, &["output", "gpc0"]).run();
+    assert_eq!(told.verdict(), Verdict::NotAll, "as they ended");
+    assert!(told.output.starts_with("graphics: no driver\n"), "{}", told.output);
+    let switch = world.trail().into_iter().find(|entry| entry.r#type == EventType::SwitchStarted);
+    let op = switch.unwrap().op.unwrap();
+    let told = Call::of(&world, &["output", "gpc0", op.as_str()]).run();
+    assert_eq!(told.verdict(), Verdict::Done);
+    assert!(told.output.starts_with("building\n") && told.output.contains(op.as_str()), "{}", told.output);
 }
 
 fn told_row(world: &World, name: &str) -> Row {

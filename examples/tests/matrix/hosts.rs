@@ -34,7 +34,9 @@ fn a_host_is_configured_otherwise_and_the_trail_says_by_whom() {
         "configured: follows beta, has no checkout, tests after each deployment, 300 s each"
     );
     // One that nobody knew.
-    Call::of(&world, &["host", "set", "new", "--tests", "off"]).run().verdict();
+    let refused = Call::of(&world, &["host", "set", "new", "--tests", "off"]).run().refused();
+    assert!(refused.contains("new has not reported") && refused.contains("--new"), "{refused}");
+    Call::of(&world, &["host", "set", "new", "--new", "--tests", "off"]).run().verdict();
     assert!(Call::of(&world, &["host", "show", "new"]).run().output.contains("\nTests: off\n"));
     let unknown = Call::of(&world, &["host", "show", "nobody"]).run().refused();
     assert!(unknown.contains("nobody is not known"), "{unknown}");
@@ -70,9 +72,9 @@ fn hosts_are_meant_by_their_tags() {
     assert_eq!(rows(&["--tag", "eu", "--host", "gpc2"]), ["gpc0", "gpc2"]);
     // They are many, though one has the tag: it is said how many, and somebody says yes.
     let asked = Call::of(&world, &["switch", "--tag", "test"]).answered(|| "n\n").run();
-    assert!(asked.aside.contains("Switch 1 host?"), "{}", asked.aside);
+    assert!(asked.aside.contains("Switch 1 host (gpc2)?"), "{}", asked.aside);
     let asked = Call::of(&world, &["switch", "--tag", "test", "--tag", "eu"]).answered(|| "n\n").run();
-    assert!(asked.aside.contains("Switch 2 hosts, 2 at a time?"), "{}", asked.aside);
+    assert!(asked.aside.contains("Switch 2 hosts (gpc0, gpc2), 2 at a time?"), "{}", asked.aside);
     for args in [&["pull", "--tag", "porch"][..], &["--tag", "porch"], &["--watch", "--tag", "porch"]] {
         let refused = Call::of(&world, args).run().refused();
         assert_eq!(refused, "the hub knows no tag porch; it knows eu, prod, test");

@@ -20,6 +20,28 @@ fn a_cell_is_explained() {
     assert!(Call::of(&world, &["explain", "nobody", "git"]).run().refused().contains("it knows gpc0"));
 }
 
+#[test]
+fn what_is_looked_at_can_be_had_as_json() {
+    let world = World::new();
+    world.says("gpc0", &heartbeat("gpc0", 'b', 1));
+    let json = |args: &[&str]| {
+        let told = Call::of(&world, &[args, &["--format", "json"]].concat()).run();
+        assert_eq!(told.verdict(), Verdict::Done);
+        serde_json::from_str::<serde_json::Value>(&told.output).unwrap()
+    };
+    assert_eq!(json(&["explain", "gpc0", "git"])["cell"], "git");
+    assert_eq!(json(&["host", "show", "gpc0"])["host"], "gpc0");
+    assert_eq!(json(&["history", "gpc0"])["host"], "gpc0");
+    assert!(json(&["prs"])["open"].is_array());
+    let of_all = json(&["log"]);
+    assert!(of_all.as_array().is_some_and(|trail| !trail.is_empty()), "{of_all}");
+    let lines = Call::of(&world, &["log", "--format", "ndjson"]).run().output;
+    assert_eq!(lines.lines().count(), of_all.as_array().unwrap().len());
+    // What is done is told in words.
+    let cli = Cli::try_parse_from(["matrix", "pull", "gpc0", "--format", "json"]).unwrap();
+    assert_eq!(cli.misplaced(), Some("--format"));
+}
+
 /// What is wrong with the repository is wrong with several cells of a host, and is said of it once.
 #[test]
 fn cells_that_say_the_same_say_it_once() {

@@ -94,8 +94,13 @@ async fn take_events(
         let (count, line, error) = (batch.refused.len(), first.line, &first.error);
         warn!(%host, count, line, %error, "reports were not taken; the first of them");
     }
-    let receipt = agents.uplink()?.report(batch.reports).await.map_err(not_now)?;
-    Ok(Json(Taken { new: receipt.new, position: receipt.position, last: batch.last, refused: batch.refused }))
+    let uplink = agents.uplink()?;
+    let has_spoken = !batch.reports.is_empty();
+    let receipt = uplink.report(batch.reports).await.map_err(not_now)?;
+    // A first word makes a host known.
+    let removed = has_spoken && !uplink.knows(&host);
+    let (new, position, last, refused) = (receipt.new, receipt.position, batch.last, batch.refused);
+    Ok(Json(Taken { new, position, last, refused, removed }))
 }
 
 /// Whoever knows when it makes sense to come again is told.

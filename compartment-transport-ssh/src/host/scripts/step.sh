@@ -33,7 +33,10 @@ step() {
     WORDS=
     if [ ! -d "$FOLDER" ]; then
         ended none -
-        because "there is no folder $FOLDER"
+        case $REACH in
+            checkout) because "there is no folder $FOLDER; clone the config repository there first" ;;
+            *) because "there is no folder $FOLDER" ;;
+        esac
     elif ! WORDS=$(missing "$@"); then
         ended none -
         because "cannot start \`$WORDS\`: it is not there, or cannot be run; install it, or check PATH"
