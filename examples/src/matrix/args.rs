@@ -50,7 +50,7 @@ pub struct Cli {
     #[command(subcommand)]
     pub what: Option<What>,
 
-    /// Show the matrix live.
+    /// Show the matrix live, until Ctrl-C; waits for a hub that does not answer.
     #[arg(long, conflicts_with = "format")]
     pub watch: bool,
 

@@ -12,6 +12,9 @@ use super::outcome::Outcome;
 /// How often it is looked whether they have ended.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 
+/// At every how many looks it is asked how the host is configured.
+const CONFIGURATION_AT: u32 = 10;
+
 /// How long they may take to begin, and how long a hub may be away.
 const PATIENCE: Duration = Duration::from_secs(5 * 60);
 
@@ -31,13 +34,16 @@ pub(super) async fn tests(hub: &Connection, host: &HostId, deployed: &OpId, sinc
         limit: Some(ENTRIES),
         ..AuditQuery::default()
     };
-    let mut quiet_since = Instant::now();
+    let (mut quiet_since, mut looks) = (Instant::now(), 0_u32);
     loop {
-        let (configuration, trail) = (hub.configuration(host).await, hub.audit(&query).await);
         // What cannot be told now is asked again.
-        let run = trail.map_or(Run::Awaited, |trail| run_after(&trail, deployed));
+        let run = hub.audit(&query).await.map_or(Run::Awaited, |trail| run_after(&trail, deployed));
+        // While none runs they may be switched off; a host may be removed at any time.
+        let asked = run == Run::Awaited || looks.is_multiple_of(CONFIGURATION_AT);
+        looks = looks.wrapping_add(1);
+        let configuration = if asked { Some(hub.configuration(host).await) } else { None };
         match (run, configuration) {
-            (_, Err(error)) if error.status() == Some(404) => {
+            (_, Some(Err(error))) if error.status() == Some(404) => {
                 return Some(Outcome::of_tests(End::HostRemoved.into()));
             }
             (Run::Ended(outcome), _) if !outcome.is_success() => return Some(outcome),
@@ -48,7 +54,7 @@ pub(super) async fn tests(hub: &Connection, host: &HostId, deployed: &OpId, sinc
             }
             // It has a deadline, which the hub records.
             (Run::Going, _) => quiet_since = Instant::now(),
-            (Run::Awaited, Ok(now)) if !(now.tests.enabled && now.tests.auto_run) => return None,
+            (Run::Awaited, Some(Ok(now))) if !(now.tests.enabled && now.tests.auto_run) => return None,
             (Run::Awaited, _) => {}
         }
         if quiet_since.elapsed() > PATIENCE {

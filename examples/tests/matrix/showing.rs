@@ -122,7 +122,11 @@ fn what_is_wrong_is_told_and_what_to_do() {
     assert!(told.contains("/no/such/file") && told.contains("hub token add"), "{told}");
 
     world.go_away();
-    for args in [&[][..], &["--watch"], &["pull", "--all"]] {
+    // A live one waits: the hub may be starting.
+    let waiting = Call::of(&world, &["--watch"]).start();
+    waiting.aside.until("waiting for it");
+    assert!(matches!(waiting.interrupted().result, Err(MatrixError::Interrupted)));
+    for args in [&[][..], &["pull", "--all"]] {
         let told = Call::of(&world, args).run().refused();
         assert!(told.contains("--hub") || told.contains("stopped"), "{args:?}: {told}");
     }

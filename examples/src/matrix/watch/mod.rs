@@ -98,15 +98,24 @@ impl Program<'_> {
         }
     }
 
-    /// Waits for the first full state. A hub that is not there at the start is an error, and so is a wrong token.
-    async fn begin(&self, watched: &mut Watched<'_>, shown: &Shown) -> Result<(), MatrixError> {
-        let update = tokio::select! {
-            update = watched.live.next() => update,
-            () = interrupt(&self.around.stop) => return Err(MatrixError::Interrupted),
+    /// Waits for the first full state, also where the hub is not there yet: it may be starting. What wants people, such as a
+    /// wrong token, is an error.
+    async fn begin(&mut self, watched: &mut Watched<'_>, shown: &Shown) -> Result<(), MatrixError> {
+        let mut told = false;
+        let update = loop {
+            let update = tokio::select! {
+                update = watched.live.next() => update,
+                () = interrupt(&self.around.stop) => return Err(MatrixError::Interrupted),
+            };
+            let Some(Update::Lost(error)) = &update else { break update };
+            let explained = self.explained(error);
+            if error.wants_people() {
+                return Err(explained);
+            }
+            if !std::mem::replace(&mut told, true) {
+                self.mention(&format!("{explained}; waiting for it"));
+            }
         };
-        if let Some(Update::Lost(error)) = &update {
-            return Err(self.explained(error));
-        }
         watched.take(update.unwrap_or(Update::Changed));
         let now = watched.clock.now();
         if let Some(matrix) = watched.seen(now).matrix {
