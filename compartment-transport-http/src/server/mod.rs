@@ -9,7 +9,7 @@
 //! ```
 //!
 //! [`Agents`] is the hub's [`Transport`](compartment_runtime::Transport): give it to the hub first, then both to
-//! [`router`].
+//! [`router`], or to [`routes_with`] where a program has pages of its own.
 
 pub mod access;
 mod agents;
@@ -36,7 +36,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::body::Bytes;
-use axum::extract::{MatchedPath, Request, State};
+use axum::extract::{MatchedPath, OriginalUri, Request, State};
 use axum::http::{HeaderValue, header};
 use axum::middleware::{self, Next};
 use axum::response::Response;
@@ -54,6 +54,9 @@ use gate::Gate;
 use metrics::Metrics;
 
 use crate::wire::NOTICE_HEADER;
+
+/// Where the pages are described.
+const DOCUMENT: &str = "/openapi.json";
 
 /// What the handlers share.
 #[derive(Clone)]
@@ -80,6 +83,21 @@ pub fn router(hub: Hub, agents: Agents) -> Router {
 
 /// The [`router`] of a hub that also takes notices of its forge.
 pub fn router_with(hub: Hub, agents: Agents, webhook: Option<Webhook>) -> Router {
+    layered(hub, agents, webhook, |routes| routes.fallback(error::not_found))
+}
+
+/// The same for a program with pages of its own: what is no page of the hub is left to the router that this is merged into, or
+/// nested in below a prefix. `/openapi.json` says where it is.
+pub fn routes_with(hub: Hub, agents: Agents, webhook: Option<Webhook>) -> Router {
+    layered(hub, agents, webhook, |routes| routes)
+}
+
+fn layered(
+    hub: Hub,
+    agents: Agents,
+    webhook: Option<Webhook>,
+    finished: impl FnOnce(Router) -> Router,
+) -> Router {
     let gate = Arc::clone(agents.gate());
     let metrics = Arc::new(Metrics::new());
     let server = Server { hub, agents: agents.clone(), gate, metrics, webhook, configuring: Arc::default() };
@@ -103,11 +121,13 @@ pub fn router_with(hub: Hub, agents: Agents, webhook: Option<Webhook>) -> Router
         .with_state(server.clone())
         .merge(agents::documented_routes().with_state(agents))
         .split_for_parts();
-    let document = Bytes::from(error::json(&openapi::document(&pages)));
-    let document = move || async move { ([(header::CONTENT_TYPE, "application/json")], document.clone()) };
-    people
-        .route("/openapi.json", get(document))
-        .fallback(error::not_found)
+    let document = Arc::new(openapi::document(&pages));
+    let document = move |OriginalUri(uri): OriginalUri| async move {
+        let prefix = uri.path().strip_suffix(DOCUMENT).unwrap_or_default();
+        let document = error::json(&openapi::below(&document, prefix));
+        ([(header::CONTENT_TYPE, "application/json")], Bytes::from(document))
+    };
+    finished(people.route(DOCUMENT, get(document)))
         .method_not_allowed_fallback(error::method_not_allowed)
         .layer(middleware::from_fn(share::hold))
         .layer(middleware::from_fn_with_state(server.clone(), notify))

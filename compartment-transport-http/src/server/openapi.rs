@@ -92,6 +92,15 @@ pub(super) fn document(pages: &OpenApi) -> Value {
     document
 }
 
+/// The document of pages that are below a prefix: whoever reads it would look for them where they are not.
+pub(super) fn below(document: &Value, prefix: &str) -> Value {
+    let mut document = document.clone();
+    if let Some(fields) = document.as_object_mut().filter(|_| !prefix.is_empty()) {
+        fields.insert("servers".to_owned(), serde_json::json!([{ "url": prefix }]));
+    }
+    document
+}
+
 /// A stream is no string, though its media type has to have some schema until here.
 fn forget_streams(part: &mut Value) {
     match part {

@@ -6,6 +6,7 @@ mod abuse;
 mod agents;
 mod ends;
 mod live;
+mod mounted;
 mod people;
 mod pull_requests;
 mod world;
