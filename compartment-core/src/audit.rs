@@ -6,7 +6,9 @@ use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
 
-use crate::event::{CheckoutPlace, Decision, Event, EventType, Observation, Report, Said, TestsConfig};
+use crate::event::{
+    CheckoutPlace, Decision, Event, EventType, Observation, Report, RequestKind, Said, TestsConfig,
+};
 use crate::id::{HostId, OpId, PrId};
 use crate::operation::{End, reported_by};
 use crate::record::Record;
@@ -33,6 +35,9 @@ pub struct AuditEntry {
     pub pr: Option<PrId>,
     /// The operation that it belongs to.
     pub op: Option<OpId>,
+    /// What that operation does. `None` where it belongs to none, and where the writer is older than this field.
+    #[serde(default)]
+    pub kind: Option<RequestKind>,
     /// How that operation ended, by this very record; `None` where it says nothing of an end. Of an operation that
     /// ended without a result a later record may say better.
     pub end: Option<End>,
@@ -53,6 +58,7 @@ impl AuditEntry {
             host: record.event.host().cloned(),
             pr: None,
             op: None,
+            kind: kind_of(&record.event),
             end: end_by(&record.event),
             what: String::new(),
         };
@@ -171,6 +177,40 @@ impl AuditEntry {
         self.op = Some(op.clone());
         self.by = Some(by.to_string());
         self.pr = ask.pull_request().cloned();
+    }
+}
+
+/// What the operation does that a record belongs to.
+fn kind_of(event: &Event) -> Option<RequestKind> {
+    match event {
+        Event::Report(report) => match &report.said {
+            Said::Heartbeat(_) => None,
+            Said::Started { kind, .. } | Said::OpStopped { kind, .. } => Some((*kind).into()),
+            Said::DeployOk { kind, .. } | Said::DeployFail { kind, .. } => {
+                Some(crate::event::Kind::from(*kind).into())
+            }
+            Said::OpRejected { kind, .. } => Some(*kind),
+            Said::PullOk { .. } | Said::PullFail { .. } => Some(RequestKind::Pull),
+            Said::TestPass { .. } | Said::TestFail { .. } => Some(RequestKind::Test),
+        },
+        Event::Decision(decision) => match decision {
+            Decision::OpRequested { ask, .. } | Decision::OpRefused { ask, .. } => Some(ask.kind()),
+            Decision::OpExpired { kind, .. } => Some(*kind),
+            Decision::MergeFailed { .. } => Some(RequestKind::MergePr),
+            Decision::RevertFailed { .. } => Some(RequestKind::RevertPr),
+            Decision::HostConfigured { .. }
+            | Decision::HostRemoved { .. }
+            | Decision::AgentReleased { .. } => None,
+        },
+        Event::Observation(observation) => match observation {
+            Observation::PrMerged { .. } => Some(RequestKind::MergePr),
+            Observation::PrReverted { .. } => Some(RequestKind::RevertPr),
+            Observation::DesiredObserved { .. }
+            | Observation::DesiredUnavailable { .. }
+            | Observation::PrOpened(_)
+            | Observation::PrClosed { .. }
+            | Observation::CommitsCompared(_) => None,
+        },
     }
 }
 

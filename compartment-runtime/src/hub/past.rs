@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
+use compartment_core::event::RequestKind;
 use compartment_core::replay::{Explainer, Explanation, Until};
-use compartment_core::{AuditEntry, Compartment, Fleet, HostId, Record};
+use compartment_core::{Actor, AuditEntry, Compartment, Fleet, HostId, Record, Timestamp};
 use futures::stream::{self, BoxStream, Stream, StreamExt, TryStreamExt};
 use tokio::sync::SemaphorePermit;
 
@@ -24,6 +25,12 @@ pub struct AuditQuery {
     pub to: Option<u64>,
     /// The newest first.
     pub newest_first: bool,
+    /// Recorded at this moment or later; from the start where it is `None`.
+    pub since: Option<Timestamp>,
+    /// Of one actor only: what nobody is known to have decided is left out.
+    pub by: Option<Actor>,
+    /// Of operations that do this only.
+    pub kind: Option<RequestKind>,
 }
 
 impl Hub {
@@ -50,15 +57,26 @@ impl Hub {
         query: AuditQuery,
     ) -> Result<impl Stream<Item = Result<AuditEntry, HubError>> + Send + use<>, HubError> {
         let last = self.last()?;
-        let AuditQuery { host, from, to, newest_first } = query;
+        let AuditQuery { host, from, to, newest_first, since, by, kind } = query;
         let (from, to) = (from.max(1), to.map_or(last, |to| to.min(last)));
         let records = match newest_first {
             true => backwards(Arc::clone(&self.inner.log), from, to).boxed(),
             false => records(&*self.inner.log, from, to),
         };
+        // A log is in the order of time: before the first that is too early nothing is to be read.
+        let is_late = move |record: &Record| since.is_none_or(|since| since <= record.at);
+        let records = records.try_take_while(move |record| {
+            let goes_on = !newest_first || is_late(record);
+            async move { Ok(goes_on) }
+        });
         let entry = move |record: Record| {
-            let wanted = host.is_none() || record.event.host() == host.as_ref();
-            async move { Ok(wanted.then(|| AuditEntry::of(&record)).flatten()) }
+            let wanted = (host.is_none() || record.event.host() == host.as_ref()) && is_late(&record);
+            let entry = wanted.then(|| AuditEntry::of(&record)).flatten();
+            let entry = entry.filter(|entry| {
+                by.as_ref().is_none_or(|by| entry.by.as_deref() == Some(by.as_str()))
+                    && (kind.is_none() || entry.kind == kind)
+            });
+            async move { Ok(entry) }
         };
         Ok(records.map_err(HubError::Log).try_filter_map(entry))
     }

@@ -2,9 +2,10 @@
 
 use std::num::NonZeroUsize;
 
+use compartment_core::event::RequestKind;
 use compartment_core::replay::Until;
 use compartment_core::testing::{commit, lock};
-use compartment_core::{Ask, Compartment, HostId, OpId, ReadOptions, Span};
+use compartment_core::{Actor, Ask, AuditEntry, Compartment, HostId, OpId, ReadOptions, Span};
 use compartment_runtime::hub::{AuditQuery, Config, Hub, HubError};
 use futures::{StreamExt, TryStreamExt};
 
@@ -20,6 +21,7 @@ async fn the_audit_trail_is_a_query_over_the_log() {
             soon(world.hub.run(host.clone(), asked)).await.unwrap();
         }
     }
+    world.pass(Span::from_mins(1)).await;
     let nothing = Ask::Stop { host: hosts[0].clone(), target_op: OpId::new("none").unwrap() };
     world.hub.request(request("refused", nothing)).await.unwrap_err();
     let all: Vec<_> = world.hub.audit(AuditQuery::default()).unwrap().try_collect().await.unwrap();
@@ -33,8 +35,12 @@ async fn the_audit_trail_is_a_query_over_the_log() {
     reversed.reverse();
     assert_eq!(reversed, all);
 
-    let query =
-        AuditQuery { host: Some(hosts[1].clone()), from: 4, to: Some(all[8].position), newest_first: false };
+    let query = AuditQuery {
+        host: Some(hosts[1].clone()),
+        from: 4,
+        to: Some(all[8].position),
+        ..AuditQuery::default()
+    };
     let some: Vec<_> = world.hub.audit(query).unwrap().try_collect().await.unwrap();
     let expected: Vec<_> = all
         .iter()
@@ -43,6 +49,29 @@ async fn the_audit_trail_is_a_query_over_the_log() {
         .collect();
     assert_eq!(some, expected);
     assert!(!some.is_empty());
+
+    // By when, by whom and what for, from either end.
+    let (since, by) = (all[all.len() - 1].at, Actor::new("mba").unwrap());
+    for newest_first in [false, true] {
+        let ask = async |query: AuditQuery| {
+            let query = AuditQuery { newest_first, ..query };
+            let mut some: Vec<_> = world.hub.audit(query).unwrap().try_collect().await.unwrap();
+            some.sort_by_key(|entry| entry.position);
+            some
+        };
+        let of = |wanted: &dyn Fn(&AuditEntry) -> bool| -> Vec<_> {
+            all.iter().filter(|entry| wanted(entry)).cloned().collect()
+        };
+        let late = ask(AuditQuery { since: Some(since), ..AuditQuery::default() }).await;
+        assert_eq!(late, of(&|entry| entry.at >= since));
+        assert!(late.len() < all.len() && !late.is_empty());
+        let pulls = ask(AuditQuery { kind: Some(RequestKind::Pull), ..AuditQuery::default() }).await;
+        assert_eq!(pulls, of(&|entry| entry.what.contains("pull")));
+        assert_eq!(pulls.len(), 18, "asked for, begun and done");
+        let decided = ask(AuditQuery { by: Some(by.clone()), ..AuditQuery::default() }).await;
+        assert_eq!(decided, of(&|entry| entry.by.is_some()));
+        assert!(!decided.is_empty());
+    }
 }
 
 #[tokio::test]

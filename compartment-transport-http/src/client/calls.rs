@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
-use compartment_core::event::GenerationNumber;
+use compartment_core::event::{GenerationNumber, RequestKind};
 use compartment_core::replay::Explanation;
 use compartment_core::sync::Message;
 use compartment_core::{
-    AuditEntry, Compartment, HostId, Matrix, OpId, PrId, Record, Row, SessionId, StorePath, Timestamp, ndjson,
+    Actor, AuditEntry, Compartment, HostId, Matrix, OpId, PrId, Record, Row, SessionId, StorePath, Timestamp,
+    ndjson,
 };
 use futures::stream::{BoxStream, StreamExt};
 use reqwest::Method;
@@ -47,6 +48,12 @@ pub struct AuditQuery {
     pub newest_first: bool,
     /// At most so many; as many as the hub gives at once unless said.
     pub limit: Option<usize>,
+    /// Recorded at this moment or later.
+    pub since: Option<Timestamp>,
+    /// Decided by this actor.
+    pub by: Option<Actor>,
+    /// Of operations that do this.
+    pub kind: Option<RequestKind>,
 }
 
 /// What an agent receives.
@@ -144,6 +151,9 @@ impl Connection {
         query.extend(which.to.map(|to| ("to", to.to_string())));
         query.extend(which.newest_first.then(|| ("newest_first", "true".to_owned())));
         query.extend(which.limit.map(|limit| ("limit", limit.to_string())));
+        query.extend(which.since.map(|since| ("since", since.to_string())));
+        query.extend(which.by.iter().map(|by| ("by", by.to_string())));
+        query.extend(which.kind.map(|kind| ("kind", kind.to_string())));
         self.get(Ask { query, ..Ask::get(&["v1", "audit"]) }).await
     }
 

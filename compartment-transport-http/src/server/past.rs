@@ -4,7 +4,8 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
-use compartment_core::{HostId, Record};
+use compartment_core::event::RequestKind;
+use compartment_core::{Actor, HostId, Record, Timestamp};
 use compartment_runtime::hub::{AuditQuery, HubError};
 use futures::stream::{self, Stream, StreamExt, TryStreamExt};
 use serde::Deserialize;
@@ -25,6 +26,9 @@ pub(super) struct AuditParams {
     #[serde(default)]
     newest_first: bool,
     limit: Option<usize>,
+    since: Option<Timestamp>,
+    by: Option<Actor>,
+    kind: Option<RequestKind>,
 }
 
 /// Who did what.
@@ -37,7 +41,11 @@ pub(super) struct AuditParams {
         ("from" = Option<u64>, Query, description = "From this position of the log on"),
         ("to" = Option<u64>, Query, description = "Up to and including this position"),
         ("newest_first" = Option<bool>, Query, description = "The newest first"),
-        ("limit" = Option<u64>, Query, description = "At most so many")
+        ("limit" = Option<u64>, Query, description = "At most so many"),
+        ("since" = Option<String>, Query, format = DateTime, description = "Recorded at this moment or later"),
+        ("by" = Option<String>, Query, description = "Decided by this actor only"),
+        ("kind" = Option<String>, Query, description = "Of operations of this kind only: pull, switch, test, \
+            rollback, stop, refresh, merge-pr, revert-pr")
     ),
     responses((status = 200, body = ref("#/components/schemas/Audit")), Common),
     security(("token" = []))
@@ -47,9 +55,9 @@ pub(super) async fn audit(
     Reading(share): Reading,
     Query(params): Query<AuditParams>,
 ) -> Result<Response, Problem> {
-    let AuditParams { host, from, to, newest_first, limit } = params;
+    let AuditParams { host, from, to, newest_first, limit, since, by, kind } = params;
     let page = server.gate.limits.page;
-    let query = AuditQuery { host, from: from.unwrap_or(0), to, newest_first };
+    let query = AuditQuery { host, from: from.unwrap_or(0), to, newest_first, since, by, kind };
     let turn = share.turn().await?;
     let entries = server.hub.audit(query)?.take(limit.unwrap_or(page).min(page));
     let entries = entries.enumerate().map(|(index, entry)| {

@@ -6,7 +6,9 @@ use std::str::FromStr;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use compartment_core::event::{GenerationNumber, LONGEST_TIMEOUT_S, RequestKind, Target};
-use compartment_core::{ChannelName, Compartment, HostId, OpId, PrId, StorePath, Tag};
+use compartment_core::{
+    Actor, ChannelName, Compartment, HostId, OpId, PrId, Span, StorePath, Tag, Timestamp,
+};
 
 use super::hosts::{Looked, On, Shown};
 use crate::fold::Format;
@@ -31,7 +33,7 @@ Examples:
   matrix merge 7                    shows the pull request, and asks
   matrix host set gpc0 --channel x  how it is configured
   matrix explain gpc0 system        why, by which rule, and since which event
-  matrix log                        who did what; `matrix log gpc0` on one host
+  matrix log --since 7d             who did what; with a host, on that one
   matrix history gpc0               what ran there: where a rollback can go
 
 Where the hub is and who asks is best said once:
@@ -240,10 +242,64 @@ pub enum What {
         /// The host [default: all, and what belongs to none].
         #[arg(value_name = "HOST")]
         host: Option<HostId>,
-        /// At most so many lines: the newest.
-        #[arg(long, value_name = "N", default_value = "50")]
-        limit: NonZeroUsize,
+        /// Which lines.
+        #[command(flatten)]
+        which: Lines,
     },
+}
+
+/// Which lines of the trail.
+#[derive(Clone, Debug, Args)]
+pub struct Lines {
+    /// At most so many lines: the newest.
+    #[arg(long, value_name = "N", default_value = "50")]
+    pub limit: NonZeroUsize,
+
+    /// Recorded since then: a time, or how long ago (`90m`, `36h`, `7d`).
+    #[arg(long, value_name = "WHEN")]
+    pub since: Option<Since>,
+
+    /// What somebody decided.
+    #[arg(long, value_name = "NAME")]
+    pub actor: Option<Actor>,
+
+    /// What belongs to operations of one kind: pull, switch, test, rollback, stop, refresh, merge-pr, revert-pr.
+    #[arg(long, value_name = "KIND", value_parser = kind)]
+    pub kind: Option<RequestKind>,
+}
+
+/// From when on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Since {
+    /// A moment.
+    At(Timestamp),
+    /// So long before now.
+    Ago(Span),
+}
+
+impl FromStr for Since {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        const WHAT: &str = "a time such as 2026-01-05T10:00:00Z, or how long ago: 90m, 36h, 7d";
+        if let Ok(at) = text.parse() {
+            return Ok(Self::At(at));
+        }
+        let unit = text.chars().next_back().ok_or(WHAT)?;
+        let number: u64 = text.strip_suffix(unit).and_then(|number| number.parse().ok()).ok_or(WHAT)?;
+        let minutes = match unit {
+            'm' => number,
+            'h' => number.saturating_mul(60),
+            'd' => number.saturating_mul(24 * 60),
+            _ => return Err(WHAT),
+        };
+        Ok(Self::Ago(Span::from_millis(minutes.saturating_mul(60_000))))
+    }
+}
+
+fn kind(text: &str) -> Result<RequestKind, &'static str> {
+    RequestKind::from_name(text)
+        .ok_or("it is one of pull, switch, test, rollback, stop, refresh, merge-pr and revert-pr")
 }
 
 impl What {

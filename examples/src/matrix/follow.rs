@@ -136,6 +136,7 @@ mod tests {
             r#type,
             host: None,
             op: OpId::new(op).ok(),
+            kind: None,
             pr: None,
             by: None,
             what: "3 of 4 tests passed".to_owned(),

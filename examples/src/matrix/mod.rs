@@ -21,7 +21,7 @@ mod table;
 mod watch;
 
 pub(crate) use args::misplaced;
-pub use args::{Checkout, Cli, Configure, HostWhat, Hub, RunTests, Task, To, What};
+pub use args::{Checkout, Cli, Configure, HostWhat, Hub, Lines, RunTests, Since, Task, To, What};
 pub use hosts::{Looked, On, Shown};
 pub use process::in_process;
 pub use question::Answer;
@@ -235,7 +235,7 @@ impl Program<'_> {
             Some(What::Host { what }) => self.host(what, format).await,
             Some(What::Explain { host, cell }) => self.explain(host, *cell, format).await,
             Some(What::History { host }) => self.history(host, format).await,
-            Some(What::Log { host, limit }) => self.log(host.as_ref(), *limit, format).await,
+            Some(What::Log { host, which }) => self.log(host.as_ref(), which, format).await,
         }
     }
 

@@ -1,14 +1,13 @@
 //! The matrix as it is now, and who did what.
 
 use std::io;
-use std::num::NonZeroUsize;
 
 use compartment_core::{Compartment, HostId, Matrix, Row, Status};
 use compartment_transport_http::client::AuditQuery;
 use serde::Serialize;
 
 use super::hosts::Shown;
-use super::{MatrixError, Program, Verdict};
+use super::{Lines, MatrixError, Program, Since, Verdict};
 use crate::fold::Format;
 use crate::show::{self, Width};
 
@@ -34,13 +33,22 @@ impl Program<'_> {
     pub(super) async fn log(
         &mut self,
         host: Option<&HostId>,
-        limit: NonZeroUsize,
+        which: &Lines,
         format: Format,
     ) -> Result<Verdict, MatrixError> {
+        let since = match which.since {
+            None => None,
+            Some(Since::At(at)) => Some(at),
+            // By the hub's clock, as the log is.
+            Some(Since::Ago(ago)) => Some(self.answer(self.hub.matrix(None)).await?.as_of - ago),
+        };
         let query = AuditQuery {
             host: host.cloned(),
             newest_first: true,
-            limit: Some(limit.get()),
+            limit: Some(which.limit.get()),
+            since,
+            by: which.actor.clone(),
+            kind: which.kind,
             ..AuditQuery::default()
         };
         let mut trail = self.answer(self.hub.audit(&query)).await?;

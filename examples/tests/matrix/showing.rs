@@ -37,6 +37,14 @@ fn what_is_looked_at_can_be_had_as_json() {
     assert!(of_all.as_array().is_some_and(|trail| !trail.is_empty()), "{of_all}");
     let lines = Call::of(&world, &["log", "--format", "ndjson"]).run().output;
     assert_eq!(lines.lines().count(), of_all.as_array().unwrap().len());
+    // Some of it.
+    let of = |args: &[&str]| json(&[&["log"], args].concat()).as_array().unwrap().len();
+    assert_eq!(of(&["--since", "7d"]), of_all.as_array().unwrap().len());
+    assert_eq!(of(&["--since", "2099-01-01T00:00:00Z"]), 0);
+    assert_eq!((of(&["--actor", "nobody"]), of(&["--kind", "switch"])), (0, 0));
+    for bad in [&["--since", "yesterday"], &["--since", "7w"], &["--kind", "fly"]] {
+        assert!(Cli::try_parse_from([&["matrix", "log"], &bad[..]].concat()).is_err(), "{bad:?}");
+    }
     // What is done is told in words.
     let cli = Cli::try_parse_from(["matrix", "pull", "gpc0", "--format", "json"]).unwrap();
     assert_eq!(cli.misplaced(), Some("--format"));

@@ -233,7 +233,7 @@ impl World {
 
     /// The audit trail, in words.
     pub(crate) fn trail(&self) -> Vec<AuditEntry> {
-        let query = AuditQuery { host: None, from: 0, to: None, newest_first: false };
+        let query = AuditQuery::default();
         self.wait(self.hub.audit(query).unwrap().try_collect()).unwrap()
     }
 
