@@ -1,5 +1,6 @@
 //! How connections are made, used, shared, and kept few.
 
+use std::cell::Cell;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::sync::Arc;
@@ -94,6 +95,39 @@ pub(crate) fn processes(with: &str) -> Vec<String> {
     all.map(|line| String::from_utf8_lossy(&line).replace('\0', " "))
         .filter(|line| line.contains(with))
         .collect()
+}
+
+/// The process groups of the ssh that this process has started: their processes, and which they belong to.
+fn groups_of_ssh() -> Vec<(u32, u32)> {
+    let us = std::process::id().to_string();
+    let group = |entry: fs::DirEntry| {
+        let process: u32 = entry.file_name().to_str()?.parse().ok()?;
+        let stat = fs::read_to_string(entry.path().join("stat")).ok()?;
+        let (name, rest) = stat.rsplit_once(") ")?;
+        // State, parent, group.
+        let fields: Vec<&str> = rest.split(' ').collect();
+        (name.ends_with("(ssh") && fields[1] == us).then(|| (process, fields[2].parse().unwrap()))
+    };
+    fs::read_dir("/proc").unwrap().filter_map(|entry| group(entry.ok()?)).collect()
+}
+
+/// A Ctrl-C goes to the whole group of whoever sits there: an answer that is under way is not to be lost by it.
+#[tokio::test]
+async fn what_is_typed_at_the_terminal_ends_no_ssh() {
+    let (sshd, machine) = (Sshd::start(), Machine::new("gpc0"));
+    let ssh = Ssh { share: false, ..ssh(&sshd.ssh_config("")) };
+    let (hub, transport) = (Hub::new(), transport(ssh, [machine.host()]));
+    transport.start(Arc::<Hub>::clone(&hub)).await;
+    let seen = Cell::new(0);
+    let apart = || {
+        let groups = groups_of_ssh();
+        // Between its start and its program a process has the name of this one.
+        assert!(groups.iter().all(|(process, group)| process == group), "{groups:?}");
+        seen.set(seen.get() + groups.len());
+        seen.get() > 3
+    };
+    until("ssh runs", apart).await;
+    transport.stop().await;
 }
 
 #[tokio::test]
