@@ -151,13 +151,15 @@ fn check_folder(_: &Metadata) -> io::Result<()> {
 
 /// The same for a folder of which what is in it is run, such as an agent's operations: it has to be this user's own, and
 /// nobody but this user and root may put another in the place of one above it. So sshd checks the files of a user
-/// (StrictModes).
+/// (StrictModes). Gives its real path, which is to be used from here on: a link on the way may lead elsewhere later.
 ///
 /// # Errors
 /// As for [`make_private_folder`]; and where it is another user's, or one above it lets others replace what is in it.
-pub fn make_trusted_folder(path: &Path) -> io::Result<()> {
+pub fn make_trusted_folder(path: &Path) -> io::Result<PathBuf> {
     make_private_folder(path)?;
-    check_trusted(path)
+    let real = path.canonicalize()?;
+    check_trusted(&real)?;
+    Ok(real)
 }
 
 /// Checks a folder that is there as [`make_trusted_folder`] does.

@@ -7,6 +7,9 @@ use std::path::{Path, PathBuf};
 
 use crate::git::{Git, GitError};
 
+/// What of a git folder names programs that git runs, or holds them.
+const PARTS: [&str; 6] = ["", "config", "config.worktree", "hooks", "info", "info/attributes"];
+
 /// Why the repository that git finds for a folder is not that folder's own.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum NotOwn {
@@ -30,6 +33,12 @@ pub(crate) enum NotOwn {
     #[error("{} belongs to another user than the checkout, and git runs what is named there", part.display())]
     Foreign {
         /// What belongs to another user.
+        part: PathBuf,
+    },
+    /// Others may change what git would run.
+    #[error("others may write to {}, and git runs what is named there: chmod o-w it", part.display())]
+    Open {
+        /// What others may write to.
         part: PathBuf,
     },
     /// It cannot be looked at.
@@ -60,15 +69,18 @@ pub(crate) fn own_git_dir(git: &Git, folder: &Path) -> Result<PathBuf, NotOwn> {
         return Err(NotOwn::Anothers { git_dir });
     }
     let owner = owner_of(folder)?;
-    for part in [&git_dir, &real(&folder.join(common))?] {
-        for part in [part.clone(), part.join("config")] {
-            // Root may do anything anyway.
-            match owner_of(&part) {
-                Ok(of_part) if of_part == owner || of_part == 0 => {}
-                Ok(_) => return Err(NotOwn::Foreign { part }),
-                // A worktree has no configuration of its own.
-                Err(NotOwn::Unreadable { source, .. }) if source.kind() == io::ErrorKind::NotFound => {}
-                Err(error) => return Err(error),
+    for repository in [&git_dir, &real(&folder.join(common))?] {
+        for part in PARTS {
+            let part = if part.is_empty() { repository.clone() } else { repository.join(part) };
+            match fs::metadata(&part) {
+                // Root may do anything anyway.
+                Ok(found) if found.uid() != owner && found.uid() != 0 => {
+                    return Err(NotOwn::Foreign { part });
+                }
+                Ok(found) if found.mode() & 0o002 != 0 => return Err(NotOwn::Open { part }),
+                Ok(_) => {}
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(source) => return Err(NotOwn::Unreadable { path: part, source }),
             }
         }
     }

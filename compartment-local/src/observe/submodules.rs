@@ -115,8 +115,8 @@ fn within(git: &Git, above: &Path, owner: u32, deepest: usize) -> Result<(), Str
         listed.map_err(|error| format!("cannot list the submodules of {}: {error}", above.display()))?;
     for link in listed {
         let folder = above.join(&link.path);
-        // One that was never fetched has none.
-        if folder.join(".git").symlink_metadata().is_err() {
+        // One that was removed is made by git, as its user.
+        if folder.symlink_metadata().is_err() {
             continue;
         }
         let refused = |why: &dyn std::fmt::Display| {
@@ -129,9 +129,18 @@ fn within(git: &Git, above: &Path, owner: u32, deepest: usize) -> Result<(), Str
         if real != folder {
             return Err(refused(&format!("it is a link to {}", real.display())));
         }
-        // Before git looks into it.
-        if owner_of(&real).map_err(|error| refused(&error))? != owner {
-            return Err(refused(&"it belongs to another user than the checkout"));
+        // Before git looks into it, and before it makes a repository there.
+        for part in real.ancestors().take_while(|part| *part != above) {
+            if owner_of(part).map_err(|error| refused(&error))? != owner {
+                return Err(refused(&format!(
+                    "{} belongs to another user than the checkout",
+                    part.display()
+                )));
+            }
+        }
+        // One that was never fetched has none.
+        if folder.join(".git").symlink_metadata().is_err() {
+            continue;
         }
         own_git_dir(git, &real).map_err(|why| refused(&why))?;
         match deepest.checked_sub(1) {

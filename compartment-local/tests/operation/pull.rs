@@ -220,6 +220,13 @@ fn a_submodule_of_another_user_is_not_moved() {
         std::os::unix::fs::chown(repo.dir(part), Some(0), None).unwrap();
     }
     assert_ne!(repo.pulled(""), with);
+    // Neither is anything put into a folder of theirs.
+    fs::remove_dir_all(repo.dir("host/lib")).unwrap();
+    fs::create_dir(repo.dir("host/lib")).unwrap();
+    std::os::unix::fs::chown(repo.dir("host/lib"), Some(65534), None).unwrap();
+    let (_, error) = repo.failed("");
+    assert!(error.contains("belongs to another user"), "{error}");
+    assert_eq!(fs::read_dir(repo.dir("host/lib")).unwrap().count(), 0);
 }
 
 /// What a look does not overlook, a pull takes back: else it would be asked for again and again.

@@ -50,7 +50,7 @@ pub use spool::SpoolError;
 use crate::client::{Connection, EndpointError};
 use operations::Operations;
 use output::Output;
-use spool::Spool;
+use spool::{Spool, trusted};
 
 /// How many orders may stand in line. They are looked at as they come, so none does for long.
 const ORDERS_IN_LINE: usize = 64;
@@ -111,8 +111,10 @@ impl Agent {
     ///
     /// # Errors
     /// [`AgentError`]: an address that may not be used, no token, or state that cannot be kept or is another agent's.
-    pub fn new(config: Config, supervisor: Vec<OsString>) -> Result<Self, AgentError> {
+    pub fn new(mut config: Config, supervisor: Vec<OsString>) -> Result<Self, AgentError> {
         let connection = Connection::new(config.hub.clone())?;
+        // By its real name from here on: whoever owns a link on the way could lead it elsewhere later.
+        config.state = trusted(&config.state)?;
         let spool = Spool::open(&config.state, &config.host)?;
         let through = config.supervise_through.iter().map(OsString::from);
         let operations = Operations::new(&config, through.chain(supervisor).collect())?;

@@ -14,8 +14,7 @@
 //! the operation is refused, although its start was reported.
 
 use std::ffi::OsString;
-use std::fs::{self, DirBuilder};
-use std::os::unix::fs::DirBuilderExt;
+use std::fs;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -27,7 +26,7 @@ use tracing::{debug, error, info, warn};
 
 use super::index::Index;
 use super::orders::Incoming;
-use super::spool::{Running, Spool, Stopping};
+use super::spool::{Running, Spool, Stopping, trusted};
 use super::{Config, Shared, SpoolError};
 use crate::client::ClientError;
 use crate::wire::Code;
@@ -116,9 +115,7 @@ impl Current {
 
 impl Operations {
     pub(super) fn new(config: &Config, supervisor: Vec<OsString>) -> Result<Self, SpoolError> {
-        let folder = config.state.join("operations");
-        let made = DirBuilder::new().recursive(true).mode(0o700).create(&folder);
-        made.map_err(|source| SpoolError::Folder { folder: folder.clone(), source })?;
+        let folder = trusted(&config.state.join("operations"))?;
         Ok(Self { folder, supervisor, work: None, leftover: Vec::new(), index: Index::new(config) })
     }
 

@@ -67,7 +67,7 @@ pub fn stop(nonce: &Nonce, site: &Site, op: &OpId) -> String {
     script.with(&[PRELUDE, LOCK, include_str!("scripts/stop.sh")])
 }
 
-/// The script that removes operations that have ended or are gone. Their ids are remembered, the last fifty.
+/// The script that removes operations that have ended or are gone. Their ids are remembered, the last hundred at least.
 #[must_use]
 pub fn acknowledge(nonce: &Nonce, site: &Site, ops: &[OpId]) -> String {
     let mut script = Script::new("acknowledge", nonce, site);

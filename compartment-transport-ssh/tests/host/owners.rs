@@ -1,6 +1,7 @@
 //! Checkouts of which a part belongs to another user, and programs on the way to git that say something besides.
 
 use std::fs;
+use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -48,7 +49,15 @@ fn a_submodule_of_another_user_is_looked_at_as_that_user_and_never_moved() {
         let ids = || ids(&host).split_off(before);
         assert!(!ids().is_empty() && ids().iter().all(|id| id == NOBODY), "{:?}", ids());
         let error = failed(&mut host, "config", "");
-        assert!(error.contains("config/lib is not pulled: it belongs to another user"), "{error}");
+        assert!(error.contains("config/lib is not pulled: "), "{error}");
+        assert!(error.contains("config/lib belongs to another user than the checkout"), "{error}");
+        // Neither is anything put into a folder of theirs.
+        fs::remove_dir_all(checkout.join("lib")).unwrap();
+        fs::create_dir(checkout.join("lib")).unwrap();
+        give(&checkout.join("lib"), NOBODY);
+        let error = failed(&mut host, "config", "");
+        assert!(error.contains("config/lib belongs to another user than the checkout"), "{error}");
+        assert_eq!(fs::read_dir(checkout.join("lib")).unwrap().count(), 0);
         let ids = crate::checkouts::ids(&host).split_off(before);
         assert!(ids.iter().all(|id| id == NOBODY), "{ids:?}");
     });
@@ -81,6 +90,82 @@ fn a_worktree_of_another_user_s_repository_is_not_looked_into() {
         let error = failed(&mut host, "linked", "");
         assert!(error.contains("nixos/.git belongs to another user"), "{error}");
         assert_eq!(ids(&host).len(), before, "nothing of its configuration ran");
+    });
+}
+
+/// git looks at none of these, and runs what they name.
+#[test]
+fn what_git_would_run_is_the_owner_s_and_nobody_else_may_write_it() {
+    if !is_root() {
+        return;
+    }
+    on_each_shell(|host| {
+        let mut host = with_etc(host);
+        let remote = host.path("remote");
+        git(&host.path(""), &["clone", "--quiet", remote.to_str().unwrap(), "nixos"]);
+        let part = |name: &str| host.path("nixos/.git").join(name);
+        git(&host.path("nixos"), &["config", "extensions.worktreeConfig", "true"]);
+        fs::write(part("config.worktree"), "").unwrap();
+        fs::write(part("info/attributes"), "").unwrap();
+        fs::create_dir_all(part("hooks")).unwrap();
+        host.site.checkout = Some(host_path(&host.path("nixos")));
+        assert_eq!(host.look().heartbeat.dirty, Reading::Told(false), "{:?}", host.look().doubts);
+        let refused = |host: &Host, words: &str| {
+            let look = host.look();
+            assert_eq!(look.heartbeat.dirty, Reading::Unreadable, "{words}");
+            assert!(look.doubts[0].as_str().contains(words), "{words}: {:?}", look.doubts);
+        };
+        let part = |host: &Host, name: &str| host.path("nixos/.git").join(name);
+        for name in ["config", "config.worktree", "hooks", "info", "info/attributes"] {
+            let path = part(&host, name);
+            chown(&path, Some(65534), None).unwrap();
+            refused(&host, &format!("nixos/.git/{name} belongs to another user"));
+            chown(&path, Some(0), None).unwrap();
+            let mode = fs::metadata(&path).unwrap().permissions().mode();
+            fs::set_permissions(&path, fs::Permissions::from_mode(mode | 0o002)).unwrap();
+            refused(&host, &format!("others may write to {}", path.display()));
+            fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+        }
+        // Of a link it is what it leads to that counts.
+        fs::rename(part(&host, "config"), host.path("theirs")).unwrap();
+        std::os::unix::fs::symlink(host.path("theirs"), part(&host, "config")).unwrap();
+        chown(host.path("theirs"), Some(65534), None).unwrap();
+        refused(&host, "nixos/.git/config belongs to another user");
+        let error = failed(&mut host, "nixos", "");
+        assert!(error.contains("nixos/.git/config belongs to another user"), "{error}");
+    });
+}
+
+#[test]
+fn a_submodule_that_cannot_be_read_or_has_an_odd_name_is_no_clean_one() {
+    on_each_shell(|host| {
+        let mut host = with_etc(host);
+        let (remote, lib) = (host.path("remote"), host.path("lib"));
+        fs::create_dir(&lib).unwrap();
+        git(&lib, &["init", "--quiet"]);
+        fs::write(lib.join("file"), "").unwrap();
+        git(&lib, &["add", "."]);
+        git(&lib, &["commit", "--quiet", "-m", "first"]);
+        let file = ["-c", "protocol.file.allow=always"];
+        let run = |folder: &Path, args: &[&str]| git(folder, &[&file[..], args].concat());
+        for name in [" before", "behind "] {
+            run(&remote, &["submodule", "--quiet", "add", lib.to_str().unwrap(), name]);
+        }
+        git(&remote, &["commit", "--quiet", "-m", "with submodules"]);
+        run(&host.path(""), &["clone", "--quiet", "--recurse-submodules", remote.to_str().unwrap(), "nixos"]);
+        host.site.checkout = Some(host_path(&host.path("nixos")));
+        assert_eq!(host.look().heartbeat.dirty, Reading::Told(false));
+        for name in [" before", "behind "] {
+            let file = host.path("nixos").join(name).join("file");
+            fs::write(&file, "dirt").unwrap();
+            assert_eq!(host.look().heartbeat.dirty, Reading::Told(true), "{name}");
+            fs::write(&file, "").unwrap();
+        }
+        // Its name is there, and nothing can be seen behind it.
+        fs::remove_dir_all(host.path("nixos/ before")).unwrap();
+        std::os::unix::fs::symlink("/nowhere", host.path("nixos/ before")).unwrap();
+        let look = host.look();
+        assert_ne!(look.heartbeat.dirty, Reading::Told(false), "{:?}", look.doubts);
     });
 }
 

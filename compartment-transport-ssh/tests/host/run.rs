@@ -12,7 +12,7 @@ use compartment_local::operation::{
 };
 use compartment_transport_ssh::host::{Asked, Begun, Order, Tail, Tests};
 
-use crate::common::{Host, lives, on_each_shell, op, program, until};
+use crate::common::{Host, host_path, lives, on_each_shell, op, program, until};
 
 fn exits(ending: &Ending) -> Vec<Exit> {
     ending.steps.iter().map(|step| step.exit.clone()).collect()
@@ -183,6 +183,42 @@ fn what_is_stopped_before_its_order_comes_is_never_begun() {
 }
 
 #[test]
+fn a_stop_that_cannot_be_written_down_has_failed() {
+    on_each_shell(|mut host| {
+        fs::write(host.path("no-folder"), "").unwrap();
+        host.site.state = Some(host_path(&host.path("no-folder/state")));
+        assert_eq!(host.stop("op-1"), Asked::Failed);
+    });
+}
+
+/// Whoever begins it has the lock, and nothing more: it looks once more before it does.
+#[test]
+fn a_stop_of_what_is_about_to_begin_waits_for_what_becomes_of_it() {
+    on_each_shell(|host| {
+        host.carry_out("op-0", &host.plan(Kind::Switch, &["true"]));
+        let (process, ops) = (std::process::id(), host.state("ops"));
+        let stat = fs::read_to_string(format!("/proc/{process}/stat")).unwrap();
+        let started = stat.rsplit_once(") ").unwrap().1.split(' ').nth(19).unwrap().to_owned();
+        let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap();
+        let lock = host.state("lock");
+        fs::write(&lock, format!("op-1 switch {process} {started} {boot}")).unwrap();
+        let said = std::thread::scope(|threads| {
+            let stopping = threads.spawn(|| host.stop("op-1"));
+            until(|| {
+                let known = fs::read_to_string(host.state("known")).unwrap_or_default();
+                known.contains("op-1 never-begun\n").then_some(())
+            });
+            assert!(!stopping.is_finished(), "it waits");
+            fs::remove_file(&lock).unwrap();
+            stopping.join().unwrap()
+        });
+        assert_eq!(said, Asked::NeverBegun);
+        assert_eq!(host.begin("op-1", &host.plan(Kind::Switch, &["true"])), Begun::HadIt);
+        assert!(!ops.join("op-1").exists());
+    });
+}
+
+#[test]
 fn a_flood_is_drained_cut_and_said_so() {
     on_each_shell(|host| {
         let script = "head -c 70000 /dev/zero | tr '\\0' x; echo; printf 'a\\0b\\rc\\n'; \
@@ -313,7 +349,7 @@ fn a_full_disk_loses_output_and_no_result() {
         return;
     }
     let unmount = Unmount(mount.clone());
-    host.site.state = Some(crate::common::host_path(&mount.join("state")));
+    host.site.state = Some(host_path(&mount.join("state")));
     let script = "head -c 2000000 /dev/zero | tr '\\0' x; echo; echo error: full; exit 3";
     let ending = host.carry_out("op-1", &host.plan(Kind::Switch, &[script])).ending;
     assert_eq!(exits(&ending), [Exit::Code(3)]);

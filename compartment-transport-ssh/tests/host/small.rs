@@ -235,18 +235,20 @@ fn a_user_s_own_systemd_is_found_without_pam() {
 }
 
 #[test]
-fn the_last_fifty_ids_are_remembered() {
+fn the_last_hundred_ids_are_remembered() {
     on_each_shell(|host| {
         fs::create_dir_all(host.state("ops/op-1")).unwrap();
-        let known: String = (0..80).map(|n| format!("old-{n}\n")).collect();
-        fs::write(host.state("known"), known).unwrap();
+        let known = |from: u32, to: u32| (from..to).map(|n| format!("old-{n}\n")).collect::<String>();
+        fs::write(host.state("known.old"), "long-ago\n").unwrap();
+        fs::write(host.state("known"), known(0, 99)).unwrap();
         host.acknowledge("op-1");
-        let known = fs::read_to_string(host.state("known")).unwrap();
-        let lines: Vec<_> = known.lines().collect();
-        assert_eq!((lines.len(), lines[0], lines[49]), (50, "old-31", "op-1"));
+        // A list that has grown long is put aside as a whole, in the place of the one before.
+        assert!(!host.state("known").exists());
+        assert_eq!(fs::read_to_string(host.state("known.old")).unwrap(), known(0, 99) + "op-1\n");
         let plan = host.plan(Kind::Pull, &["exit 0"]);
         assert_eq!(host.begin("op-1", &plan), Begun::HadIt);
         assert_eq!(host.begin("old-79", &plan), Begun::HadIt);
+        assert_eq!(host.stop("old-79"), Asked::NotRunning);
         // Not while it runs.
         host.begin("op-2", &host.plan(Kind::Pull, &[r#"until [ -e "$1/go" ]; do sleep 0.02; done"#]));
         let answer = host.run(&host::acknowledge(&nonce(), &host.site, &[op("op-2"), op("never")]));

@@ -13,6 +13,10 @@ pub(super) fn state(folder: &Path) -> Result<(), String> {
     if there == folder {
         // It is there: this looks at whose it is.
         make_trusted_folder(folder).map_err(|error| error.to_string())?;
+        let operations = folder.join("operations");
+        if operations.exists() {
+            check_trusted(&operations).map_err(|error| error.to_string())?;
+        }
     } else if !there.is_dir() {
         return Err(format!("it cannot be made: {} is no folder", there.display()));
     } else {

@@ -60,7 +60,12 @@ impl Program<'_> {
         let matrix = self.answer(self.hub.matrix(None)).await?;
         let words = |row: &Row| {
             let why = row.cells.message(Compartment::Git).unwrap_or("Git is not green");
-            format!("{} has pulled, and is not at what {} desires: {}", row.host, row.channel, Text::new(why))
+            format!(
+                "{} has pulled, and is not known to be at what {} desires: {}",
+                row.host,
+                row.channel,
+                Text::new(why)
+            )
         };
         Ok(matrix.hosts.iter().filter(is_behind).map(words).collect())
     }

@@ -487,7 +487,7 @@ fn a_pull_that_does_not_bring_what_is_desired_is_no_success() {
     for hosts in [&["gpc0"][..], &["gpc0", "gpc0"]] {
         let told = Call::of(&world, &[&["pull"], hosts].concat()).run();
         assert_eq!(told.verdict(), Verdict::NotAll);
-        let words = "gpc0 has pulled, and is not at what main desires: ";
+        let words = "gpc0 has pulled, and is not known to be at what main desires: ";
         assert!(one_line(&told.aside).contains(words), "{}", told.aside);
     }
 }

@@ -62,6 +62,46 @@ fn what_another_user_s_submodule_names_runs_as_that_user() {
 }
 
 #[test]
+fn an_owner_is_not_told_what_root_s_variables_say() {
+    let Some(repo) = reachable() else { return };
+    let told = repo.dir("ran-as").display().to_string();
+    repo.trap("host/.git", "host/flake.lock");
+    repo.run("host", &["config", "filter.x.clean", &format!("env >>{told}; cat")]);
+    repo.give(&["host"]);
+    let git = Git::of_the_user(Stop::default());
+    let checkout = Checkout::open(&git, &repo.dir("host")).unwrap();
+    assert_eq!(checkout.sample(&git).unwrap().dirty.map_err(|doubt| doubt.to_string()), Ok(false));
+    let env = repo.ran_as();
+    // What cargo sets for tests stands for any other.
+    assert!(std::env::var_os("CARGO_MANIFEST_DIR").is_some());
+    assert!(env.contains("PATH=") && env.contains("GIT_OPTIONAL_LOCKS=0"), "{env}");
+    assert!(!env.contains("CARGO_MANIFEST_DIR") && !env.contains("HOME=/root"), "{env}");
+}
+
+#[test]
+fn what_git_would_run_is_the_owner_s_and_nobody_else_may_write_it() {
+    let Some(repo) = reachable() else { return };
+    repo.run("host", &["config", "extensions.worktreeConfig", "true"]);
+    fs::write(repo.dir("host/.git/config.worktree"), "").unwrap();
+    fs::write(repo.dir("host/.git/info/attributes"), "").unwrap();
+    fs::create_dir_all(repo.dir("host/.git/hooks")).unwrap();
+    assert_eq!(repo.dirt_in("host"), Ok(false));
+    for name in ["config", "config.worktree", "hooks", "info", "info/attributes"] {
+        let part = repo.dir("host/.git").join(name);
+        std::os::unix::fs::chown(&part, Some(65534), None).unwrap();
+        let refused = repo.dirt_in("host").unwrap_err();
+        assert!(refused.contains(&format!("host/.git/{name} belongs to another user")), "{refused}");
+        std::os::unix::fs::chown(&part, Some(0), None).unwrap();
+        let mode = fs::metadata(&part).unwrap().permissions().mode();
+        fs::set_permissions(&part, fs::Permissions::from_mode(mode | 0o002)).unwrap();
+        let refused = repo.dirt_in("host").unwrap_err();
+        assert!(refused.contains("others may write to"), "{name}: {refused}");
+        fs::set_permissions(&part, fs::Permissions::from_mode(mode)).unwrap();
+    }
+    assert_eq!(repo.dirt_in("host"), Ok(false));
+}
+
+#[test]
 fn a_worktree_of_another_user_s_repository_is_not_looked_into() {
     let Some(repo) = reachable() else { return };
     repo.run("host", &["worktree", "add", "--quiet", "--detach", &repo.dir("linked").display().to_string()]);

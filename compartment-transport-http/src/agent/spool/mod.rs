@@ -33,6 +33,7 @@ use store::{Changes, Store};
 
 pub(super) use entry::{Batch, Receipt, Running, Stopping};
 pub use error::SpoolError;
+pub(super) use store::trusted;
 
 use crate::wire::events;
 use crate::wire::orders::OrderLine;

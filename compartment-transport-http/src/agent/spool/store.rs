@@ -67,11 +67,15 @@ pub(super) struct Changes<'a> {
     pub(super) running: Option<&'a Running>,
 }
 
+/// Makes a folder of which what is in it is run, and gives its real path.
+pub(in crate::agent) fn trusted(folder: &Path) -> Result<PathBuf, SpoolError> {
+    make_trusted_folder(folder).map_err(|source| SpoolError::Folder { folder: folder.to_owned(), source })
+}
+
 impl Store {
     pub(super) fn open(folder: &Path) -> Result<(Self, Stored), SpoolError> {
         let failed = |source| SpoolError::Folder { folder: folder.to_owned(), source };
-        // Operations are run from it.
-        make_trusted_folder(folder).map_err(failed)?;
+        let folder = &trusted(folder)?;
         let lock = lock(folder)?;
         let path = folder.join("spool.sqlite");
         let bad = |error: rusqlite::Error| refused(&path, &error);

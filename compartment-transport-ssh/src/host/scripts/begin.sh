@@ -22,6 +22,7 @@ begin() {
         refuse "cannot make the folder $STATE/ops: $R"
         return
     fi
+    real_state
     if ! own_folder "$STATE/ops"; then
         refuse "$WHY; what is in the state folder is run"
         return
@@ -61,6 +62,8 @@ begin() {
         undone "cannot write to $D: is the disk full?"
     elif ! confirmed; then
         undone "nobody said that it is still wanted"
+    elif known "$OP"; then
+        undone "it was stopped before it began"
     else
         start
         if came; then

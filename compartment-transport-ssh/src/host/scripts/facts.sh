@@ -187,22 +187,46 @@ has_own_repository() {
 # git looks at the owner of the checkout and of its git folder, and not of the folder that worktrees share, which holds the
 # configuration.
 is_of_one_user() {
-    [ -O "$TOP" ] && [ -O "$REPOSITORY" ] && [ -O "$COMMON" ] && [ -O "$COMMON/config" ] &&
-        { [ "$REPOSITORY" -ef "$COMMON" ] || [ ! -e "$REPOSITORY/config" ] || [ -O "$REPOSITORY/config" ]; } && return
-    owner_of "$TOP"
-    set -- "$R"
-    for PART in "$REPOSITORY" "$REPOSITORY/config" "$COMMON" "$COMMON/config"; do
-        [ -e "$PART" ] || continue
-        owner_of "$PART"
-        # Root may do anything anyway.
-        case $R in "$1" | 0) continue ;; esac
-        WHY="$PART belongs to another user than $TOP, and git runs what is named there; give a checkout that is all of one user"
-        return 1
-    done
+    set -- "$TOP/." "$REPOSITORY" "$COMMON"
+    for R in config config.worktree hooks info info/attributes; do set -- "$@" "$REPOSITORY/$R" "$COMMON/$R"; done
+    # Of a link it is what it leads to that counts.
+    PARTS=$(ls -ldnL "$@" 2>/dev/null)
+    if [ -z "$PARTS" ]; then
+        WHY="nobody can tell whose the repository of $TOP is: there is no ls"
+        [ -O "$TOP" ] && [ -O "$REPOSITORY" ] && [ -O "$COMMON" ]
+        return
+    fi
+    set --
+    while read -r R R ID R; do
+        case $R in */.) set -- "$ID" ;; esac
+    done <<END
+$PARTS
+END
+    while read -r MODE R ID R; do
+        R=/${R#*/}
+        case $ID:$R in
+            # Root may do anything anyway.
+            "${1:-0}:"* | 0:*) ;;
+            *)
+                WHY="$R belongs to another user than $TOP, and git runs what is named there; give a checkout that is all of one user"
+                return 1
+                ;;
+        esac
+        case $MODE:$R in
+            *:*/.) ;;
+            ????????w*)
+                WHY="others may write to $R, and git runs what is named there: chmod o-w $R"
+                return 1
+                ;;
+        esac
+    done <<END
+$PARTS
+END
 }
 
+# R is the id of the user that something belongs to.
 owner_of() {
-    set -- $(ls -ldn "$1" 2>/dev/null)
+    set -- $(ls -ldnL "$1" 2>/dev/null)
     R=${3:-}
 }
 
@@ -253,7 +277,7 @@ submodules_differ() {
         case $LEFT in *"$NL"*) LEFT=${LEFT#*"$NL"} ;; *) LEFT= ;; esac
         whose "$TOP"
         LINKS=$({ (in_git ls-files --stage 2>/dev/null) || echo '160000 failed'; } | grep '^160000 ')
-        while [ "$DIRTY" = '= 0' ] && read -r LINK <&3; do
+        while [ "$DIRTY" = '= 0' ] && IFS= read -r LINK <&3; do
             [ -z "$LINK" ] || submodule_differs "$LINK"
         done 3<<END
 $LINKS
@@ -274,8 +298,11 @@ submodule_differs() {
     TOP=$OUTER/$2
     if ! [ -e "$TOP/.git" ]; then
         # It was never fetched; git leaves an empty folder there.
-        [ -z "$(ls -A "$TOP" 2>/dev/null)" ] ||
+        if ! R=$(ls -A "$TOP" 2>/dev/null) && { [ -e "$TOP" ] || [ -L "$TOP" ]; }; then
+            DIRTY="? cannot tell whether files of $TOP differ: it cannot be read"
+        elif [ -n "$R" ]; then
             DIRTY="? cannot tell whether files of $TOP differ: it has files, and is no repository"
+        fi
         return
     fi
     whose "$TOP"

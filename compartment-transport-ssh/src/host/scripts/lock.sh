@@ -31,9 +31,13 @@ own_folder() {
     done
 }
 
-# Whether the state folder is this user's, as far as that can be seen without another program.
+# Whether what is in the state folder is to be believed; WHY it is not. At rest that needs no other program.
 state_is_ours() {
-    [ -O "$STATE" ] && { [ ! -e "$STATE/ops" ] || [ -O "$STATE/ops" ]; }
+    WHY="$STATE belongs to another user"
+    [ -O "$STATE" ] && { [ ! -e "$STATE/ops" ] || [ -O "$STATE/ops" ]; } || return 1
+    set -- "$STATE"/ops/*
+    [ -e "$1" ] || [ -e "$STATE/lock" ] || return 0
+    if [ -d "$STATE/ops" ]; then own_folder "$STATE/ops"; else own_folder "$STATE"; fi
 }
 
 # 1: there is none.
@@ -121,20 +125,18 @@ never_ran() {
 }
 
 known() {
-    [ -f "$STATE/known" ] && grep -qxF -e "$1" -e "$1 never-begun" "$STATE/known" 2>/dev/null
+    for R in "$STATE/known" "$STATE/known.old"; do
+        [ -f "$R" ] && grep -qxF -e "$1" -e "$1 never-begun" "$R" 2>/dev/null && return
+    done
+    return 1
 }
 
-# Makes an operation known: it is not begun here any more. Its id alone stands for one that was. 1: that cannot be
-# written.
+# Makes an operation known: it is not begun here any more. Its id alone stands for one that was. Several may do so at once: a line
+# is appended as a whole, and a long list is put aside as a whole. 1: that cannot be written.
 remember() {
-    {
-        [ ! -f "$STATE/known" ] || tail -n 49 "$STATE/known"
-        printf '%s\n' "$1"
-    } 2>/dev/null >"$STATE/known.$$" &&
-        [ "$(tail -n 1 "$STATE/known.$$")" = "$1" ] &&
-        mv -f "$STATE/known.$$" "$STATE/known" && return 0
-    rm -f "$STATE/known.$$"
-    return 1
+    printf '%s\n' "$1" 2>/dev/null >>"$STATE/known" && grep -qxF "$1" "$STATE/known" "$STATE/known.old" 2>/dev/null ||
+        return 1
+    [ "$(($(wc -l <"$STATE/known")))" -lt 100 ] || mv -f "$STATE/known" "$STATE/known.old" 2>/dev/null || :
 }
 
 # Whether an operation's folder holds a whole ending.

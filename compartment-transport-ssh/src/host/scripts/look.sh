@@ -28,7 +28,7 @@ operations() {
             ;;
     esac
     if ! state_is_ours; then
-        doubt state "$STATE belongs to another user: configure another state folder"
+        doubt state "$WHY; what is in the state folder is not believed"
         return
     fi
     if ! [ -r "$STATE" ] || ! [ -x "$STATE" ]; then

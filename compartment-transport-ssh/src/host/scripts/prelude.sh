@@ -32,8 +32,15 @@ setup() {
     [ ! -r "$ROOT/etc/machine-id" ] || read -r R <"$ROOT/etc/machine-id"
     case $R in '' | *[!0-9a-zA-Z-]*) R=local ;; esac
     [ -z "$STATE" ] || STATE=$STATE/$R
+    real_state
     BOOT=-
     [ ! -r /proc/sys/kernel/random/boot_id ] || read -r BOOT </proc/sys/kernel/random/boot_id
+    cd /
+}
+
+# By its real name from here on: whoever owns a link on the way could lead it elsewhere between two steps.
+real_state() {
+    [ -z "$STATE" ] || ! cd -P "$STATE" 2>/dev/null || STATE=$PWD
     cd /
 }
 

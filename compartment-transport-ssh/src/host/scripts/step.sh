@@ -102,18 +102,25 @@ submodules_are_own() {
                 '"') WHY="$OUTER is not pulled: git does not list its submodules" && return 1 ;;
                 '"'*) WHY="the submodule $LINK of $OUTER is not pulled: its name cannot be read" && return 1 ;;
             esac
-            # One that was never fetched has none.
-            [ -e "$TOP/.git" ] || [ -L "$TOP/.git" ] || continue
+            # One that was removed is made by git, as its user.
+            [ -e "$TOP" ] || [ -L "$TOP" ] || continue
             if [ "$(cd -P "$TOP" 2>/dev/null && pwd -P)" != "$(cd -P "$OUTER" && pwd -P)/$LINK" ]; then
                 WHY="the submodule $TOP is not pulled: it is behind a link"
                 return 1
             fi
-            # Before git looks into it: what it runs there would run as the owner of the checkout.
-            owner_of "$TOP"
-            if [ "$R" != "$1" ]; then
-                WHY="the submodule $TOP is not pulled: it belongs to another user than the checkout"
-                return 1
-            fi
+            # Before git looks into it, and before it makes a repository there: what it runs there would run as the owner of the
+            # checkout.
+            PART=$TOP
+            while [ "$PART" != "$OUTER" ]; do
+                owner_of "$PART"
+                if [ "$R" != "$1" ]; then
+                    WHY="the submodule $TOP is not pulled: $PART belongs to another user than the checkout"
+                    return 1
+                fi
+                PART=${PART%/*}
+            done
+            # One that was never fetched has none.
+            [ -e "$TOP/.git" ] || [ -L "$TOP/.git" ] || continue
             if ! has_own_repository; then
                 WHY="the submodule $TOP is not pulled: $WHY"
                 return 1

@@ -3,34 +3,62 @@
 main() {
     setup
     greet
-    # Where the state folder is another's, nothing is begun.
-    if [ -z "$STATE" ] || { mkdir -p "$STATE/ops" 2>/dev/null; ! state_is_ours; }; then
+    [ -z "$STATE" ] || mkdir -p "$STATE/ops" 2>/dev/null
+    real_state
+    if [ -z "$STATE" ]; then
+        # Where there is no place for operations, none is begun.
         say not-running
-    elif runs; then
-        wish
-    elif taken_back; then
-        say never-begun
-    elif had "$OP"; then
-        say not-running
-    elif ! remember "$OP never-begun"; then
+    elif ! [ -d "$STATE/ops" ]; then
         say failed
-    # It may have begun in the moment before.
-    elif runs; then
-        wish
-    elif began "$OP"; then
+    elif ! state_is_ours; then
         say not-running
     else
-        say never-begun
+        stop
     fi
     say end
 }
 
-taken_back() {
-    [ -f "$STATE/known" ] && grep -qxF "$OP never-begun" "$STATE/known" 2>/dev/null
+stop() {
+    if ! runs; then
+        if began "$OP"; then
+            say not-running
+            return
+        elif taken_back; then
+            say never-begun
+            return
+        elif known "$OP"; then
+            say not-running
+            return
+        fi
+    elif [ -f "$STATE/ops/$OP/taken" ]; then
+        wish
+        return
+    fi
+    # It may be about to begin: whoever begins it looks once more right before.
+    if ! taken_back && ! remember "$OP never-begun"; then
+        say failed
+        return
+    fi
+    N=0
+    while runs && ! [ -f "$STATE/ops/$OP/taken" ] && [ "$N" -lt 300 ]; do
+        N=$((N + 1))
+        pause
+    done
+    if ! runs; then
+        if began "$OP"; then say not-running; else say never-begun; fi
+    elif [ -f "$STATE/ops/$OP/taken" ]; then
+        wish
+    else
+        say never-begun
+    fi
 }
 
 runs() {
     read_lock && [ "$LOCK_OP" = "$OP" ] && lock_holds
+}
+
+taken_back() {
+    grep -qxF "$OP never-begun" "$STATE/known" "$STATE/known.old" 2>/dev/null
 }
 
 # Not a byte is written: that may work on a full disk, too.
