@@ -93,8 +93,8 @@ pub enum GitError {
     },
     /// The repository belongs to another user, and git does not look into it.
     #[error(
-        "{} belongs to another user, and git does not look into it: run this as its owner or as root, or give the \
-         checkout to this user",
+        "{} belongs to another user than git runs as, and git does not look into it: run this as its owner, or give it to \
+         that user",
         dir.display()
     )]
     Foreign {
@@ -260,7 +260,10 @@ impl Git {
         }
         let command = args.first().copied().unwrap_or_default().to_owned();
         if output.stderr.contains("detected dubious ownership") {
-            return Err(GitError::Foreign { dir: dir.to_owned() });
+            // It may be another one than this: a remote that is a path.
+            let named = output.stderr.split_once("repository at '").and_then(|(_, at)| at.split_once('\''));
+            let dir = named.map_or_else(|| dir.to_owned(), |(at, _)| at.into());
+            return Err(GitError::Foreign { dir });
         }
         let error = Text::new(&without_credentials(complaint(&output.stderr)));
         Err(GitError::Failed { command, code: output.code, error })

@@ -118,3 +118,12 @@ fn a_worktree_of_another_user_s_repository_is_not_looked_into() {
     assert!(refused.contains("host/.git belongs to another user"), "{refused}");
     assert_eq!(repo.ran_as(), "");
 }
+
+#[test]
+fn a_remote_that_is_another_user_s_is_named_and_not_the_checkout() {
+    let Some(repo) = reachable() else { return };
+    repo.give(&["origin"]);
+    let seen = repo.desired(&Source::origin_main());
+    let Observation::DesiredUnavailable { error, .. } = seen else { panic!("{seen:?}") };
+    assert!(error.as_str().contains("/origin belongs to another user"), "{error}");
+}
