@@ -49,6 +49,19 @@ impl Repo {
         self.run("desk", &["rev-parse", "HEAD"])
     }
 
+    /// A submodule `lib`, which the host has fetched. Gives the commit.
+    fn with_submodule(&self) -> String {
+        self.run(".", &["init", "--quiet", "--initial-branch=main", "lib"]);
+        self.run("lib", &["commit", "--quiet", "--allow-empty", "-m", "first"]);
+        let address = self.dir("lib").display().to_string();
+        let file = ["-c", "protocol.file.allow=always", "submodule", "--quiet"];
+        self.run("desk", &[&file[..], &["add", &address, "lib"]].concat());
+        let with = self.push("with a submodule");
+        assert_eq!(self.pulled(""), with);
+        self.run("host", &[&file[..], &["update", "--init", "lib"]].concat());
+        with
+    }
+
     fn pull(&self, commands: &str) -> Said {
         self.pull_in("host", commands)
     }
@@ -172,14 +185,7 @@ fn submodules_that_are_there_are_brought_along_and_others_are_left_alone() {
 #[test]
 fn a_submodule_in_another_s_repository_is_not_moved() {
     let repo = Repo::new();
-    repo.run(".", &["init", "--quiet", "--initial-branch=main", "lib"]);
-    repo.run("lib", &["commit", "--quiet", "--allow-empty", "-m", "first"]);
-    let address = repo.dir("lib").display().to_string();
-    let file = ["-c", "protocol.file.allow=always"];
-    repo.run("desk", &[&file[..], &["submodule", "--quiet", "add", &address, "lib"]].concat());
-    let with = repo.push("with a submodule");
-    assert_eq!(repo.pulled(""), with);
-    repo.run("host", &[&file[..], &["submodule", "--quiet", "update", "--init", "lib"]].concat());
+    repo.with_submodule();
     repo.run(".", &["clone", "--quiet", "lib", "dev"]);
     repo.run("dev", &["checkout", "--quiet", "-b", "work"]);
     repo.run("dev", &["config", "remote.origin.url", "ssh://git@internal/lib.git"]);
@@ -203,14 +209,7 @@ fn a_submodule_of_another_user_is_not_moved() {
         return;
     }
     let repo = Repo::new();
-    repo.run(".", &["init", "--quiet", "--initial-branch=main", "lib"]);
-    repo.run("lib", &["commit", "--quiet", "--allow-empty", "-m", "first"]);
-    let address = repo.dir("lib").display().to_string();
-    let file = ["-c", "protocol.file.allow=always"];
-    repo.run("desk", &[&file[..], &["submodule", "--quiet", "add", &address, "lib"]].concat());
-    let with = repo.push("with a submodule");
-    assert_eq!(repo.pulled(""), with);
-    repo.run("host", &[&file[..], &["submodule", "--quiet", "update", "--init", "lib"]].concat());
+    let with = repo.with_submodule();
     for part in ["host/lib", "host/.git/modules/lib/config"] {
         std::os::unix::fs::chown(repo.dir(part), Some(65534), None).unwrap();
         repo.push(part);
