@@ -100,6 +100,8 @@ struct Top {
 pub(super) struct Hidden {
     count: usize,
     first: String,
+    /// Whether the lock file is one of them.
+    lock: bool,
 }
 
 /// What a checkout is at, all parts of the same moment.
@@ -180,10 +182,10 @@ impl Checkout {
             let foreign = GitError::Foreign { dir: self.path.clone() };
             return Ok(self.by_hand(&top, &foreign.to_string()));
         };
-        let status = match git.ok(&top.folder, &STATUS) {
+        let (status, complaint) = match git.done(&top.folder, &STATUS) {
             Err(error) if git.stop().asked() => return Err(error),
             Err(error) => return Ok(self.without_status(git, &top, &error)),
-            Ok(told) => Status::of(&told),
+            Ok(told) => (Status::of(&told.stdout), complaint_of(&told.stderr).map(str::to_owned)),
         };
         let Some(commit) = status.commit else {
             let nowhere = Doubt::new(&format!("{} is at no commit", top.folder.display()));
@@ -192,12 +194,17 @@ impl Checkout {
         };
         let dirty = match status.dirty {
             true => Ok(true),
-            false => self
-                .nothing_hidden(git, &top, index)
+            false => nothing_missed(&top.folder, complaint.as_deref())
+                .and_then(|()| self.nothing_hidden(git, &top, index))
                 .and_then(|()| self.memory.submodules.are_dirty(git, &top.folder, index)),
         };
-        let lock_file =
-            if status.lock_differs { self.lock_in(&top) } else { self.lock_of(git, &top, commit) };
+        let lock_file = if status.lock_differs {
+            self.lock_in(&top)
+        } else if self.hidden(git, &top, index).is_ok_and(|hidden| hidden.is_some_and(|hidden| hidden.lock)) {
+            Err(cannot_read(&top, "git is told not to look at it"))
+        } else {
+            self.lock_of(git, &top, commit)
+        };
         Ok(Sample { commit: Ok(commit), dirty, lock_file })
     }
 
@@ -220,10 +227,7 @@ impl Checkout {
 
     /// That no file is clean only because git does not look at it: such a mark outlives a pull, too.
     fn nothing_hidden(&self, git: &Git, top: &Top, index: &Path) -> Result<(), Doubt> {
-        let found = self.memory.hidden.of(index, |_| {
-            let listed = git.ok(&top.folder, &["ls-files", "-v"]);
-            listed.map(|listed| hidden_in(&listed)).map_err(io::Error::other)
-        });
+        let found = self.hidden(git, top, index);
         let cannot = |why: &str| {
             Doubt::new(&format!("cannot tell whether files of {} differ: {why}", top.folder.display()))
         };
@@ -234,6 +238,13 @@ impl Checkout {
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
             Err(error) => Err(cannot(&error.to_string())),
         }
+    }
+
+    fn hidden(&self, git: &Git, top: &Top, index: &Path) -> io::Result<Option<Hidden>> {
+        self.memory.hidden.of(index, |_| {
+            let listed = git.ok(&top.folder, &["ls-files", "-v"]);
+            listed.map(|listed| hidden_in(&listed)).map_err(io::Error::other)
+        })
     }
 
     /// The lock of the commit, whose file is as git put it there: it may have other bytes (line ends, filters), and Nix
@@ -299,13 +310,37 @@ impl Status {
         let commit = lines().find_map(|line| line.strip_prefix(b"# branch.oid "));
         let commit = commit.and_then(|hex| Commit::new(str::from_utf8(hex).ok()?).ok());
         let files = || lines().filter(|line| !line.starts_with(b"# "));
-        // A file's name is the last word of its line; that of one that was moved has the former name behind it.
-        let is_lock = |line: &[u8]| {
-            let mut names = line.split(|byte| *byte == b'\t');
-            names.any(|name| name == b"flake.lock" || name.ends_with(b" flake.lock"))
-        };
-        Self { commit, dirty: files().next().is_some(), lock_differs: files().any(is_lock) }
+        Self { commit, dirty: files().next().is_some(), lock_differs: files().any(is_of_lock) }
     }
+}
+
+/// Whether a line is about the lock file: its name stands behind so many words as its kind of line has, and of one that was
+/// moved the former name behind that.
+fn is_of_lock(line: &[u8]) -> bool {
+    let words = match line.first() {
+        Some(b'1') => 8,
+        Some(b'2') => 9,
+        Some(b'u') => 10,
+        Some(_) | None => 1,
+    };
+    let names = line.splitn(words + 1, |byte| *byte == b' ').nth(words).unwrap_or_default();
+    names.split(|byte| *byte == b'\t').any(|name| name == b"flake.lock")
+}
+
+/// What git says of files that it could not look at, and leaves out, though all went well as far as its exit code tells. What
+/// warns or traces, and what stands between this and git, says nothing of files.
+pub(super) fn complaint_of(stderr: &str) -> Option<&str> {
+    let is_trace =
+        |line: &str| line.as_bytes().get(2) == Some(&b':') && line.as_bytes().get(5) == Some(&b':');
+    let besides = |line: &str| ["warning: ", "hint: ", "sudo: "].iter().any(|mark| line.starts_with(mark));
+    stderr.lines().map(str::trim).find(|line| !line.is_empty() && !besides(line) && !is_trace(line))
+}
+
+/// That git has looked at all files.
+pub(super) fn nothing_missed(folder: &Path, complaint: Option<&str>) -> Result<(), Doubt> {
+    complaint.map_or(Ok(()), |complaint| {
+        Err(Doubt::new(&format!("cannot tell whether files of {} differ: {complaint}", folder.display())))
+    })
 }
 
 /// The files in what `git ls-files -v` listed that git does not look at: `S` is skip-worktree, a small letter
@@ -314,13 +349,17 @@ pub(super) fn hidden_in(listed: &[u8]) -> Option<Hidden> {
     let lines = listed.split(|byte| *byte == b'\n');
     let mut hidden =
         lines.filter(|line| line.first().is_some_and(|tag| *tag == b'S' || tag.is_ascii_lowercase()));
-    let first = hidden.next()?;
-    let first = String::from_utf8_lossy(first.get(2..).unwrap_or_default()).into_owned();
-    Some(Hidden { count: 1 + hidden.count(), first })
+    let name = |line: &[u8]| line.get(2..).unwrap_or_default().to_vec();
+    let first = name(hidden.next()?);
+    let (mut count, mut lock) = (1, first == b"flake.lock");
+    for line in hidden {
+        (count, lock) = (count + 1, lock || name(line) == b"flake.lock");
+    }
+    Some(Hidden { count, first: String::from_utf8_lossy(&first).into_owned(), lock })
 }
 
 /// That nobody can tell, and what to do.
-pub(super) fn told_not_to_look(Hidden { count, first }: &Hidden) -> String {
+pub(super) fn told_not_to_look(Hidden { count, first, lock: _ }: &Hidden) -> String {
     format!(
         "git is told not to look at {count} of them, such as {first}; `git update-index --no-assume-unchanged \
          --no-skip-worktree FILE`, or `git sparse-checkout disable`"
@@ -343,6 +382,8 @@ mod tests {
         assert_eq!(status(dirty), (here(), true, false));
         let lock = b"# branch.oid abcdef0\n1 .M N... 100644 100644 100644 a a flake.lock\n";
         assert_eq!(status(lock), (here(), true, true));
+        let other = b"# branch.oid abcdef0\n1 .M N... 100644 100644 100644 a a a flake.lock\n";
+        assert_eq!(status(other), (here(), true, false), "another one, whose name ends so");
         for moved in ["a\tflake.lock", "flake.lock\ta"] {
             let line = format!("# branch.oid abcdef0\n2 R. N... 100644 100644 100644 a a R100 {moved}\n");
             assert_eq!(status(line.as_bytes()), (here(), true, true));
@@ -353,9 +394,23 @@ mod tests {
     }
 
     #[test]
+    fn what_git_says_of_files_is_told_from_what_else_is_said() {
+        for said in
+            ["d/f: Permission denied\n", "warning: x\nd/f: File name too long\n", "error: short read\n"]
+        {
+            assert!(complaint_of(said).is_some(), "{said}");
+        }
+        let besides = "sudo: unable to resolve host web1\n10:01:02.345678 git.c:463 trace: built-in: git status\n\n\
+                       warning: LF will be replaced by CRLF\nhint: use --x\n";
+        assert_eq!(complaint_of(besides), None);
+    }
+
+    #[test]
     fn files_that_git_does_not_look_at_are_found() {
         assert!(hidden_in(b"H a\nM b\n").is_none());
         let hidden = hidden_in(b"H a\nh b c\nS d\ns e\n").unwrap();
-        assert_eq!((hidden.count, hidden.first.as_str()), (3, "b c"));
+        assert_eq!((hidden.count, hidden.first.as_str(), hidden.lock), (3, "b c", false));
+        assert!(hidden_in(b"h a\nS flake.lock\nH b\n").unwrap().lock);
+        assert!(!hidden_in(b"h a flake.lock\nH flake.lock\n").unwrap().lock);
     }
 }

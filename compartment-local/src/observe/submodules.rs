@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use compartment_core::Commit;
 
 use super::Doubt;
-use super::checkout::{STATUS, Status, hidden_in, is_vacant, told_not_to_look};
+use super::checkout::{STATUS, Status, complaint_of, hidden_in, nothing_missed, told_not_to_look};
 use super::memo::Memo;
 use super::repository::{own_git_dir, owner_of};
 use crate::git::Git;
@@ -70,19 +70,23 @@ fn differs(git: &Git, above: &Path, link: &Link, deepest: usize) -> Result<bool,
     let folder = above.join(&link.path);
     if !folder.join(".git").exists() {
         // It was never fetched; git leaves an empty folder there.
-        return if is_vacant(&folder) {
-            Ok(false)
-        } else {
-            Err(cannot(&folder, &"it has files, and is no repository"))
+        return match folder.read_dir() {
+            Ok(mut entries) => match entries.next() {
+                None => Ok(false),
+                Some(_) => Err(cannot(&folder, &"it has files, and is no repository")),
+            },
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+            Err(error) => Err(cannot(&folder, &error)),
         };
     }
     let real = folder.canonicalize().map_err(|error| cannot(&folder, &error))?;
     own_git_dir(git, &real).map_err(|why| cannot(&folder, &why))?;
-    let status = git.ok(&real, &STATUS).map_err(|error| cannot(&folder, &error))?;
-    let status = Status::of(&status);
+    let told = git.done(&real, &STATUS).map_err(|error| cannot(&folder, &error))?;
+    let status = Status::of(&told.stdout);
     if status.dirty || status.commit != Some(link.commit) {
         return Ok(true);
     }
+    nothing_missed(&folder, complaint_of(&told.stderr))?;
     let listed = git.ok(&real, &["ls-files", "-v"]).map_err(|error| cannot(&folder, &error))?;
     if let Some(hidden) = hidden_in(&listed) {
         return Err(cannot(&folder, &told_not_to_look(&hidden)));

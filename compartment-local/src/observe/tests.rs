@@ -358,6 +358,25 @@ fn a_sparse_checkout_hides_what_is_not_there_also_after_it_was_there() {
     }
 }
 
+#[test]
+fn the_lock_is_the_file_of_that_name_and_where_git_looks_at_it() {
+    let repo = Repo::new();
+    fs::write(repo.dir("host/a flake.lock"), "another").unwrap();
+    repo.run("host", &["add", "."]);
+    repo.run("host", &["commit", "--quiet", "-m", "another file"]);
+    let of_commit = repo.heartbeat().lock_hash;
+    fs::write(repo.dir("host/a flake.lock"), "changed").unwrap();
+    let told = repo.heartbeat();
+    assert_eq!((told.dirty, told.lock_hash), (Reading::Told(true), of_commit));
+    repo.run("host", &["checkout", "--quiet", "."]);
+    for (file, seen) in [("a flake.lock", true), ("flake.lock", false)] {
+        repo.run("host", &["update-index", "--assume-unchanged", file]);
+        let told = repo.heartbeat();
+        assert_eq!(told.dirty, Reading::Unreadable, "{file}");
+        assert_eq!(matches!(told.lock_hash, Reading::Told(_)), seen, "{file}");
+    }
+}
+
 /// Which repository a folder has, and where its files are, may change between two looks.
 #[test]
 fn every_look_follows_the_folder_to_its_repository() {

@@ -148,14 +148,14 @@ fn a_submodule_that_cannot_be_read_or_has_an_odd_name_is_no_clean_one() {
         git(&lib, &["commit", "--quiet", "-m", "first"]);
         let file = ["-c", "protocol.file.allow=always"];
         let run = |folder: &Path, args: &[&str]| git(folder, &[&file[..], args].concat());
-        for name in [" before", "behind "] {
+        for name in [" before", "behind ", "\u{e9}"] {
             run(&remote, &["submodule", "--quiet", "add", lib.to_str().unwrap(), name]);
         }
         git(&remote, &["commit", "--quiet", "-m", "with submodules"]);
         run(&host.path(""), &["clone", "--quiet", "--recurse-submodules", remote.to_str().unwrap(), "nixos"]);
         host.site.checkout = Some(host_path(&host.path("nixos")));
         assert_eq!(host.look().heartbeat.dirty, Reading::Told(false));
-        for name in [" before", "behind "] {
+        for name in [" before", "behind ", "\u{e9}"] {
             let file = host.path("nixos").join(name).join("file");
             fs::write(&file, "dirt").unwrap();
             assert_eq!(host.look().heartbeat.dirty, Reading::Told(true), "{name}");
@@ -166,6 +166,64 @@ fn a_submodule_that_cannot_be_read_or_has_an_odd_name_is_no_clean_one() {
         std::os::unix::fs::symlink("/nowhere", host.path("nixos/ before")).unwrap();
         let look = host.look();
         assert_ne!(look.heartbeat.dirty, Reading::Told(false), "{:?}", look.doubts);
+    });
+}
+
+/// git leaves out what is behind it, and says so only beside its answer.
+#[test]
+fn a_folder_that_the_owner_may_not_enter_is_no_clean_one() {
+    if !is_root() {
+        return;
+    }
+    on_each_shell(|host| {
+        let mut host = with_etc(host);
+        let remote = host.path("remote");
+        fs::create_dir(remote.join("closed")).unwrap();
+        fs::write(remote.join("closed/file"), "").unwrap();
+        git(&remote, &["add", "closed"]);
+        git(&remote, &["commit", "--quiet", "-m", "a folder"]);
+        git(&host.path(""), &["clone", "--quiet", remote.to_str().unwrap(), "nixos"]);
+        fs::set_permissions(host.path(""), fs::Permissions::from_mode(0o755)).unwrap();
+        let closed = host.path("nixos/closed");
+        fs::write(closed.join("file"), "an edit").unwrap();
+        give(&host.path("nixos"), NOBODY);
+        chown(&closed, Some(0), None).unwrap();
+        fs::set_permissions(&closed, fs::Permissions::from_mode(0o700)).unwrap();
+        host.site.checkout = Some(host_path(&host.path("nixos")));
+        let look = host.look();
+        assert_eq!(look.heartbeat.dirty, Reading::Unreadable);
+        assert!(look.doubts[0].as_str().contains("closed/file: Permission denied"), "{:?}", look.doubts);
+    });
+}
+
+#[test]
+fn the_lock_is_the_file_of_that_name_and_where_git_looks_at_it() {
+    on_each_shell(|host| {
+        let mut host = with_etc(host);
+        let remote = host.path("remote");
+        fs::write(remote.join("a flake.lock"), "another").unwrap();
+        git(&remote, &["add", "."]);
+        git(&remote, &["commit", "--quiet", "-m", "another file"]);
+        git(&host.path(""), &["clone", "--quiet", remote.to_str().unwrap(), "nixos"]);
+        host.site.checkout = Some(host_path(&host.path("nixos")));
+        let of_commit = host.look().heartbeat.lock_hash;
+        assert!(matches!(of_commit, Reading::Told(_)));
+        fs::write(host.path("nixos/a flake.lock"), "changed").unwrap();
+        let look = host.look();
+        assert_eq!((look.heartbeat.dirty, look.heartbeat.lock_hash), (Reading::Told(true), of_commit));
+        git(&host.path("nixos"), &["checkout", "--quiet", "."]);
+        // A file that git does not look at may hold anything.
+        for (file, seen) in [("a flake.lock", true), ("flake.lock", false)] {
+            git(&host.path("nixos"), &["update-index", "--assume-unchanged", file]);
+            let look = host.look();
+            assert_eq!(look.heartbeat.dirty, Reading::Unreadable, "{file}");
+            assert_eq!(
+                matches!(look.heartbeat.lock_hash, Reading::Told(_)),
+                seen,
+                "{file}: {:?}",
+                look.doubts
+            );
+        }
     });
 }
 

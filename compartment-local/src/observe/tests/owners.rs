@@ -119,6 +119,22 @@ fn a_worktree_of_another_user_s_repository_is_not_looked_into() {
     assert_eq!(repo.ran_as(), "");
 }
 
+/// git leaves out what is behind it, and says so only beside its answer.
+#[test]
+fn a_folder_that_the_owner_may_not_enter_is_no_clean_one() {
+    let Some(repo) = reachable() else { return };
+    fs::create_dir(repo.dir("host/closed")).unwrap();
+    fs::write(repo.dir("host/closed/file"), "").unwrap();
+    repo.run("host", &["add", "closed"]);
+    repo.run("host", &["commit", "--quiet", "-m", "a folder"]);
+    fs::write(repo.dir("host/closed/file"), "an edit").unwrap();
+    repo.give(&["host"]);
+    std::os::unix::fs::chown(repo.dir("host/closed"), Some(0), None).unwrap();
+    fs::set_permissions(repo.dir("host/closed"), fs::Permissions::from_mode(0o700)).unwrap();
+    let doubt = repo.dirt_in("host").unwrap_err();
+    assert!(doubt.contains("closed/file: Permission denied"), "{doubt}");
+}
+
 #[test]
 fn a_remote_that_is_another_user_s_is_named_and_not_the_checkout() {
     let Some(repo) = reachable() else { return };

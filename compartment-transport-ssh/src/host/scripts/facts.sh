@@ -143,13 +143,10 @@ seen_by_git() {
         unseen_by_git "$R"
         return
     fi
-    DIRTY='= 0' WHY=
-    # Whatever is no header is a file that differs. A file's name is the last word of its line, or stands behind a tab.
-    case $NL$R in *"$NL"[!#]*) DIRTY='= 1' ;; esac
-    case $R$NL in
-        *" flake.lock$NL"* | *" flake.lock	"* | *"	flake.lock$NL"*) WHY=1 ;;
-    esac
-    R=${R#\# branch.oid }
+    STATUS=$R WHY=
+    ! differs_by "$STATUS" flake.lock || WHY=1
+    R=$STATUS
+    case $NL$R in *"$NL# branch.oid "*) R=$NL$R R=${R#*"$NL# branch.oid "} ;; *) R= ;; esac
     R=${R%%"$NL"*}
     if ! is_hex "$R"; then
         COMMIT="? $TOP is at no commit"
@@ -159,13 +156,56 @@ seen_by_git() {
     COMMIT="= $R"
     if [ -n "$WHY" ]; then lock_in_folder; else lock_of_commit "$R"; fi
     [ "$DIRTY" = '= 1' ] || nothing_hidden
+    case $HIDDEN$NL in *' flake.lock'"$NL"*) LOCK="? cannot read $TOP/flake.lock: git is told not to look at it" ;; esac
     [ "$DIRTY" != '= 0' ] || submodules_differ
 }
 
 # Of a submodule it is asked which commit it is at: git is not to look into one that may be another user's, for it would run
 # what is named there. Each is looked at by itself.
+# DIRTY is whether a file differs. What git could not look at it leaves out, and says so beside its answer, though all went well
+# as far as its exit status tells: what warns or traces, and what stands between this and git, says nothing of files.
 git_status() {
-    ask_git status --porcelain=v2 --branch --no-ahead-behind --untracked-files=no --ignore-submodules=dirty
+    HIDDEN=
+    set -- status --porcelain=v2 --branch --no-ahead-behind --untracked-files=no --ignore-submodules=dirty
+    if ! R=$(in_git "$@" 2>&1); then
+        ask_git "$@" || return 1
+    fi
+    DIRTY='= 0'
+    case $NL$R in
+        *"$NL"[12u]' '*) DIRTY='= 1' ;;
+        *"$NL"[!#]*)
+            while IFS= read -r LINE; do
+                case $LINE in
+                    '' | '# '* | 'warning: '* | 'hint: '* | 'sudo: '* | ??:??:*) ;;
+                    *) DIRTY="? cannot tell whether files of $TOP differ: $LINE" && break ;;
+                esac
+            done <<END
+$R
+END
+            ;;
+    esac
+}
+
+# Whether a file is among those that differ, by a status: its name stands behind so many words as its kind of line has, and of one
+# that was moved the former name behind that.
+differs_by() {
+    case $1 in *"$2"*) ;; *) return 1 ;; esac
+    while IFS= read -r LINE; do
+        case $LINE in
+            '1 '*) set -- "$1" "$2" 8 ;;
+            '2 '*) set -- "$1" "$2" 9 ;;
+            'u '*) set -- "$1" "$2" 10 ;;
+            *) continue ;;
+        esac
+        while [ "$3" -gt 0 ]; do
+            LINE=${LINE#* }
+            set -- "$1" "$2" $(($3 - 1))
+        done
+        case $LINE in "$2" | "$2	"* | *"	$2") return 0 ;; esac
+    done <<END
+$1
+END
+    return 1
 }
 
 # Whether the repository of TOP has its files there and is that of no other folder: within it, one that says so of itself
@@ -259,7 +299,11 @@ unseen_by_git() {
 # Files that git takes to be unchanged without looking: `S` is skip-worktree, a small letter assume-unchanged. Such a
 # mark outlives a pull, too.
 nothing_hidden() {
-    R=$({ (in_git ls-files -v 2>/dev/null) || echo 'x git failed'; } | grep '^[a-zS] ' | head -n 1)
+    HIDDEN=$({ (in_git ls-files -v 2>/dev/null) || echo 'x git failed'; } | grep '^[a-zS] ')
+    R=${HIDDEN%%"$NL"*}
+    # Only the lock's own line is of use later.
+    HIDDEN=$NL$HIDDEN
+    case $HIDDEN$NL in *"$NL"[a-zS]" flake.lock$NL"*) HIDDEN='h flake.lock' ;; *) HIDDEN= ;; esac
     case $R in
         '') ;;
         'x '*) DIRTY="? cannot tell whether files of $TOP differ: ${R#x }" ;;
@@ -276,7 +320,7 @@ submodules_differ() {
         OUTER=${LEFT%%"$NL"*} TOP=${LEFT%%"$NL"*}
         case $LEFT in *"$NL"*) LEFT=${LEFT#*"$NL"} ;; *) LEFT= ;; esac
         whose "$TOP"
-        LINKS=$({ (in_git ls-files --stage 2>/dev/null) || echo '160000 failed'; } | grep '^160000 ')
+        LINKS=$({ (in_git -c core.quotePath=false ls-files --stage 2>/dev/null) || echo '160000 failed'; } | grep '^160000 ')
         while [ "$DIRTY" = '= 0' ] && IFS= read -r LINK <&3; do
             [ -z "$LINK" ] || submodule_differs "$LINK"
         done 3<<END
@@ -298,11 +342,17 @@ submodule_differs() {
     TOP=$OUTER/$2
     if ! [ -e "$TOP/.git" ]; then
         # It was never fetched; git leaves an empty folder there.
-        if ! R=$(ls -A "$TOP" 2>/dev/null) && { [ -e "$TOP" ] || [ -L "$TOP" ]; }; then
-            DIRTY="? cannot tell whether files of $TOP differ: it cannot be read"
-        elif [ -n "$R" ]; then
-            DIRTY="? cannot tell whether files of $TOP differ: it has files, and is no repository"
-        fi
+        resolve "$TOP"
+        case $? in
+            1) return ;;
+            2) DIRTY="? cannot tell whether files of $TOP differ: it cannot be read" ;;
+        esac
+        ls -A "$TOP" >/dev/null 2>&1 || DIRTY="? cannot tell whether files of $TOP differ: it cannot be read"
+        for R in "$TOP"/* "$TOP"/.[!.]* "$TOP"/..?*; do
+            if [ -e "$R" ] || [ -L "$R" ]; then
+                DIRTY="? cannot tell whether files of $TOP differ: it has files, and is no repository"
+            fi
+        done
         return
     fi
     whose "$TOP"
@@ -314,8 +364,8 @@ submodule_differs() {
         DIRTY="? cannot tell whether files of $TOP differ: $R"
         return
     fi
+    [ "$DIRTY" = '= 0' ] || return 0
     case $NL$R$NL in
-        *"$NL"[!#]*) DIRTY='= 1' ;;
         *"$NL# branch.oid ${1%% *}$NL"*)
             nothing_hidden
             LEFT=$LEFT${LEFT:+$NL}$TOP
