@@ -245,6 +245,26 @@ fn what_a_repository_s_settings_hide_is_taken_back() {
     assert_eq!(fs::read_to_string(repo.dir("host/flake.lock")).unwrap(), "two");
 }
 
+/// git remembers that it has put them there, and not by which rule.
+#[test]
+fn files_are_as_the_attributes_are_that_are_there_now() {
+    let repo = Repo::new();
+    fs::write(repo.dir("desk/.gitattributes"), "* text eol=crlf\n").unwrap();
+    repo.run("desk", &["add", ".gitattributes"]);
+    repo.push("one\n");
+    repo.pulled("");
+    assert_eq!(fs::read_to_string(repo.dir("host/flake.lock")).unwrap(), "one\r\n");
+    // git has no reason to read it anew: it has not changed since long before the index was written.
+    let lock = fs::File::options().write(true).open(repo.dir("host/flake.lock")).unwrap();
+    lock.set_modified(std::time::UNIX_EPOCH + std::time::Duration::from_secs(1_000_000_000)).unwrap();
+    repo.run("host", &["update-index", "--refresh"]);
+    repo.run("desk", &["rm", "--quiet", ".gitattributes"]);
+    repo.run("desk", &["commit", "--quiet", "-m", "no attributes"]);
+    repo.run("desk", &["push", "--quiet", "origin", "HEAD:main"]);
+    repo.pulled("");
+    assert_eq!(fs::read_to_string(repo.dir("host/flake.lock")).unwrap(), "one\n");
+}
+
 #[test]
 fn a_pull_of_one_s_own_does_not_begin_in_another_s_repository() {
     let repo = Repo::new();

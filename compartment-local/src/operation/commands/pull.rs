@@ -21,6 +21,10 @@ pub(super) fn is_branch(name: &str) -> bool {
         })
 }
 
+/// Has git read every file, and not trust what its index remembers: an attribute or a filter that is gone leaves files as it had
+/// made them. An index that is older than all of them proves nothing to git. A time of 0 would be none.
+const DISTRUST: &str = "touch -t 197001020000 \"$(git rev-parse --git-path index)\" && exec \"$@\"";
+
 /// In a clone of the agent's own: fetch the branch, make the clone exactly that, and bring the submodules that are there to the
 /// commits that it names, from where it says that they are; a reset leaves them where they were.
 ///
@@ -33,17 +37,26 @@ pub(super) fn default(remote: &str, branch: &str, checkout: &Path, limit: Durati
     let reset = ["reset", "--hard", PULLED, "--"];
     let addresses = ["submodule", "--quiet", "sync", "--recursive"];
     let submodules = ["submodule", "--quiet", "update", "--recursive", "--force", "--checkout"];
-    let step = |name: &str, args: &[&str]| Step {
+    let step_by = |before: &[&str], name: &str, args: &[&str]| Step {
         name: format!("git {name}"),
-        argv: ["git"].iter().chain(&QUIETLY).chain(args).map(|&argument| argument.to_owned()).collect(),
+        argv: before
+            .iter()
+            .chain(&["git"])
+            .chain(&QUIETLY)
+            .chain(args)
+            .map(|&argument| argument.to_owned())
+            .collect(),
         limit,
         dir: Dir::Checkout(checkout.to_owned()),
         // What a look sees differ, a reset takes back.
         env: attentive(),
     };
+    let step = |name: &str, args: &[&str]| step_by(&[], name, args);
     with_care(vec![
         step("fetch", &fetch),
         step("reset", &reset),
+        // By the attributes that are there now.
+        step_by(&["/bin/sh", "-c", DISTRUST, "sh"], "reset", &reset),
         step("submodule", &addresses),
         step("submodule", &submodules),
     ])

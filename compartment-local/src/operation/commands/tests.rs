@@ -50,12 +50,13 @@ fn what_the_presets_run() {
     insta::assert_snapshot!(lines(&Commands::nix_darwin(), &to), @"darwin-rebuild --switch-generation 47");
     insta::assert_snapshot!(lines(&Commands::home_manager(), &switch), @"home-manager switch --flake /var/lib/compartment/config#web1.example");
     insta::assert_snapshot!(lines(&Commands::home_manager(), &to), @"/nix/store/abc-nixos/activate");
-    insta::assert_snapshot!(lines(&Commands::nixos(), &Ask::Pull { host: host() }), @r"
+    insta::assert_snapshot!(lines(&Commands::nixos(), &Ask::Pull { host: host() }), @r#"
     git -c gc.auto=0 -c maintenance.auto=false -c core.fsmonitor=false fetch --no-tags --no-recurse-submodules -- origin +refs/heads/main:refs/compartment/pulled
     git -c gc.auto=0 -c maintenance.auto=false -c core.fsmonitor=false reset --hard refs/compartment/pulled --
+    /bin/sh -c touch -t 197001020000 "$(git rev-parse --git-path index)" && exec "$@" sh git -c gc.auto=0 -c maintenance.auto=false -c core.fsmonitor=false reset --hard refs/compartment/pulled --
     git -c gc.auto=0 -c maintenance.auto=false -c core.fsmonitor=false submodule --quiet sync --recursive
     git -c gc.auto=0 -c maintenance.auto=false -c core.fsmonitor=false submodule --quiet update --recursive --force --checkout
-    ");
+    "#);
 }
 
 #[test]
