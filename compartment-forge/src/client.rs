@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use compartment_core::Text;
-use compartment_local::git::without_credentials;
+use compartment_local::credentials::without_credentials;
 use reqwest::{Client, redirect};
 use rustls::{ClientConfig, RootCertStore, crypto::ring};
 use rustls_platform_verifier::Verifier;

@@ -10,6 +10,7 @@
 
 mod attend;
 
+pub mod credentials;
 pub mod git;
 pub mod observe;
 pub mod operation;

@@ -22,8 +22,11 @@ mod endpoint;
 mod client {
     pub use crate::endpoint::{Endpoint, EndpointError, TokenSource};
 }
+mod credentials {
+    pub use compartment_local::credentials::without_credentials;
+}
 mod git {
-    pub use compartment_local::git::{cause_of_a_broken_line, without_credentials};
+    pub use compartment_local::git::cause_of_a_broken_line;
 }
 
 const FOLDER: &str = "/etc/agent";

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::path::Path;
 
-use compartment_local::git::misplaced_password;
+use compartment_local::credentials::misplaced_password;
 
 use super::config::{Credential, GitForgeError};
 

@@ -6,7 +6,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use compartment_core::ChannelName;
-use compartment_local::git::{GitError, without_credentials};
+use compartment_local::credentials::without_credentials;
+use compartment_local::git::GitError;
 
 use crate::Updates;
 

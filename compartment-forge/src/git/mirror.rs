@@ -9,7 +9,8 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use compartment_core::{ChannelName, Commit, Text};
-use compartment_local::git::{Git, GitError, without_credentials};
+use compartment_local::credentials::without_credentials;
+use compartment_local::git::{Git, GitError};
 use compartment_local::run::{Output, Progress, Stop};
 use compartment_runtime::ForgeError;
 

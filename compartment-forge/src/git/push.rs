@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use compartment_core::{ChannelName, Commit};
-use compartment_local::git::without_credentials;
+use compartment_local::credentials::without_credentials;
 use compartment_local::run::Output;
 
 use super::mirror::{Call, REMOTE};

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use compartment_core::{Text, Timestamp};
-use compartment_local::git::without_credentials;
+use compartment_local::credentials::without_credentials;
 use compartment_runtime::Pin;
 use serde::Deserialize;
 

@@ -14,7 +14,8 @@ use serde::Deserialize;
 use self::values::{Values, no_checkout};
 use super::template::Template;
 use super::{Dir, LONGEST_RUN, Machine, OnFailure, Plan, Step, tests_run_limit};
-use crate::git::{NO_QUESTIONS, misplaced_password};
+use crate::credentials::misplaced_password;
+use crate::git::NO_QUESTIONS;
 
 /// Which programs an operation runs, as a host's configuration says.
 ///

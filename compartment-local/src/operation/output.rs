@@ -9,7 +9,8 @@ use std::path::Path;
 use compartment_core::Text;
 
 use super::files;
-use crate::git::{cause_of_a_broken_line, without_credentials};
+use crate::credentials::without_credentials;
+use crate::git::cause_of_a_broken_line;
 
 /// How many bytes of a line are kept; what is left is said to be cut. With that it is as long as a [`Text`] may be.
 const LINE: usize = Text::LIMIT - CUT.len();

@@ -200,5 +200,5 @@ async fn overhear(aside: Option<impl AsyncRead + Unpin>, said: &mut Vec<u8>) {
 
 fn last_line(aside: &str) -> Text {
     let line = aside.lines().map(str::trim).rfind(|line| !line.is_empty()).unwrap_or_default();
-    Text::cut(&compartment_local::git::without_credentials(line), 300)
+    Text::cut(&compartment_local::credentials::without_credentials(line), 300)
 }

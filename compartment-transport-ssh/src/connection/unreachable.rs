@@ -4,7 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use compartment_core::Text;
-use compartment_local::git::without_credentials;
+use compartment_local::credentials::without_credentials;
 
 /// How much of ssh's own words is kept, in bytes.
 const SAID: usize = 300;

@@ -9,7 +9,8 @@ use std::time::Duration;
 
 use compartment_core::event::{Kind, Reading, Target};
 use compartment_core::{Ask, LockFile, StorePath, Text};
-use compartment_local::git::{Git, without_credentials};
+use compartment_local::credentials::without_credentials;
+use compartment_local::git::Git;
 use compartment_local::observe::is_vacant;
 use compartment_local::operation::{Plan, Refused};
 use compartment_local::run::Stop;

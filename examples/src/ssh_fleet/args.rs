@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use clap::{Parser, Subcommand};
 use compartment_core::{Actor, HostId, Text};
-use compartment_local::git::without_credentials;
+use compartment_local::credentials::without_credentials;
 use compartment_transport_ssh::host::quote;
 
 use crate::fold::Format;

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use compartment_core::Actor;
-use compartment_local::git::without_credentials;
+use compartment_local::credentials::without_credentials;
 use compartment_local::run::Stop;
 use serde::{Deserialize, Serialize};
 use tempfile::NamedTempFile;

@@ -54,5 +54,5 @@ fn limit_of(part: &'static str, raw: &str) -> Result<Duration, BadAnswer> {
 
 /// Words for people, without credentials.
 fn words(raw: &str) -> Text {
-    Text::new(&compartment_local::git::without_credentials(raw.trim_end()))
+    Text::new(&compartment_local::credentials::without_credentials(raw.trim_end()))
 }
