@@ -18,13 +18,15 @@ mod question;
 mod review;
 mod rollback;
 mod table;
+mod trail;
 mod watch;
 
 pub(crate) use args::misplaced;
-pub use args::{Checkout, Cli, Configure, HostWhat, Hub, Lines, RunTests, Since, Task, To, What};
+pub use args::{Checkout, Cli, Configure, HostWhat, Hub, RunTests, Task, To, What};
 pub use hosts::{Looked, On, Shown};
 pub use process::in_process;
 pub use question::Answer;
+pub use trail::{Lines, Since};
 pub use watch::{Entered, Screen, Why};
 
 use std::io::{self, Write};
