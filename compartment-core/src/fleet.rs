@@ -52,7 +52,7 @@ pub(crate) struct Facts {
     pub(crate) forge: Option<Pending>,
     /// The look at the repository that was asked for.
     pub(crate) look: Option<Pending>,
-    /// The channels that were looked at since: those that hosts follow are still to come, until none is left.
+    /// The channels that were looked at since. The others that hosts follow are still to come.
     pub(crate) looked: BTreeSet<u32>,
     /// Latest last.
     pub(crate) comparisons: Vec<Comparison>,
