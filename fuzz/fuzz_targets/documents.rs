@@ -85,7 +85,14 @@ fn asks_for_itself(body: &Body) {
     if body.all {
         assert_eq!(asked, known.iter().collect::<Vec<_>>());
     } else {
-        assert_eq!(asked, body.hosts.iter().collect::<Vec<_>>());
+        // A host that is named twice is asked once, where it is named first.
+        let mut once: Vec<&HostId> = Vec::new();
+        for host in &body.hosts {
+            if !once.contains(&host) {
+                once.push(host);
+            }
+        }
+        assert_eq!(asked, once);
     }
     // One id is one operation.
     assert!(asks.len() <= 1 || body.op.is_none());
