@@ -17,11 +17,11 @@ const BEAT: u32 = 5;
 /// How many files there are in the checkout.
 const FILES: u32 = 2000;
 
-/// Runs the example program `agent` for a while.
+/// Runs `compartment agent` for a while.
 pub(crate) fn measure(scale: Scale) {
     let Some(agent) = program() else {
         println!(
-            "an agent's own cost: left out, as there is no such program here yet: cargo build --release -p compartment-examples --example agent"
+            "an agent's own cost: left out, as there is no such program here yet: cargo build --release -p compartment"
         );
         return;
     };
@@ -40,7 +40,7 @@ pub(crate) fn measure(scale: Scale) {
     compartment_runtime::write_private(&folder.join("token"), &served.tokens[0]).expect("there is room");
     fs::write(folder.join("agent.toml"), settings).expect("there is room");
     let agent = Command::new(agent)
-        .args(["--log", "warn", "--config"])
+        .args(["agent", "--log", "warn", "--config"])
         .arg(folder.join("agent.toml"))
         .current_dir(folder)
         .spawn()
@@ -73,10 +73,10 @@ pub(crate) fn measure(scale: Scale) {
     );
 }
 
-/// The example program, beside this one.
+/// The program, beside this one.
 fn program() -> Option<PathBuf> {
     let this = std::env::current_exe().ok()?;
-    let agent = this.parent()?.parent()?.join("examples").join("agent");
+    let agent = this.parent()?.parent()?.join("compartment");
     agent.is_file().then_some(agent)
 }
 

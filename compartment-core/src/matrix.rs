@@ -4,6 +4,7 @@
 //! described field by field in `docs/JSON.md`.
 
 mod cells;
+mod text;
 
 pub use cells::{Cell, Counts, RowCells};
 

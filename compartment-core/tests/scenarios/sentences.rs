@@ -276,6 +276,11 @@ fn a_matrix_as_it_goes_to_programs() {
     ]);
     let matrix = scenario.fleet.matrix(scenario.now(), &ReadOptions::default());
     insta::assert_snapshot!(serde_json::to_string_pretty(&matrix).unwrap());
+    insta::assert_snapshot!("a_matrix_as_plain_text", &matrix);
+    insta::assert_snapshot!(
+        "rows_as_plain_text",
+        matrix.hosts.iter().map(|row| format!("{row}\n")).collect::<String>()
+    );
 }
 
 #[test]

@@ -10,7 +10,7 @@ use tracing::{debug, info, warn};
 
 use super::gone::{Seen, Told};
 use super::repository::{while_heard, within};
-use super::{Hub, Inner};
+use super::{Hub, HubError, Inner};
 use crate::{Forge, ForgeError, Look};
 
 /// How many looks in a row fail until the desired state counts as unavailable: one turns no fleet red.
@@ -49,6 +49,25 @@ pub(super) async fn watch(hub: Hub) {
     tokio::select! {
         () = watch.run() => {}
         () = inner.stopping() => {}
+    }
+}
+
+impl Hub {
+    /// Says of each channel whose desired state is known that nobody looks at it any more, and why. A hub that was started
+    /// without a [`Forge`] would otherwise take for desired for ever what was so when somebody looked last.
+    ///
+    /// # Errors
+    /// [`HubError::Stopped`]: it may or may not have been taken.
+    pub async fn nobody_looks(&self, why: &Text) -> Result<(), HubError> {
+        let known = self.read(|fleet, _| {
+            let available = fleet.channels().iter().filter(|of| of.availability == Availability::Available);
+            available.map(|of| of.name.clone()).collect::<Vec<_>>()
+        })?;
+        let unseen = |channel| Observation::DesiredUnavailable { channel, error: why.clone() };
+        match known.is_empty() {
+            true => Ok(()),
+            false => self.observe(known.into_iter().map(unseen).collect()).await.map(drop),
+        }
     }
 }
 

@@ -108,7 +108,7 @@ impl Pace {
         (now.since(wall) > BEHIND).then(|| {
             format!(
                 "the clock of the hub's machine is {} behind the hub's log: until it has caught up, the hub's time goes on at half \
-                 its speed. Was it wrong before, `hub log import --not-after` leads back",
+                 its speed. Was it wrong before, `compartment log import --not-after` leads back",
                 now.since(wall)
             )
         })

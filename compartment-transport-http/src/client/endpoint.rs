@@ -92,10 +92,10 @@ impl TokenSource {
 #[derive(Debug, thiserror::Error)]
 pub enum TokenError {
     /// Its file cannot be read, or is not its owner's alone.
-    #[error("the token: {0}; `hub token add` makes one")]
+    #[error("the token: {0}; `compartment hub token add` makes one")]
     File(#[from] SecretError),
     /// Its file holds something else.
-    #[error("{} holds no token: a token is one word; put the whole output of `hub token add` there", path.display())]
+    #[error("{} holds no token: a token is one word; put the whole output of `compartment hub token add` there", path.display())]
     NoTokenIn {
         /// The path.
         path: PathBuf,

@@ -28,6 +28,7 @@ mod probes;
 mod pull_requests;
 mod read;
 mod requests;
+pub mod service;
 mod share;
 mod stream;
 mod webhook;

@@ -25,7 +25,7 @@ fn a_refusal_says_whose_token_it_is_and_what_it_is_for() {
     let refusal = grant.may(Permission::Request).unwrap_err().to_string();
     let expected = format!(
         "the token {} (wall display) is for a reader, and may not request operations: use a token for that \
-         (`hub token add`)",
+         (`compartment hub token add`)",
         token.id()
     );
     assert_eq!(refusal, expected);

@@ -32,10 +32,12 @@ pub enum Denied {
     )]
     Malformed,
     /// Nobody has this token: it never was one, or it was revoked.
-    #[error("this token is not known: it may have been revoked; ask for a new one (`hub token add`)")]
+    #[error(
+        "this token is not known: it may have been revoked; ask for a new one (`compartment hub token add`)"
+    )]
     Unknown,
     /// Its time is over.
-    #[error("this token expired at {at}: ask for a new one (`hub token add`)")]
+    #[error("this token expired at {at}: ask for a new one (`compartment hub token add`)")]
     Expired {
         /// When it did.
         at: Timestamp,

@@ -1,4 +1,4 @@
-//! The file of tokens: read by the hub that runs, written by `hub token …` meanwhile.
+//! The file of tokens: read by the hub that runs, written by `compartment hub token …` meanwhile.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
@@ -40,7 +40,7 @@ pub enum TokenFileError {
     /// Others may read or write the file.
     #[error(
         "{} has the mode {mode:03o}, which lets others at it: run `chmod 600` on it, and make sure that each of its \
-             tokens is one of yours (`hub token list`)",
+             tokens is one of yours (`compartment hub token list`)",
         .file.display()
     )]
     Exposed {
@@ -52,7 +52,7 @@ pub enum TokenFileError {
     /// Another user owns the file, and may give themselves tokens.
     #[error(
         "{} belongs to another user (of the id {owner}): give it to the user that the hub runs as (`chown`), and make \
-             sure that each of its tokens is one of yours (`hub token list`)",
+             sure that each of its tokens is one of yours (`compartment hub token list`)",
         .file.display()
     )]
     Foreign {
@@ -75,7 +75,7 @@ pub enum TokenFileError {
     /// What is in it is not what was written.
     #[error(
         "{} is broken: {why}. Nothing was changed. Put a backup in its place, or move it away and issue new tokens \
-             (`hub token add`)",
+             (`compartment hub token add`)",
         .file.display()
     )]
     Broken {
@@ -85,13 +85,13 @@ pub enum TokenFileError {
         why: String,
     },
     /// There is no room for another token.
-    #[error("{} is full: revoke tokens that nobody uses (`hub token list`)", .file.display())]
+    #[error("{} is full: revoke tokens that nobody uses (`compartment hub token list`)", .file.display())]
     Full {
         /// The file.
         file: PathBuf,
     },
     /// No token has this id.
-    #[error("there is no token {0}: see `hub token list`")]
+    #[error("there is no token {0}: see `compartment hub token list`")]
     Missing(TokenId),
     /// The token was rotated before.
     #[error("the token {id} was replaced by {by}: rotate that one")]
@@ -307,7 +307,7 @@ impl TokenFile {
         Ok(owner == reader || owner == 0 || (reader == 0 && owner == fs::metadata(&self.folder)?.uid()))
     }
 
-    /// Where root runs `hub token add`, the hub's own user must still be able to read the file.
+    /// Where root runs `compartment hub token add`, the hub's own user must still be able to read the file.
     fn give_to_owner(&self, file: &File, path: &Path) -> Result<(), TokenFileError> {
         let failed = |source| TokenFileError::Io { doing: "give its owner", file: path.to_owned(), source };
         let model = fs::metadata(&self.file).or_else(|_| fs::metadata(&self.folder)).map_err(failed)?;

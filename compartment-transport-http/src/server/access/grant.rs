@@ -53,7 +53,7 @@ pub struct Grant {
 /// A token that is good, for something that it does not grant.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "the token {id} ({name}) is for {granted}, and may not {refused}: use a token for that (`hub token add`)"
+    "the token {id} ({name}) is for {granted}, and may not {refused}: use a token for that (`compartment hub token add`)"
 )]
 pub struct Forbidden {
     id: TokenId,

@@ -1,7 +1,7 @@
 //! Who may do what: tokens, what each of them grants, and the file that keeps them.
 //!
 //! A [`Token`] is shown once, when it is issued. The hub keeps the SHA-256 of its secret in a
-//! [`TokenFile`], which `hub token add|list|revoke|rotate` writes while the hub runs. The server asks
+//! [`TokenFile`], which `compartment hub token add|list|revoke|rotate` writes while the hub runs. The server asks
 //! [`Access`] with each request; a change of the file counts from the very next one.
 //!
 //! ```

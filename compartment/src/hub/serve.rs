@@ -1,0 +1,111 @@
+//! The hub itself: a log, tokens, a repository, agents, and a socket.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use compartment_core::Text;
+use compartment_local::observe::agent_version;
+use compartment_log_sqlite::{FILE_NAME, OpenError, SqliteLog};
+use compartment_runtime::hub::Ports;
+use compartment_transport_http::server::listen::{Listen, ListenError, TlsFiles};
+use compartment_transport_http::server::service::{Service, ServiceError, Setup};
+
+use super::{Serve, no_forge};
+use crate::{Failure, Streams, background};
+
+/// Why a hub does not run.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// The folder cannot be made, or others may change what is in it.
+    #[error("cannot use the folder {}: {source}", path.display())]
+    Folder {
+        /// The hub's folder.
+        path: PathBuf,
+        /// The cause.
+        source: io::Error,
+    },
+    /// Its log cannot be opened.
+    #[error(transparent)]
+    Log(OpenError),
+    /// Its forge cannot be used as the command line says.
+    #[error("the forge cannot be used: {0}")]
+    Forge(Text),
+    /// Its address cannot be taken as the command line says.
+    #[error("{0}")]
+    Listen(Text),
+    /// The system gives it no thread.
+    #[error("cannot start the program's runtime: {0}")]
+    Runtime(io::Error),
+    /// It did not start, or has stopped.
+    #[error(transparent)]
+    Service(ServiceError),
+}
+
+impl<E: Into<ServiceError>> From<E> for ServeError {
+    fn from(error: E) -> Self {
+        let error = error.into();
+        if let ServiceError::Listen(listen) = &error {
+            return Self::Listen(Text::new(&as_typed(listen)));
+        }
+        Self::Service(error)
+    }
+}
+
+/// What is wrong, by the names that were typed.
+fn as_typed(error: &ListenError) -> String {
+    match error {
+        ListenError::PlainBeyondLoopback(address) => format!(
+            "{address} can be reached by other machines, and without TLS whoever is between reads the tokens: give \
+             --tls-cert and --tls-key, --listen on 127.0.0.1 or [::1] behind a proxy that has them, or say --allow-plain \
+             in a network where all are trusted"
+        ),
+        ListenError::Bind { .. } | ListenError::Tls(_) | ListenError::Serve { .. } => error.to_string(),
+    }
+}
+
+/// Runs a hub as the command line says.
+pub(super) fn run(args: &Serve, mut around: Streams<'_>) -> Result<(), Failure> {
+    let data = args.data.clone().expect("clap asks for it");
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(ServeError::Runtime)?;
+    background::log(args.log);
+    let stop = around.stop.clone();
+    runtime.block_on(async {
+        compartment_runtime::make_private_folder(&data)
+            .map_err(|source| ServeError::Folder { path: data.clone(), source })?;
+        let forge = args.forge.open(&data.join("repository"), stop.clone())?;
+        let webhook = args.forge.webhook(args.webhook_secret_file.as_deref())?;
+        let log = SqliteLog::open(&data.join(FILE_NAME)).map_err(ServeError::Log)?;
+        let ports = Ports { forge, ..Ports::new(Arc::new(log)) };
+        let setup = Setup { ports, listen: listen(args), webhook, config: args.forge.config() };
+        let service = start(&data, setup).await?;
+        let version = args.agent_version.clone().or_else(|| agent_version().ok());
+        if let Some(version) = version {
+            service.release(version).await.map_err(ServeError::from)?;
+        }
+        let scheme = if args.tls_cert.is_some() { "https" } else { "http" };
+        around.tell("Hub:", &format!("{scheme}://{}, its data in {}", service.address(), data.display()))?;
+        around.output.flush()?;
+        service.run(background::asked(&stop)).await.map_err(ServeError::from)?;
+        Ok(())
+    })
+}
+
+/// Starts a hub that keeps its tokens in `folder`. Without a forge it says that nobody looks any more.
+///
+/// # Errors
+/// [`ServeError`].
+pub async fn start(folder: &Path, setup: Setup) -> Result<Service, ServeError> {
+    let looks = setup.ports.forge.is_some();
+    let service = Service::start(folder, setup).await?;
+    if !looks {
+        service.hub().nobody_looks(&no_forge()).await?;
+    }
+    Ok(service)
+}
+
+fn listen(args: &Serve) -> Listen {
+    let tls = args.tls_cert.clone().zip(args.tls_key.clone()).map(|(cert, key)| TlsFiles::new(cert, key));
+    Listen { tls, plain_beyond_loopback: args.allow_plain, ..Listen::on(args.listen) }
+}

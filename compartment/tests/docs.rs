@@ -1,0 +1,83 @@
+//! What the README and the pages of `docs/` show is what there is.
+
+const README: &str = include_str!("../../README.md");
+
+#[test]
+fn the_embedding_is_the_example() {
+    let embed = include_str!("../../examples/core/embed.rs");
+    assert!(embed.lines().count() < 60, "the smallest useful embedding is small");
+    assert!(README.contains(embed), "README.md shows another embed.rs: copy examples/embed.rs into it");
+}
+
+#[test]
+fn its_links_lead_somewhere() {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    for target in README.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
+        assert!(root.join(target).exists(), "{target} is not there");
+    }
+}
+
+/// The document in `docs/JSON.md` is what its events fold into.
+#[test]
+fn the_json_example_is_real() {
+    let page = include_str!("../../docs/JSON.md");
+    let blocks: Vec<_> =
+        page.split("```json\n").skip(1).filter_map(|rest| rest.split("```").next()).collect();
+    let [events, document] = blocks[..] else {
+        unreachable!("the page shows events, and the document they make")
+    };
+    let mut fleet = compartment_core::Fleet::new();
+    for (position, line) in (1..).zip(events.lines()) {
+        let envelope = compartment_core::ndjson::decode(line.as_bytes()).expect("an event");
+        fleet.apply(&envelope.record(position).expect("a recorded event"));
+    }
+    let shown: serde_json::Value = serde_json::from_str(document).expect("a document");
+    let now = shown["as_of"].as_str().and_then(|time| time.parse().ok()).expect("a time");
+    let matrix = fleet.matrix(now, &compartment_core::ReadOptions::default());
+    assert_eq!(
+        serde_json::to_value(matrix).expect("a matrix is JSON"),
+        shown,
+        "docs/JSON.md shows something else"
+    );
+}
+
+/// Every line that the specification shows is one that the library reads, and every type of event is shown.
+#[test]
+fn the_example_lines_are_read() {
+    use compartment_core::event::EventType;
+    let page = include_str!("../../docs/CORE-006.md");
+    let lines = page.lines().filter(|line| line.starts_with("{\"") && line.contains("\"type\""));
+    let mut shown: Vec<_> = lines
+        .map(|line| {
+            let envelope = compartment_core::ndjson::decode(line.as_bytes());
+            envelope.unwrap_or_else(|error| unreachable!("{error}: {line}")).event.event_type()
+        })
+        .collect();
+    shown.sort_unstable();
+    shown.dedup();
+    assert_eq!(shown, EventType::ALL);
+}
+
+/// Every reason that a cell can give stands in the specification, and every one that is not green in the guide to
+/// troubles.
+#[test]
+fn every_reason_is_explained() {
+    use compartment_core::compartment::{Status, agent, git, lock, system, tests};
+    let specification = include_str!("../../docs/CORE-006.md");
+    let guide = include_str!("../../docs/TROUBLESHOOTING.md");
+    let verdicts = [
+        agent::Reason::ALL.iter().map(|reason| reason.verdict()).collect::<Vec<_>>(),
+        git::Reason::ALL.iter().map(|reason| reason.verdict()).collect(),
+        lock::Reason::ALL.iter().map(|reason| reason.verdict()).collect(),
+        system::Reason::ALL.iter().map(|reason| reason.verdict()).collect(),
+        tests::Reason::ALL.iter().map(|reason| reason.verdict()).collect(),
+    ];
+    for verdict in verdicts.into_iter().flatten() {
+        let code = format!("`{}`", verdict.code);
+        assert!(specification.contains(&code), "docs/CORE-006.md does not know {code}");
+        assert!(
+            verdict.status == Status::Ok || guide.contains(&code),
+            "docs/TROUBLESHOOTING.md does not know {code}"
+        );
+    }
+}
