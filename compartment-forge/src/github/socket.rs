@@ -1,15 +1,15 @@
 //! The only file that talks to GitHub's API.
 
-use std::error::Error;
+use std::mem::take;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use compartment_core::{Span, Text, Timestamp};
 use compartment_runtime::{ForgeError, RateLimit};
-use http::header::{ACCEPT, AUTHORIZATION, ETAG, HeaderMap, HeaderValue, IF_NONE_MATCH, LINK, LOCATION};
-use http::{Method, Request};
-use http_body_util::{BodyExt, Limited};
-use octocrab::Octocrab;
+use reqwest::header::{
+    ACCEPT, AUTHORIZATION, ETAG, HeaderMap, HeaderName, HeaderValue, IF_NONE_MATCH, LINK, LOCATION,
+};
+use reqwest::{Client, Method};
 use tokio::time::Instant;
 use url::Url;
 
@@ -18,6 +18,10 @@ use super::ask::Ask;
 use super::limit::{Counted, limited};
 use crate::client::{ClientError, client, words};
 use crate::token::Token;
+
+/// The version of the API that is spoken.
+const VERSION: (HeaderName, HeaderValue) =
+    (HeaderName::from_static("x-github-api-version"), HeaderValue::from_static("2022-11-28"));
 
 /// The longest answer: a hundred pull requests are some megabytes, and a lock hardly one.
 const ANSWER_LIMIT: usize = 32 << 20;
@@ -28,7 +32,9 @@ const LAST_SECOND: i64 = 253_402_300_799;
 /// The way to GitHub.
 #[derive(Debug)]
 pub(super) struct Socket {
-    crab: Octocrab,
+    http: Client,
+    /// The address of the API, without a slash at its end.
+    api: String,
     token: Option<Token>,
     timeout: Duration,
     counts: Mutex<Counts>,
@@ -68,10 +74,11 @@ impl Answer {
 
 impl Socket {
     pub(super) fn new(api: &Url, token: Option<Token>, timeout: Duration) -> Result<Self, ClientError> {
-        let failed = |error: octocrab::Error| ClientError::Tls(words(&error).as_str().to_owned());
-        let builder = Octocrab::builder().base_uri(api.as_str()).map_err(failed)?;
-        let crab = builder.build_with_reqwest(client(api)?).map_err(failed)?;
-        Ok(Self { crab, token, timeout, counts: Mutex::default() })
+        let mut bare = api.clone();
+        bare.set_query(None);
+        bare.set_fragment(None);
+        let (http, api) = (client(api)?, bare.as_str().trim_end_matches('/').to_owned());
+        Ok(Self { http, api, token, timeout, counts: Mutex::default() })
     }
 
     /// How often it may still be asked, as the last answer said.
@@ -137,7 +144,9 @@ impl Socket {
 
     async fn exchange(&self, ask: &Ask, etag: Option<&str>) -> Result<(u16, HeaderMap, Vec<u8>), ForgeError> {
         let method = if ask.merge.is_some() { Method::PUT } else { Method::GET };
-        let mut request = Request::builder().method(method).uri(&ask.path).header(ACCEPT, ask.accept);
+        let url = format!("{}{}", self.api, ask.path);
+        let mut request =
+            self.http.request(method, url).header(ACCEPT, ask.accept).header(VERSION.0, VERSION.1);
         if let Some(token) = &self.token {
             let token = token.reveal().map_err(|error| unreachable(&error.to_string()))?;
             let mut bearer = HeaderValue::from_str(&format!("Bearer {token}"))
@@ -148,16 +157,25 @@ impl Socket {
         if let Some(etag) = etag {
             request = request.header(IF_NONE_MATCH, etag);
         }
-        let failed = |error: &octocrab::Error| {
-            unreachable(&format!("GitHub cannot be reached: {}", words(cause(error))))
+        if let Some(merge) = &ask.merge {
+            request = request.json(merge);
+        }
+        let failed = |what: &str, error: reqwest::Error| {
+            unreachable(&format!("{what}: {}", words(&error.without_url())))
         };
-        let request = self.crab.build_request(request, ask.merge.as_ref()).map_err(|error| failed(&error))?;
-        let response = self.crab.execute(request).await.map_err(|error| failed(&error))?;
-        let (parts, body) = response.into_parts();
-        let body = Limited::new(body, ANSWER_LIMIT).collect().await.map_err(|error| {
-            unreachable(&format!("GitHub's answer did not come to its end: {}", words(&*error)))
-        })?;
-        Ok((parts.status.as_u16(), parts.headers, body.to_bytes().into()))
+        let mut response = request.send().await.map_err(|error| failed("GitHub cannot be reached", error))?;
+        let (status, headers) = (response.status().as_u16(), take(response.headers_mut()));
+        let cut = |error| failed("GitHub's answer did not come to its end", error);
+        let mut body = Vec::new();
+        while let Some(part) = response.chunk().await.map_err(cut)? {
+            if body.len() + part.len() > ANSWER_LIMIT {
+                return Err(unreachable(&format!(
+                    "GitHub's answer did not come to its end: it has more than {ANSWER_LIMIT} bytes"
+                )));
+            }
+            body.extend_from_slice(&part);
+        }
+        Ok((status, headers, body))
     }
 
     fn unauthorized(&self) -> ForgeError {
@@ -168,15 +186,6 @@ impl Socket {
         };
         unreachable(&format!("GitHub takes no such token: it is wrong, revoked or expired; {what}"))
     }
-}
-
-/// What octocrab's errors wrap: they name their own layers.
-fn cause(error: &octocrab::Error) -> &(dyn Error + 'static) {
-    let mut next: &(dyn Error + 'static) = error;
-    while let Some(source) = next.source().filter(|_| next.is::<octocrab::Error>()) {
-        next = source;
-    }
-    next
 }
 
 /// It could not be asked.
