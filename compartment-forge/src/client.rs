@@ -1,18 +1,11 @@
-//! What requests over HTTP have in common: the connection, and words for what goes wrong with one.
+//! What the forges that ask over HTTP have in common: addresses, redirects, and words for what goes wrong.
 
 use std::error::Error;
-use std::sync::Arc;
-use std::time::Duration;
 
 use compartment_core::Text;
 use compartment_local::credentials::without_credentials;
 use reqwest::{Client, redirect};
-use rustls::{ClientConfig, RootCertStore, crypto::ring};
-use rustls_platform_verifier::Verifier;
-use url::{Host, Url};
-
-/// How long a connection may take to come about.
-const CONNECT: Duration = Duration::from_secs(10);
+use url::Url;
 
 /// How many redirects are followed.
 const REDIRECTS: usize = 3;
@@ -39,62 +32,15 @@ pub(crate) fn address(raw: &str) -> Result<Url, ClientError> {
     if fine { Ok(url) } else { Err(bad()) }
 }
 
-/// A client for one server. Roots are the system's; a proxy is what the environment says.
+/// A client for one server.
 pub(crate) fn client(url: &Url) -> Result<Client, ClientError> {
-    let mut http = Client::builder()
-        .tls_backend_preconfigured(tls(url)?)
-        .redirect(redirect::Policy::limited(REDIRECTS))
-        .connect_timeout(CONNECT)
-        .pool_max_idle_per_host(4)
-        .pool_idle_timeout(Duration::from_secs(60))
-        .tcp_keepalive(Duration::from_secs(15))
-        .user_agent(concat!("compartment/", env!("CARGO_PKG_VERSION")));
-    if is_local(url) {
-        http = http.no_proxy();
-    }
-    http.build().map_err(|error| ClientError::Tls(words(&error).as_str().to_owned()))
+    let follows = |http: reqwest::ClientBuilder| http.redirect(redirect::Policy::limited(REDIRECTS));
+    compartment_web::client(url, Vec::new(), follows).map_err(ClientError::Tls)
 }
 
-/// Whether an address is on this machine.
-pub(crate) fn is_local(url: &Url) -> bool {
-    match url.host() {
-        Some(Host::Domain(name)) => name == "localhost",
-        Some(Host::Ipv4(ip)) => ip.is_loopback(),
-        Some(Host::Ipv6(ip)) => ip.is_loopback(),
-        None => false,
-    }
-}
-
-/// TLS with a provider of our own, whatever the process has installed.
-fn tls(url: &Url) -> Result<ClientConfig, ClientError> {
-    let failed = |error: rustls::Error| ClientError::Tls(error.to_string());
-    let provider = Arc::new(ring::default_provider());
-    let config = ClientConfig::builder_with_provider(Arc::clone(&provider));
-    let config = config.with_safe_default_protocol_versions().map_err(failed)?;
-    let mut config = if url.scheme() == "https" {
-        let verifier = Verifier::new(provider).map_err(failed)?;
-        config.dangerous().with_custom_certificate_verifier(Arc::new(verifier)).with_no_client_auth()
-    } else {
-        // Nobody is trusted where nobody is asked: a machine without any roots can speak plainly.
-        config.with_root_certificates(RootCertStore::empty()).with_no_client_auth()
-    };
-    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-    Ok(config)
-}
-
-/// An error with all its causes, each once.
-pub(crate) fn words(error: &(dyn Error + 'static)) -> Text {
-    let mut all: Vec<String> = Vec::new();
-    let mut next = Some(error);
-    while let Some(error) = next {
-        let said = error.to_string();
-        // Many errors repeat their cause.
-        if all.last().is_none_or(|last| !last.contains(&said)) {
-            all.push(said);
-        }
-        next = error.source();
-    }
-    Text::new(&without_credentials(&all.join(": ")))
+/// An error with all its causes, each once, and without what is secret in an address.
+pub(crate) fn words(error: &dyn Error) -> Text {
+    Text::new(&without_credentials(&compartment_web::chain(error)))
 }
 
 #[cfg(test)]

@@ -4,10 +4,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use compartment_runtime::{Owner, SecretError, read_secret};
-
-/// The longest token that is read.
-const LIMIT: usize = 4096;
+use compartment_runtime::{SecretError, read_token, token};
 
 /// A token, or the file that it is in. Nothing that it prints holds the token.
 #[derive(Clone)]
@@ -58,7 +55,10 @@ impl Token {
     /// # Errors
     /// [`TokenError::NoToken`].
     pub fn given(token: &str) -> Result<Self, TokenError> {
-        Ok(Self(Source::Given(checked(token, || "what was given".to_owned())?)))
+        match self::token(token) {
+            Some(token) => Ok(Self(Source::Given(token.into()))),
+            None => Err(TokenError::NoToken("what was given".to_owned())),
+        }
     }
 
     /// Where it comes from, for messages.
@@ -75,9 +75,9 @@ impl Token {
         match &self.0 {
             Source::Given(token) => Ok(Arc::clone(token)),
             Source::File(file) => {
-                let place = || file.display().to_string();
-                let text = String::from_utf8(read_secret(file, Owner::Trusted, LIMIT as u64 + 100)?);
-                checked(&text.map_err(|_| TokenError::NoToken(place()))?, place)
+                let token =
+                    read_token(file)?.ok_or_else(|| TokenError::NoToken(file.display().to_string()))?;
+                Ok(token.into())
             }
         }
     }
@@ -90,12 +90,6 @@ impl fmt::Debug for Token {
             Source::File(file) => f.debug_tuple("Token").field(file).finish(),
         }
     }
-}
-
-fn checked(text: &str, place: impl FnOnce() -> String) -> Result<Arc<str>, TokenError> {
-    let token = text.trim();
-    let fine = !token.is_empty() && token.len() <= LIMIT && token.bytes().all(|byte| byte.is_ascii_graphic());
-    if fine { Ok(token.into()) } else { Err(TokenError::NoToken(place())) }
 }
 
 #[cfg(test)]

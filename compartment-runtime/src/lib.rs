@@ -49,6 +49,6 @@ pub use log::{EventLog, Head, Heard, LogError, LogId, StoredSnapshot};
 pub use output::{OutputError, OutputPage, OutputStore};
 pub use private::{
     Owner, SecretError, check_trusted, make_private_folder, make_trusted_folder, private_file, read_secret,
-    write_private,
+    read_token, token, write_private,
 };
 pub use transport::{NotNow, Order, Receipt, Transport, Undeliverable, Uplink, UplinkError};

@@ -4,6 +4,9 @@ use std::fs::{DirBuilder, File, Metadata, OpenOptions};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
+/// The longest token, in bytes.
+const TOKEN_LIMIT: usize = 4096;
+
 /// Why a secret is not read from its file.
 #[derive(Debug, thiserror::Error)]
 pub enum SecretError {
@@ -76,6 +79,25 @@ pub fn read_secret(path: &Path, owner: Owner, most: u64) -> Result<Vec<u8>, Secr
         true => Err(SecretError::TooLong { file: path.to_owned(), most }),
         false => Ok(bytes),
     }
+}
+
+/// The token that a text holds, and nothing else: one word of printable ASCII characters, of at most 4096. Blanks around
+/// it do not count.
+#[must_use]
+pub fn token(text: &str) -> Option<&str> {
+    let token = text.trim();
+    let fine =
+        !token.is_empty() && token.len() <= TOKEN_LIMIT && token.bytes().all(|byte| byte.is_ascii_graphic());
+    fine.then_some(token)
+}
+
+/// Reads a token as [`read_secret`] reads secrets. Gives nothing where the file holds something else.
+///
+/// # Errors
+/// [`SecretError`].
+pub fn read_token(path: &Path) -> Result<Option<String>, SecretError> {
+    let bytes = read_secret(path, Owner::Trusted, TOKEN_LIMIT as u64 + 100)?;
+    Ok(str::from_utf8(&bytes).ok().and_then(token).map(str::to_owned))
 }
 
 #[cfg(unix)]

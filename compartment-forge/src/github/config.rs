@@ -6,11 +6,12 @@ use std::time::Duration;
 
 use compartment_core::ChannelName;
 use compartment_runtime::ForgeError;
+use compartment_web::is_local;
 use url::Url;
 
 use super::orders::refused;
 use super::socket::unreachable;
-use crate::client::{ClientError, address, is_local};
+use crate::client::{ClientError, address};
 use crate::git::{Credential, GitConfig, Identity};
 use crate::{Token, Updates};
 

@@ -1,11 +1,11 @@
 //! The only file that talks to GitHub's API.
 
-use std::mem::take;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use compartment_core::{Span, Text, Timestamp};
 use compartment_runtime::{ForgeError, RateLimit};
+use compartment_web::{bearer, read};
 use reqwest::header::{
     ACCEPT, AUTHORIZATION, ETAG, HeaderMap, HeaderName, HeaderValue, IF_NONE_MATCH, LINK, LOCATION,
 };
@@ -149,9 +149,7 @@ impl Socket {
             self.http.request(method, url).header(ACCEPT, ask.accept).header(VERSION.0, VERSION.1);
         if let Some(token) = &self.token {
             let token = token.reveal().map_err(|error| unreachable(&error.to_string()))?;
-            let mut bearer = HeaderValue::from_str(&format!("Bearer {token}"))
-                .map_err(|_| unreachable("the token cannot be sent"))?;
-            bearer.set_sensitive(true);
+            let bearer = bearer(&token).ok_or_else(|| unreachable("the token cannot be sent"))?;
             request = request.header(AUTHORIZATION, bearer);
         }
         if let Some(etag) = etag {
@@ -160,21 +158,13 @@ impl Socket {
         if let Some(merge) = &ask.merge {
             request = request.json(merge);
         }
-        let failed = |what: &str, error: reqwest::Error| {
-            unreachable(&format!("{what}: {}", words(&error.without_url())))
-        };
-        let mut response = request.send().await.map_err(|error| failed("GitHub cannot be reached", error))?;
-        let (status, headers) = (response.status().as_u16(), take(response.headers_mut()));
-        let cut = |error| failed("GitHub's answer did not come to its end", error);
-        let mut body = Vec::new();
-        while let Some(part) = response.chunk().await.map_err(cut)? {
-            if body.len() + part.len() > ANSWER_LIMIT {
-                return Err(unreachable(&format!(
-                    "GitHub's answer did not come to its end: it has more than {ANSWER_LIMIT} bytes"
-                )));
-            }
-            body.extend_from_slice(&part);
-        }
+        let response = request.send().await.map_err(|error| {
+            unreachable(&format!("GitHub cannot be reached: {}", words(&error.without_url())))
+        })?;
+        let (status, headers) = (response.status().as_u16(), response.headers().clone());
+        let body = read(response, ANSWER_LIMIT).await.map_err(|error| {
+            unreachable(&format!("GitHub's answer did not come to its end: {}", words(&error)))
+        })?;
         Ok((status, headers, body))
     }
 

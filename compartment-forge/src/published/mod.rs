@@ -19,8 +19,9 @@ use async_trait::async_trait;
 use compartment_core::event::{Comparison, PullRequest};
 use compartment_core::{ChannelName, Commit, Text};
 use compartment_runtime::{Ended, Forge, ForgeError, Look, MergeOrder, Moved, Proposal, RevertOrder};
+use compartment_web::read;
 use reqwest::header::{ETAG, HeaderMap, HeaderName, IF_MODIFIED_SINCE, IF_NONE_MATCH, LAST_MODIFIED};
-use reqwest::{Client, Response, StatusCode};
+use reqwest::{Client, StatusCode};
 use url::Url;
 
 pub use document::Document;
@@ -93,25 +94,11 @@ impl File {
             (status, _) => return Err(self.failed(&format!("the server says {status}"))),
         }
         let asked = again(response.headers());
-        let bytes = self.bytes(response).await?;
+        let bytes = read(response, LIMIT).await.map_err(|error| self.failed(&words(&error)))?;
         let document = Document::read(&bytes).map_err(|error| self.failed(&error))?;
         *self.kept.lock().unwrap_or_else(PoisonError::into_inner) =
             (!asked.is_empty()).then(|| Kept { asked, document: document.clone() });
         Ok(document)
-    }
-
-    async fn bytes(&self, mut response: Response) -> Result<Vec<u8>, ForgeError> {
-        let mut bytes = Vec::new();
-        loop {
-            match response.chunk().await {
-                Ok(None) => return Ok(bytes),
-                Ok(Some(chunk)) if bytes.len() + chunk.len() > LIMIT => {
-                    return Err(self.failed(&format!("it is longer than {LIMIT} bytes")));
-                }
-                Ok(Some(chunk)) => bytes.extend_from_slice(&chunk),
-                Err(error) => return Err(self.failed(&words(&error.without_url()))),
-            }
-        }
     }
 
     /// What may be secret in an address, its query, is not shown.

@@ -3,16 +3,13 @@
 use std::fmt;
 use std::fs::File;
 use std::io::{self, Read};
-use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
-use compartment_runtime::{Owner, SecretError, read_secret};
+use compartment_runtime::{SecretError, read_token, token};
+use compartment_web::is_local;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
-use url::{Host, Url};
-
-/// The longest token, in bytes.
-const TOKEN_LIMIT: u64 = 4096;
+use url::Url;
 
 /// The largest file of certificates, in bytes.
 const CA_LIMIT: u64 = 4 << 20;
@@ -55,12 +52,7 @@ impl Token {
     /// # Errors
     /// [`TokenError::NoToken`] for what cannot be one.
     pub fn new(raw: &str) -> Result<Self, TokenError> {
-        let raw = raw.trim();
-        if !raw.is_empty() && raw.len() as u64 <= TOKEN_LIMIT && raw.bytes().all(|b| b.is_ascii_graphic()) {
-            Ok(Self(raw.to_owned()))
-        } else {
-            Err(TokenError::NoToken)
-        }
+        token(raw).map(|token| Self(token.to_owned())).ok_or(TokenError::NoToken)
     }
 
     /// Reads a token from a file that holds nothing else.
@@ -68,14 +60,15 @@ impl Token {
     /// # Errors
     /// [`TokenError`].
     pub fn read(path: &Path) -> Result<Self, TokenError> {
-        let bytes = read_secret(path, Owner::Trusted, TOKEN_LIMIT + 100)?;
-        let token = String::from_utf8(bytes).map_err(|_| TokenError::NoToken).and_then(|raw| Self::new(&raw));
-        token.map_err(|_| TokenError::NoTokenIn { path: path.to_owned() })
+        match read_token(path)? {
+            Some(token) => Ok(Self(token)),
+            None => Err(TokenError::NoTokenIn { path: path.to_owned() }),
+        }
     }
 
-    /// What stands in a request.
-    pub(super) fn bearer(&self) -> String {
-        format!("Bearer {}", self.0)
+    /// The token itself.
+    pub(super) fn reveal(&self) -> &str {
+        &self.0
     }
 }
 
@@ -154,25 +147,18 @@ impl Endpoint {
     /// Refuses what is no hub's address, and what may not be used.
     pub(super) fn check(&self) -> Result<(), EndpointError> {
         let url = &self.url;
-        let host = url.host().filter(|_| {
-            let bare = url.username().is_empty() && url.password().is_none();
-            bare && url.query().is_none() && url.fragment().is_none()
-        });
+        let bare = url.host().is_some() && url.username().is_empty() && url.password().is_none();
+        let fine = bare && url.query().is_none() && url.fragment().is_none();
         // What is written there may hold a secret.
         let mut shown = url.clone();
         let _no_base = shown.set_username("").is_err() || shown.set_password(None).is_err();
         shown.set_query(None);
-        match (url.scheme(), host) {
-            ("https", Some(_)) => Ok(()),
-            ("http", Some(host)) if self.plain_beyond_loopback || is_loopback(&host) => Ok(()),
-            ("http", Some(_)) => Err(EndpointError::Plain { url: shown }),
+        match (url.scheme(), fine) {
+            ("https", true) => Ok(()),
+            ("http", true) if self.plain_beyond_loopback || is_local(url) => Ok(()),
+            ("http", true) => Err(EndpointError::Plain { url: shown }),
             _ => Err(EndpointError::Address { url: shown.into() }),
         }
-    }
-
-    /// Whether the hub is on this machine, where no proxy helps.
-    pub(super) fn is_local(&self) -> bool {
-        self.url.host().is_some_and(|host| is_loopback(&host))
     }
 
     /// The certificates to trust besides the platform's.
@@ -186,14 +172,6 @@ impl Endpoint {
             Ok(certificates) => Ok(certificates),
             Err(error) => Err(bad(error.to_string())),
         }
-    }
-}
-
-fn is_loopback(host: &Host<&str>) -> bool {
-    match host {
-        Host::Domain(name) => *name == "localhost" || name.ends_with(".localhost"),
-        Host::Ipv4(address) => IpAddr::V4(*address).is_loopback(),
-        Host::Ipv6(address) => IpAddr::V6(*address).is_loopback(),
     }
 }
 
@@ -244,7 +222,7 @@ mod tests {
     #[test]
     fn a_token_is_one_word_and_never_printed() {
         let token = Token::new(" cmp_secret\n").unwrap();
-        assert_eq!(token.bearer(), "Bearer cmp_secret");
+        assert_eq!(token.reveal(), "cmp_secret");
         assert!(!format!("{:?}", TokenSource::Given(token)).contains("secret"));
         for bad in ["", " ", "two words", "ümlaut", &"x".repeat(5000)] {
             assert!(Token::new(bad).is_err(), "{bad}");

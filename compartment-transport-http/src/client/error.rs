@@ -4,6 +4,7 @@ use std::error::Error;
 use std::time::Duration;
 
 use compartment_core::Text;
+use compartment_web::chain;
 
 use crate::wire::Problem;
 
@@ -53,18 +54,4 @@ impl ClientError {
     pub fn wants_people(&self) -> bool {
         matches!(self.status(), Some(400..=499)) && !matches!(self.status(), Some(408 | 413 | 429))
     }
-}
-
-/// An error and its causes, in one line. What a cause repeats of the error around it is said once.
-pub(super) fn chain(error: &dyn Error) -> String {
-    let mut words = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        let cause_words = cause.to_string();
-        if !words.contains(&cause_words) {
-            words = format!("{words}: {cause_words}");
-        }
-        source = cause.source();
-    }
-    words
 }

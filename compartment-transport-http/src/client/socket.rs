@@ -4,19 +4,15 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
 use compartment_core::Text;
+use compartment_web::{ReadError, bearer, read};
 use futures::stream::{BoxStream, StreamExt};
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
-use reqwest::{Client, Method, Response, StatusCode, redirect};
-use rustls::{ClientConfig, RootCertStore};
-use rustls_platform_verifier::Verifier;
+use reqwest::{Client, ClientBuilder, Method, Response, StatusCode};
 use url::Url;
 
 use super::sse::{self, Limits};
-use super::{ClientError, Endpoint, EndpointError, Token, TokenSource};
+use super::{ClientError, Endpoint, EndpointError, Token, TokenError, TokenSource};
 use crate::wire::{NOTICE_HEADER, Problem};
-
-/// How long a connection may take to be there, TLS included.
-const CONNECT: Duration = Duration::from_secs(10);
 
 /// How long the head of an answer that never ends may take.
 const HEAD: Duration = Duration::from_secs(30);
@@ -85,23 +81,14 @@ impl Connection {
     /// [`EndpointError`]: an address that is none or may not be used, no token, or certificates that cannot be read.
     pub fn new(endpoint: Endpoint) -> Result<Self, EndpointError> {
         endpoint.check()?;
-        let tls = tls(&endpoint)?;
-        let header = RwLock::new(bearer(&endpoint.token.read()?)?);
-        let mut http = Client::builder()
-            .tls_backend_preconfigured(tls)
-            .redirect(redirect::Policy::none())
-            .connect_timeout(CONNECT)
-            .pool_max_idle_per_host(4)
-            .pool_idle_timeout(Duration::from_secs(60))
-            .tcp_keepalive(Duration::from_secs(15))
-            // What was a connection and is none any more is noticed, also where many requests share it.
-            .http2_keep_alive_interval(Duration::from_secs(10))
-            .http2_keep_alive_timeout(Duration::from_secs(10))
-            .user_agent(concat!("compartment/", env!("CARGO_PKG_VERSION")));
-        if endpoint.is_local() {
-            http = http.no_proxy();
-        }
-        let http = http.build().map_err(|error| EndpointError::Tls(super::error::chain(&error)))?;
+        let header = RwLock::new(header(&endpoint.token.read()?)?);
+        // What was a connection and is none any more is noticed, also where many requests share it.
+        let alive = |http: ClientBuilder| {
+            let often = Duration::from_secs(10);
+            http.http2_keep_alive_interval(often).http2_keep_alive_timeout(often)
+        };
+        let http = compartment_web::client(&endpoint.url, endpoint.certificates()?, alive)
+            .map_err(EndpointError::Tls)?;
         let token = Arc::new(Held { source: endpoint.token, header });
         Ok(Self { http, base: endpoint.url, token, notices: Arc::default() })
     }
@@ -193,7 +180,7 @@ impl Held {
         match &self.source {
             TokenSource::Given(_) => {}
             TokenSource::File(path) => {
-                let read = Token::read(path).map_err(EndpointError::from).and_then(|token| bearer(&token));
+                let read = Token::read(path).map_err(EndpointError::from).and_then(|token| header(&token));
                 match read {
                     Ok(header) if header != *refused => {
                         *self.header.write().unwrap_or_else(PoisonError::into_inner) = header;
@@ -207,28 +194,8 @@ impl Held {
     }
 }
 
-fn bearer(token: &Token) -> Result<HeaderValue, EndpointError> {
-    let mut header = HeaderValue::from_str(&token.bearer()).map_err(|_| super::TokenError::NoToken)?;
-    header.set_sensitive(true);
-    Ok(header)
-}
-
-/// TLS with a provider of our own, whatever the process has installed.
-fn tls(endpoint: &Endpoint) -> Result<ClientConfig, EndpointError> {
-    let failed = |error: rustls::Error| EndpointError::Tls(error.to_string());
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let config = ClientConfig::builder_with_provider(Arc::clone(&provider));
-    let config = config.with_safe_default_protocol_versions().map_err(failed)?;
-    let extra = endpoint.certificates()?;
-    let mut config = if endpoint.url.scheme() == "https" {
-        let verifier = Verifier::new_with_extra_roots(extra, provider).map_err(failed)?;
-        config.dangerous().with_custom_certificate_verifier(Arc::new(verifier)).with_no_client_auth()
-    } else {
-        // Nobody is trusted where nobody is asked: a machine without any roots can speak plainly.
-        config.with_root_certificates(RootCertStore::empty()).with_no_client_auth()
-    };
-    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-    Ok(config)
+fn header(token: &Token) -> Result<HeaderValue, EndpointError> {
+    bearer(token.reveal()).ok_or(EndpointError::Token(TokenError::NoToken))
 }
 
 fn late(within: Duration) -> ClientError {
@@ -265,15 +232,11 @@ async fn refused(response: Response) -> ClientError {
     }
 }
 
-async fn read(mut response: Response, limit: usize) -> Result<Vec<u8>, ClientError> {
-    let mut body = Vec::new();
-    while let Some(part) =
-        response.chunk().await.map_err(|error| ClientError::unreachable(&error.without_url()))?
-    {
-        if body.len() + part.len() > limit {
-            return Err(ClientError::answer(&format!("it has more than {limit} bytes")));
+impl From<ReadError> for ClientError {
+    fn from(error: ReadError) -> Self {
+        match error {
+            ReadError::TooLong(_) => Self::answer(&error.to_string()),
+            ReadError::Broken(error) => Self::unreachable(&error),
         }
-        body.extend_from_slice(&part);
     }
-    Ok(body)
 }
