@@ -5,7 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use compartment_runtime::private_file;
+use compartment_runtime::{private_file, sync_folder};
 
 /// What a log is called in a folder of its own.
 pub const FILE_NAME: &str = "log.sqlite";
@@ -76,13 +76,6 @@ pub(crate) fn resolved(file: &Path) -> io::Result<PathBuf> {
 /// The folder of a file.
 fn folder(file: &Path) -> &Path {
     file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
-}
-
-/// Makes the names in a file's folder durable.
-pub(crate) fn sync_folder(file: &Path) -> io::Result<()> {
-    #[cfg(unix)]
-    File::open(folder(file))?.sync_all()?;
-    Ok(())
 }
 
 /// Something that is in the way of a new log at `file`: the file, or one that belongs to a log of that name and

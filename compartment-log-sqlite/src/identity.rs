@@ -9,11 +9,11 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
 
-use compartment_runtime::{LogId, private_file};
+use compartment_runtime::{LogId, replace};
 use serde::{Deserialize, Serialize};
 
 use crate::chain::Mark;
-use crate::files::{beside, sync_folder};
+use crate::files::beside;
 
 /// What the file holds, in one line.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -73,15 +73,9 @@ impl Identity {
         if read(&self.log).as_ref() == Some(&kept) {
             return Ok(());
         }
-        let path = beside(&self.log, ".id");
-        let part = beside(&path, ".part");
         let mut line = serde_json::to_vec(&kept)?;
         line.push(b'\n');
-        let mut file = private_file().create(true).truncate(true).open(&part)?;
-        file.write_all(&line)?;
-        file.sync_all()?;
-        fs::rename(&part, &path)?;
-        sync_folder(&path)
+        replace(&beside(&self.log, ".id"), |file| file.write_all(&line))
     }
 }
 

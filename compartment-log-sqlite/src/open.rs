@@ -3,14 +3,14 @@
 use std::path::{Path, PathBuf};
 
 use compartment_core::Timestamp;
-use compartment_runtime::Head;
+use compartment_runtime::{Head, sync_folder};
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OptionalExtension};
 
 use crate::chain::{Hash, Mark, genesis};
 use crate::connect::{check_format, identify, pragma, refused, writing};
 use crate::error::{self, OpenError};
-use crate::files::{self, resolved, sync_folder};
+use crate::files::{self, resolved};
 use crate::finding::Finding;
 use crate::identity::Identity;
 use crate::lock::Lock;

@@ -3,13 +3,13 @@
 //! A file of one line of JSON and the bytes of the state. It is written beside, synced and renamed, and whatever is
 //! wrong with it when it is read means that there is none.
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use compartment_runtime::{LogError, StoredSnapshot};
+use compartment_runtime::{LogError, StoredSnapshot, replace};
 use rusqlite::Connection;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -17,7 +17,7 @@ use sha2::{Digest, Sha256};
 use crate::chain::{Hash, Mark};
 use crate::connect::reading;
 use crate::error;
-use crate::files::{self, beside, private, sync_folder};
+use crate::files;
 use crate::schema::hash_at;
 
 /// The version of the file.
@@ -164,21 +164,7 @@ impl Keeper {
 
 /// Writes a snapshot in place of the one before.
 fn write(path: &Path, header: &Header, state: &[u8]) -> io::Result<()> {
-    let part = beside(path, ".part");
-    let written = write_part(&part, header, state).and_then(|()| fs::rename(&part, path));
-    if written.is_err() {
-        // It would only be in the way; the next one takes its place anyway.
-        drop(fs::remove_file(&part));
-    }
-    written?;
-    sync_folder(path)
-}
-
-fn write_part(part: &Path, header: &Header, state: &[u8]) -> io::Result<()> {
-    let mut file = private().truncate(true).open(part)?;
     let mut line = serde_json::to_vec(header)?;
     line.push(b'\n');
-    file.write_all(&line)?;
-    file.write_all(state)?;
-    file.sync_all()
+    replace(path, |file| file.write_all(&line).and_then(|()| file.write_all(state)))
 }

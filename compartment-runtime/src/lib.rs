@@ -3,8 +3,8 @@
 //! **The contract.** The core decides and judges; this crate moves events. By default it holds the *ports* alone:
 //! traits which a log ([`EventLog`]), a way to hosts ([`Transport`]), a home of the repository ([`Forge`]), a clock
 //! ([`Clock`]) and a store of output ([`OutputStore`]) implement, the values that pass through them, how long whoever
-//! fails waits ([`Backoff`]), and how secrets are read from files ([`read_secret`]). Whoever writes a transport depends
-//! on this, and gets no async runtime with it.
+//! fails waits ([`Backoff`]), and what `compartment-files` knows of secrets and files ([`read_secret`]). Whoever writes a
+//! transport depends on this, and gets no async runtime with it.
 //!
 //! | feature | adds |
 //! |---|---|
@@ -35,20 +35,21 @@ mod forge;
 pub mod hub;
 mod log;
 mod output;
-mod private;
 #[cfg(feature = "testing")]
 pub mod testing;
 mod transport;
 
 pub use backoff::Backoff;
 pub use clock::Clock;
+#[cfg(unix)]
+pub use compartment_files::FileIdentity;
+pub use compartment_files::{
+    Owner, SecretError, check_trusted, make_private_folder, make_trusted_folder, private_file, read_secret,
+    read_token, replace, sync_folder, token, write_private,
+};
 pub use forge::{
     Ended, Forge, ForgeError, InputChange, Look, MergeOrder, Moved, Pin, Proposal, RateLimit, RevertOrder,
 };
 pub use log::{EventLog, Head, Heard, LogError, LogId, StoredSnapshot};
 pub use output::{OutputError, OutputPage, OutputStore};
-pub use private::{
-    Owner, SecretError, check_trusted, make_private_folder, make_trusted_folder, private_file, read_secret,
-    read_token, token, write_private,
-};
 pub use transport::{NotNow, Order, Receipt, Transport, Undeliverable, Uplink, UplinkError};

@@ -1,55 +1,20 @@
 //! What was found out of a file, remembered for as long as the file is certainly the same.
 
-use std::fs::{File, Metadata};
+use std::fs::File;
 use std::io;
-use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::SystemTime;
 
-/// How old a change has to be before the file's times are trusted to show the next one. File systems count time in
-/// steps, the coarsest of them of two seconds: a file that has just changed may change again and look the same.
-const SETTLED: Duration = Duration::from_secs(3);
+use compartment_files::FileIdentity;
 
 /// What remembers one thing about one file.
 #[derive(Debug)]
-pub(super) struct Memo<T>(Mutex<Option<(Identity, T)>>);
+pub(super) struct Memo<T>(Mutex<Option<(FileIdentity, T)>>);
 
 impl<T> Default for Memo<T> {
     fn default() -> Self {
         Self(Mutex::default())
-    }
-}
-
-/// What the system says of a file without reading it. Content that changes changes one of these: programs can set
-/// `mtime`, none can set `ctime`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Identity {
-    device: u64,
-    inode: u64,
-    length: u64,
-    modified: (i64, i64),
-    changed: (i64, i64),
-}
-
-impl Identity {
-    fn of(found: &Metadata) -> Self {
-        Self {
-            device: found.dev(),
-            inode: found.ino(),
-            length: found.len(),
-            modified: (found.mtime(), found.mtime_nsec()),
-            changed: (found.ctime(), found.ctime_nsec()),
-        }
-    }
-
-    /// Whether any later change would show.
-    fn settled(&self, now: SystemTime) -> bool {
-        let old = |(seconds, _): (i64, i64)| {
-            let at = u64::try_from(seconds).ok().and_then(|s| UNIX_EPOCH.checked_add(Duration::from_secs(s)));
-            at.and_then(|at| now.duration_since(at).ok()).is_some_and(|age| age > SETTLED)
-        };
-        old(self.modified) && old(self.changed)
     }
 }
 
@@ -61,7 +26,7 @@ impl<T: Clone> Memo<T> {
         find: impl FnOnce(&mut File) -> Result<T, E>,
     ) -> Result<T, E> {
         let mut file = File::open(path)?;
-        let identity = Identity::of(&file.metadata()?);
+        let identity = FileIdentity::of(&file.metadata()?);
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((_, found)) = known.as_ref().filter(|(of, _)| *of == identity) {
             return Ok(found.clone());
@@ -69,8 +34,8 @@ impl<T: Clone> Memo<T> {
         // The clock before the content: what is written from now on is later than that.
         let now = SystemTime::now();
         let found = find(&mut file)?;
-        let still = Identity::of(&file.metadata()?) == identity;
-        *known = (still && identity.settled(now)).then(|| (identity, found.clone()));
+        let still = FileIdentity::of(&file.metadata()?) == identity;
+        *known = (still && identity.is_settled(now)).then(|| (identity, found.clone()));
         Ok(found)
     }
 }
@@ -79,6 +44,7 @@ impl<T: Clone> Memo<T> {
 mod tests {
     use std::fs;
     use std::io::Read;
+    use std::time::Duration;
 
     use super::*;
 
@@ -112,31 +78,20 @@ mod tests {
     }
 
     #[test]
-    fn only_what_has_settled_is_remembered() {
-        let now = UNIX_EPOCH + Duration::from_secs(1000);
-        let of = |modified, changed| {
-            let (modified, changed) = ((modified, 0), (changed, 0));
-            Identity { device: 1, inode: 1, length: 1, modified, changed }.settled(now)
-        };
-        assert!(of(990, 990));
-        for (modified, changed) in [(990, 998), (998, 990), (990, 1001), (990, i64::MAX), (-1, 990)] {
-            assert!(!of(modified, changed), "{modified} {changed}");
-        }
-    }
-
-    #[test]
     fn what_is_remembered_is_used_for_that_very_file_only() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("flake.lock");
         fs::write(&path, "new").unwrap();
         let memo = Memo::default();
-        let identity = Identity::of(&path.metadata().unwrap());
+        let identity = FileIdentity::of(&path.metadata().unwrap());
         let other = b"other".to_vec();
         *memo.0.lock().unwrap() = Some((identity, other.clone()));
         assert_eq!(read(&memo, &path).unwrap(), other, "not read again");
         aged(&path, 10);
         assert_eq!(read(&memo, &path).unwrap(), b"new", "a set time is a change");
-        *memo.0.lock().unwrap() = Some((Identity { inode: 0, ..identity }, other));
+        let elsewhere = folder.path().join("other");
+        fs::write(&elsewhere, "new").unwrap();
+        *memo.0.lock().unwrap() = Some((FileIdentity::of_path(&elsewhere).unwrap(), other));
         assert_eq!(read(&memo, &path).unwrap(), b"new", "another file of the name");
     }
 }

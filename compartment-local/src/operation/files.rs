@@ -9,11 +9,11 @@
 //! | `ending.json` | the supervisor, last of all | the ending |
 //! | `supervisor.log` | the supervisor | why it could not do its work |
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::io::{self, Read, Seek, Write};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
+use compartment_files::{private_file, replace};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -36,12 +36,7 @@ struct Filed<T> {
 /// Writes a new file that is there as a whole or not at all, also after a power cut.
 pub(super) fn write<T: Serialize>(folder: &Path, name: &str, content: &T) -> io::Result<()> {
     let bytes = encode(content)?;
-    let draft = folder.join(format!("{name}.new"));
-    let mut file = private().create(true).truncate(true).open(&draft)?;
-    file.write_all(&bytes)?;
-    file.sync_all()?;
-    fs::rename(&draft, folder.join(name))?;
-    sync(folder)
+    replace(&folder.join(name), |file| file.write_all(&bytes))
 }
 
 /// Reads what [`write`] wrote.
@@ -69,25 +64,13 @@ pub(super) fn decode<T: DeserializeOwned>(name: &str, bytes: &[u8]) -> io::Resul
     Ok(serde_json::from_slice::<Filed<T>>(bytes)?.is)
 }
 
-/// Options for a file that is for this user alone.
-pub(super) fn private() -> OpenOptions {
-    let mut options = OpenOptions::new();
-    options.write(true).mode(0o600);
-    options
-}
-
-/// Makes the names in a folder durable.
-pub(super) fn sync(folder: &Path) -> io::Result<()> {
-    File::open(folder)?.sync_all()
-}
-
 /// The lock file, which says by what it holds whether the plan is taken: a plan is run once.
 pub(super) struct LockFile(File);
 
 impl LockFile {
     pub(super) fn open(folder: &Path) -> io::Result<Self> {
         let path = folder.join(LOCK);
-        match private().read(true).create(true).truncate(false).open(&path) {
+        match private_file().read(true).create(true).truncate(false).open(&path) {
             // To look is possible also where nobody can write any more.
             Err(error) if error.kind() == io::ErrorKind::ReadOnlyFilesystem => File::open(&path).map(Self),
             opened => opened.map(Self),

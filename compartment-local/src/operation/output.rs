@@ -7,6 +7,7 @@ use std::io::{self, Write};
 use std::path::Path;
 
 use compartment_core::Text;
+use compartment_files::private_file;
 
 use super::files;
 use crate::credentials::without_credentials;
@@ -51,7 +52,7 @@ pub(super) struct Log {
 
 impl Log {
     pub(super) fn create(folder: &Path) -> Self {
-        let file = files::private().create(true).truncate(true).open(folder.join(files::OUTPUT));
+        let file = private_file().create(true).truncate(true).open(folder.join(files::OUTPUT));
         Self { file: file.ok(), due: Vec::new(), kept: 0, lost: 0, last: VecDeque::new() }
     }
 

@@ -11,6 +11,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use compartment_core::Text;
+use compartment_files::{private_file, sync_folder};
 
 use super::files::{self, LockFile};
 use super::{Ending, Plan};
@@ -205,7 +206,7 @@ impl Work {
     /// # Errors
     /// Of the system.
     pub fn stop(&self) -> io::Result<()> {
-        files::private().create(true).truncate(false).open(self.folder.join(files::STOP)).map(drop)
+        private_file().create(true).truncate(false).open(self.folder.join(files::STOP)).map(drop)
     }
 
     /// Removes the folder of an operation that has ended or is gone, once its result is reported durably.
@@ -236,7 +237,7 @@ impl Work {
 
 fn fill(folder: &Path, plan: &Plan) -> io::Result<()> {
     files::write(folder, files::PLAN, plan)?;
-    folder.parent().map_or(Ok(()), files::sync)
+    sync_folder(folder)
 }
 
 /// Starts the supervisor, from a thread that waits for its end: nobody else may be there to do so.
@@ -252,7 +253,7 @@ fn start(folder: &Path, supervisor: &[OsString]) -> io::Result<Child> {
     let [program, arguments @ ..] = supervisor else {
         return Err(io::Error::new(io::ErrorKind::InvalidInput, "no supervisor is named"));
     };
-    let log = files::private().create(true).truncate(true).open(folder.join(files::SUPERVISOR_LOG))?;
+    let log = private_file().create(true).truncate(true).open(folder.join(files::SUPERVISOR_LOG))?;
     let mut command = Command::new(program);
     command.args(arguments).arg(folder).stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
     PERSONAL.iter().fold(&mut command, |command, name| command.env_remove(name));

@@ -5,11 +5,11 @@ use std::fs::File;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use compartment_core::{HostId, Timestamp};
+use compartment_runtime::FileIdentity;
 use subtle::ConstantTimeEq;
 
 use super::file::{Loaded, TokenFile, TokenFileError};
 use super::grant::{Grant, Role};
-use super::identity::Identity;
 use super::stored::Entry;
 use super::token::{SecretHash, Token, TokenId};
 
@@ -63,7 +63,7 @@ struct Watched {
 #[derive(Debug, Default)]
 struct Seen {
     /// Of the file that was judged; none, and it is read with each call, where it could not be.
-    identity: Option<Identity>,
+    identity: Option<FileIdentity>,
     table: Option<Arc<Table>>,
     /// What the log was last told is wrong.
     trouble: Option<String>,
@@ -164,7 +164,7 @@ impl Seen {
         Self { identity: Some(identity), table, trouble: None, _open: Some(open) }
     }
 
-    fn look_again(&mut self, file: &TokenFile, found: Option<Identity>) {
+    fn look_again(&mut self, file: &TokenFile, found: Option<FileIdentity>) {
         let error = match file.load() {
             Ok(loaded) => {
                 let path = file.path().display();

@@ -6,10 +6,9 @@ use std::os::unix::fs::{MetadataExt, fchown};
 use std::path::{Path, PathBuf};
 
 use compartment_core::{Actor, Span, Timestamp};
-use compartment_runtime::private_file;
+use compartment_runtime::{FileIdentity, private_file, replace};
 
 use super::grant::{Grant, Role};
-use super::identity::Identity;
 use super::stored::{self, Entry, MOST_BYTES, Unreadable};
 use super::token::{Token, TokenId};
 
@@ -109,7 +108,7 @@ pub enum TokenFileError {
 /// A file that was read.
 pub(super) struct Loaded {
     pub(super) tokens: Vec<Entry>,
-    pub(super) identity: Identity,
+    pub(super) identity: FileIdentity,
     /// While it is open, no new file gets its inode, and with it perhaps its identity.
     pub(super) open: File,
 }
@@ -217,8 +216,8 @@ impl TokenFile {
         })
     }
 
-    pub(super) fn identity(&self) -> io::Result<Identity> {
-        Identity::of_path(&self.file)
+    pub(super) fn identity(&self) -> io::Result<FileIdentity> {
+        FileIdentity::of_path(&self.file)
     }
 
     pub(super) fn load(&self) -> Result<Loaded, TokenFileError> {
@@ -244,7 +243,7 @@ impl TokenFile {
             Unreadable::Newer(version) => TokenFileError::Newer { file: file(), version },
             Unreadable::Broken(why) => TokenFileError::Broken { file: file(), why },
         })?;
-        Ok(Loaded { tokens, identity: Identity::of(&metadata), open })
+        Ok(Loaded { tokens, identity: FileIdentity::of(&metadata), open })
     }
 
     fn change<R>(
@@ -267,7 +266,7 @@ impl TokenFile {
         let failed = |source| TokenFileError::Io { doing: "lock", file: path.clone(), source };
         let lock = match private_file().create_new(true).open(&path) {
             Ok(new) => {
-                self.give_to_owner(&new, &path)?;
+                self.give_to_owner(&new).map_err(failed)?;
                 new
             }
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
@@ -281,23 +280,16 @@ impl TokenFile {
 
     /// Puts a new file in the place of the old one, or fails and leaves the old one.
     fn write(&self, tokens: &[Entry]) -> Result<(), TokenFileError> {
-        let new = self.beside("new");
-        let failed = |source| TokenFileError::Io { doing: "write", file: new.clone(), source };
+        let failed = self.failed("replace");
         let json = stored::encode(tokens).map_err(|error| failed(error.into()))?;
         if json.len() as u64 > MOST_BYTES {
             return Err(TokenFileError::Full { file: self.file.clone() });
         }
-        // What a writer left that was killed: it is this one's turn, so it is nobody's.
-        match fs::remove_file(&new) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed(error)),
-            Ok(()) | Err(_) => {}
-        }
-        let mut file = private_file().create_new(true).open(&new).map_err(failed)?;
-        self.give_to_owner(&file, &new)?;
-        file.write_all(&json).and_then(|()| file.sync_all()).map_err(failed)?;
-        fs::rename(&new, &self.file).map_err(self.failed("replace"))?;
-        let folder = |source| TokenFileError::Io { doing: "sync", file: self.folder.clone(), source };
-        File::open(&self.folder).and_then(|folder| folder.sync_all()).map_err(folder)
+        let written = replace(&self.file, |file| {
+            self.give_to_owner(file)?;
+            file.write_all(&json)
+        });
+        written.map_err(failed)
     }
 
     /// Whether a file of this owner is the hub's: the user's who reads it, root's, or, where root reads it, that of
@@ -308,13 +300,12 @@ impl TokenFile {
     }
 
     /// Where root runs `compartment hub token add`, the hub's own user must still be able to read the file.
-    fn give_to_owner(&self, file: &File, path: &Path) -> Result<(), TokenFileError> {
-        let failed = |source| TokenFileError::Io { doing: "give its owner", file: path.to_owned(), source };
-        let model = fs::metadata(&self.file).or_else(|_| fs::metadata(&self.folder)).map_err(failed)?;
-        if file.metadata().map_err(failed)?.uid() == model.uid() {
+    fn give_to_owner(&self, file: &File) -> io::Result<()> {
+        let model = fs::metadata(&self.file).or_else(|_| fs::metadata(&self.folder))?;
+        if file.metadata()?.uid() == model.uid() {
             return Ok(());
         }
-        fchown(file, Some(model.uid()), Some(model.gid())).map_err(failed)
+        fchown(file, Some(model.uid()), Some(model.gid()))
     }
 
     fn beside(&self, extension: &str) -> PathBuf {

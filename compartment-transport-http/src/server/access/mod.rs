@@ -26,7 +26,6 @@
 mod check;
 mod file;
 mod grant;
-pub(in crate::server) mod identity;
 mod stored;
 mod token;
 

@@ -6,14 +6,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use axum_server::tls_rustls::RustlsConfig;
-use compartment_runtime::{Owner, read_secret};
+use compartment_runtime::{FileIdentity, Owner, read_secret};
 use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ServerConfig, crypto::ring};
 
 use super::TlsFiles;
 use super::error::TlsError;
-use crate::server::access::identity::Identity;
 
 /// A chain of certificates takes some kilobytes; whatever is longer is something else.
 const MOST_BYTES: u64 = 1 << 20;
@@ -21,7 +20,7 @@ const MOST_BYTES: u64 = 1 << 20;
 /// What the server shows to those who connect, and the files that it comes from.
 pub(super) struct Certificate {
     files: TlsFiles,
-    seen: Option<[Identity; 2]>,
+    seen: Option<[FileIdentity; 2]>,
     config: RustlsConfig,
 }
 
@@ -66,8 +65,8 @@ impl Certificate {
     }
 }
 
-fn identities(files: &TlsFiles) -> Option<[Identity; 2]> {
-    let [certificate, key] = [&files.certificate, &files.key].map(|path| Identity::of_path(path));
+fn identities(files: &TlsFiles) -> Option<[FileIdentity; 2]> {
+    let [certificate, key] = [&files.certificate, &files.key].map(|path| FileIdentity::of_path(path));
     Some([certificate.ok()?, key.ok()?])
 }
 
