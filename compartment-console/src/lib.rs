@@ -185,16 +185,30 @@ pub fn run(cli: &Cli, around: Surroundings<'_>) -> Result<Verdict, MatrixError> 
     let hub = hub::connect(&cli.hub, around.token.as_deref())?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(MatrixError::Runtime)?;
+    let verdict = run_on(&runtime, hub, cli, around);
+    // A look-up of a name that hangs is not waited for.
+    runtime.shutdown_background();
+    verdict
+}
+
+/// The same with the hub at the other end of a connection, whatever the command line says of one. A hub in this process has to run
+/// in `runtime`.
+///
+/// # Errors
+/// As [`run`].
+pub fn run_on(
+    runtime: &tokio::runtime::Runtime,
+    hub: Connection,
+    cli: &Cli,
+    around: Surroundings<'_>,
+) -> Result<Verdict, MatrixError> {
     let address = hub::shown(&hub);
     let (name, command) = match &around.within {
         Some(within) => (within.name, within.command.clone()),
         None => ("compartment", "compartment matrix".to_owned()),
     };
     let mut program = Program { hub, address, name, command, around };
-    let verdict = runtime.block_on(program.act(cli));
-    // A look-up of a name that hangs is not waited for.
-    runtime.shutdown_background();
-    verdict
+    runtime.block_on(program.act(cli))
 }
 
 /// The program while it runs.

@@ -7,6 +7,7 @@ pub mod agent;
 pub mod background;
 mod failure;
 pub mod fold;
+mod hosts;
 pub mod hub;
 pub mod log;
 pub mod manual;

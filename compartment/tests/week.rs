@@ -2,54 +2,22 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that finds something else has failed")]
 
-use std::fs::{self, File};
-use std::io::{BufRead, BufReader};
-use std::os::unix::process::CommandExt;
+use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
-use std::time::{Duration, Instant};
+use std::process::Output;
 
 use compartment_local::git::Git;
 use compartment_local::run::Stop;
 use compartment_runtime::write_private;
 use example_quickstart::NAMES;
 use example_quickstart::repository::{Repository, UPDATE};
-use rustix::process::{Pid, Signal, kill_process, test_kill_process};
+use rustix::process::{Pid, test_kill_process};
 use tempfile::TempDir;
 
-/// How long anything may take; each needs a moment.
-const LIMIT: Duration = Duration::from_secs(60);
+#[path = "common/process.rs"]
+mod process;
 
-const PROGRAM: &str = env!("CARGO_BIN_EXE_compartment");
-
-/// A process of the program, which is asked to end with this value.
-struct Running {
-    child: Child,
-    log: PathBuf,
-}
-
-impl Running {
-    fn pid(&self) -> Pid {
-        Pid::from_child(&self.child)
-    }
-
-    /// What it has complained about so far.
-    fn complaints(&self) -> String {
-        fs::read_to_string(&self.log).unwrap_or_default()
-    }
-
-    fn stop(&mut self) {
-        let _gone = kill_process(self.pid(), Signal::TERM);
-        assert!(self.child.wait().unwrap().success(), "{}", self.complaints());
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        let _gone = self.child.kill();
-        let _gone = self.child.wait();
-    }
-}
+use process::{Running, colors, hub, matrix, program, start, token, until};
 
 /// A folder with a config repository, a hub, and three hosts.
 struct World {
@@ -60,28 +28,6 @@ struct World {
     _folder: TempDir,
 }
 
-fn program(top: &Path, args: &[&str]) -> Command {
-    let mut command = Command::new(PROGRAM);
-    command.args(args).current_dir(top).env("HOME", top).stdin(Stdio::null());
-    command.envs([("GIT_CONFIG_GLOBAL", "/dev/null"), ("GIT_CONFIG_NOSYSTEM", "1"), ("RUST_BACKTRACE", "1")]);
-    command
-}
-
-fn token(top: &Path, role: &str, name: &str) {
-    let out = format!("{name}.token");
-    let made =
-        program(top, &["hub", "token", "add", "--data", "data", role, name, "--out", &out]).output().unwrap();
-    assert!(made.status.success(), "{made:?}");
-}
-
-fn start(top: &Path, name: &str, mut command: Command) -> (Running, Option<std::process::ChildStdout>) {
-    let log = top.join(format!("{name}.log"));
-    let child = command.process_group(0).stdout(Stdio::piped()).stderr(File::create(&log).unwrap());
-    let mut child = child.spawn().unwrap();
-    let said = child.stdout.take();
-    (Running { child, log }, said)
-}
-
 impl World {
     fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
@@ -89,18 +35,7 @@ impl World {
         let git = Git::isolated(&top, Stop::default());
         let repository = Repository::create(&git, &top).unwrap();
         token(&top, "--operator", "mba");
-        let forge = repository.address();
-        let serve = program(
-            &top,
-            &["hub", "--data", "data", "--listen", "127.0.0.1:0", "--forge", &forge, "--look-every", "1"],
-        );
-        let (hub, said) = start(&top, "hub", serve);
-        let line = BufReader::new(said.unwrap())
-            .lines()
-            .next()
-            .unwrap_or_else(|| unreachable!("{}", hub.complaints()));
-        let url =
-            line.unwrap().split([' ', ',']).find(|word| word.starts_with("http://")).unwrap().to_owned();
+        let (hub, url) = hub(&top, &["--forge", &repository.address(), "--look-every", "1"]);
         let agents = NAMES.map(|name| {
             token(&top, "--host", name);
             let place = top.join(name);
@@ -118,38 +53,21 @@ impl World {
         Self { agents: agents.into(), hub, url, top, _folder: folder }
     }
 
-    /// Somebody types `compartment matrix …`.
-    fn matrix(&self, args: &[&str]) -> Output {
-        let all = [&["matrix", "--hub", &self.url, "--token-file", "mba.token"], args].concat();
-        program(&self.top, &all).output().unwrap()
-    }
-
-    /// That, where all of it is done. Gives what it says.
+    /// Somebody types `compartment matrix …`, and all of it is done. Gives what it says.
     fn done(&self, args: &[&str]) -> String {
-        let Output { status, stdout, stderr } = self.matrix(args);
+        let Output { status, stdout, stderr } = matrix(&self.top, &self.url, args);
         let [stdout, stderr] = [stdout, stderr].map(|bytes| String::from_utf8(bytes).unwrap());
         let agents: String = self.agents.iter().map(Running::complaints).collect();
         assert!(status.success(), "{args:?}\n{stdout}\n{stderr}\n{agents}");
         stdout + &stderr
     }
 
-    /// The five colours of every host, by their first letters.
     fn colors(&self) -> Vec<String> {
-        let lines = self.done(&["--format", "ndjson"]);
-        let row = |line: &str| {
-            let row: serde_json::Value = serde_json::from_str(line).unwrap();
-            let cell = |cell| row["cells"][cell]["color"].as_str().unwrap()[..1].to_owned();
-            ["agent", "git", "lock", "system", "tests"].map(cell).concat()
-        };
-        lines.lines().map(row).collect()
+        colors(&self.done(&["--format", "ndjson"]))
     }
 
     fn until(&self, colors: &[&str]) {
-        let patience = Instant::now() + LIMIT;
-        while self.colors() != colors {
-            assert!(Instant::now() < patience, "{:?} and not {colors:?}", self.colors());
-            std::thread::sleep(Duration::from_millis(50));
-        }
+        until(&format!("{colors:?}"), || self.colors() == colors);
     }
 }
 
@@ -171,14 +89,8 @@ fn settings(host: &str, hub: &str, place: &Path) -> String {
 fn a_person_lives_through_the_weekly_update_with_the_program_alone() {
     let mut world = World::new();
     // Nothing was switched yet: nobody knows what runs.
-    let heard = || {
-        (world.done(&["--format", "ndjson"]).matches("\"presence\":\"online\"").count() == 3).then_some(())
-    };
-    let patience = Instant::now() + LIMIT;
-    while heard().is_none() {
-        assert!(Instant::now() < patience, "agents are heard");
-        std::thread::sleep(Duration::from_millis(50));
-    }
+    let heard = || world.done(&["--format", "ndjson"]).matches("\"presence\":\"online\"").count() == 3;
+    until("agents are heard", heard);
     world.done(&["refresh"]);
     world.done(&["switch", "--all", "--yes"]);
     world.until(&["ggggg"; 3]);
@@ -196,7 +108,7 @@ fn a_person_lives_through_the_weekly_update_with_the_program_alone() {
 
     world.done(&["pull", "--all"]);
     world.until(&["gggyg"; 3]);
-    let switched = world.matrix(&["switch", "--all", "--yes", "--go-on"]);
+    let switched = matrix(&world.top, &world.url, &["switch", "--all", "--yes", "--go-on"]);
     assert_eq!(switched.status.code(), Some(1), "one of them fails its tests");
     world.until(&["ggggg", "ggggr", "ggggg"]);
     let explained = world.done(&["explain", "gpc1", "tests"]);

@@ -20,3 +20,5 @@ pub use endpoint::{Endpoint, EndpointError, Token, TokenError, TokenSource};
 pub use error::ClientError;
 pub use live::{Live, Update};
 pub use socket::Connection;
+#[cfg(feature = "server")]
+pub(crate) use socket::Pages;

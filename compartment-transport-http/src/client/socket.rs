@@ -1,13 +1,14 @@
-//! The only file here that touches the network.
+//! The only file here that touches the network, or a hub in this very process.
 
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
+use async_trait::async_trait;
 use compartment_core::Text;
 use compartment_web::{ReadError, bearer, read};
 use futures::stream::{BoxStream, StreamExt};
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
-use reqwest::{Client, ClientBuilder, Method, Response, StatusCode};
+use reqwest::{Body, Client, ClientBuilder, Method, Request, Response, StatusCode};
 use url::Url;
 
 use super::sse::{self, Limits};
@@ -29,10 +30,25 @@ const LONGEST_WAIT: Duration = Duration::from_secs(600);
 /// A way to a hub. Cheap to clone; clones share connections.
 #[derive(Clone)]
 pub struct Connection {
-    http: Client,
+    way: Way,
     base: Url,
     token: Arc<Held>,
     notices: Arc<Mutex<Vec<Text>>>,
+}
+
+/// How a request gets to the hub.
+#[derive(Clone)]
+enum Way {
+    Network(Client),
+    /// To a hub in this process: its pages, without a socket.
+    Within(Arc<dyn Pages>),
+}
+
+/// The pages of a hub in this process.
+#[async_trait]
+pub(crate) trait Pages: Send + Sync + 'static {
+    /// Answers a request. It is never refused by the network.
+    async fn answer(&self, request: http::Request<Body>) -> http::Response<Body>;
 }
 
 /// The token, and where to look for the next one.
@@ -90,7 +106,16 @@ impl Connection {
         let http = compartment_web::client(&endpoint.url, endpoint.certificates()?, alive)
             .map_err(EndpointError::Tls)?;
         let token = Arc::new(Held { source: endpoint.token, header });
-        Ok(Self { http, base: endpoint.url, token, notices: Arc::default() })
+        Ok(Self { way: Way::Network(http), base: endpoint.url, token, notices: Arc::default() })
+    }
+
+    /// A way to a hub in this process.
+    #[cfg(feature = "server")]
+    pub(crate) fn within(pages: Arc<dyn Pages>, token: Token) -> Self {
+        let base = Url::parse("http://localhost/").expect("this is an address");
+        let header = RwLock::new(header(&token).expect("a token can be sent: `Token::new` sees to that"));
+        let token = Arc::new(Held { source: TokenSource::Given(token), header });
+        Self { way: Way::Within(pages), base, token, notices: Arc::default() }
     }
 
     /// The address of the hub.
@@ -155,15 +180,25 @@ impl Connection {
             url.query_pairs_mut().extend_pairs(ask.query);
         }
         let shown = self.token.header.read().unwrap_or_else(PoisonError::into_inner).clone();
-        let mut request = self.http.request(ask.method, url).header(AUTHORIZATION, &shown);
+        let mut request = Request::new(ask.method, url);
+        let headers = request.headers_mut();
+        headers.insert(AUTHORIZATION, shown.clone());
         if let Some((name, value)) = ask.header {
-            request = request.header(name, value);
+            let value = HeaderValue::from_str(&value);
+            headers.insert(name, value.map_err(|_| ClientError::answer("what is asked cannot be sent"))?);
         }
         if let Some((media_type, bytes)) = ask.body {
-            request = request.header(CONTENT_TYPE, media_type).body(bytes);
+            headers.insert(CONTENT_TYPE, HeaderValue::from_static(media_type));
+            *request.body_mut() = Some(bytes.into());
         }
-        let response =
-            request.send().await.map_err(|error| ClientError::unreachable(&error.without_url()))?;
+        let response = match &self.way {
+            Way::Network(http) => http.execute(request).await,
+            Way::Within(pages) => match http::Request::try_from(request) {
+                Ok(request) => Ok(Response::from(pages.answer(request).await)),
+                Err(error) => Err(error),
+            },
+        };
+        let response = response.map_err(|error| ClientError::unreachable(&error.without_url()))?;
         if response.status() == StatusCode::UNAUTHORIZED {
             self.token.look_again(&shown);
         }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::{FromRef, FromRequestParts, RawPathParams};
+use axum::http::HeaderMap;
 use axum::http::header::{AUTHORIZATION, RETRY_AFTER};
 use axum::http::request::Parts;
 use axum::response::{IntoResponse, Response};
@@ -236,10 +237,7 @@ pub(super) struct Path<T>(pub(super) T);
 pub(super) struct Query<T>(pub(super) T);
 
 /// A parsed header that may be missing.
-pub(super) fn header<T: std::str::FromStr>(
-    parts: &axum::http::HeaderMap,
-    name: &str,
-) -> Result<Option<T>, Problem> {
+pub(super) fn header<T: std::str::FromStr>(parts: &HeaderMap, name: &str) -> Result<Option<T>, Problem> {
     let Some(value) = parts.get(name) else { return Ok(None) };
     let parsed = value.to_str().ok().and_then(|text| text.parse().ok());
     parsed

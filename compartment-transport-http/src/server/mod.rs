@@ -32,6 +32,8 @@ pub mod service;
 mod share;
 mod stream;
 mod webhook;
+#[cfg(feature = "client")]
+mod within;
 
 use std::sync::Arc;
 
@@ -50,6 +52,8 @@ use utoipa_axum::routes;
 pub use agents::{Agents, AgentsConfig};
 pub use gate::Limits;
 pub use webhook::{WeakSecret, Webhook};
+#[cfg(feature = "client")]
+pub use within::within;
 
 use gate::Gate;
 use metrics::Metrics;

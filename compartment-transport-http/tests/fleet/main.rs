@@ -12,4 +12,5 @@ mod machine;
 mod process;
 mod proxy;
 mod served;
+mod within;
 mod world;

@@ -21,6 +21,7 @@ Examples:
   compartment hub token add --data DIR --host gpc0 --out gpc0.token   an agent's
   compartment hub --data DIR --forge https://git.example/fleet.git   on loopback
   compartment hub --data DIR --listen 0.0.0.0:7070 --tls-cert CERT --tls-key KEY
+  compartment hub --data DIR --inventory hosts.toml   hosts over SSH, too
 
 `compartment log` looks after the log that a hub keeps.
 Exit codes: 0 asked to end, or done; 1 something failed; 2 the command line is wrong; 130 interrupted."
@@ -70,6 +71,11 @@ pub struct Serve {
     /// that has TLS.
     #[arg(long)]
     pub allow_plain: bool,
+
+    /// A file of hosts that run nothing but sshd, as for `compartment ssh`: they are shown and operated beside those with an
+    /// agent. A host that is in it is reached that way, also where it has an agent's token.
+    #[arg(long, value_name = "FILE")]
+    pub inventory: Option<PathBuf>,
 
     /// Where it looks for what is desired.
     #[command(flatten)]

@@ -8,11 +8,14 @@ use compartment_core::Text;
 use compartment_local::observe::agent_version;
 use compartment_log_sqlite::{FILE_NAME, OpenError, SqliteLog};
 use compartment_runtime::hub::Ports;
+use compartment_runtime::{EventLog, Transport};
 use compartment_transport_http::server::listen::{Listen, ListenError, TlsFiles};
 use compartment_transport_http::server::service::{Service, ServiceError, Setup};
 
+use compartment_transport_ssh::{Inventory, InventoryError};
+
 use super::{Serve, no_forge};
-use crate::{Failure, Streams, background};
+use crate::{Failure, Streams, background, hosts};
 
 /// Why a hub does not run.
 #[derive(Debug, thiserror::Error)]
@@ -28,6 +31,12 @@ pub enum ServeError {
     /// Its log cannot be opened.
     #[error(transparent)]
     Log(OpenError),
+    /// Which hosts there are over SSH is not to be read.
+    #[error(transparent)]
+    Inventory(InventoryError),
+    /// There can be no folder for the control sockets of connections to hosts.
+    #[error("cannot make a folder for connections over SSH: {0}")]
+    Sockets(io::Error),
     /// Its forge cannot be used as the command line says.
     #[error("the forge cannot be used: {0}")]
     Forge(Text),
@@ -74,12 +83,21 @@ pub(super) fn run(args: &Serve, mut around: Streams<'_>) -> Result<(), Failure> 
     runtime.block_on(async {
         compartment_runtime::make_private_folder(&data)
             .map_err(|source| ServeError::Folder { path: data.clone(), source })?;
-        let forge = args.forge.open(&data.join("repository"), stop.clone())?;
+        let inventory = args.inventory.as_deref().map(Inventory::read).transpose();
+        let inventory = inventory.map_err(ServeError::Inventory)?;
+        let channels = inventory.as_ref().map(hosts::channels).unwrap_or_default();
+        let forge = args.forge.open_with(&data.join("repository"), stop.clone(), &channels)?;
         let webhook = args.forge.webhook(args.webhook_secret_file.as_deref())?;
         let log = SqliteLog::open(&data.join(FILE_NAME)).map_err(ServeError::Log)?;
-        let ports = Ports { forge, ..Ports::new(Arc::new(log)) };
+        let way = inventory.as_ref().map(|inventory| hosts::way(inventory, &log.id()));
+        let way = way.transpose().map_err(ServeError::Sockets)?;
+        let transports = way.into_iter().map(|way| way as Arc<dyn Transport>).collect();
+        let ports = Ports { forge, transports, ..Ports::new(Arc::new(log)) };
         let setup = Setup { ports, listen: listen(args), webhook, config: args.forge.config() };
         let service = start(&data, setup).await?;
+        if let Some(inventory) = &inventory {
+            hosts::configure(service.hub(), inventory).await.map_err(ServeError::from)?;
+        }
         let version = args.agent_version.clone().or_else(|| agent_version().ok());
         if let Some(version) = version {
             service.release(version).await.map_err(ServeError::from)?;

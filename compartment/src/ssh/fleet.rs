@@ -1,20 +1,20 @@
 //! A hub that lives as long as this program.
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use compartment_core::channel::Availability;
-use compartment_core::event::{CheckoutPlace, TestsConfig};
-use compartment_core::{ChannelName, HostId, Timestamp};
+use compartment_core::{HostId, Timestamp};
 use compartment_local::run::Stop;
 use compartment_log_sqlite::{FILE_NAME, SqliteLog};
-use compartment_runtime::hub::{Configuration, Hub, HubError, MemoryLog, Ports, SystemClock};
+use compartment_runtime::hub::{Hub, MemoryLog, Ports, SystemClock};
 use compartment_runtime::{Clock, EventLog, Transport};
+use compartment_transport_http::client::Connection;
 use compartment_transport_http::server::access::{Access, Grant, Role, Token};
 use compartment_transport_http::server::listen::Listen;
-use compartment_transport_http::server::{Agents, AgentsConfig, router};
+use compartment_transport_http::server::{Agents, AgentsConfig, router, within};
 use compartment_transport_ssh::{Host, Inventory, Reach, SshTransport, Unreachable};
 use tempfile::TempDir;
 use tokio::sync::oneshot;
@@ -22,6 +22,7 @@ use tokio::task::JoinHandle;
 
 use super::shared::{Published, Setup};
 use super::{Cli, FleetError};
+use crate::hosts;
 use crate::hub::{ServeError, no_forge};
 
 /// How long the first look may take where no host answers, or the repository does not.
@@ -41,12 +42,10 @@ pub(super) struct Fleet {
     started: Timestamp,
     /// Where what is desired is looked for.
     looks: bool,
-    address: SocketAddr,
-    token: String,
-    end: oneshot::Sender<()>,
-    serving: JoinHandle<()>,
-    /// That others may ask through it, where it has a folder of data.
-    published: Option<Published>,
+    /// The way to the hub, which is in this process.
+    connection: Connection,
+    /// How others ask through it, where it has a folder of data.
+    served: Option<Served>,
     /// What is kept for as long as it runs.
     _folder: TempDir,
 }
@@ -66,20 +65,15 @@ impl Fleet {
             Some(data) => Arc::new(SqliteLog::open(&data.join(FILE_NAME)).map_err(ServeError::Log)?),
             None => Arc::new(MemoryLog::default()),
         };
-        let mut channels: Vec<_> = inventory.hosts().iter().map(|host| host.channel.clone()).collect();
-        channels.retain(|channel| *channel != ChannelName::main());
-        channels.sort_unstable();
-        channels.dedup();
+        let channels = hosts::channels(inventory);
         let forge = cli.forge.open_with(&data.join("repository"), stop.clone(), &channels)?;
         let looks = forge.is_some();
-        let clock = Arc::new(SystemClock::default());
-        let ssh = SshTransport::new(inventory, clock, &log.id()).map_err(FleetError::Here)?;
-        let ssh = Arc::new(ssh);
+        let ssh = hosts::way(inventory, &log.id()).map_err(FleetError::Here)?;
         let transports: Vec<Arc<dyn Transport>> = vec![Arc::<SshTransport>::clone(&ssh)];
         let config = cli.forge.config();
         let hub = Hub::start(Ports { transports, forge, ..Ports::new(log) }, config).await;
         let hub = hub.map_err(ServeError::from)?;
-        configure(&hub, inventory).await.map_err(ServeError::from)?;
+        hosts::configure(&hub, inventory).await.map_err(ServeError::from)?;
         if !looks && super::wants_desired(cli) {
             hub.nobody_looks(&no_forge()).await.map_err(ServeError::from)?;
         }
@@ -89,30 +83,15 @@ impl Fleet {
         let grant = Grant::new(&token, Role::Operator, cli.by.clone(), now);
         let access = Arc::new(Access::in_memory(vec![(token.clone(), grant)]));
         let agents = Agents::new(access, Arc::new(SystemClock::default()), AgentsConfig::default());
-        let bound = Listen::on(([127, 0, 0, 1], 0).into()).bind().map_err(ServeError::from)?;
-        let address = bound.address();
-        let (end, ended) = oneshot::channel();
-        let routes = router(hub.clone(), agents);
-        let serving = tokio::spawn(async move {
-            let served = bound.serve(routes, async { drop(ended.await) }).await;
-            if let Err(error) = served {
-                tracing::error!(%error, "the hub within does not answer any more");
-            }
-        });
+        let connection = within(hub.clone(), agents.clone(), &token);
         let started = hub.now();
-        let publish =
-            |data| Published::new(data, address, token.reveal(), super::is_live(cli), setup.clone());
-        let published = cli.data.as_deref().map(publish).transpose().map_err(FleetError::Here)?;
-        let token = token.reveal();
-        Ok(Self { hub, ssh, started, looks, address, token, end, serving, published, _folder: folder })
+        let serve = |data| Served::new(data, &hub, agents, &token, super::is_live(cli), setup.clone());
+        let served = cli.data.as_deref().map(serve).transpose()?;
+        Ok(Self { hub, ssh, started, looks, connection, served, _folder: folder })
     }
 
-    pub(super) fn url(&self) -> String {
-        format!("http://{}", self.address)
-    }
-
-    pub(super) fn token(&self) -> String {
-        self.token.clone()
+    pub(super) fn connection(&self) -> Connection {
+        self.connection.clone()
     }
 
     /// Waits until these hosts have answered or failed to, and where it matters until what they are to be was looked
@@ -186,33 +165,56 @@ impl Fleet {
 
     /// Lets those end who ask through this, unless somebody asks to stop. `wait` is told once that there are some.
     pub(super) fn let_guests_end(&mut self, stop: &Stop, wait: impl FnMut()) -> std::io::Result<()> {
-        self.published.take().map_or(Ok(()), |published| published.end(stop, wait))
+        self.served.as_mut().map_or(Ok(()), |served| served.let_guests_end(stop, wait))
     }
 
     /// Ends all of it. What runs on hosts goes on.
     pub(super) async fn end(self) {
-        let _served = self.end.send(());
+        let socket = self.served.map(Served::end);
         self.hub.shutdown().await;
-        let _ended = self.serving.await;
+        if let Some(socket) = socket {
+            let _ended = socket.await;
+        }
     }
 }
 
-/// Makes the hosts known, where that is news.
-async fn configure(hub: &Hub, inventory: &Inventory) -> Result<(), HubError> {
-    for host in inventory.hosts() {
-        let configuration = Configuration {
-            channel: host.channel.clone(),
-            checkout: CheckoutPlace::Host,
-            tests: TestsConfig {
-                enabled: host.commands.tests().is_some(),
-                each_timeout_s: host.commands.limits().test_s,
-                ..TestsConfig::default()
-            },
-            tags: host.tags.clone(),
-        };
-        if !hub.configuration(&host.id).is_ok_and(|known| known == configuration) {
-            hub.configure(host.id.clone(), configuration).await?;
-        }
+/// How others ask through a fleet: a socket on this machine, and the word where it is.
+struct Served {
+    published: Option<Published>,
+    end: oneshot::Sender<()>,
+    serving: JoinHandle<()>,
+}
+
+impl Served {
+    fn new(
+        data: &Path,
+        hub: &Hub,
+        agents: Agents,
+        token: &Token,
+        stays: bool,
+        setup: Setup,
+    ) -> Result<Self, FleetError> {
+        let bound = Listen::on(([127, 0, 0, 1], 0).into()).bind().map_err(ServeError::from)?;
+        let address = bound.address();
+        let (end, ended) = oneshot::channel();
+        let routes = router(hub.clone(), agents);
+        let serving = tokio::spawn(async move {
+            let served = bound.serve(routes, async { drop(ended.await) }).await;
+            if let Err(error) = served {
+                tracing::error!(%error, "nobody can ask through this any more");
+            }
+        });
+        let published =
+            Published::new(data, address, token.reveal(), stays, setup).map_err(FleetError::Here)?;
+        Ok(Self { published: Some(published), end, serving })
     }
-    Ok(())
+
+    fn let_guests_end(&mut self, stop: &Stop, wait: impl FnMut()) -> std::io::Result<()> {
+        self.published.take().map_or(Ok(()), |published| published.end(stop, wait))
+    }
+
+    fn end(self) -> JoinHandle<()> {
+        let _served = self.end.send(());
+        self.serving
+    }
 }

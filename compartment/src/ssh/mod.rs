@@ -1,7 +1,7 @@
 //! `compartment ssh`: hosts without an agent, with nothing else running.
 //!
-//! A hub of its own lives as long as the program, with the way to hosts over ssh, and answers on loopback to a token
-//! that nobody else has. The rest is what `compartment matrix` does.
+//! A hub of its own lives as long as the program, with the way to hosts over ssh, and is asked within the process. Where there is a
+//! folder of data it answers on loopback, too, to other calls with the same folder. The rest is what `compartment matrix` does.
 
 mod args;
 mod check;
@@ -372,16 +372,15 @@ fn as_owner(
     let (command, remembers) = (cli.command(), cli.data.is_some());
     let (live, inventory) = (is_live(&cli), cli.inventory.display().to_string());
     let desired = wants_desired(&cli);
-    let asked = asked(cli, fleet.url());
+    let (asked, hub) = (asked(cli, String::new()), fleet.connection());
     if !live && runtime.block_on(fleet.look_around(hosts, desired, &stop)).is_none() {
         runtime.block_on(fleet.end());
         return Err(MatrixError::Interrupted.into());
     }
-    let token = Some(fleet.token());
     let away = || fleet.unreachable().into_iter().map(|(host, why)| (host, why.to_string())).collect();
     let unread = || fleet.unread();
     let around = Surroundings {
-        token,
+        token: None,
         output: &mut *output,
         aside: &mut *aside,
         answer,
@@ -391,7 +390,7 @@ fn as_owner(
         watched,
         stop: stop.clone(),
     };
-    let done = console::run(&asked, around);
+    let done = console::run_on(runtime, hub, &asked, around);
     let away = fleet.unreachable().into_iter().map(|(host, why)| (host, format!("cannot be reached: {why}")));
     let unread = fleet.unread().into_iter().map(|(host, why)| (host, format!("cannot be read: {why}")));
     let unheard = fleet.unheard(hosts).into_iter().map(|host| (host, "has not answered yet".to_owned()));
