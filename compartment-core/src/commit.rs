@@ -111,11 +111,9 @@ pub struct Short<'a> {
 impl Short<'_> {
     fn with<R>(self, f: impl FnOnce(&str) -> R) -> R {
         let mut hex = [0; 64];
-        for (i, digit) in hex.iter_mut().enumerate().take(self.digits) {
-            let byte = self.bytes[i / 2];
-            *digit = b"0123456789abcdef"[usize::from(if i % 2 == 0 { byte >> 4 } else { byte & 15 })];
-        }
-        f(core::str::from_utf8(&hex[..self.digits]).expect("hex digits are ASCII"))
+        let bytes = &self.bytes[..self.digits.div_ceil(2)];
+        let hex = base16ct::lower::encode_str(bytes, &mut hex).expect("there is room for all digits");
+        f(&hex[..self.digits])
     }
 }
 
@@ -125,31 +123,16 @@ impl fmt::Display for Short<'_> {
     }
 }
 
+/// Up to 64 digits, in upper or lower case. What is missing is zero.
 fn parse_hex(hex: &str) -> Option<[u8; 32]> {
     let mut bytes = [0; 32];
-    let mut seen = 0;
-    let digits = hex.as_bytes().chunks(2);
-    for (byte, digits) in bytes.iter_mut().zip(digits) {
-        let high = DIGITS[usize::from(digits[0])];
-        let low = digits.get(1).map_or(0, |digit| DIGITS[usize::from(*digit)]);
-        *byte = high << 4 | low;
-        seen |= high | low;
+    let (pairs, last) = hex.as_bytes().split_at(hex.len() & !1);
+    base16ct::mixed::decode(pairs, &mut bytes).ok()?;
+    if let [digit] = last {
+        base16ct::mixed::decode([*digit, b'0'], &mut bytes[pairs.len() / 2..]).ok()?;
     }
-    (seen < 16).then_some(bytes)
+    Some(bytes)
 }
-
-/// What a byte stands for as a hex digit; 16 for any other.
-const DIGITS: [u8; 256] = {
-    let mut digits = [16; 256];
-    let mut n: u8 = 0;
-    while n < 16 {
-        let digit = b"0123456789abcdef"[n as usize];
-        digits[digit as usize] = n;
-        digits[digit.to_ascii_uppercase() as usize] = n;
-        n += 1;
-    }
-    digits
-};
 
 impl Ord for Commit {
     fn cmp(&self, other: &Self) -> core::cmp::Ordering {

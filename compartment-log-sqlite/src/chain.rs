@@ -1,6 +1,6 @@
 //! The chain: every record's hash covers the one before it.
 
-use std::fmt::{self, Write};
+use std::fmt;
 use std::str::FromStr;
 
 use sha2::{Digest, Sha256};
@@ -28,21 +28,15 @@ impl Hash {
         &self.0
     }
 
-    /// As hex digits, without a detour over a string.
-    fn hex(&self) -> [u8; 64] {
-        const DIGITS: &[u8; 16] = b"0123456789abcdef";
-        let mut hex = [0; 64];
-        for (pair, byte) in hex.chunks_exact_mut(2).zip(self.0) {
-            pair[0] = DIGITS[usize::from(byte >> 4)];
-            pair[1] = DIGITS[usize::from(byte & 15)];
-        }
-        hex
+    /// As hex digits, without a detour over a string on the heap.
+    fn with_hex<R>(&self, f: impl FnOnce(&str) -> R) -> R {
+        f(base16ct::lower::encode_str(&self.0, &mut [0; 64]).expect("there is room for all digits"))
     }
 }
 
 impl fmt::Display for Hash {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.hex().iter().try_for_each(|digit| f.write_char(char::from(*digit)))
+        self.with_hex(|hex| f.write_str(hex))
     }
 }
 
@@ -62,17 +56,11 @@ pub struct InvalidMark {
 impl FromStr for Hash {
     type Err = InvalidMark;
     fn from_str(text: &str) -> Result<Self, InvalidMark> {
-        let invalid = InvalidMark { expected: "64 hex digits" };
-        let (text, mut hash) = (text.as_bytes(), [0; 32]);
-        if text.len() != 64 {
-            return Err(invalid);
+        let mut hash = [0; 32];
+        match base16ct::mixed::decode(text, &mut hash) {
+            Ok(all) if all.len() == 32 => Ok(Self(hash)),
+            Ok(_) | Err(_) => Err(InvalidMark { expected: "64 hex digits" }),
         }
-        for (byte, pair) in hash.iter_mut().zip(text.chunks_exact(2)) {
-            let digit = |digit: u8| char::from(digit).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
-            let (Some(high), Some(low)) = (digit(pair[0]), digit(pair[1])) else { return Err(invalid) };
-            *byte = high << 4 | low;
-        }
-        Ok(Self(hash))
     }
 }
 
@@ -112,7 +100,7 @@ pub(crate) fn genesis(log: &str) -> Hash {
 /// The hash of a record.
 pub(crate) fn link(previous: &Hash, position: u64, line: &str) -> Hash {
     let mut hasher = Sha256::new();
-    hasher.update(previous.hex());
+    previous.with_hex(|hex| hasher.update(hex));
     hasher.update(format!(" {position} "));
     hasher.update(line);
     Hash(hasher.finalize().into())

@@ -36,7 +36,7 @@ impl Inner {
 /// another secret (CORE-006, section 11).
 fn secret(log: &LogId, host: &HostId, op: &OpId) -> String {
     let hash = Sha256::digest(format!("compartment automatic test {} {host} {op}", log.as_str()));
-    hash.iter().take(SECRET).map(|byte| format!("{byte:02x}")).collect()
+    base16ct::lower::encode_string(&hash[..SECRET])
 }
 
 #[cfg(test)]

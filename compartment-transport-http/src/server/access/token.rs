@@ -1,9 +1,10 @@
 //! A token's text: the name that anybody may see, and the secret that nobody keeps.
 
 use std::borrow::Cow;
-use std::fmt::{self, Write};
+use std::fmt;
 use std::str::FromStr;
 
+use base16ct::lower::encode_string;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use sha2::{Digest, Sha256};
 use subtle::{Choice, ConstantTimeEq};
@@ -67,7 +68,7 @@ impl Token {
     /// The whole text, secret and all: to be shown once, to its owner.
     #[must_use]
     pub fn reveal(&self) -> String {
-        format!("{PREFIX}{}_{}", self.id, Hex(&self.secret))
+        format!("{PREFIX}{}_{}", self.id, encode_string(&self.secret))
     }
 
     pub(super) fn hash(&self) -> SecretHash {
@@ -108,7 +109,7 @@ impl FromStr for TokenId {
 
 impl fmt::Display for TokenId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(&Hex(&self.0), f)
+        f.pad(&encode_string(&self.0))
     }
 }
 
@@ -144,7 +145,7 @@ impl<'de> Deserialize<'de> for TokenId {
 
 impl Serialize for SecretHash {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
-        to.collect_str(&Hex(&self.0))
+        to.serialize_str(&encode_string(&self.0))
     }
 }
 
@@ -157,31 +158,9 @@ impl<'de> Deserialize<'de> for SecretHash {
     }
 }
 
-struct Hex<'a>(&'a [u8]);
-
-impl fmt::Display for Hex<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut digits = String::with_capacity(self.0.len() * 2);
-        for byte in self.0 {
-            write!(digits, "{byte:02x}")?;
-        }
-        f.pad(&digits)
-    }
-}
-
-/// Lower case alone, so that a token has one text.
+/// Lower case alone, so that a token has one text. What it takes tells nothing of a secret.
 pub(crate) fn parse_hex<const N: usize>(text: &str) -> Option<[u8; N]> {
-    let digit = |c: u8| match c {
-        b'0'..=b'9' => Some(c - b'0'),
-        b'a'..=b'f' => Some(c - b'a' + 10),
-        _ => None,
-    };
     let mut bytes = [0; N];
-    if text.len() != N * 2 {
-        return None;
-    }
-    for (byte, pair) in bytes.iter_mut().zip(text.as_bytes().chunks_exact(2)) {
-        *byte = digit(pair[0])? << 4 | digit(pair[1])?;
-    }
-    Some(bytes)
+    let all = base16ct::lower::decode(text, &mut bytes).ok()?.len() == N;
+    all.then_some(bytes)
 }
