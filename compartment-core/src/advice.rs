@@ -7,10 +7,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::compartment::{Cells, DesiredView, Evidence, Status, system, view_part};
 use crate::event::{CheckoutPlace, words};
-use crate::generation::default_target;
+use crate::generation::{GenerationEntry, default_target};
 use crate::host::Host;
 use crate::id::Version;
-use crate::matrix::GenerationEntry;
 use crate::tried::failed_here;
 
 words! {

@@ -6,13 +6,13 @@ use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
 
+use crate::event::Ask;
 use crate::event::{
     CheckoutPlace, Decision, Event, EventType, Observation, Report, RequestKind, Said, TestsConfig,
 };
 use crate::id::{HostId, OpId, PrId};
 use crate::operation::{End, reported_by};
 use crate::record::Record;
-use crate::request::Ask;
 use crate::text::Text;
 use crate::time::Timestamp;
 

@@ -8,13 +8,14 @@ use alloc::vec::Vec;
 use crate::checkout::Dirt;
 use crate::commit::Commit;
 use crate::compartment::{Evidence, checkout_commit_proven, checkout_lock_proven};
+use crate::event::Ask;
 use crate::event::{CheckoutPlace, Decision, Kind, RequestKind, Target};
 use crate::fleet::Fleet;
 use crate::generation::{Generation, default_target, find};
 use crate::host::Host;
 use crate::id::{Actor, HostId, OpId, PrId};
 use crate::operation::{Operations, Pending};
-use crate::request::{Ask, Request};
+use crate::request::Request;
 use crate::text::Text;
 use crate::time::{Span, Timestamp};
 

@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 
 use crate::checkout::{Doubt, Revision};
-use crate::commit::Commit;
+use crate::commit::{Commit, LockHash};
 use crate::event::{GenerationNumber, RunningSystem, Target, words};
 use crate::id::StorePath;
 use crate::time::Timestamp;
@@ -74,6 +74,40 @@ pub struct Generation {
     /// The deployment that last made it run: a count that grows whenever what runs on the host changes. Test
     /// runs are held against it. Zero where only a late word tells that it ran.
     pub deployment: u32,
+}
+
+/// One generation of a host's history.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct GenerationEntry {
+    /// Its number.
+    pub number: Option<GenerationNumber>,
+    /// The commit that it was built from.
+    pub commit: Option<Commit>,
+    /// The hash of its lock.
+    pub lock_hash: Option<LockHash>,
+    /// Where it lies.
+    pub path: Option<StorePath>,
+    /// When it last began to run.
+    pub at: Timestamp,
+    /// How it came to run.
+    pub how: How,
+    /// What its tests said.
+    pub tests: TestVerdict,
+}
+
+impl From<&Generation> for GenerationEntry {
+    fn from(generation: &Generation) -> Self {
+        Self {
+            number: generation.number,
+            commit: generation.revision.commit,
+            lock_hash: generation.revision.lock.hash().copied(),
+            path: generation.path.clone(),
+            at: generation.at,
+            how: generation.how,
+            tests: generation.tests,
+        }
+    }
 }
 
 impl Generation {

@@ -318,6 +318,11 @@ impl Host {
         &self.past().earlier
     }
 
+    /// The generations that ran, the running one last.
+    pub fn history(&self) -> impl Iterator<Item = &Generation> {
+        self.generations().rev()
+    }
+
     /// Its operations.
     #[must_use]
     pub fn operations(&self) -> &Operations {

@@ -20,12 +20,13 @@ use crate::commit::{Commit, LockHash};
 use crate::compartment::{Cells, Evidence};
 use crate::event::{CheckoutPlace, GenerationNumber, Kind, PullRequest, RequestKind, words};
 use crate::fleet::{Fleet, HostIndex};
-use crate::generation::{Generation, How, TestVerdict};
 use crate::host::Host;
-use crate::id::{Actor, ChannelName, HostId, OpId, PrId, StorePath};
+use crate::id::{Actor, ChannelName, HostId, OpId, PrId};
 use crate::operation::Pending;
 use crate::tags::Tags;
 use crate::time::{Span, Timestamp};
+
+pub use crate::generation::GenerationEntry;
 
 /// What is shown, and how: thresholds of the reader, not of the log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -185,40 +186,6 @@ impl WaitingView {
     }
 }
 
-/// One generation of a host's history.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-pub struct GenerationEntry {
-    /// Its number.
-    pub number: Option<GenerationNumber>,
-    /// The commit that it was built from.
-    pub commit: Option<Commit>,
-    /// The hash of its lock.
-    pub lock_hash: Option<LockHash>,
-    /// Where it lies.
-    pub path: Option<StorePath>,
-    /// When it last began to run.
-    pub at: Timestamp,
-    /// How it came to run.
-    pub how: How,
-    /// What its tests said.
-    pub tests: TestVerdict,
-}
-
-impl From<&Generation> for GenerationEntry {
-    fn from(generation: &Generation) -> Self {
-        Self {
-            number: generation.number,
-            commit: generation.revision.commit,
-            lock_hash: generation.revision.lock.hash().copied(),
-            path: generation.path.clone(),
-            at: generation.at,
-            how: generation.how,
-            tests: generation.tests,
-        }
-    }
-}
-
 /// The fleet as a whole.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
@@ -366,7 +333,7 @@ impl Fleet {
             waiting: host.operations().pending(now).and_then(WaitingView::of),
             desired_failed: desired_failed(&reasons, &evidence),
             advice: advise(&reasons, &evidence),
-            history: history(host).map(GenerationEntry::from).collect(),
+            history: host.history().map(GenerationEntry::from).collect(),
         }
     }
 
@@ -409,11 +376,6 @@ impl Fleet {
         let shown = |(_, channel): &(usize, &Channel)| !has_hosts || self.is_followed(&channel.name);
         self.channels().iter().enumerate().filter(shown).map(view).collect()
     }
-}
-
-/// The generations that ran on a host, the running one last.
-pub fn history(host: &Host) -> impl Iterator<Item = &Generation> {
-    host.generations().rev()
 }
 
 fn desired(channel: &Channel) -> DesiredState {

@@ -23,10 +23,10 @@ use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 
 use crate::checkout::Checkout;
+use crate::event::Ask;
 use crate::event::{Kind, Target};
 use crate::id::{Actor, OpId};
 use crate::knowledge::Clock;
-use crate::request::Ask;
 use crate::text::Text;
 use crate::time::Timestamp;
 

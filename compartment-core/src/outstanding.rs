@@ -3,12 +3,12 @@
 
 use alloc::vec::Vec;
 
+use crate::event::Ask;
 use crate::event::{RequestKind, Target};
 use crate::fleet::Fleet;
 use crate::host::Host;
 use crate::id::{Actor, HostId, OpId};
 use crate::operation::Pending;
-use crate::request::Ask;
 use crate::time::Timestamp;
 
 /// One thing to do. The operation's id is the idempotency key: the same work comes out again under the same id

@@ -7,7 +7,6 @@ use crate::commit::Commit;
 use crate::event::{CheckoutPlace, Kind};
 use crate::generation::{Generation, How, TestVerdict};
 use crate::host::Host;
-use crate::matrix::history;
 use crate::operation::{Ended, Operation, Outcome};
 use crate::time::Timestamp;
 
@@ -68,22 +67,22 @@ fn switch_failed(host: &Host, channel: &Channel, commit: &Commit) -> bool {
 fn deployed_another(host: &Host, ended: &Ended, commit: &Commit) -> bool {
     let of_it = |built: Option<&Commit>| built.is_some_and(|built| built.same(commit));
     let pushed = host.checkout_place() == CheckoutPlace::None && matches!(ended.outcome, Outcome::Ok);
-    pushed && !history(host).any(|now| now.at >= ended.started_at && of_it(now.commit()))
+    pushed && !host.history().any(|now| now.at >= ended.started_at && of_it(now.commit()))
 }
 
 fn tests_failed(host: &Host, commit: &Commit) -> bool {
     let of_it = |built: Option<&Commit>| built.is_some_and(|built| built.same(commit));
-    history(host).any(|generation| generation.tests == TestVerdict::Failed && of_it(generation.commit()))
+    host.history().any(|generation| generation.tests == TestVerdict::Failed && of_it(generation.commit()))
 }
 
 /// A generation of this commit ran, and the host was rolled back from it.
 fn was_rolled_back_from(host: &Host, commit: &Commit) -> bool {
     let of_it = |left: &&Generation| left.commit().is_some_and(|built| built.same(commit));
-    history(host).filter(of_it).any(|left| was_left_by_rollback(host, left))
+    host.history().filter(of_it).any(|left| was_left_by_rollback(host, left))
 }
 
 /// The very next thing to run after a generation was reached by a rollback.
 pub(crate) fn was_left_by_rollback(host: &Host, left: &Generation) -> bool {
     let next = left.deployment.saturating_add(1);
-    history(host).any(|then| then.deployment == next && then.how == How::Rollback)
+    host.history().any(|then| then.deployment == next && then.how == How::Rollback)
 }

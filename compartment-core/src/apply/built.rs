@@ -1,7 +1,6 @@
 //! What a system was built from, who says so, and whether of a clean checkout (CORE-006 W5, K3 to K5).
 
-use super::deploy::Said;
-use super::report::Taking;
+use super::taking::{Said, Taking};
 use crate::checkout::{Checkout, Dirt, Lock, Revision};
 use crate::commit::Commit;
 use crate::event::{CheckoutPlace, Deployer, GenerationNumber, Kind, RunningSystem, Target};

@@ -2,7 +2,7 @@
 
 use alloc::sync::Arc;
 
-use super::report::Taking;
+use super::taking::Taking;
 use crate::channel::DesiredLock;
 use crate::checkout::{Checkout, CheckoutLock, Dirt, Doubt, Sighting};
 use crate::commit::{Commit, LockFile};

@@ -3,8 +3,8 @@
 use alloc::boxed::Box;
 
 use super::built::{Built, longer};
-use super::report::Taking;
 use super::system::Place as At;
+use super::taking::{Said, Taking};
 use crate::checkout::{Dirt, Doubt, Lock, Revision};
 use crate::commit::{Commit, LockFile};
 use crate::event::{CheckoutPlace, Deployer, GenerationNumber, RunningSystem, Target};
@@ -13,22 +13,6 @@ use crate::host::TestsDue;
 use crate::id::StorePath;
 use crate::knowledge::{Belief, Made, Mark, Part, Place, Word, believe};
 use crate::operation::{Closing, Trace};
-
-/// What a success says of what it deployed.
-pub(super) struct Said<'a> {
-    pub(super) system: RunningSystem,
-    pub(super) commit: Option<Commit>,
-    pub(super) dirty: Option<bool>,
-    pub(super) lock: Option<LockFile>,
-    pub(super) trace: &'a Trace,
-}
-
-impl Said<'_> {
-    /// The commit of what it deployed, as its system says, else the switch. A rollback knows of none itself (K4).
-    fn says(&self, kind: Deployer) -> Option<Commit> {
-        self.system.commit.or(self.commit.filter(|_| kind == Deployer::Switch))
-    }
-}
 
 impl Taking<'_> {
     /// A switch or rollback succeeded.

@@ -2,7 +2,7 @@
 
 use alloc::sync::Arc;
 
-use super::report::Taking;
+use super::taking::Taking;
 use crate::checkout::Doubt;
 use crate::commit::Commit;
 use crate::knowledge::Belief;

@@ -2,7 +2,7 @@
 
 use alloc::boxed::Box;
 
-use super::report::Taking;
+use super::taking::Taking;
 use crate::checkout::Doubt;
 use crate::event::{Kind, RequestKind};
 use crate::id::OpId;

@@ -1,7 +1,7 @@
 //! What switches and rollbacks that failed or were stopped say of what runs (CORE-006 K4, K6).
 
-use super::report::Taking;
 use super::system::how;
+use super::taking::Taking;
 use crate::checkout::{Doubt, Revision};
 use crate::event::{Kind, RunningSystem};
 use crate::generation::{How, Named};

@@ -3,9 +3,8 @@
 use alloc::sync::Arc;
 
 use super::built::{Built, longer};
-use super::deploy::Said;
-use super::report::Taking;
 use super::system::{Place as At, how};
+use super::taking::{Said, Taking};
 use crate::checkout::Revision;
 use crate::commit::Commit;
 use crate::event::{Kind, RunningSystem};

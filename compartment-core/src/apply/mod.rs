@@ -12,6 +12,7 @@ mod repository;
 mod requested;
 mod running;
 mod system;
+mod taking;
 mod tests;
 
 use alloc::vec::Vec;

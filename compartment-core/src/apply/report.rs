@@ -3,33 +3,17 @@
 use alloc::boxed::Box;
 
 use super::HostChange;
-use crate::channel::Channel;
+use super::taking::Taking;
 use crate::checkout::{Doubt, Sighting};
 use crate::event::{
     CheckoutPlace, Heartbeat, Kind, LONGEST_TIMEOUT_S, Reading, Report, RunningSystem, Said, Target,
 };
-use crate::fleet::{Caches, Fleet};
+use crate::fleet::Fleet;
 use crate::generation::Named;
-use crate::host::Host;
-use crate::id::{OpId, Version};
-use crate::knowledge::Clock;
+use crate::id::Version;
 use crate::operation::{Class, KnownBy, Outcome, Trace};
 use crate::speakers::SessionPlace;
 use crate::time::{Span, Timestamp};
-
-/// One report in hand: the host, and what its facts are judged and stored by.
-pub(super) struct Taking<'a> {
-    pub(super) host: &'a mut Host,
-    pub(super) caches: &'a mut Caches,
-    pub(super) channel: &'a Channel,
-    pub(super) op: Option<&'a OpId>,
-    /// Where the report stands in its producer's session. `None` where it says no session.
-    pub(super) session: Option<SessionPlace>,
-    /// Whether later words are judged by this one, though nothing may look different.
-    pub(super) noted: bool,
-    pub(super) at: Timestamp,
-    pub(super) position: u64,
-}
 
 impl Fleet {
     /// Takes what a host says.
@@ -249,17 +233,5 @@ impl Taking<'_> {
                 self.tests_doubtful();
             }
         }
-    }
-
-    /// Whether this word is known to come in the order in which it was made (W3).
-    pub(super) fn in_order(&self) -> bool {
-        self.op.is_none() || self.session.is_some_and(|session| session.is_alone)
-    }
-
-    /// Words from now on are told apart from those so far.
-    pub(super) fn tick(&mut self) -> Clock {
-        let past = self.host.past_mut();
-        past.clock = past.clock.saturating_add(1);
-        past.clock
     }
 }

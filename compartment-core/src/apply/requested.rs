@@ -1,12 +1,12 @@
 //! What was asked for: pending until it starts, is refused, or lapses. Asking turns nothing blue.
 
 use super::{Changes, HostChange, Reach, before};
+use crate::event::Ask;
 use crate::event::RequestKind;
 use crate::fleet::Fleet;
 use crate::host::{Membership, Past};
 use crate::id::{Actor, OpId};
 use crate::operation::Pending;
-use crate::request::Ask;
 use crate::time::Timestamp;
 
 impl Fleet {

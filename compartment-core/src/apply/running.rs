@@ -1,6 +1,6 @@
 //! What runs on a host, as far as words tell: `running` names a kind and no id (CORE-006 W3, W5, K8).
 
-use super::report::Taking;
+use super::taking::Taking;
 use crate::checkout::Doubt;
 use crate::event::{Kind, RunningSystem};
 use crate::id::OpId;

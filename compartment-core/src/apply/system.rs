@@ -2,7 +2,7 @@
 
 use alloc::boxed::Box;
 
-use super::report::Taking;
+use super::taking::Taking;
 use crate::checkout::{Dirt, Doubt, Revision};
 use crate::commit::Commit;
 use crate::event::{GenerationNumber, Kind, Reading, RunningSystem, Target};

@@ -1,6 +1,6 @@
 //! Test runs: what a result may prove (CORE-006 K8).
 
-use super::report::Taking;
+use super::taking::Taking;
 use crate::event::Kind;
 use crate::generation::TestVerdict;
 use crate::operation::{Class, Outcome};

@@ -11,7 +11,6 @@ use super::proof::{available, deployed_lock_proven, other_lock};
 use super::words::{deployed_facts, field_fact, standing_fact};
 use super::{DesiredView, Evidence, Fact, git, lock, system};
 use crate::checkout::{Dirt, Lock, Revision};
-use crate::matrix::history;
 use crate::operation::{Class, Standing};
 
 /// What Git sees: the deployed commit.
@@ -49,7 +48,7 @@ pub(super) fn git_view(evidence: &Evidence<'_>) -> git::View {
 pub(super) fn lock_view(evidence: &Evidence<'_>) -> lock::View {
     // A host of which a lock was told once, and not of what runs now, is not one that never told any.
     let ever_told = evidence.host.past().lock_told
-        || history(evidence.host).any(|generation| generation.revision.lock != Lock::Untold);
+        || evidence.host.history().any(|generation| generation.revision.lock != Lock::Untold);
     let reported = match (revision(evidence), doubt(evidence)) {
         (None, _) => lock::Reported::Never,
         (Some(_), _) if !ever_told => lock::Reported::Never,

@@ -1,8 +1,8 @@
 //! Decisions: what only the hub and its operators may say.
 
-use super::{CheckoutPlace, RequestKind, TestsConfig};
+use super::ask::Ask;
+use super::words::{CheckoutPlace, RequestKind, TestsConfig};
 use crate::id::{Actor, ChannelName, HostId, OpId, PrId, Version};
-use crate::request::Ask;
 use crate::tags::Tags;
 use crate::text::Text;
 use crate::time::Timestamp;

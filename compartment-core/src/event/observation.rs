@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::words;
+use super::words::words;
 use crate::commit::{Commit, LockFile};
 use crate::id::{ChannelName, PrId};
 use crate::text::Text;

@@ -7,7 +7,7 @@ use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Kind, RequestKind};
+use super::words::{Kind, RequestKind};
 use crate::commit::{Commit, LockFile};
 use crate::id::{HostId, OpId, SessionId, StorePath, Version};
 use crate::text::Text;

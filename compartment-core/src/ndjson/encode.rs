@@ -5,9 +5,9 @@ use alloc::string::String;
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
 use super::FORMAT_VERSION;
+use crate::event::Ask;
 use crate::event::{CheckoutPlace, Decision, Event, Heartbeat, Observation, Reading, Report, Said, Via};
 use crate::id::{Actor, OpId};
-use crate::request::Ask;
 use crate::time::Timestamp;
 
 /// What stands for a value that could not be read: no field of a heartbeat parses a list.

@@ -7,12 +7,12 @@ use serde::Deserialize;
 use super::field::{Field, Names, Parse, TimeoutSeconds};
 use super::{Envelope, FORMAT_VERSION};
 use crate::commit::{Commit, LockFile};
+use crate::event::Ask;
 use crate::event::{
     CheckoutPlace, Comparison, Decision, Deployer, Event, EventType, Heartbeat, Kind, Observation, Origin,
     PullRequest, Report, RequestKind, RunningSystem, Said, Target, TestsConfig, Via,
 };
 use crate::id::{Actor, ChannelName, HostId, Invalid, OpId, PrId, Version};
-use crate::request::Ask;
 use crate::tags::Tags;
 use crate::text::Text;
 use crate::time::Timestamp;

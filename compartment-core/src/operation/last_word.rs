@@ -2,9 +2,9 @@
 //! remembers it.
 
 use super::end::{End, Ending, failed, not_passed, passed, reported_by};
+use crate::event::Ask;
 use crate::event::{Decision, Event, Report, Said};
 use crate::id::{HostId, OpId};
-use crate::request::Ask;
 
 /// Hears the events of a log, in order, and keeps what they say of one operation of one host.
 ///

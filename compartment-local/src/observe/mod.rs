@@ -6,14 +6,17 @@
 mod by_hand;
 mod checkout;
 mod desired;
+mod doubt;
 mod lock;
 mod memo;
 mod repository;
+mod status;
 mod submodules;
 mod system;
 
 pub use checkout::{Checkout, NoCheckout, is_vacant};
 pub use desired::Source;
+pub use doubt::Doubt;
 pub(crate) use submodules::are_their_own;
 pub use system::{Managed, Places, stated_revision};
 
@@ -21,6 +24,7 @@ use compartment_core::event::{Event, Heartbeat, Observation, Reading, Report, Sa
 use compartment_core::{HostId, Text, Timestamp, Version};
 
 use crate::git::{Git, GitError};
+use doubt::reading;
 
 /// The version of these programs, which stands for the agent's.
 ///
@@ -28,28 +32,6 @@ use crate::git::{Git, GitError};
 /// Never for a version that cargo accepts.
 pub fn agent_version() -> Result<Version, compartment_core::Invalid> {
     Version::new(env!("CARGO_PKG_VERSION"))
-}
-
-/// A part that is there and could not be read: which, and why, for a person.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub struct Doubt(pub Text);
-
-impl Doubt {
-    fn new(words: &str) -> Self {
-        Self(Text::new(words))
-    }
-}
-
-/// A reading, and the doubt put aside for whoever watches.
-fn reading<T>(read: Result<Option<T>, Doubt>, doubts: &mut Vec<Doubt>) -> Reading<T> {
-    match read {
-        Ok(value) => value.into(),
-        Err(doubt) => {
-            doubts.push(doubt);
-            Reading::Unreadable
-        }
-    }
 }
 
 /// One look at a machine: its `heartbeat`, and what could not be read. It knows of no running operation.

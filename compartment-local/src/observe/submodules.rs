@@ -8,10 +8,10 @@ use std::path::{Path, PathBuf};
 
 use compartment_core::Commit;
 
-use super::Doubt;
-use super::checkout::{STATUS, Status, complaint_of, hidden_in, nothing_missed, told_not_to_look};
+use super::doubt::Doubt;
 use super::memo::Memo;
 use super::repository::{own_git_dir, owner_of};
+use super::status::{STATUS, Status, complaint_of, hidden_in, nothing_missed, told_not_to_look};
 use crate::git::Git;
 
 /// How deep submodules of submodules are followed.

@@ -10,7 +10,7 @@ use compartment_core::{Commit, StorePath};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::Doubt;
+use super::doubt::Doubt;
 
 /// The most that is read of a file in which a system names its commit.
 const NOTE_LIMIT: u64 = 64 << 10;

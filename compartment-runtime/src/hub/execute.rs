@@ -13,7 +13,8 @@ use tokio::sync::Semaphore;
 use tokio::task::{JoinError, JoinSet};
 use tracing::{debug, error};
 
-use super::{Hub, Inner, repository};
+use super::repository::{self, Tried};
+use super::{Hub, Inner};
 use crate::{Order, Undeliverable};
 
 /// How soon what could not be done is tried again, at first. Then twice as long each time.
@@ -45,15 +46,6 @@ enum Hand {
     Busy { retry: Span },
     /// It is due again at this moment, or once the host is heard after `since`.
     Due { at: Timestamp, since: Timestamp, retry: Span },
-}
-
-/// What became of one try.
-#[derive(Clone, Copy)]
-pub(super) enum Tried {
-    /// It reached its host, or is in the log.
-    Done,
-    /// It is to be tried again.
-    Failed,
 }
 
 /// How long a hub that stops waits for what it is handing over: cut in the middle, nobody would know whether it began.
@@ -273,12 +265,5 @@ fn note(inner: &Inner, order: &Order, failed: Option<Text>) -> Tried {
             unreachable.insert(order.host.clone(), (order.op.clone(), reason));
             Tried::Failed
         }
-    }
-}
-
-impl Tried {
-    /// Tried with this success.
-    pub(super) const fn done(done: bool) -> Self {
-        if done { Self::Done } else { Self::Failed }
     }
 }

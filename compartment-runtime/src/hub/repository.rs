@@ -6,7 +6,6 @@ use compartment_core::event::{Decision, Event, Observation, PullRequest};
 use compartment_core::fleet::Merge;
 use compartment_core::{Actor, Ask, Commit, Fleet, OpId, PrId, Span, Text, Work};
 
-use super::execute::Tried;
 use super::{Hub, HubError, Inner};
 use crate::{Forge, ForgeError, MergeOrder, Moved, Proposal, RateLimit, RevertOrder};
 
@@ -59,6 +58,22 @@ impl Hub {
     #[must_use]
     pub fn rate_limit(&self) -> Option<RateLimit> {
         self.inner.forge.as_ref().and_then(|forge| forge.rate_limit())
+    }
+}
+
+/// What became of one try.
+#[derive(Clone, Copy)]
+pub(super) enum Tried {
+    /// It reached its host, or is in the log.
+    Done,
+    /// It is to be tried again.
+    Failed,
+}
+
+impl Tried {
+    /// Tried with this success.
+    pub(super) const fn done(done: bool) -> Self {
+        if done { Self::Done } else { Self::Failed }
     }
 }
 

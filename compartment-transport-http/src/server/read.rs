@@ -128,7 +128,7 @@ pub(super) async fn history(
 }
 
 fn generations(host: &compartment_core::host::Host) -> Vec<GenerationEntry> {
-    compartment_core::matrix::history(host).map(GenerationEntry::from).collect()
+    host.history().map(GenerationEntry::from).collect()
 }
 
 /// Where a rollback would go: what is shown before it is asked for.
