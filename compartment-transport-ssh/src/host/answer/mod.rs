@@ -31,13 +31,7 @@ fn op(part: &'static str, raw: &str) -> Result<OpId, BadAnswer> {
 }
 
 fn kind(part: &'static str, raw: &str) -> Result<Kind, BadAnswer> {
-    match raw {
-        "pull" => Ok(Kind::Pull),
-        "switch" => Ok(Kind::Switch),
-        "rollback" => Ok(Kind::Rollback),
-        "test" => Ok(Kind::Test),
-        _ => Err(BadAnswer::part(part, raw)),
-    }
+    Kind::from_name(raw).ok_or_else(|| BadAnswer::part(part, raw))
 }
 
 fn seconds(part: &'static str, raw: &str) -> Result<Duration, BadAnswer> {
