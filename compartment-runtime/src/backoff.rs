@@ -3,6 +3,8 @@
 use std::time::Duration;
 
 use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
+#[cfg(feature = "hub")]
+use compartment_core::Span;
 
 /// What grows. Up to as much again is added by chance.
 const FIRST: Duration = Duration::from_secs(1);
@@ -13,23 +15,32 @@ const LAST: Duration = Duration::from_secs(30);
 ///
 /// It only says how long: whoever attempts something sleeps, with the runtime that it has.
 #[derive(Debug)]
-pub struct Backoff(ExponentialBackoff);
+pub struct Backoff {
+    first: Duration,
+    delays: ExponentialBackoff,
+}
 
 impl Default for Backoff {
     fn default() -> Self {
-        Self(delays(FIRST))
+        Self::starting_at(FIRST)
     }
 }
 
 impl Backoff {
+    /// One that waits from `first` to twice `first` at first.
+    #[must_use]
+    pub fn starting_at(first: Duration) -> Self {
+        Self { first, delays: delays(first) }
+    }
+
     /// It worked: the next failure is the first one.
     pub fn reset(&mut self) {
-        *self = Self::default();
+        *self = Self::starting_at(self.first);
     }
 
     /// It failed once more: how long to wait now.
     pub fn next_wait(&mut self) -> Duration {
-        self.0.next().unwrap_or(LAST)
+        self.delays.next().unwrap_or(LAST)
     }
 
     /// How long to wait where another attempt is hardly worth it: people have to do something first.
@@ -37,6 +48,14 @@ impl Backoff {
     pub fn longest_wait() -> Duration {
         delays(LAST).next().unwrap_or(LAST)
     }
+}
+
+/// How long the hub waits after so many failures in a row: twice as long each time, from `first` to `last`, by its own clock,
+/// and not by chance: it is one, and so that tests can steer it.
+#[cfg(feature = "hub")]
+pub(crate) fn doubled(first: Span, failures: u32, last: Span) -> Span {
+    let times = 1_u64.checked_shl(failures.saturating_sub(1)).unwrap_or(u64::MAX);
+    Span::from_millis(first.as_millis().saturating_mul(times)).min(last)
 }
 
 fn delays(first: Duration) -> ExponentialBackoff {
@@ -58,5 +77,21 @@ mod tests {
         assert!((30.0..=60.0).contains(&Backoff::longest_wait().as_secs_f64()));
         backoff.reset();
         assert!(backoff.next_wait() <= Duration::from_secs(2));
+        let mut brief = Backoff::starting_at(Duration::from_millis(150));
+        for longest in [300, 600, 1200] {
+            let wait = brief.next_wait();
+            assert!((longest / 2..=longest).contains(&wait.as_millis()), "{wait:?}");
+        }
+        brief.reset();
+        assert!(brief.next_wait() <= Duration::from_millis(300));
+    }
+
+    #[test]
+    fn the_hub_waits_twice_as_long_each_time() {
+        let wait = |failures| doubled(Span::from_secs(1), failures, Span::from_secs(30)).as_millis() / 1000;
+        assert_eq!(
+            [0, 1, 2, 3, 4, 5, 6, 7, 64, 65, u32::MAX].map(wait),
+            [1, 1, 2, 4, 8, 16, 30, 30, 30, 30, 30]
+        );
     }
 }

@@ -15,6 +15,7 @@ use tracing::{debug, error};
 
 use super::repository::{self, Tried};
 use super::{Hub, Inner};
+use crate::backoff::doubled;
 use crate::{Order, Undeliverable};
 
 /// How soon what could not be done is tried again, at first. Then twice as long each time.
@@ -42,10 +43,10 @@ fn key(work: &Work) -> Key {
 /// What is being done about one piece of work.
 #[derive(Clone, Copy, Debug)]
 enum Hand {
-    /// Somebody is at it.
-    Busy { retry: Span },
+    /// Somebody is at it, after so many failures in a row.
+    Busy { failed: u32 },
     /// It is due again at this moment, or once the host is heard after `since`.
-    Due { at: Timestamp, since: Timestamp, retry: Span },
+    Due { at: Timestamp, since: Timestamp, failed: u32 },
 }
 
 /// How long a hub that stops waits for what it is handing over: cut in the middle, nobody would know whether it began.
@@ -153,11 +154,11 @@ impl Executor {
 
     fn begin(&mut self, work: Work, order: Option<Order>) {
         let key = key(&work);
-        let retry = match self.hands.get(&key) {
-            Some(Hand::Busy { retry } | Hand::Due { retry, .. }) => *retry,
-            None => RETRY,
+        let failed = match self.hands.get(&key) {
+            Some(Hand::Busy { failed } | Hand::Due { failed, .. }) => *failed,
+            None => 0,
         };
-        self.hands.insert(key.clone(), Hand::Busy { retry });
+        self.hands.insert(key.clone(), Hand::Busy { failed });
         let (hub, room) = (self.hub.clone(), Arc::clone(&self.room));
         self.tasks.spawn(async move {
             let tries = async {
@@ -187,14 +188,14 @@ impl Executor {
 
     /// A try has ended.
     fn tried(&mut self, key: Key, tried: Tried) {
-        let Some(Hand::Busy { retry }) = self.hands.get(&key).copied() else { return };
+        let Some(Hand::Busy { failed }) = self.hands.get(&key).copied() else { return };
         let now = self.hub.inner.now();
         let hand = match tried {
             // It is outstanding until the host says that it began.
-            Tried::Done => Hand::Due { at: now + RETRY_AT_MOST, since: Timestamp::MAX, retry: RETRY },
+            Tried::Done => Hand::Due { at: now + RETRY_AT_MOST, since: Timestamp::MAX, failed: 0 },
             Tried::Failed => {
-                let longer = Span::from_millis(retry.as_millis() * 2).min(RETRY_AT_MOST);
-                Hand::Due { at: now + retry, since: now, retry: longer }
+                let failed = failed.saturating_add(1);
+                Hand::Due { at: now + doubled(RETRY, failed, RETRY_AT_MOST), since: now, failed }
             }
         };
         self.hands.insert(key, hand);

@@ -11,6 +11,7 @@ use tracing::{debug, info, warn};
 use super::gone::{Seen, Told};
 use super::repository::{while_heard, within};
 use super::{Hub, HubError, Inner};
+use crate::backoff::doubled;
 use crate::{Forge, ForgeError, Look};
 
 /// How many looks in a row fail until the desired state counts as unavailable: one turns no fleet red.
@@ -96,7 +97,6 @@ struct Channel {
 struct Failing {
     looks: u32,
     since: Timestamp,
-    retry: Span,
     /// Why the last one failed.
     error: Text,
     /// Whether the log says so.
@@ -210,7 +210,7 @@ impl Watch<'_> {
                         self.inner.submit([Observation::DesiredUnavailable { channel, error }.into()]).await,
                     );
                 }
-                let due = now + failing.retry.min(every).max(wait);
+                let due = now + doubled(RETRY, failing.looks, DOUBT).min(every).max(wait);
                 Channel { looked: Some(now), due, not_before: now + wait, failing: Some(failing) }
             }
         };
@@ -371,11 +371,10 @@ impl Failing {
     fn after(before: Option<Self>, look_started: Timestamp, error: &ForgeError) -> Self {
         let error = Text::new(&error.to_string());
         match before {
-            None => Self { looks: 1, since: look_started, retry: RETRY, error, told: false },
+            None => Self { looks: 1, since: look_started, error, told: false },
             Some(before) => Self {
                 looks: before.looks.saturating_add(1),
                 since: before.since,
-                retry: Span::from_millis(before.retry.as_millis() * 2).min(DOUBT),
                 // Another cause is said, too.
                 told: before.told && before.error == error,
                 error,

@@ -5,6 +5,7 @@ use std::pin::pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use compartment_runtime::Backoff;
 use tokio::sync::Semaphore;
 use tokio::time::sleep;
 
@@ -12,6 +13,9 @@ use super::unreachable::Unreachable;
 
 /// How long a connection on its way keeps its place: one that hangs delays nobody for longer.
 const PLACE: Duration = Duration::from_secs(2);
+
+/// How long it takes at least until it is tried again, at first.
+const BRIEF: Duration = Duration::from_millis(150);
 
 /// How often it is tried again where sshd may have no room: while others connect from here, too, and alone.
 const AGAIN: u32 = 4;
@@ -37,13 +41,11 @@ impl Gate {
         F: Future<Output = Result<T, Unreachable>>,
     {
         let _connecting = Connecting::new(&self.connecting);
-        let mut again = 0;
+        let (mut again, mut backoff) = (0, Backoff::starting_at(BRIEF));
         loop {
             match self.once(attempt()).await {
                 Err(error) if error.is_crowd() && again < self.patience() => {
-                    // 0.2 s to 4.8 s, and never all at once.
-                    let longest = 300_u64 << again;
-                    sleep(Duration::from_millis(fastrand::u64(longest / 2..=longest))).await;
+                    sleep(backoff.next_wait()).await;
                     again += 1;
                 }
                 done => return done,
