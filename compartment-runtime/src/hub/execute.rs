@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, PoisonError};
-use std::time::Duration;
 
 use compartment_core::decide::DELIVER_WITHIN;
 use compartment_core::event::{Decision, RequestKind};
@@ -50,7 +49,7 @@ enum Hand {
 }
 
 /// How long a hub that stops waits for what it is handing over: cut in the middle, nobody would know whether it began.
-const HANDED_OVER_WITHIN: Duration = Duration::from_secs(3);
+const HANDED_OVER_WITHIN: Span = Span::from_secs(3);
 
 /// Does what is outstanding, until the hub stops. What is under way then is ended, or dropped where that takes long, and comes
 /// out again after the next start.
@@ -66,10 +65,11 @@ pub(super) async fn execute(hub: Hub) {
         let changed = inner.changed.notified();
         tokio::pin!(changed);
         changed.as_mut().enable();
-        let begun = std::time::Instant::now();
+        let begun = inner.clock.elapsed();
         let next = executor.look().await;
         if executor.hands.len() > MUCH {
-            tokio::time::sleep(begun.elapsed() * 4).await;
+            let took = inner.clock.elapsed().as_millis().saturating_sub(begun.as_millis());
+            inner.clock.sleep(Span::from_millis(took * 4).min(RETRY_AT_MOST)).await;
         }
         tokio::select! {
             () = changed => {}
@@ -85,7 +85,10 @@ pub(super) async fn execute(hub: Hub) {
     }
     let handed_over = async { while executor.tasks.join_next().await.is_some() {} };
     // What is dropped comes out again.
-    drop(tokio::time::timeout(HANDED_OVER_WITHIN, handed_over).await);
+    tokio::select! {
+        () = handed_over => {}
+        () = inner.clock.sleep(HANDED_OVER_WITHIN) => {}
+    }
 }
 
 struct Executor {
