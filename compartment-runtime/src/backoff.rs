@@ -50,8 +50,8 @@ impl Backoff {
     }
 }
 
-/// How long the hub waits after so many failures in a row: twice as long each time, from `first` to `last`, by its own clock,
-/// and not by chance: it is one, and so that tests can steer it.
+/// How long the hub waits after so many failures in a row: `first`, then twice as long each time, and never longer than
+/// `last`. Nothing is left to chance: there is one hub, so nobody else waits with it, and tests steer its clock exactly.
 #[cfg(feature = "hub")]
 pub(crate) fn doubled(first: Span, failures: u32, last: Span) -> Span {
     let times = 1_u64.checked_shl(failures.saturating_sub(1)).unwrap_or(u64::MAX);
