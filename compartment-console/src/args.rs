@@ -22,6 +22,7 @@ Examples:
   compartment matrix pull gpc0             what it prints, and how it ended
   compartment matrix switch --all --limit 4    until one or its tests fail
   compartment matrix pull --tag prod       every host with this tag
+  compartment matrix switch --on lock=yellow --on channel=main
   compartment matrix rollback gpc0         shows the target first, and asks
   compartment matrix refresh               looks at the repository now
   compartment matrix stop gpc0             what runs, or waits to begin
@@ -93,8 +94,9 @@ pub fn misplaced(
     format: Option<Format>,
 ) -> Option<&'static str> {
     let format = format.filter(|_| !what.is_some_and(What::has_formats));
-    let (host, tag) = (!shown.hosts.is_empty(), !shown.tags.is_empty());
-    let said = [("--watch", watch), ("--host", host), ("--tag", tag), ("--format", format.is_some())];
+    let (host, tag, on) = (!shown.hosts.is_empty(), !shown.tags.is_empty(), !shown.choices.is_empty());
+    let said =
+        [("--watch", watch), ("--host", host), ("--tag", tag), ("--on", on), ("--format", format.is_some())];
     said.into_iter().find(|(_, said)| *said).map(|(name, _)| name)
 }
 
@@ -177,7 +179,7 @@ pub enum What {
         on: On,
         /// Where to: the number of a generation, or its path [default: the latest earlier one whose tests passed; where there is
         /// none, the highest number below that is not known to have failed].
-        #[arg(long, value_name = "NUMBER|PATH", conflicts_with_all = ["all", "tags"])]
+        #[arg(long, value_name = "NUMBER|PATH", conflicts_with_all = ["all", "tags", "choices"])]
         to: Option<To>,
         /// Do not wait for the tests that follow by themselves.
         #[arg(long)]

@@ -1,4 +1,4 @@
-//! Which hosts are meant: by name, by tag, or all.
+//! Which hosts are meant: by name, by what they are, or all.
 
 use std::collections::BTreeSet;
 use std::num::NonZeroUsize;
@@ -6,13 +6,13 @@ use std::num::NonZeroUsize;
 use clap::Args;
 use compartment_core::{HostId, Matrix, Row, Tag};
 
-use super::MatrixError;
+use super::{Choice, MatrixError};
 
 /// On which hosts.
 #[derive(Clone, Debug, Args)]
 pub struct On {
     /// The hosts.
-    #[arg(value_name = "HOST", required_unless_present_any = ["all", "tags"], conflicts_with_all = ["all", "tags"])]
+    #[arg(value_name = "HOST", required_unless_present_any = ["all", "tags", "choices"], conflicts_with_all = ["all", "tags", "choices"])]
     pub hosts: Vec<HostId>,
 
     /// Every host that the hub knows.
@@ -22,6 +22,11 @@ pub struct On {
     /// Every host with this tag; may be given again, for those with another one, too.
     #[arg(long = "tag", value_name = "TAG")]
     pub tags: Vec<Tag>,
+
+    /// Every host that is so: a colour (`red`, or of one cell `lock=yellow`), `drift`, `offline`, `online`, `channel=NAME`, or a
+    /// tag. Given again, those that are all of it.
+    #[arg(long = "on", value_name = "WHAT")]
+    pub choices: Vec<Choice>,
 
     /// On so many hosts at a time.
     #[arg(long, value_name = "N", default_value = "4")]
@@ -47,7 +52,15 @@ impl On {
     /// Whether a host is meant.
     #[must_use]
     pub fn means(&self, row: &Row) -> bool {
-        self.all || self.hosts.contains(&row.host) || is_tagged(row, &self.tags)
+        is_meant(row, &self.hosts, &self.tags, &self.choices)
+    }
+
+    /// Refuses what the hub does not know: it may be misspelt.
+    ///
+    /// # Errors
+    /// [`MatrixError::NoHost`], [`MatrixError::NoTag`], [`MatrixError::NoChannel`].
+    pub(super) fn check(&self, matrix: &Matrix) -> Result<(), MatrixError> {
+        are_all_known(matrix, &self.hosts, &self.tags, &self.choices)
     }
 }
 
@@ -55,7 +68,7 @@ impl On {
 #[derive(Clone, Debug, Args)]
 pub struct Looked {
     /// These hosts; the repository where none is named.
-    #[arg(value_name = "HOST", conflicts_with_all = ["all", "tags"])]
+    #[arg(value_name = "HOST", conflicts_with_all = ["all", "tags", "choices"])]
     pub hosts: Vec<HostId>,
 
     /// Every host that the hub knows.
@@ -66,6 +79,11 @@ pub struct Looked {
     #[arg(long = "tag", value_name = "TAG")]
     pub tags: Vec<Tag>,
 
+    /// Every host that is so: a colour (`red`, or of one cell `lock=yellow`), `drift`, `offline`, `online`, `channel=NAME`, or a
+    /// tag. Given again, those that are all of it.
+    #[arg(long = "on", value_name = "WHAT")]
+    pub choices: Vec<Choice>,
+
     /// On so many hosts at a time.
     #[arg(long, value_name = "N", default_value = "4")]
     pub limit: NonZeroUsize,
@@ -75,10 +93,9 @@ impl Looked {
     /// The hosts. `None` where the repository is meant.
     #[must_use]
     pub fn on(&self) -> Option<On> {
-        let Self { hosts, all, tags, limit } = self;
-        let (hosts, tags) = (hosts.clone(), tags.clone());
-        let on = On { hosts, all: *all, tags, limit: *limit, offline_too: false, yes: false };
-        (on.all || on.are_named() || !on.tags.is_empty()).then_some(on)
+        let Self { hosts, all, tags, choices, limit } = self.clone();
+        let on = On { hosts, all, tags, choices, limit, offline_too: false, yes: false };
+        (on.all || on.are_named() || !on.tags.is_empty() || !on.choices.is_empty()).then_some(on)
     }
 }
 
@@ -92,14 +109,18 @@ pub struct Shown {
     /// Show hosts with this tag only; may be given again.
     #[arg(long = "tag", value_name = "TAG")]
     pub tags: Vec<Tag>,
+
+    /// Show hosts that are so only: a colour (`red`, or of one cell `lock=yellow`), `drift`, `offline`, `online`, `channel=NAME`, or a
+    /// tag. Given again, those that are all of it.
+    #[arg(long = "on", value_name = "WHAT")]
+    pub choices: Vec<Choice>,
 }
 
 impl Shown {
     /// Whether a row is shown.
     #[must_use]
     pub fn shows(&self, row: &Row) -> bool {
-        let all = self.hosts.is_empty() && self.tags.is_empty();
-        all || self.hosts.contains(&row.host) || is_tagged(row, &self.tags)
+        is_meant(row, &self.hosts, &self.tags, &self.choices)
     }
 
     /// The rows that are shown.
@@ -107,18 +128,31 @@ impl Shown {
         matrix.hosts.iter().filter(|row| self.shows(row)).cloned().collect()
     }
 
-    /// Refuses names that the hub does not know: one of them may be misspelt.
+    /// Refuses what the hub does not know: it may be misspelt.
     ///
     /// # Errors
-    /// [`MatrixError::NoHost`], [`MatrixError::NoTag`].
+    /// [`MatrixError::NoHost`], [`MatrixError::NoTag`], [`MatrixError::NoChannel`].
     pub(super) fn check(&self, matrix: &Matrix) -> Result<(), MatrixError> {
-        are_known(matrix, &self.hosts)?;
-        are_used(matrix, &self.tags)
+        are_all_known(matrix, &self.hosts, &self.tags, &self.choices)
     }
 }
 
-fn is_tagged(row: &Row, tags: &[Tag]) -> bool {
-    tags.iter().any(|tag| row.tags.contains(tag))
+/// Whether a host is named or has one of the tags, where there are any; and is all of what was chosen.
+fn is_meant(row: &Row, hosts: &[HostId], tags: &[Tag], choices: &[Choice]) -> bool {
+    let all = hosts.is_empty() && tags.is_empty();
+    let said = all || hosts.contains(&row.host) || tags.iter().any(|tag| row.tags.contains(tag));
+    said && choices.iter().all(|choice| choice.fits(row))
+}
+
+fn are_all_known(
+    matrix: &Matrix,
+    hosts: &[HostId],
+    tags: &[Tag],
+    choices: &[Choice],
+) -> Result<(), MatrixError> {
+    are_known(matrix, hosts)?;
+    are_used(matrix, tags)?;
+    choices.iter().try_for_each(|choice| choice.check(matrix))
 }
 
 /// Whether the hub knows all of these.
@@ -150,7 +184,8 @@ pub(super) fn are_used(matrix: &Matrix, tags: &[Tag]) -> Result<(), MatrixError>
     }
 }
 
-fn listed(names: &[&str]) -> String {
+/// Which names the hub knows, in words.
+pub(super) fn listed(names: &[&str]) -> String {
     match names.len() {
         0 => "it knows none".to_owned(),
         _ => format!("it knows {}", named(names)),

@@ -7,6 +7,7 @@
 
 mod args;
 mod bar;
+mod choice;
 pub mod clock;
 mod follow;
 mod host;
@@ -30,6 +31,7 @@ mod trail;
 mod watch;
 
 pub use args::{Checkout, Cli, Configure, Format, HostWhat, Hub, RunTests, Task, To, What, misplaced};
+pub use choice::Choice;
 pub use hosts::{Looked, On, Shown};
 pub use process::in_process;
 pub use question::Answer;
@@ -39,7 +41,7 @@ pub use watch::{Entered, Screen, Why};
 use std::io::{self, Write};
 use std::time::Duration;
 
-use compartment_core::{HostId, Row, Tag, Text};
+use compartment_core::{ChannelName, HostId, Row, Tag, Text};
 use compartment_local::run::Stop;
 use compartment_transport_http::client::{ClientError, Connection, TokenError};
 
@@ -128,6 +130,14 @@ pub enum MatrixError {
         /// The tag.
         tag: Tag,
         /// Which are known, in words.
+        known: String,
+    },
+    /// A channel that no host follows.
+    #[error("no host that the hub knows follows {channel}; {known}")]
+    NoChannel {
+        /// The channel.
+        channel: ChannelName,
+        /// Which are followed, in words.
         known: String,
     },
     /// There is nobody to ask.

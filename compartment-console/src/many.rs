@@ -193,8 +193,7 @@ impl Program<'_> {
             return Err(MatrixError::NoHosts);
         }
         // Before the first of them is asked for anything.
-        hosts::are_used(&matrix, &on.tags)?;
-        hosts::are_known(&matrix, &on.hosts)?;
+        on.check(&matrix)?;
         if !on.are_named() {
             let meant = matrix.hosts.into_iter().filter(|row| on.means(row));
             return Ok((now, meant.map(|row| (row.host.clone(), Some(row))).collect()));

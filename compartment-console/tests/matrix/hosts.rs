@@ -79,6 +79,23 @@ fn hosts_are_meant_by_their_tags() {
         let refused = Call::of(&world, args).run().refused();
         assert_eq!(refused, "the hub knows no tag porch; it knows eu, prod, test");
     }
+    // Or by what they are; said twice, they are both.
+    assert_eq!(rows(&["--on", "prod"]), ["gpc0", "gpc1"]);
+    assert_eq!(rows(&["--tag", "prod", "--on", "eu"]), ["gpc0"]);
+    assert_eq!(rows(&["--on", "prod", "--on", "tag=eu"]), ["gpc0"]);
+    assert_eq!(rows(&["--on", "online", "--on", "test"]), ["gpc2"]);
+    assert_eq!(rows(&["--on", "tests=red"]), [""; 0]);
+    assert_eq!(rows(&["--on", "offline"]), [""; 0]);
+    let asked = Call::of(&world, &["switch", "--on", "online", "--on", "test"]).answered(|| "n\n").run();
+    assert!(asked.aside.contains("Switch 1 host (gpc2)?"), "{}", asked.aside);
+    let nobody = Call::of(&world, &["pull", "--on", "offline"]).run();
+    assert!(nobody.output.contains("pull on 0 of 0 hosts"), "{}", nobody.output);
+    for (args, why) in [
+        (["pull", "--on", "porch"], "the hub knows no tag porch; it knows eu, prod, test"),
+        (["pull", "--on", "channel=edge"], "no host that the hub knows follows edge; it knows main"),
+    ] {
+        assert_eq!(Call::of(&world, &args).run().refused(), why);
+    }
     assert_eq!(world.requested(), 0);
     // A new name keeps them.
     Call::of(&world, &["host", "rename", "gpc0", "gpc9", "--yes"]).run().verdict();

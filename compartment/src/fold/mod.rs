@@ -10,7 +10,7 @@ mod read;
 
 pub use args::{Cell, Cli, Past};
 pub(crate) use process::main;
-pub use read::{LogError, Skipped};
+pub use read::{BadLine, LogError, Skipped};
 
 use std::io::{self, Read, Write};
 
