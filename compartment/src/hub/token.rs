@@ -51,7 +51,7 @@ pub(super) fn run(what: &TokenCommand, mut around: Streams<'_>) -> Result<(), Fa
                 0 => "the old token has ended: what uses it is refused until it has the new one".to_owned(),
                 _ => format!("the old token ends in {grace} min: replace it until then"),
             };
-            around.tell("Before:", &words)
+            around.mention("Before:", &words)
         }
     }
 }
@@ -139,8 +139,7 @@ impl Streams<'_> {
     fn hand_over(&mut self, token: &Token, role: &Role, out: Option<Out>) -> Result<(), Failure> {
         let Some(out) = out else { return self.show(token, role) };
         let file = out.write(token)?;
-        let words = format!("for {role}, in {}. The hub keeps only its hash.", file.display());
-        Ok(write!(self.aside, "{}", show::labelled("Token:", 7, &words, self.width))?)
+        self.mention("Token:", &format!("for {role}, in {}. The hub keeps only its hash.", file.display()))
     }
 
     fn show(&mut self, token: &Token, role: &Role) -> Result<(), Failure> {
@@ -149,6 +148,11 @@ impl Streams<'_> {
             "for {role}. It is not shown again, and the hub keeps only its hash: put it in a file that nobody else \
              can read (--out FILE does)."
         );
-        Ok(write!(self.aside, "{}", show::labelled("Token:", 7, &words, self.width))?)
+        self.mention("Token:", &words)
+    }
+
+    /// Says what is not the answer: standard output may go into a file, and holds the token alone.
+    fn mention(&mut self, label: &str, words: &str) -> Result<(), Failure> {
+        Ok(write!(self.aside, "{}", show::labelled(label, 7, words, self.width))?)
     }
 }
