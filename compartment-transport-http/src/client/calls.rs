@@ -17,6 +17,7 @@ use super::socket::Ask;
 use super::sse::Limits;
 use super::{ClientError, Connection};
 use crate::wire::configuration::{Change, Configuration};
+use crate::wire::enrolment::{Enrolled, NewToken};
 use crate::wire::events::Taken;
 use crate::wire::orders::{self, OrderLine};
 use crate::wire::output::{self, Ended, Page, Printed, Waits};
@@ -291,6 +292,19 @@ impl Connection {
         let path = ["v1", "hosts", host.as_str(), "events"];
         let header = Some((SESSION_HEADER, session.to_string()));
         let (_, answer) = self.call(Ask { header, ..Ask::post(&path, NDJSON, lines) }, &[]).await?;
+        from_json(&answer)
+    }
+
+    /// For whoever sets an agent up: with an enrolment code as the token of this connection, has the hub know a token that
+    /// the host has made. It may be asked again with the same one, such as where no answer came.
+    ///
+    /// # Errors
+    /// [`ClientError`]: whether the hub knows the token is not known where it is [`ClientError::Unreachable`]. A problem
+    /// [`Code::CodeUsed`](crate::wire::Code::CodeUsed) where the code was exchanged for another token before.
+    pub async fn enrol(&self, host: &HostId, token: &NewToken) -> Result<Enrolled, ClientError> {
+        let path = ["v1", "hosts", host.as_str(), "token"];
+        let ask = Ask { limit: 64 << 10, ..Ask::post(&path, JSON, to_json(token)?) };
+        let (_, answer) = self.call(ask, &[]).await?;
         from_json(&answer)
     }
 

@@ -145,7 +145,10 @@ impl Endpoint {
     }
 
     /// Refuses what is no hub's address, and what may not be used.
-    pub(super) fn check(&self) -> Result<(), EndpointError> {
+    ///
+    /// # Errors
+    /// [`EndpointError::Address`], [`EndpointError::Plain`]. Neither shows what may be a secret.
+    pub fn check(&self) -> Result<(), EndpointError> {
         let url = &self.url;
         let bare = url.host().is_some() && url.username().is_empty() && url.password().is_none();
         let fine = bare && url.query().is_none() && url.fragment().is_none();

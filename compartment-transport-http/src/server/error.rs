@@ -7,7 +7,7 @@ use compartment_runtime::hub::HubError;
 use compartment_runtime::{NotNow, UplinkError};
 use tracing::warn;
 
-use super::access::{Denied, Forbidden};
+use super::access::{CodeRefused, Denied, Forbidden};
 use crate::wire::problem::MEDIA_TYPE;
 use crate::wire::{Code, Problem};
 
@@ -80,6 +80,19 @@ impl From<Denied> for Problem {
             Denied::Malformed | Denied::Unknown | Denied::Expired { .. } => Code::Unauthorized,
         };
         Self::new(code, denied.to_string())
+    }
+}
+
+impl From<CodeRefused> for Problem {
+    fn from(refused: CodeRefused) -> Self {
+        let code = match refused {
+            CodeRefused::Unavailable => Code::Unavailable,
+            CodeRefused::Malformed | CodeRefused::Unknown | CodeRefused::Expired { .. } => Code::Unauthorized,
+            CodeRefused::OtherHost { .. } => Code::Forbidden,
+            CodeRefused::Used { .. } => Code::CodeUsed,
+            CodeRefused::IdTaken(_) => Code::BadRequest,
+        };
+        Self::new(code, refused.to_string())
     }
 }
 

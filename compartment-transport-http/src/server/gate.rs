@@ -1,10 +1,11 @@
 //! Who is let in: tokens, limits, and parameters that make sense.
 
+use std::net::SocketAddr;
 use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::{FromRef, FromRequestParts, RawPathParams};
+use axum::extract::{ConnectInfo, FromRef, FromRequestParts, RawPathParams};
 use axum::http::HeaderMap;
 use axum::http::header::{AUTHORIZATION, RETRY_AFTER};
 use axum::http::request::Parts;
@@ -13,9 +14,9 @@ use compartment_core::{HostId, Timestamp};
 use compartment_runtime::{Clock, Uplink};
 use governor::clock::{Clock as _, DefaultClock};
 use governor::{Quota, RateLimiter};
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 
-use super::access::{Access, Grant, Permission, TokenId};
+use super::access::{Access, EnrolmentCode, Grant, Permission, TokenId};
 use super::share::{Held, Share, Shares};
 use crate::wire::{BATCH_LIMIT, BODY_LIMIT, Code, Problem};
 
@@ -69,6 +70,8 @@ pub(super) struct Gate {
     pub(super) limits: Limits,
     rates: Rates,
     shares: Shares,
+    /// One code is exchanged at a time: a file of tokens that hangs holds up no more than one thread.
+    pub(super) exchanges: Arc<Semaphore>,
     /// The hub, while there is one: its time never goes back.
     uplink: watch::Receiver<Option<Arc<dyn Uplink>>>,
 }
@@ -109,7 +112,8 @@ impl Gate {
     ) -> Self {
         let quota = Quota::per_second(limits.rate).allow_burst(limits.burst);
         let (rates, shares) = (RateLimiter::dashmap(quota), Shares::new(&limits));
-        Self { access, clock, limits, rates, shares, uplink }
+        let exchanges = Arc::new(Semaphore::new(1));
+        Self { access, clock, limits, rates, shares, exchanges, uplink }
     }
 
     /// The hub's time, by which tokens expire: a clock that was set back makes none valid again.
@@ -127,32 +131,44 @@ impl Gate {
 
     /// Lets in whoever has a token that allows this, within the limits. The request has the token's share from then on.
     fn admit(&self, parts: &mut Parts, permission: Permission<'_>) -> Result<(Grant, Share), Turned> {
-        let header = parts.headers.get(AUTHORIZATION).ok_or_else(missing)?;
-        let (scheme, token) = header.to_str().ok().and_then(|h| h.split_once(' ')).ok_or_else(missing)?;
-        if !scheme.eq_ignore_ascii_case("bearer") {
-            return Err(missing().into());
-        }
-        let grant = self.access.authenticate(token.trim(), self.now())?;
-        // Only valid tokens are counted, so the table of rates is no larger than that of tokens.
-        if let Err(until) = self.rates.check_key(&grant.id) {
-            let wait = until.wait_time_from(DefaultClock::default().now());
-            let problem =
-                Problem::new(Code::TooManyRequests, "this token makes too many requests: wait a moment");
-            return Err(Turned::Later(problem, wait.as_secs() + 1));
-        }
+        let grant = self.access.authenticate(bearer(parts)?, self.now())?;
+        self.count(&grant.id)?;
         grant.may(permission)?;
-        let share = self.shares.of(&grant.id);
+        let is_person = matches!(permission, Permission::Read | Permission::Request);
+        let share = self.place(parts, &grant.id, is_person)?;
+        Ok((grant, share))
+    }
+
+    /// Counts a request. Only valid tokens and codes are counted, so the table of rates is no larger than that of those.
+    fn count(&self, id: &TokenId) -> Result<(), Turned> {
+        let Err(until) = self.rates.check_key(id) else { return Ok(()) };
+        let wait = until.wait_time_from(DefaultClock::default().now());
+        let problem =
+            Problem::new(Code::TooManyRequests, "this token makes too many requests: wait a moment");
+        Err(Turned::Later(problem, wait.as_secs() + 1))
+    }
+
+    /// Gives a request a place among those of its token that are under way.
+    fn place(&self, parts: &mut Parts, id: &TokenId, is_person: bool) -> Result<Share, Turned> {
+        let share = self.shares.of(id);
         let Some(place) = share.place() else {
             let most = self.limits.at_once;
             let detail = format!("this token has {most} requests under way: take their answers first");
             return Err(Turned::Later(Problem::new(Code::TooManyRequests, detail), 1));
         };
         if let Some(held) = parts.extensions.get::<Held>() {
-            held.keep(place, matches!(permission, Permission::Read | Permission::Request));
+            held.keep(place, is_person);
         }
         parts.extensions.insert(share.clone());
-        Ok((grant, share))
+        Ok(share)
     }
+}
+
+/// What the header says that shows a token.
+fn bearer(parts: &Parts) -> Result<&str, Problem> {
+    let header = parts.headers.get(AUTHORIZATION).ok_or_else(missing)?;
+    let (scheme, token) = header.to_str().ok().and_then(|h| h.split_once(' ')).ok_or_else(missing)?;
+    if scheme.eq_ignore_ascii_case("bearer") { Ok(token.trim()) } else { Err(missing()) }
 }
 
 /// A request of whoever may read.
@@ -211,18 +227,50 @@ where
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Turned> {
         let gate = Arc::<Gate>::from_ref(state);
-        let params = RawPathParams::from_request_parts(parts, state).await;
-        let name = params.ok().and_then(|params| {
-            params.iter().find(|(key, _)| *key == "host").map(|(_, value)| value.to_owned())
-        });
         // Whoever has no token at all learns nothing about names.
-        let host = name.as_deref().unwrap_or_default().parse::<HostId>();
-        let Ok(host) = host else {
+        let Some(host) = host_of(parts, state).await else {
             gate.admit(parts, Permission::Read)?;
-            return Err(Problem::new(Code::BadRequest, "the path names no valid host").into());
+            return Err(no_host().into());
         };
         let (grant, _) = gate.admit(parts, Permission::Speak(&host))?;
         Ok(Self { host, token: grant.id })
+    }
+}
+
+/// The host that the path names.
+async fn host_of<S: Send + Sync>(parts: &mut Parts, state: &S) -> Option<HostId> {
+    let params = RawPathParams::from_request_parts(parts, state).await.ok()?;
+    params.iter().find(|(key, _)| *key == "host")?.1.parse().ok()
+}
+
+fn no_host() -> Problem {
+    Problem::new(Code::BadRequest, "the path names no valid host")
+}
+
+/// A request of whoever has an enrolment code for the host that its path names.
+pub(super) struct Enrolling {
+    pub(super) host: HostId,
+    pub(super) code: EnrolmentCode,
+    /// Where it comes from, as far as that is known.
+    pub(super) peer: Option<SocketAddr>,
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Enrolling
+where
+    Arc<Gate>: FromRef<S>,
+{
+    type Rejection = Turned;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Turned> {
+        let gate = Arc::<Gate>::from_ref(state);
+        let host = host_of(parts, state).await;
+        let shown = bearer(parts)?;
+        let host = host.ok_or_else(no_host)?;
+        let code = gate.access.code(shown, &host)?;
+        gate.count(&code.id())?;
+        gate.place(parts, &code.id(), false)?;
+        let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(peer)| *peer);
+        Ok(Self { host, code, peer })
     }
 }
 

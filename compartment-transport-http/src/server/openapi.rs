@@ -15,6 +15,7 @@ use utoipa::openapi::{
 };
 
 use crate::wire::configuration::{Change, Configuration};
+use crate::wire::enrolment::{Enrolled, NewToken};
 use crate::wire::events::Taken;
 use crate::wire::orders::OrderLine;
 use crate::wire::output::{Ended, Page, Printed, Waits};
@@ -30,6 +31,9 @@ pub(super) struct NotFound;
 
 /// What a page for agents may answer.
 pub(super) struct Conflict;
+
+/// What a page that takes an enrolment code may answer.
+pub(super) struct UsedCode;
 
 /// What a page that takes a body may answer.
 pub(super) struct TooLarge;
@@ -54,6 +58,7 @@ answers! {
     Common: BadRequest, Unauthorized, Forbidden, TooManyRequests, Internal, Unavailable;
     NotFound: NotFound;
     Conflict: AgentLive;
+    UsedCode: CodeUsed;
     TooLarge: Timeout, TooLarge;
     Signed: BadRequest, Unauthorized, Internal;
     Stopped: Unavailable;
@@ -126,12 +131,14 @@ fn schemas() -> serde_json::Map<String, Value> {
     add::<Change>(&mut generator);
     add::<Configuration>(&mut generator);
     add::<Ended>(&mut generator);
+    add::<Enrolled>(&mut generator);
     add::<Waits>(&mut generator);
     add::<Explanation>(&mut generator);
     add::<Health>(&mut generator);
     add::<History>(&mut generator);
     add::<Matrix>(&mut generator);
     add::<Message>(&mut generator);
+    add::<NewToken>(&mut generator);
     add::<Noticed>(&mut generator);
     add::<OrderLine>(&mut generator);
     add::<Page>(&mut generator);

@@ -5,6 +5,7 @@
 //! | an agent | reports, a batch at a time | [`events`] |
 //! | the hub to an agent | orders | [`orders`] |
 //! | an agent | what an operation prints | [`output`] |
+//! | a host that has no token yet | which token it has made | [`enrolment`] |
 //! | an operator | requests | [`requests`] |
 //! | an operator | how hosts are configured | [`configuration`] |
 //! | the hub to readers | the types of the core, and a few more | [`reading`] |
@@ -14,6 +15,7 @@
 //! older side understands a newer one.
 
 pub mod configuration;
+pub mod enrolment;
 pub mod events;
 pub mod orders;
 pub mod output;
@@ -64,6 +66,9 @@ pub struct Hello {
     /// Seconds that each of its tests may take. `None` where the hub does not know the host yet.
     #[serde(default)]
     pub test_limit_s: Option<u32>,
+    /// Whether an agent of the host is connected, and its reports have been taken. `None` where the hub is older than this.
+    #[serde(default)]
+    pub online: Option<bool>,
 }
 
 /// The header in which an agent names the session of its spool.

@@ -64,6 +64,8 @@ codes! {
     Timeout = "timeout", 408, "The request took too long";
     /// Another agent speaks for the host.
     AgentLive = "agent-live", 409, "Another agent speaks for this host";
+    /// An enrolment code was exchanged before, for another token.
+    CodeUsed = "code-used", 409, "The enrolment code was used before";
     /// An order is not to be begun any more.
     Lapsed = "lapsed", 410, "The order is not to be begun any more";
     /// A body, a batch or a line is larger than allowed.

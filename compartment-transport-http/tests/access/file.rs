@@ -136,7 +136,7 @@ fn what_is_not_understood_is_refused_and_kept() {
         (String::new(), "is broken: EOF while parsing"),
         ("{\"version\":1,\"tok".to_owned(), "is broken: EOF"),
         ("{\"version\":0,\"tokens\":[]}".to_owned(), "there is no version 0"),
-        ("{\"version\":2,\"anything\":true}".to_owned(), "newer than this program: update"),
+        ("{\"version\":3,\"anything\":true}".to_owned(), "newer than this program: update"),
         (document(&entry(r#","only_from":"10.0.0.0/8""#)), "unknown field `only_from`"),
         (document(&entry(r#","expires_at":"tomorrow""#)), "not a valid time"),
         (document(&entry("").replace("000000", "00000g")), "not a SHA-256"),

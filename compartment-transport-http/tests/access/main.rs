@@ -2,6 +2,7 @@
 #![cfg(feature = "server")]
 #![expect(clippy::unwrap_used, reason = "a test that finds something else has failed")]
 
+mod code;
 mod file;
 mod grant;
 mod running;

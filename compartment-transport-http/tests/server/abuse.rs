@@ -43,7 +43,7 @@ async fn pages(world: &World) -> Vec<(Method, String, bool)> {
 async fn nobody_gets_in_without_the_right_token() {
     let world = World::new().await;
     let pages = pages(&world).await;
-    assert_eq!(pages.len(), 24, "{pages:?}");
+    assert_eq!(pages.len(), 25, "{pages:?}");
     let open: Vec<_> =
         pages.iter().filter(|(_, _, closed)| !closed).map(|(_, path, _)| path.as_str()).collect();
     assert_eq!(open, ["/healthz", "/v1/webhook"]);
@@ -61,13 +61,13 @@ async fn nobody_gets_in_without_the_right_token() {
             world.operator.clone(),
             world.reader.clone(),
         );
-        let mut wrong = vec![
-            (None, 401),
-            (Some("nonsense".to_owned()), 401),
-            (Some(forged.clone()), 401),
-            (Some(other), 403),
-        ];
+        let nobody = [(None, 401), (Some("nonsense".to_owned()), 401), (Some(forged.clone()), 401)];
+        let mut wrong = nobody.to_vec();
+        // No token is an enrolment code.
+        let for_codes = path.ends_with("/token");
+        wrong.push((Some(other), if for_codes { 401 } else { 403 }));
         match (of_agents, for_operators) {
+            _ if for_codes => wrong.extend([host, operator, reader].map(|token| (Some(token), 401))),
             (true, _) => wrong.extend([(Some(operator), 403), (Some(reader), 403)]),
             (false, true) => wrong.extend([(Some(host), 403), (Some(reader), 403)]),
             (false, false) => wrong.push((Some(host), 403)),

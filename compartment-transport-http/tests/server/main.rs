@@ -5,6 +5,7 @@
 mod abuse;
 mod agents;
 mod ends;
+mod enrol;
 mod live;
 mod mounted;
 mod people;

@@ -8,9 +8,10 @@ use compartment_core::{HostId, Timestamp};
 use compartment_runtime::FileIdentity;
 use subtle::ConstantTimeEq;
 
+use super::code::{CodeEntry, CodeRefused, EnrolmentCode, Offered};
 use super::file::{Loaded, TokenFile, TokenFileError};
 use super::grant::{Grant, Role};
-use super::stored::Entry;
+use super::stored::{Contents, Entry};
 use super::token::{SecretHash, Token, TokenId};
 
 /// Tells whom a token belongs to, and whether it still counts.
@@ -74,6 +75,7 @@ struct Seen {
 #[derive(Default)]
 struct Table {
     entries: HashMap<TokenId, Entry>,
+    codes: HashMap<TokenId, CodeEntry>,
     /// Whose agents have a token.
     hosts: HashSet<HostId>,
 }
@@ -95,7 +97,8 @@ impl Access {
             let grant = Grant { id: token.id(), ..grant };
             Entry { grant, sha256: token.hash() }
         });
-        Self { source: Source::Memory(Arc::new(Table::new(entries))) }
+        let contents = Contents { tokens: entries.collect(), codes: Vec::new() };
+        Self { source: Source::Memory(Arc::new(Table::new(contents))) }
     }
 
     /// What the bearer of a token may do.
@@ -114,6 +117,46 @@ impl Access {
             Some(at) if grant.has_expired(now) => Err(Denied::Expired { at }),
             Some(_) | None => Ok(grant.clone()),
         }
+    }
+
+    /// Whether a text is an enrolment code of a host. What becomes of it is found by [`exchange`](Self::exchange).
+    ///
+    /// # Errors
+    /// [`CodeRefused`]: one that is none, is not known, or is for another host.
+    pub(crate) fn code(&self, presented: &str, host: &HostId) -> Result<EnrolmentCode, CodeRefused> {
+        let code: EnrolmentCode = presented.parse().map_err(|_| CodeRefused::Malformed)?;
+        let table = self.table().map_err(|_| CodeRefused::Unavailable)?;
+        match table.codes.get(&code.id()) {
+            Some(entry) => entry.check(&code, host).map(|()| code),
+            None => {
+                // The same work for a code that there is not, so that time tells nothing of which there are.
+                let _never = code.hash().ct_eq(&SecretHash::OF_NOBODY);
+                Err(CodeRefused::Unknown)
+            }
+        }
+    }
+
+    /// Exchanges an enrolment code for leave to use a token that the host has made. It blocks while the disk works, and
+    /// while another writer of the file has its turn.
+    ///
+    /// # Errors
+    /// [`CodeRefused`]. What was wrong with the file is in the log.
+    pub(crate) fn exchange(
+        &self,
+        code: &EnrolmentCode,
+        host: &HostId,
+        offered: &Offered,
+        now: Timestamp,
+    ) -> Result<Grant, CodeRefused> {
+        let Source::File(watched) = &self.source else { return Err(CodeRefused::Unknown) };
+        // What changes nothing is answered without a write: whoever holds a code that was used can ask for ever.
+        if let Some(answer) = self.table().map_err(|_| CodeRefused::Unavailable)?.settled(code, offered) {
+            return answer;
+        }
+        watched.file.exchange(code, host, offered, now).unwrap_or_else(|error| {
+            tracing::error!("an enrolment code cannot be exchanged: {error}");
+            Err(CodeRefused::Unavailable)
+        })
     }
 
     /// Whether a token that was let in before still counts: to be asked now and then by what outlives its
@@ -159,8 +202,8 @@ impl Watched {
 }
 
 impl Seen {
-    fn good(Loaded { tokens, identity, open }: Loaded) -> Self {
-        let table = Some(Arc::new(Table::new(tokens)));
+    fn good(Loaded { contents, identity, open }: Loaded) -> Self {
+        let table = Some(Arc::new(Table::new(contents)));
         Self { identity: Some(identity), table, trouble: None, _open: Some(open) }
     }
 
@@ -168,7 +211,7 @@ impl Seen {
         let error = match file.load() {
             Ok(loaded) => {
                 let path = file.path().display();
-                tracing::info!(file = %path, tokens = loaded.tokens.len(), "the tokens have changed");
+                tracing::info!(file = %path, tokens = loaded.contents.tokens.len(), "the tokens have changed");
                 *self = Self::good(loaded);
                 return;
             }
@@ -185,13 +228,22 @@ impl Seen {
 }
 
 impl Table {
-    fn new(entries: impl IntoIterator<Item = Entry>) -> Self {
-        let entries: HashMap<_, _> = entries.into_iter().map(|entry| (entry.grant.id, entry)).collect();
+    /// The answer to an exchange that was made before, or was refused and written down before. Nothing where the file has
+    /// to be asked.
+    fn settled(&self, code: &EnrolmentCode, offered: &Offered) -> Option<Result<Grant, CodeRefused>> {
+        let entry = self.codes.get(&code.id())?;
+        let answer = entry.before(|id| self.entries.get(&id), offered)?;
+        (answer.is_ok() || entry.enrolment.tried_again_at.is_some()).then_some(answer)
+    }
+
+    fn new(Contents { tokens, codes }: Contents) -> Self {
+        let entries: HashMap<_, _> = tokens.into_iter().map(|entry| (entry.grant.id, entry)).collect();
+        let codes = codes.into_iter().map(|entry| (entry.enrolment.id, entry)).collect();
         let host = |entry: &Entry| match &entry.grant.role {
             Role::Host(host) => Some(host.clone()),
             Role::Operator | Role::Reader => None,
         };
-        Self { hosts: entries.values().filter_map(host).collect(), entries }
+        Self { hosts: entries.values().filter_map(host).collect(), codes, entries }
     }
 }
 

@@ -5,11 +5,12 @@ use std::io::{self, Read, Write};
 use std::os::unix::fs::{MetadataExt, fchown};
 use std::path::{Path, PathBuf};
 
-use compartment_core::{Actor, Span, Timestamp};
+use compartment_core::{Actor, HostId, Span, Timestamp};
 use compartment_runtime::{FileIdentity, private_file, replace};
 
+use super::code::{CodeEntry, CodeRefused, Enrolment, EnrolmentCode, Offered};
 use super::grant::{Grant, Role};
-use super::stored::{self, Entry, MOST_BYTES, Unreadable};
+use super::stored::{self, Contents, Entry, MOST_BYTES, Unreadable};
 use super::token::{Token, TokenId};
 
 /// The tokens of a hub, in its data folder: `tokens.json`, readable by its owner alone.
@@ -107,7 +108,7 @@ pub enum TokenFileError {
 
 /// A file that was read.
 pub(super) struct Loaded {
-    pub(super) tokens: Vec<Entry>,
+    pub(super) contents: Contents,
     pub(super) identity: FileIdentity,
     /// While it is open, no new file gets its inode, and with it perhaps its identity.
     pub(super) open: File,
@@ -116,6 +117,9 @@ pub(super) struct Loaded {
 impl TokenFile {
     /// How long a rotated token goes on to be valid, unless told otherwise.
     pub const GRACE: Span = Span::from_mins(10);
+
+    /// How long an enrolment code is remembered after its end: for so long a second use is told from a code that never was.
+    const CODE_REMEMBERED: Span = Span::from_secs(30 * 24 * 60 * 60);
 
     const NAME: &str = "tokens.json";
 
@@ -128,7 +132,7 @@ impl TokenFile {
         if !this.file.exists() {
             let _turn = this.take_turn()?;
             if !this.file.exists() {
-                this.write(&[])?;
+                this.write(&Contents::default())?;
             }
         }
         this.load()?;
@@ -166,7 +170,7 @@ impl TokenFile {
         expires_at: Option<Timestamp>,
         now: Timestamp,
     ) -> Result<Token, TokenFileError> {
-        self.change(now, |tokens| {
+        self.change(now, |Contents { tokens, .. }| {
             let token = unused(tokens)?;
             let grant = Grant { expires_at, ..Grant::new(&token, role, name, now) };
             tokens.push(Entry { grant, sha256: token.hash() });
@@ -174,12 +178,60 @@ impl TokenFile {
         })
     }
 
+    /// Issues an enrolment code for a host, good once and until `expires_at`. The token that it is exchanged for ends at
+    /// `token_expires_at`, or never. What is returned is the only copy of the code's secret.
+    ///
+    /// # Errors
+    /// [`TokenFileError`]; no code was issued then.
+    pub fn add_code(
+        &self,
+        host: HostId,
+        expires_at: Timestamp,
+        token_expires_at: Option<Timestamp>,
+        now: Timestamp,
+    ) -> Result<EnrolmentCode, TokenFileError> {
+        self.change(now, |Contents { codes, .. }| {
+            let code = loop {
+                let code = EnrolmentCode::generate().map_err(TokenFileError::Random)?;
+                if codes.iter().all(|entry| entry.enrolment.id != code.id()) {
+                    break code;
+                }
+            };
+            let (id, created_at) = (code.id(), now);
+            let (used, tried_again_at) = (None, None);
+            let enrolment =
+                Enrolment { id, host, created_at, expires_at, token_expires_at, used, tried_again_at };
+            codes.push(CodeEntry { enrolment, sha256: code.hash() });
+            Ok(code)
+        })
+    }
+
+    /// The enrolment codes that are remembered, in the order in which they were issued: those that can be used, those that
+    /// were, and those that have expired.
+    ///
+    /// # Errors
+    /// [`TokenFileError`] when the file is refused.
+    pub fn codes(&self) -> Result<Vec<Enrolment>, TokenFileError> {
+        Ok(self.load()?.contents.codes.into_iter().map(|entry| entry.enrolment).collect())
+    }
+
+    /// Exchanges an enrolment code for leave to use a token that the host has made.
+    pub(super) fn exchange(
+        &self,
+        code: &EnrolmentCode,
+        host: &HostId,
+        offered: &Offered,
+        now: Timestamp,
+    ) -> Result<Result<Grant, CodeRefused>, TokenFileError> {
+        self.change(now, |contents| Ok(contents.exchange(code, host, offered, now)))
+    }
+
     /// All tokens, in the order in which they were issued, with those that have expired.
     ///
     /// # Errors
     /// [`TokenFileError`] when the file is refused.
     pub fn list(&self) -> Result<Vec<Grant>, TokenFileError> {
-        Ok(self.load()?.tokens.into_iter().map(|entry| entry.grant).collect())
+        Ok(self.load()?.contents.tokens.into_iter().map(|entry| entry.grant).collect())
     }
 
     /// Ends a token at once, and forgets it.
@@ -187,9 +239,20 @@ impl TokenFile {
     /// # Errors
     /// [`TokenFileError::Missing`], or another; nothing was revoked then.
     pub fn revoke(&self, id: TokenId, now: Timestamp) -> Result<Grant, TokenFileError> {
-        self.change(now, |tokens| {
+        self.change(now, |Contents { tokens, .. }| {
             let at = tokens.iter().position(|entry| entry.grant.id == id);
             Ok(tokens.remove(at.ok_or(TokenFileError::Missing(id))?).grant)
+        })
+    }
+
+    /// Ends an enrolment code at once, and forgets it. A token that it was exchanged for stays.
+    ///
+    /// # Errors
+    /// [`TokenFileError::Missing`], or another; nothing was revoked then.
+    pub fn revoke_code(&self, id: TokenId, now: Timestamp) -> Result<Enrolment, TokenFileError> {
+        self.change(now, |Contents { codes, .. }| {
+            let at = codes.iter().position(|entry| entry.enrolment.id == id);
+            Ok(codes.remove(at.ok_or(TokenFileError::Missing(id))?).enrolment)
         })
     }
 
@@ -199,7 +262,7 @@ impl TokenFile {
     /// # Errors
     /// [`TokenFileError::Missing`], [`TokenFileError::Replaced`] or another; both tokens are as they were then.
     pub fn rotate(&self, id: TokenId, grace: Span, now: Timestamp) -> Result<Token, TokenFileError> {
-        self.change(now, |tokens| {
+        self.change(now, |Contents { tokens, .. }| {
             let token = unused(tokens)?;
             let old = tokens.iter_mut().map(|entry| &mut entry.grant).find(|grant| grant.id == id);
             let old = old.ok_or(TokenFileError::Missing(id))?;
@@ -239,24 +302,26 @@ impl TokenFile {
                 why: "it is larger than any file of tokens".into(),
             });
         }
-        let tokens = stored::decode(&json).map_err(|why| match why {
+        let contents = stored::decode(&json).map_err(|why| match why {
             Unreadable::Newer(version) => TokenFileError::Newer { file: file(), version },
             Unreadable::Broken(why) => TokenFileError::Broken { file: file(), why },
         })?;
-        Ok(Loaded { tokens, identity: FileIdentity::of(&metadata), open })
+        Ok(Loaded { contents, identity: FileIdentity::of(&metadata), open })
     }
 
     fn change<R>(
         &self,
         now: Timestamp,
-        change: impl FnOnce(&mut Vec<Entry>) -> Result<R, TokenFileError>,
+        change: impl FnOnce(&mut Contents) -> Result<R, TokenFileError>,
     ) -> Result<R, TokenFileError> {
         let _turn = self.take_turn()?;
-        let mut tokens = self.load()?.tokens;
-        let result = change(&mut tokens)?;
+        let mut contents = self.load()?.contents;
+        let result = change(&mut contents)?;
         // Whoever rotates for years is not to keep all that ever were.
-        tokens.retain(|Entry { grant, .. }| grant.replaced_by.is_none() || !grant.has_expired(now));
-        self.write(&tokens)?;
+        contents.tokens.retain(|Entry { grant, .. }| grant.replaced_by.is_none() || !grant.has_expired(now));
+        let remembered = |entry: &CodeEntry| now < entry.enrolment.expires_at + Self::CODE_REMEMBERED;
+        contents.codes.retain(remembered);
+        self.write(&contents)?;
         Ok(result)
     }
 
@@ -279,9 +344,9 @@ impl TokenFile {
     }
 
     /// Puts a new file in the place of the old one, or fails and leaves the old one.
-    fn write(&self, tokens: &[Entry]) -> Result<(), TokenFileError> {
+    fn write(&self, contents: &Contents) -> Result<(), TokenFileError> {
         let failed = self.failed("replace");
-        let json = stored::encode(tokens).map_err(|error| failed(error.into()))?;
+        let json = stored::encode(contents).map_err(|error| failed(error.into()))?;
         if json.len() as u64 > MOST_BYTES {
             return Err(TokenFileError::Full { file: self.file.clone() });
         }

@@ -4,6 +4,9 @@
 //! [`TokenFile`], which `compartment hub token add|list|revoke|rotate` writes while the hub runs. The server asks
 //! [`Access`] with each request; a change of the file counts from the very next one.
 //!
+//! A host that has no token yet shows an [`EnrolmentCode`] once, in exchange for leave to use a token that it has made
+//! itself; the code can do nothing else.
+//!
 //! ```
 //! use compartment_core::Timestamp;
 //! use compartment_transport_http::server::access::{Access, Permission, Denied, Grant, Role, Token};
@@ -24,12 +27,15 @@
 //! What this does not do: it knows no HTTP, and it counts no attempts; limits of rate are the router's.
 
 mod check;
+mod code;
 mod file;
 mod grant;
 mod stored;
 mod token;
 
 pub use check::{Access, Denied};
+pub(crate) use code::Offered;
+pub use code::{CodeRefused, Enrolment, EnrolmentCode, Used};
 pub use file::{TokenFile, TokenFileError};
 pub use grant::{Forbidden, Grant, Permission, Role};
 pub(crate) use token::parse_hex;

@@ -9,6 +9,8 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use sha2::{Digest, Sha256};
 use subtle::{Choice, ConstantTimeEq};
 
+use crate::wire::enrolment::NewToken;
+
 const PREFIX: &str = "cmp_";
 const ID_DIGITS: usize = 16;
 const SECRET_DIGITS: usize = 64;
@@ -32,7 +34,7 @@ pub struct Token {
 /// A secret is 256 random bits, which no search exhausts, however fast the hash. A slow one (Argon2,
 /// scrypt) guards what people choose themselves, and would cost every request its time.
 #[derive(Clone, Copy)]
-pub(super) struct SecretHash([u8; 32]);
+pub(super) struct SecretHash(pub(super) [u8; 32]);
 
 /// A text that is no token, or no token's id. It repeats nothing of the text, which may hold a secret.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -42,21 +44,34 @@ pub struct InvalidToken {
     expected: &'static str,
 }
 
+impl InvalidToken {
+    pub(super) const fn new(what: &'static str, expected: &'static str) -> Self {
+        Self { what, expected }
+    }
+}
+
+impl TokenId {
+    pub(super) fn generate() -> Result<Self, getrandom::Error> {
+        let mut id = [0; ID_DIGITS / 2];
+        getrandom::fill(&mut id)?;
+        Ok(Self(id))
+    }
+}
+
 impl Token {
-    const INVALID: InvalidToken = InvalidToken {
-        what: "token",
-        expected: "`cmp_`, 16 hex digits, `_` and 64 hex digits, in lower case, as it was shown when it was issued",
-    };
+    const INVALID: InvalidToken = InvalidToken::new(
+        "token",
+        "`cmp_`, 16 hex digits, `_` and 64 hex digits, in lower case, as it was shown when it was issued",
+    );
 
     /// A new token from the system's random numbers.
     ///
     /// # Errors
     /// When the system has no random numbers.
     pub fn generate() -> Result<Self, getrandom::Error> {
-        let (mut id, mut secret) = ([0; ID_DIGITS / 2], [0; SECRET_DIGITS / 2]);
-        getrandom::fill(&mut id)?;
+        let mut secret = [0; SECRET_DIGITS / 2];
         getrandom::fill(&mut secret)?;
-        Ok(Self { id: TokenId(id), secret })
+        Ok(Self { id: TokenId::generate()?, secret })
     }
 
     /// The part that names it.
@@ -69,6 +84,12 @@ impl Token {
     #[must_use]
     pub fn reveal(&self) -> String {
         format!("{PREFIX}{}_{}", self.id, encode_string(&self.secret))
+    }
+
+    /// What a hub is told of a token that a host has made for itself: not its secret.
+    #[must_use]
+    pub fn offer(&self) -> NewToken {
+        NewToken { id: self.id.to_string(), sha256: encode_string(&self.hash().0) }
     }
 
     pub(super) fn hash(&self) -> SecretHash {

@@ -31,6 +31,8 @@ pub(super) struct Leases {
 struct Lease {
     session: SessionId,
     heard: Instant,
+    /// Whether something that it reported was taken.
+    has_reported: bool,
     listens: Option<Listens>,
 }
 
@@ -67,7 +69,8 @@ impl Leases {
             }
             Some(_) | None => {
                 // Whoever had the line before is cut off with it.
-                let lease = Lease { session: session.clone(), heard: now, listens: None };
+                let lease =
+                    Lease { session: session.clone(), heard: now, has_reported: false, listens: None };
                 self.agents.insert(host.clone(), lease);
             }
         }
@@ -84,6 +87,18 @@ impl Leases {
             lease.listens = Some(Listens { line: number, orders, delivered: HashMap::new() });
         }
         Ok(Line { orders: receiver, number })
+    }
+
+    /// Something that an agent reported was taken.
+    pub(super) fn taken(&mut self, host: &HostId, session: &SessionId) {
+        if let Some(lease) = self.agents.get_mut(host).filter(|lease| lease.session == *session) {
+            lease.has_reported = true;
+        }
+    }
+
+    /// Whether an agent of the host is connected, and something that it reported was taken.
+    pub(super) fn is_online(&self, host: &HostId) -> bool {
+        self.agents.get(host).is_some_and(|lease| lease.has_reported && lease.listens.is_some())
     }
 
     /// A line was cut.

@@ -1,5 +1,6 @@
 //! The hosts' agents: a [`Transport`] whose hosts come and ask.
 
+mod enrol;
 mod lease;
 mod routes;
 

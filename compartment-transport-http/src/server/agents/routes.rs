@@ -19,7 +19,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes as documented;
 
 use super::lease::Taken as LeaseTaken;
-use super::{Agents, Line};
+use super::{Agents, Line, enrol};
 use crate::server::bodies::Whole;
 use crate::server::error::{method_not_allowed, not_found};
 use crate::server::gate::{Gate, Path, Query, Speaking, Turned, header};
@@ -46,6 +46,7 @@ pub(in crate::server) fn documented_routes() -> OpenApiRouter<Agents> {
         .routes(documented!(acknowledge))
         .routes(documented!(begin))
         .routes(documented!(take_output))
+        .routes(documented!(enrol::exchange))
 }
 
 /// The routes of agents alone.
@@ -84,8 +85,9 @@ async fn take_events(
     headers: HeaderMap,
     body: Whole,
 ) -> Result<Json<Taken>, Turned> {
-    if let Some(session) = header::<SessionId>(&headers, SESSION_HEADER)? {
-        agents.leases().heard(&host, &session, Instant::now())?;
+    let session = header::<SessionId>(&headers, SESSION_HEADER)?;
+    if let Some(session) = &session {
+        agents.leases().heard(&host, session, Instant::now())?;
     }
     let limit = agents.inner.config.limits.lines;
     let batch = events::decode(&body, &host, limit)
@@ -99,6 +101,9 @@ async fn take_events(
     let receipt = uplink.report(batch.reports).await.map_err(not_now)?;
     // A first word makes a host known.
     let removed = has_spoken && !uplink.knows(&host);
+    if let Some(session) = session.filter(|_| has_spoken) {
+        agents.leases().taken(&host, &session);
+    }
     let (new, position, last, refused) = (receipt.new, receipt.position, batch.last, batch.refused);
     Ok(Json(Taken { new, position, last, refused, removed }))
 }
@@ -160,7 +165,8 @@ async fn give_orders(
     ),
     responses(
         (status = 200, content_type = "text/event-stream", body = String, description = "One event, `hello`, with how \
-            long each test of the host may take (`test_limit_s`); the answer ends a minute later"),
+            long each test of the host may take (`test_limit_s`), and whether an agent of it is connected and was heard \
+            (`online`); the answer ends a minute later"),
         Common
     ),
     security(("token" = []))
@@ -169,7 +175,8 @@ async fn give_a_word(
     State(agents): State<Agents>,
     Speaking { host, token }: Speaking,
 ) -> Result<impl IntoResponse, Problem> {
-    let hello = Hello { test_limit_s: agents.uplink()?.test_limit_s(&host) };
+    let online = Some(agents.leases().is_online(&host));
+    let hello = Hello { test_limit_s: agents.uplink()?.test_limit_s(&host), online };
     let hello = Event::default().event(HELLO).json_data(hello).expect("numbers are JSON");
     let hello = stream::once(async { Ok(hello) });
     let revoked = Arc::clone(agents.gate()).revoked(token);
