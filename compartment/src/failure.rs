@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use compartment_core::Text;
 use compartment_log_sqlite::{BackupError, ExportError, ImportError, OpenError, ReadError};
+use compartment_transport_http::client::EndpointError;
 use compartment_transport_http::server::access::TokenFileError;
 
 use crate::hub::ServeError;
@@ -60,6 +61,9 @@ pub enum Failure {
     /// The tokens.
     #[error(transparent)]
     Tokens(#[from] TokenFileError),
+    /// The hub's address, as hosts reach it.
+    #[error("--enrol: {0}")]
+    Address(#[from] EndpointError),
     /// The hub does not run.
     #[error(transparent)]
     Serve(#[from] ServeError),
@@ -88,6 +92,7 @@ impl Failure {
             | Self::File { .. }
             | Self::Exists(_)
             | Self::Tokens(_)
+            | Self::Address(_)
             | Self::Serve(_)
             | Self::Interrupted => false,
         }

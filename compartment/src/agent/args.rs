@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
 
+use super::EnrolArgs;
+
 /// Speaks for this host to a hub: reports what the host is at, and carries out what the hub orders.
 ///
 /// It opens no port, and runs what its file of settings says, never what the hub says. An operation goes on when the
@@ -15,6 +17,7 @@ use clap::{Parser, Subcommand};
     subcommand_negates_reqs = true,
     after_help = "\
 Examples:
+  compartment agent enrol 'https://…/#gpc0:…'    makes an agent of this host
   compartment agent check --config agent.toml    what it would run, what it sees
   compartment agent --config agent.toml          run, until Ctrl-C or SIGTERM
 
@@ -59,6 +62,13 @@ pub enum What {
         #[arg(long, value_name = "FILE")]
         config: PathBuf,
     },
+    /// Make an agent of this host, with a line that `compartment hub token add --enrol` prints on the hub's machine.
+    ///
+    /// It asks the hub whether it answers, says what it will do, makes the host's token, exchanges the code in the line
+    /// for the right to use it, writes both files of the agent, and checks all of it. Where root calls it and systemd
+    /// runs, it starts the agent and waits until the hub has heard it; elsewhere it says what is left to do. It may be
+    /// interrupted: the same line goes on from there.
+    Enrol(Box<EnrolArgs>),
     /// Carry out the operation in a folder; the agent starts this itself.
     #[command(hide = true)]
     Supervise {

@@ -247,7 +247,7 @@ fn tests(config: &Config, tests: usize, told: &mut Told<'_, impl Write>) -> io::
 }
 
 /// Whether a program can be found that runs in a folder, as the agent would look for it.
-fn is_there(program: &str, folder: &Path) -> bool {
+pub(super) fn is_there(program: &str, folder: &Path) -> bool {
     let runs = |path: &Path| path.metadata().is_ok_and(|found| found.is_file() && found.mode() & 0o111 != 0);
     if program.contains('/') {
         return runs(&folder.join(program));

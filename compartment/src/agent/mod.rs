@@ -2,6 +2,7 @@
 
 mod args;
 mod check;
+mod enrol;
 mod places;
 
 use std::io;
@@ -13,10 +14,11 @@ use compartment_local::operation::supervise;
 use compartment_local::run::Stop;
 use compartment_transport_http::agent::{Agent, AgentError, Config, ConfigError};
 
-use crate::{background, failed};
+use crate::{background, failed, interrupted};
 
 pub use args::{Cli, What};
 pub use check::check;
+pub use enrol::{Around, BadLine, EnrolArgs, EnrolError, Invitation, Line, Platform, enrol};
 
 /// How long whatever still hangs is waited for at the end.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -36,6 +38,9 @@ pub enum Failure {
     /// The check found something that would keep the agent from its work.
     #[error("the check found what is wrong")]
     Check,
+    /// The host was not enrolled, or not to the end.
+    #[error(transparent)]
+    Enrol(#[from] EnrolError),
     /// The output.
     #[error("cannot write to the output: {0}")]
     Output(io::Error),
@@ -62,6 +67,7 @@ pub(crate) fn main(cli: Cli) -> ExitCode {
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) if failure.is_closed_pipe() => ExitCode::SUCCESS,
+        Err(Failure::Enrol(EnrolError::Interrupted)) => interrupted(),
         Err(failure) => failed(&failure),
     }
 }
@@ -75,6 +81,7 @@ fn act(cli: Cli, stop: &Stop) -> Result<(), Failure> {
                 _ => Err(Failure::Check),
             }
         }
+        Some(What::Enrol(args)) => Ok(enrol::in_process(&args, stop)?),
         Some(What::Supervise { .. }) => Ok(()),
         None => {
             let config = Config::read(&cli.config.unwrap_or_else(|| PathBuf::from("agent.toml")))?;

@@ -19,6 +19,8 @@ use super::ForgeArgs;
 Examples:
   compartment hub token add --data DIR --operator mba    a person's, shown once
   compartment hub token add --data DIR --host gpc0 --out gpc0.token   an agent's
+  compartment hub token add --data DIR --host gpc0 --enrol https://hub.example
+                                              a line to paste on the host gpc0
   compartment hub --data DIR --forge https://git.example/fleet.git   on loopback
   compartment hub --data DIR --listen 0.0.0.0:7070 --tls-cert CERT --tls-key KEY
   compartment hub --data DIR --inventory hosts.toml   hosts over SSH, too
@@ -114,14 +116,23 @@ pub enum TokenCommand {
         /// Writes it into a new file that only you can read, instead of showing it.
         #[arg(long, value_name = "FILE")]
         out: Option<PathBuf>,
+
+        /// Issues none yet, and prints a line instead that is pasted on the host, and makes its agent. The address is the
+        /// hub's, as the host reaches it. The code in the line is good once, and not for long.
+        #[arg(long, value_name = "URL", requires = "host", conflicts_with = "out")]
+        enrol: Option<String>,
+
+        /// How many minutes that line is good for [default: 15].
+        #[arg(long, value_name = "MINUTES", requires = "enrol", value_parser = clap::value_parser!(u64).range(1..=10080))]
+        minutes: Option<u64>,
     },
-    /// Lists the tokens, without their secrets.
+    /// Lists the tokens and the enrolment codes, without their secrets.
     List {
         /// Where the hub keeps its data.
         #[arg(long, value_name = "DIR")]
         data: PathBuf,
     },
-    /// Ends a token at once.
+    /// Ends a token, or an enrolment code, at once.
     Revoke {
         /// Where the hub keeps its data.
         #[arg(long, value_name = "DIR")]

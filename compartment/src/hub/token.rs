@@ -7,28 +7,38 @@ use compartment_console::show;
 use compartment_core::{Actor, HostId, Span, Timestamp};
 use compartment_runtime::Clock;
 use compartment_runtime::hub::SystemClock;
-use compartment_transport_http::server::access::{Grant, Role, Token, TokenFile};
+use compartment_transport_http::client::EndpointError;
+use compartment_transport_http::server::access::{Enrolment, Grant, Role, Token, TokenFile, TokenFileError};
 
 use tempfile::NamedTempFile;
 
 use super::{RoleArgs, TokenCommand};
+use crate::agent::Invitation;
 use crate::{Failure, Streams};
+
+/// How many minutes an enrolment code is good for, unless said.
+const MINUTES: u64 = 15;
 
 /// Does what the command line says.
 pub(super) fn run(what: &TokenCommand, mut around: Streams<'_>) -> Result<(), Failure> {
     let now = SystemClock::default().wall();
     match what {
-        TokenCommand::Add { data, role, days, out } => {
+        TokenCommand::Add { data, role, days, out, enrol, minutes } => {
+            let expires_at = days.map(|days| now + Span::from_secs(days * 24 * 60 * 60));
+            if let (Some(url), Some(host)) = (enrol, &role.host) {
+                return around.invite(data, url, host, minutes.unwrap_or(MINUTES), expires_at);
+            }
             let file = open(data)?;
             let out = out.as_deref().map(|out| Out::new(out, Before::None)).transpose()?;
             let (role, name) = who(role);
-            let expires_at = days.map(|days| now + Span::from_secs(days * 24 * 60 * 60));
             let token = file.add(role.clone(), name, expires_at, now)?;
             around.hand_over(&token, &role, out)
         }
         TokenCommand::List { data } => {
-            let grants = TokenFile::existing(data)?.list()?;
-            let rows: Vec<_> = grants.iter().map(|grant| row(grant, now)).collect();
+            let file = TokenFile::existing(data)?;
+            let (grants, codes) = (file.list()?, file.codes()?);
+            let mut rows: Vec<_> = grants.iter().map(|grant| row(grant, now)).collect();
+            rows.extend(codes.iter().map(|code| row_of_code(code, now)));
             if rows.is_empty() {
                 return around
                     .tell("None:", "nobody has a token yet; issue one with `compartment hub token add`");
@@ -37,7 +47,15 @@ pub(super) fn run(what: &TokenCommand, mut around: Streams<'_>) -> Result<(), Fa
             Ok(around.output.write_all(table.as_bytes())?)
         }
         TokenCommand::Revoke { data, id } => {
-            let grant = TokenFile::existing(data)?.revoke(*id, now)?;
+            let file = TokenFile::existing(data)?;
+            let grant = match file.revoke(*id, now) {
+                Err(missing @ TokenFileError::Missing(_)) => {
+                    let code = file.revoke_code(*id, now).map_err(|_| missing)?;
+                    let words = format!("the enrolment code {id} of the host {}", code.host);
+                    return around.tell("Revoked:", &words);
+                }
+                grant => grant?,
+            };
             around.tell("Revoked:", &format!("the token {id} of {}, for {}", grant.name, grant.role))
         }
         TokenCommand::Rotate { data, id, grace, out } => {
@@ -86,6 +104,22 @@ fn row(grant: &Grant, now: Timestamp) -> Vec<String> {
         grant.role.to_string(),
         show::second(grant.created_at).to_string(),
         until,
+    ]
+}
+
+fn row_of_code(code: &Enrolment, now: Timestamp) -> Vec<String> {
+    let again = code.tried_again_at.map(|at| format!(", tried again {}", show::second(at)));
+    let until = match code.used {
+        Some(used) => format!("used {} for {}", show::second(used.at), used.token),
+        None if now >= code.expires_at => format!("expired {}", show::second(code.expires_at)),
+        None => show::second(code.expires_at).to_string(),
+    };
+    vec![
+        code.id.to_string(),
+        code.host.to_string(),
+        format!("enrolment of {}", code.host),
+        show::second(code.created_at).to_string(),
+        until + &again.unwrap_or_default(),
     ]
 }
 
@@ -149,6 +183,49 @@ impl Streams<'_> {
              can read (--out FILE does)."
         );
         self.mention("Token:", &words)
+    }
+
+    /// Issues an enrolment code, and shows the line that is pasted on its host.
+    fn invite(
+        &mut self,
+        data: &Path,
+        url: &str,
+        host: &HostId,
+        minutes: u64,
+        token_expires_at: Option<Timestamp>,
+    ) -> Result<(), Failure> {
+        // What is wrong with the address is said before there is a code.
+        let hub = Invitation::hub_at(url)?;
+        let plain = matches!(hub.check(), Err(EndpointError::Plain { .. }));
+        let (file, now) = (open(data)?, SystemClock::default().wall());
+        let code = file.add_code(host.clone(), now + Span::from_mins(minutes), token_expires_at, now)?;
+        let has_token = |grant: &Grant| grant.role == Role::Host(host.clone()) && !grant.has_expired(now);
+        let others: Vec<_> =
+            file.list()?.into_iter().filter(has_token).map(|grant| grant.id.to_string()).collect();
+        writeln!(
+            self.output,
+            "{}",
+            Invitation { hub: hub.url.to_string(), host: host.clone(), code }.command()
+        )?;
+        let words = format!(
+            "paste it at a shell of {host}: as root for an agent of the whole system, or as the user whose home is looked \
+             after. It is good once, within {minutes} min, and worth nothing afterwards."
+        );
+        self.mention("Line:", &words)?;
+        if plain {
+            let words = "the address is not encrypted, and beyond loopback the host refuses it: give one with https, or add \
+                         --allow-plain to the line in a network where all are trusted";
+            self.mention("Plain:", words)?;
+        }
+        if !others.is_empty() {
+            let words = format!(
+                "{host} has a token already ({}). It stays: once the new one is used, end it with `compartment hub token \
+                 revoke`",
+                others.join(", ")
+            );
+            self.mention("Others:", &words)?;
+        }
+        Ok(())
     }
 
     /// Says what is not the answer: standard output may go into a file, and holds the token alone.
