@@ -6,6 +6,8 @@ use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 
 use crate::commit::Commit;
+use crate::fleet::{Fleet, HostIndex};
+use crate::host::Host;
 
 /// How many hosts of a channel run each commit. Kept with every change, so that one row costs no walk over the
 /// fleet.
@@ -83,6 +85,21 @@ impl Tally {
     pub fn split(&self, desired: Option<&Commit>) -> Option<Split> {
         let groups = self.groups(desired);
         (groups.len() > 1).then_some(Split { groups })
+    }
+}
+
+impl Fleet {
+    /// Whether the host at a place runs a known commit, and not the one that most hosts of its channel run: what
+    /// [`GenerationView::drift`](crate::matrix::GenerationView::drift) says in its row.
+    #[must_use]
+    pub fn drifts(&self, index: HostIndex) -> bool {
+        self.has_drifted(self.at_index(index))
+    }
+
+    pub(crate) fn has_drifted(&self, host: &Host) -> bool {
+        let Some(deployed) = host.deployed_commit() else { return false };
+        let desired = self.channel_of(host).desired().map(|desired| &desired.commit);
+        self.tally(host.channel).majority(desired).is_some_and(|majority| !deployed.same(&majority))
     }
 }
 

@@ -347,14 +347,12 @@ impl Fleet {
             Some(commit) => (Some(commit), Source::Deployed),
             None => checkout().map_or((None, Source::Unknown), |commit| (Some(commit), Source::Checkout)),
         };
-        let desired = self.channel_of(host).desired().map(|desired| &desired.commit);
-        let majority = deployed.and_then(|_| self.tally(host.channel).majority(desired));
         GenerationView {
             commit,
             short: commit.map(|commit| commit.short().to_string()),
             number: host.deployment().and_then(|deployment| deployment.generation.number),
             source,
-            drift: deployed.zip(majority).is_some_and(|(deployed, majority)| !deployed.same(&majority)),
+            drift: self.has_drifted(host),
         }
     }
 

@@ -18,6 +18,7 @@ mod bodies;
 mod configuration;
 mod error;
 mod gate;
+mod host_metrics;
 pub mod listen;
 mod live;
 mod metrics;

@@ -23,7 +23,7 @@ const TOKENS: usize = 4;
 /// wait for whoever sends much.
 const SMALL: usize = 64 << 10;
 
-/// How many reads of the log each token may have under way; more wait for their turn.
+/// How many long reads (of the log, of numbers of each host) each token may have under way; more wait for their turn.
 const READS: usize = 4;
 
 /// How long they wait.
@@ -102,11 +102,11 @@ impl Share {
         Arc::clone(&self.under_way).try_acquire_owned().ok()
     }
 
-    /// A turn to read the log, until it is dropped: what goes through all of it takes a while.
+    /// A turn to read the log, or numbers of each host, until it is dropped: what goes through all of it takes a while.
     pub(super) async fn turn(self) -> Result<OwnedSemaphorePermit, Problem> {
         let turn = timeout(READ_WITHIN, self.reads.acquire_owned()).await.map_err(|_| {
             let detail =
-                format!("{READS} reads of the log are under way with this token: take their answers first");
+                format!("{READS} long reads are under way with this token: take their answers first");
             Problem::new(Code::Unavailable, detail)
         })?;
         Ok(turn.expect(OPEN))

@@ -7,6 +7,7 @@ mod agents;
 mod ends;
 mod enrol;
 mod live;
+mod metrics;
 mod mounted;
 mod people;
 mod pull_requests;
