@@ -390,11 +390,12 @@ impl Inner {
         }
     }
 
-    fn note_upkeep(&self, what: &'static str, failed: Option<String>) {
+    /// Takes note of what could not be written down, or could. True where either is news.
+    fn note_upkeep(&self, what: &'static str, failed: Option<String>) -> bool {
         let mut upkeep = self.upkeep.lock().unwrap_or_else(PoisonError::into_inner);
         match failed {
-            Some(error) => drop(upkeep.insert(what, error)),
-            None => drop(upkeep.remove(what)),
+            Some(error) => upkeep.insert(what, error).is_none(),
+            None => upkeep.remove(what).is_some(),
         }
     }
 }

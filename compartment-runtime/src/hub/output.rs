@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use compartment_core::operation::Progress;
-use compartment_core::{HostId, OpId, Text};
+use compartment_core::{HostId, OpId, Span, Text};
 use futures::stream::{self, Stream};
 use tracing::warn;
 
@@ -15,6 +15,9 @@ use crate::{OutputError, OutputPage, OutputStore};
 
 /// How many lines a page holds at most.
 const PAGE: usize = 512;
+
+/// How long the store may take. Output is for people: nobody else waits for it.
+const WITHIN: Span = Span::from_secs(5);
 
 /// Output in memory, bounded by bytes: of one operation, and of all. Where all of them have too much, the host that has
 /// most of it loses the operation that it added to longest ago: one that prints without end takes nothing from others.
@@ -147,8 +150,14 @@ impl Hub {
         if !known {
             return;
         }
-        if let Err(error) = self.inner.output.append(host, op, lines).await {
-            warn!(%host, %op, %error, "lost output of an operation");
+        let kept = self.inner.within(self.inner.output.append(host, op, lines)).await;
+        let lost = kept.err().map(|error| error.to_string());
+        let why = lost.clone();
+        // Said once, and not with every line that a host prints.
+        if self.inner.note_upkeep("what operations print", lost)
+            && let Some(error) = why
+        {
+            warn!(%host, %op, %error, "output of operations is lost");
         }
         self.inner.printed.send_modify(|count| *count += 1);
     }
@@ -172,6 +181,16 @@ impl Hub {
     }
 }
 
+impl Inner {
+    /// Waits for the store, for as long as it may take.
+    async fn within<T>(&self, work: impl Future<Output = Result<T, OutputError>>) -> Result<T, OutputError> {
+        tokio::select! {
+            done = work => done,
+            () = self.clock.sleep(WITHIN) => Err(OutputError(format!("it took longer than {WITHIN}"))),
+        }
+    }
+}
+
 struct Follower {
     inner: Arc<Inner>,
     host: HostId,
@@ -192,7 +211,8 @@ impl Follower {
             // Before the look at the lines: what is printed before the end is read after it.
             let over = self.is_over();
             // What cannot be read any more is not worth an error to who follows: it is gone.
-            let page = self.inner.output.read(&self.host, &self.op, self.from).await.unwrap_or_default();
+            let read = self.inner.output.read(&self.host, &self.op, self.from);
+            let page = self.inner.within(read).await.unwrap_or_default();
             if !page.lines.is_empty() {
                 self.from = page.first + page.lines.len() as u64;
                 return Ok(Some(page));
@@ -204,7 +224,7 @@ impl Follower {
                 _ = printed.changed() => {}
                 () = changed => {}
                 // Its time may run out without a word.
-                () = self.inner.sleep_until(self.inner.now() + compartment_core::Span::from_secs(10)) => {}
+                () = self.inner.sleep_until(self.inner.now() + Span::from_secs(10)) => {}
                 () = self.inner.stopping() => return Ok(None),
             }
         }

@@ -73,7 +73,8 @@ impl Upkeep {
             Ok(()) => self.heard = heard.iter().map(|(_, at)| *at).max().unwrap_or(since),
             Err(error) => warn!(%error, "could not write down when hosts were last heard"),
         }
-        self.inner.note_upkeep("when hosts were last heard", saved.err().map(|error| error.to_string()));
+        let _news =
+            self.inner.note_upkeep("when hosts were last heard", saved.err().map(|error| error.to_string()));
     }
 
     async fn save_snapshot(&mut self) {
@@ -93,6 +94,6 @@ impl Upkeep {
         if let Err(error) = &saved {
             warn!(%error, "could not write down the state");
         }
-        self.inner.note_upkeep("the state", saved.err());
+        let _news = self.inner.note_upkeep("the state", saved.err());
     }
 }

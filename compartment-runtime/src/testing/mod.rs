@@ -7,4 +7,5 @@ pub mod forge;
 pub mod forges;
 pub mod hosts;
 pub mod logs;
+pub mod outputs;
 pub mod transports;

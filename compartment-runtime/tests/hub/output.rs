@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
+use async_trait::async_trait;
 use compartment_core::event::{Event, Said};
-use compartment_core::{Ask, OpId, Text};
-use compartment_runtime::hub::MemoryOutput;
+use compartment_core::{Ask, HostId, OpId, Text};
+use compartment_runtime::hub::{Config, Configuration, Hub, MemoryLog, MemoryOutput, Ports};
 use compartment_runtime::testing::hosts::Behaviour;
-use compartment_runtime::{OutputPage, OutputStore};
+use compartment_runtime::{OutputError, OutputPage, OutputStore};
 use futures::{FutureExt, StreamExt, TryStreamExt};
 
 use super::world::{World, names, request, soon};
@@ -126,5 +127,48 @@ async fn two_hosts_with_operations_of_one_id_print_apart() {
     for host in [one, two] {
         let page = soon(Box::pin(world.hub.follow(host.clone(), op("p"))).next()).await.unwrap().unwrap();
         assert_eq!(page.lines, lines(&[host.as_str()]));
+    }
+}
+
+/// A store whose disk is full, or does not answer.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Bad {
+    Full,
+    Stuck,
+}
+
+#[async_trait]
+impl OutputStore for Bad {
+    async fn append(&self, _: &HostId, _: &OpId, _: Vec<Text>) -> Result<(), OutputError> {
+        match self {
+            Self::Full => Err(OutputError("no space left".to_owned())),
+            Self::Stuck => std::future::pending().await,
+        }
+    }
+
+    async fn read(&self, host: &HostId, op: &OpId, _: u64) -> Result<OutputPage, OutputError> {
+        self.append(host, op, Vec::new()).await.map(|()| OutputPage::default())
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_store_that_fails_or_hangs_costs_the_output_and_is_told() {
+    for (bad, why) in [(Bad::Full, "no space left"), (Bad::Stuck, "longer than 5 s")] {
+        let ports = Ports { output: Arc::new(bad), ..Ports::new(Arc::new(MemoryLog::default())) };
+        let hub = Hub::start(ports, Config::default()).await.unwrap();
+        let host = names(1)[0].clone();
+        hub.configure(host.clone(), Configuration::default()).await.unwrap();
+        hub.request(request("p", Ask::Pull { host: host.clone() })).await.unwrap();
+        assert_eq!(hub.health().unwrap().upkeep, [""; 0]);
+        hub.print(&host, &op("p"), lines(&["lost"])).await;
+        let upkeep = hub.health().unwrap().upkeep;
+        assert!(upkeep.len() == 1 && upkeep[0].contains("what operations print"), "{upkeep:?}");
+        assert!(upkeep[0].contains(why), "{upkeep:?}");
+        // Whoever follows is told of the end all the same.
+        let stop = Ask::Stop { host: host.clone(), target_op: op("p") };
+        hub.request(request("stop", stop)).await.unwrap();
+        let pages: Vec<_> = soon(hub.follow(host, op("p")).try_collect()).await.unwrap();
+        assert_eq!(pages, []);
+        soon(hub.shutdown()).await;
     }
 }

@@ -6,10 +6,11 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use compartment_core::testing::{Scenario, commit, host, lock};
 use compartment_core::{HostId, OpId, Timestamp};
-use compartment_runtime::hub::MemoryLog;
+use compartment_runtime::hub::{MemoryLog, MemoryOutput};
 use compartment_runtime::testing::clock::ManualClock;
 use compartment_runtime::testing::hosts::{Behaviour, MemoryHosts};
 use compartment_runtime::testing::logs::{self, Storage};
+use compartment_runtime::testing::outputs;
 use compartment_runtime::testing::transports::{self, Fixture};
 use compartment_runtime::{Clock, EventLog, Transport};
 
@@ -68,4 +69,9 @@ impl Storage for Memory {
 #[tokio::test]
 async fn the_log_in_memory_passes_the_suite_of_logs() {
     logs::check_all(|| Memory(MemoryLog::default())).await;
+}
+
+#[tokio::test]
+async fn output_in_memory_passes_the_suite_of_outputs() {
+    outputs::check_all(|size| Arc::new(MemoryOutput::new(size.of_one, size.of_all))).await;
 }

@@ -7,7 +7,7 @@ mod token;
 
 pub use args::{Cli, RoleArgs, Serve, TokenCommand, What};
 pub use forge::{ForgeArgs, Where, no_forge};
-pub use serve::{ServeError, start};
+pub use serve::{ServeError, open_output, start};
 
 use std::process::ExitCode;
 

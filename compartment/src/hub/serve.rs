@@ -7,6 +7,8 @@ use std::sync::Arc;
 use compartment_core::Text;
 use compartment_local::observe::agent_version;
 use compartment_log_sqlite::{FILE_NAME, OpenError, SqliteLog};
+use compartment_output_files::{FOLDER_NAME, FileOutput, Limits};
+use compartment_runtime::OutputStore;
 use compartment_runtime::hub::Ports;
 use compartment_runtime::{EventLog, Transport};
 use compartment_transport_http::server::listen::{Listen, ListenError, TlsFiles};
@@ -92,7 +94,8 @@ pub(super) fn run(args: &Serve, mut around: Streams<'_>) -> Result<(), Failure> 
         let way = inventory.as_ref().map(|inventory| hosts::way(inventory, &log.id()));
         let way = way.transpose().map_err(ServeError::Sockets)?;
         let transports = way.into_iter().map(|way| way as Arc<dyn Transport>).collect();
-        let ports = Ports { forge, transports, ..Ports::new(Arc::new(log)) };
+        let output = open_output(&data)?;
+        let ports = Ports { forge, transports, output, ..Ports::new(Arc::new(log)) };
         let setup = Setup { ports, listen: listen(args), webhook, config: args.forge.config() };
         let service = start(&data, setup).await?;
         if let Some(inventory) = &inventory {
@@ -108,6 +111,18 @@ pub(super) fn run(args: &Serve, mut around: Streams<'_>) -> Result<(), Failure> 
         service.run(background::asked(&stop)).await.map_err(ServeError::from)?;
         Ok(())
     })
+}
+
+/// Where what operations print is kept, in a hub's folder. Whoever opens it has the log of that folder.
+///
+/// # Errors
+/// [`ServeError::Folder`].
+pub fn open_output(data: &Path) -> Result<Arc<dyn OutputStore>, ServeError> {
+    let path = data.join(FOLDER_NAME);
+    match FileOutput::open(&path, Limits::default()) {
+        Ok(output) => Ok(Arc::new(output)),
+        Err(source) => Err(ServeError::Folder { path, source }),
+    }
 }
 
 /// Starts a hub that keeps its tokens in `folder`. Without a forge it says that nobody looks any more.

@@ -23,7 +23,7 @@ use tokio::task::JoinHandle;
 use super::shared::{Published, Setup};
 use super::{Cli, FleetError};
 use crate::hosts;
-use crate::hub::{ServeError, no_forge};
+use crate::hub::{ServeError, no_forge, open_output};
 
 /// How long the first look may take where no host answers, or the repository does not.
 const LOOK_WITHIN: Duration = Duration::from_secs(30);
@@ -71,7 +71,11 @@ impl Fleet {
         let ssh = hosts::way(inventory, &log.id()).map_err(FleetError::Here)?;
         let transports: Vec<Arc<dyn Transport>> = vec![Arc::<SshTransport>::clone(&ssh)];
         let config = cli.forge.config();
-        let hub = Hub::start(Ports { transports, forge, ..Ports::new(log) }, config).await;
+        let mut ports = Ports { transports, forge, ..Ports::new(log) };
+        if cli.data.is_some() {
+            ports.output = open_output(data)?;
+        }
+        let hub = Hub::start(ports, config).await;
         let hub = hub.map_err(ServeError::from)?;
         hosts::configure(&hub, inventory).await.map_err(ServeError::from)?;
         if !looks && super::wants_desired(cli) {

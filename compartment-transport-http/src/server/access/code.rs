@@ -7,6 +7,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use base16ct::lower::encode_string;
 use compartment_core::{HostId, Timestamp};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -14,7 +15,7 @@ use subtle::ConstantTimeEq;
 
 use super::grant::{Grant, Role};
 use super::stored::{Contents, Entry};
-use super::token::{Hex, InvalidToken, SecretHash, TokenId, parse_hex};
+use super::token::{InvalidToken, SecretHash, TokenId, parse_hex};
 use crate::wire::enrolment::NewToken;
 
 const PREFIX: &str = "cme_";
@@ -147,7 +148,7 @@ impl EnrolmentCode {
     /// The whole text, secret and all: to be shown once.
     #[must_use]
     pub fn reveal(&self) -> String {
-        format!("{PREFIX}{}_{}", self.id, Hex(&self.secret))
+        format!("{PREFIX}{}_{}", self.id, encode_string(&self.secret))
     }
 
     pub(super) fn hash(&self) -> SecretHash {
