@@ -76,6 +76,7 @@ pub struct FileOutput {
 enum Command {
     Append(HostId, OpId, Vec<Text>, oneshot::Sender<io::Result<()>>),
     Read(HostId, OpId, u64, oneshot::Sender<io::Result<OutputPage>>),
+    Forget(HostId, OpId, oneshot::Sender<io::Result<()>>),
 }
 
 impl FileOutput {
@@ -115,6 +116,9 @@ fn work(mut store: Store, mut queue: mpsc::Receiver<Command>) {
             Command::Read(host, op, from, answer) => {
                 let _told = answer.send(store.read(&host, &op, from));
             }
+            Command::Forget(host, op, answer) => {
+                let _told = answer.send(store.forget_op(&host, &op));
+            }
         }
     }
 }
@@ -127,5 +131,9 @@ impl OutputStore for FileOutput {
 
     async fn read(&self, host: &HostId, op: &OpId, from: u64) -> Result<OutputPage, OutputError> {
         self.ask(|answer| Command::Read(host.clone(), op.clone(), from, answer)).await
+    }
+
+    async fn forget(&self, host: &HostId, op: &OpId) -> Result<(), OutputError> {
+        self.ask(|answer| Command::Forget(host.clone(), op.clone(), answer)).await
     }
 }

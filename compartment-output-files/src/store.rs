@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::fs::{self, DirEntry};
-use std::io;
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
@@ -105,6 +105,16 @@ impl Store {
         page
     }
 
+    /// Forgets what an operation printed.
+    pub(crate) fn forget_op(&mut self, host: &HostId, op: &OpId) -> io::Result<()> {
+        let place = Place::of(host, op);
+        let gone = self.forget(place);
+        match gone {
+            Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
+            Ok(()) | Err(_) => Ok(()),
+        }
+    }
+
     /// Makes an operation's file known line by line, where there is one.
     fn look(&mut self, place: Place, host: &HostId, op: &OpId) -> io::Result<()> {
         if self.opened.contains_key(&place) {
@@ -146,7 +156,7 @@ impl Store {
             && of.operations.len() > self.limits.operations.max(1)
             && let Some(op) = oldest(of)
         {
-            self.forget(Place { host, op });
+            let _gone = self.forget(Place { host, op });
         }
     }
 
@@ -155,20 +165,21 @@ impl Store {
         while self.bytes > self.limits.of_all {
             let most = self.hosts.iter().max_by_key(|(_, of)| of.bytes);
             let Some((host, op)) = most.and_then(|(host, of)| Some((*host, oldest(of)?))) else { return };
-            self.forget(Place { host, op });
+            let _gone = self.forget(Place { host, op });
         }
     }
 
     /// Removes an operation's file. One that cannot be removed is not counted any more, so that this ends: whatever is wrong
     /// with it, the next start finds it again.
-    fn forget(&mut self, place: Place) {
-        let _gone = fs::remove_file(place.file(&self.folder));
+    fn forget(&mut self, place: Place) -> io::Result<()> {
+        let gone = fs::remove_file(place.file(&self.folder));
         self.opened.remove(&place);
         self.drop_entry(place);
         if !self.hosts.contains_key(&place.host) {
             // Where something else is in it, it stays.
             let _gone = fs::remove_dir(place.folder(&self.folder));
         }
+        gone
     }
 
     fn drop_entry(&mut self, place: Place) {

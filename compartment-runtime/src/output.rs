@@ -34,4 +34,11 @@ pub trait OutputStore: Send + Sync + 'static {
     /// # Errors
     /// [`OutputError`] where they cannot be read.
     async fn read(&self, host: &HostId, op: &OpId, from: u64) -> Result<OutputPage, OutputError>;
+
+    /// Forgets what a host's operation printed: it is about to be told again, from its first line on, which has the number 1
+    /// again.
+    ///
+    /// # Errors
+    /// [`OutputError`] where it may still be there.
+    async fn forget(&self, host: &HostId, op: &OpId) -> Result<(), OutputError>;
 }

@@ -118,6 +118,10 @@ pub trait Uplink: Send + Sync + 'static {
     /// What is said of an operation that the host does not have is dropped.
     async fn output(&self, host: &HostId, op: &OpId, lines: Vec<Text>);
 
+    /// Says that what an operation printed is passed on from its first line, also where it was before: by a hub before this
+    /// one, whose store has kept it.
+    async fn output_anew(&self, _host: &HostId, _op: &OpId) {}
+
     /// What a host is to do now: for transports whose hosts come and ask.
     ///
     /// # Errors

@@ -54,6 +54,7 @@ mod requests;
 mod shown;
 mod time;
 mod upkeep;
+mod uplink;
 mod waiters;
 mod writer;
 
@@ -61,7 +62,6 @@ use std::collections::BTreeMap;
 use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use async_trait::async_trait;
 use compartment_core::event::{Decision, Event, Observation, Report};
 use compartment_core::{ChannelName, HostId, OpId, Span, Text, Timestamp, Version};
 use futures::FutureExt;
@@ -91,7 +91,7 @@ use upkeep::Upkeep;
 use waiters::Waiters;
 use writer::Writer;
 
-use crate::{Clock, EventLog, Forge, LogId, Order, OutputStore, Receipt, Transport, Uplink, UplinkError};
+use crate::{Clock, EventLog, Forge, LogId, OutputStore, Receipt, Transport};
 
 /// A running hub, as a handle: cheap to clone.
 #[derive(Clone)]
@@ -397,45 +397,5 @@ impl Inner {
             Some(error) => upkeep.insert(what, error).is_none(),
             None => upkeep.remove(what).is_some(),
         }
-    }
-}
-
-#[async_trait]
-impl Uplink for Hub {
-    async fn report(&self, reports: Vec<Report>) -> Result<Receipt, UplinkError> {
-        Self::report(self, reports).await.map_err(|error| match error {
-            HubError::NotNow(why) => why.into(),
-            HubError::Stopped(_)
-            | HubError::Log(_)
-            | HubError::NoPosition { .. }
-            | HubError::Unwritable(_)
-            | HubError::UnknownHost(_) => UplinkError::Stopped(error.to_string()),
-        })
-    }
-
-    async fn output(&self, host: &HostId, op: &OpId, lines: Vec<Text>) {
-        self.print(host, op, lines).await;
-    }
-
-    async fn orders(&self, host: &HostId) -> Result<Vec<Order>, UplinkError> {
-        Self::orders(self, host).map_err(|error| UplinkError::Stopped(error.to_string()))
-    }
-
-    async fn may_begin(&self, host: &HostId, op: &OpId) -> Result<bool, UplinkError> {
-        let orders = Uplink::orders(self, host).await?;
-        let now = Self::now(self);
-        Ok(orders.iter().any(|order| order.op == *op && now < order.deliver_by))
-    }
-
-    fn test_limit_s(&self, host: &HostId) -> Option<u32> {
-        self.configuration(host).ok().map(|configuration| configuration.tests.each_timeout_s)
-    }
-
-    fn knows(&self, host: &HostId) -> bool {
-        self.read(|fleet, _| fleet.host(host).is_some()).unwrap_or(true)
-    }
-
-    fn now(&self) -> Timestamp {
-        Self::now(self)
     }
 }

@@ -92,13 +92,21 @@ impl Printed {
 impl Kept {
     /// Forgets an operation of whoever has most.
     fn forget_one(&mut self) {
-        let Some((_, host)) = self.hosts.iter_mut().max_by_key(|(_, host)| host.bytes) else { return };
+        let Some((name, host)) = self.hosts.iter().max_by_key(|(_, host)| host.bytes) else { return };
+        let name = name.clone();
         let oldest = host.operations.iter().min_by_key(|(_, printed)| printed.touched);
         let Some(op) = oldest.map(|(op, _)| op.clone()) else { return };
-        let gone = host.operations.remove(&op).map_or(0, |printed| printed.bytes + Printed::EMPTY);
+        self.forget(&name, &op);
+    }
+
+    fn forget(&mut self, name: &HostId, op: &OpId) {
+        let Some(host) = self.hosts.get_mut(name) else { return };
+        let gone = host.operations.remove(op).map_or(0, |printed| printed.bytes + Printed::EMPTY);
         host.bytes -= gone;
         self.bytes -= gone;
-        self.hosts.retain(|_, host| !host.operations.is_empty());
+        if host.operations.is_empty() {
+            self.hosts.remove(name);
+        }
     }
 }
 
@@ -136,22 +144,32 @@ impl OutputStore for MemoryOutput {
         let lines = printed.lines.iter().skip(skip).take(PAGE).cloned().collect();
         Ok(OutputPage { first, lines })
     }
+
+    async fn forget(&self, host: &HostId, op: &OpId) -> Result<(), OutputError> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner).forget(host, op);
+        Ok(())
+    }
 }
 
 impl Hub {
     /// Keeps lines that an operation of a host printed, for people to follow. They are bounded, and not durable.
     /// Lines of an operation that the host does not have are dropped: no host writes into another's output.
     pub async fn print(&self, host: &HostId, op: &OpId, lines: Vec<Text>) {
-        let known = self.inner.readable().is_ok()
-            && match self.inner.standing(host, op) {
-                Standing::Open | Standing::Ended(_) => true,
-                Standing::Gone => false,
-            };
-        if !known {
-            return;
+        if self.inner.prints(host, op) {
+            self.keep(host, op, self.inner.output.append(host, op, lines)).await;
         }
-        let kept = self.inner.within(self.inner.output.append(host, op, lines)).await;
-        let lost = kept.err().map(|error| error.to_string());
+    }
+
+    /// Forgets what an operation of a host printed: it comes again, from its first line on.
+    pub(super) async fn print_anew(&self, host: &HostId, op: &OpId) {
+        if self.inner.prints(host, op) {
+            self.keep(host, op, self.inner.output.forget(host, op)).await;
+        }
+    }
+
+    /// Has the store change something, and takes note of whether it did.
+    async fn keep(&self, host: &HostId, op: &OpId, change: impl Future<Output = Result<(), OutputError>>) {
+        let lost = self.inner.within(change).await.err().map(|error| error.to_string());
         let why = lost.clone();
         // Said once, and not with every line that a host prints.
         if self.inner.note_upkeep("what operations print", lost)
@@ -182,6 +200,15 @@ impl Hub {
 }
 
 impl Inner {
+    /// Whether a host has an operation that may print.
+    fn prints(&self, host: &HostId, op: &OpId) -> bool {
+        self.readable().is_ok()
+            && match self.standing(host, op) {
+                Standing::Open | Standing::Ended(_) => true,
+                Standing::Gone => false,
+            }
+    }
+
     /// Waits for the store, for as long as it may take.
     async fn within<T>(&self, work: impl Future<Output = Result<T, OutputError>>) -> Result<T, OutputError> {
         tokio::select! {

@@ -61,6 +61,7 @@ async fn all(store: &dyn OutputStore, host: &HostId, op: &OpId) -> (u64, Vec<Tex
 pub async fn check_all(make: impl Fn(Size) -> Arc<dyn OutputStore>) {
     what_was_printed_is_read_in_order_and_by_number(&*make(Size::USUAL)).await;
     operations_are_told_apart(&*make(Size::USUAL)).await;
+    what_is_told_again_is_there_once(&*make(Size::USUAL)).await;
     the_oldest_lines_go_first(&*make(Size::USUAL)).await;
     one_line_or_one_page_that_is_too_large(&*make(Size { of_one: 1000, ..Size::USUAL })).await;
     nobody_takes_anothers_place(&*make(Size::USUAL)).await;
@@ -102,6 +103,19 @@ async fn operations_are_told_apart(store: &dyn OutputStore) {
         }
     }
     assert_eq!(all(store, &host("b"), &op("p")).await.1, []);
+}
+
+async fn what_is_told_again_is_there_once(store: &dyn OutputStore) {
+    let (gpc0, p) = (host("gpc0"), op("p"));
+    store.forget(&gpc0, &p).await.unwrap();
+    store.append(&gpc0, &op("q"), lines(&["stays"])).await.unwrap();
+    for _ in 0..3 {
+        store.append(&gpc0, &p, lines(&["one", "two"])).await.unwrap();
+        assert_eq!(all(store, &gpc0, &p).await, (1, lines(&["one", "two"])));
+        store.forget(&gpc0, &p).await.unwrap();
+        assert_eq!(all(store, &gpc0, &p).await, (1, Vec::new()));
+    }
+    assert_eq!(all(store, &gpc0, &op("q")).await, (1, lines(&["stays"])));
 }
 
 async fn the_oldest_lines_go_first(store: &dyn OutputStore) {

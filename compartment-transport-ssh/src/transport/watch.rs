@@ -122,16 +122,20 @@ impl Watched {
     async fn look(&self, uplink: &dyn Uplink, end: &mut Receiver<bool>) -> Result<bool, Unreachable> {
         // Whoever prints without end is looked at as often as others are, too.
         for _ in 0..=PATIENCE {
-            let news = tokio::select! {
+            let (news, tail) = tokio::select! {
                 biased;
                 () = ended(end) => return Ok(false),
-                news = async {
+                looked = async {
                     let mut talk = self.talk.lock().await;
                     let tail = talk.memory.tail().cloned();
-                    self.learn(&mut talk, tail.as_ref()).await
-                } => news?,
+                    let news = self.learn(&mut talk, tail.as_ref()).await;
+                    news.map(|news| (news, tail))
+                } => looked?,
             };
             if let Some((op, lines)) = news.output {
+                if tail.is_some_and(|tail| tail.op == op && tail.from == 0) {
+                    uplink.output_anew(&self.host.id, &op).await;
+                }
                 uplink.output(&self.host.id, &op, lines).await;
             }
             let durable = self.outbox.flush(uplink).await;

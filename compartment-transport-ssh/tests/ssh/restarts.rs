@@ -9,7 +9,8 @@ use std::time::Duration;
 use compartment_core::event::{Event, Kind, Observation, Said, Via};
 use compartment_core::operation::{End, Outcome};
 use compartment_core::{Actor, Ask, Commit, OpId, ReadOptions, Request, SessionId, Status};
-use compartment_runtime::hub::{Config, Configuration, Hub, MemoryLog, Ports, new_op};
+use compartment_runtime::OutputStore;
+use compartment_runtime::hub::{Config, Configuration, Hub, MemoryLog, MemoryOutput, Ports, new_op};
 use compartment_transport_ssh::Host;
 use compartment_transport_ssh::host::HostPath;
 use futures::StreamExt;
@@ -41,6 +42,8 @@ struct World {
     sshd: Sshd,
     machine: Machine,
     log: MemoryLog,
+    /// What hubs keep for the one after them.
+    output: Arc<MemoryOutput>,
 }
 
 impl World {
@@ -51,7 +54,7 @@ impl World {
             fs::write(machine.path(name), script).unwrap();
             fs::set_permissions(machine.path(name), fs::Permissions::from_mode(0o755)).unwrap();
         }
-        Self { sshd, machine, log: MemoryLog::default() }
+        Self { sshd, machine, log: MemoryLog::default(), output: Arc::default() }
     }
 
     fn host(&self) -> Host {
@@ -72,7 +75,8 @@ impl World {
     async fn hub(&self) -> Hub {
         let ssh = ssh(&self.sshd.ssh_config(""));
         let transports = vec![Arc::new(transport(ssh, [self.host()])) as _];
-        let ports = Ports { transports, ..Ports::new(Arc::new(self.log.reopen())) };
+        let output = Arc::<MemoryOutput>::clone(&self.output);
+        let ports = Ports { transports, output, ..Ports::new(Arc::new(self.log.reopen())) };
         Hub::start(ports, Config::default()).await.unwrap()
     }
 
@@ -326,5 +330,50 @@ async fn tests_that_follow_a_switch_are_run_once_however_soon_the_hub_ends() {
         until_shown(&hub, ".gggg").await;
         assert_eq!(world.in_log(&hub, tested).await, before + 1);
     }
+    hub.shutdown().await;
+}
+
+/// A hub that starts reads again what an operation has printed so far, which the one before it has kept.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_an_operation_prints_is_kept_once_though_hubs_come_and_go() {
+    let world = World::new();
+    let hub = world.all_green().await;
+    let script = r#"#!/bin/sh
+cd "$(dirname "$0")" || exit
+echo one; echo two
+while test -e hang; do
+    test ! -e say || { cat say; rm say; }
+    sleep 0.05
+done
+echo four
+"#;
+    fs::write(world.machine.path("switch"), script).unwrap();
+    world.machine.hang(true);
+    let (host, request) = (world.machine.id(), request(world.switch()));
+    let op = request.op.clone();
+    hub.request(request).await.unwrap();
+    let kept = async || {
+        let page = world.output.read(&host, &op, 1).await.unwrap();
+        // The first line is the command that runs.
+        page.lines.iter().skip(1).map(|line| line.as_str().to_owned()).collect::<Vec<_>>()
+    };
+    let all = async |wanted: &[&str]| {
+        let wait = async {
+            while kept().await.len() < wanted.len() {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        assert!(tokio::time::timeout(LONG, wait).await.is_ok(), "{:?} and not {wanted:?}", kept().await);
+        assert_eq!(kept().await, wanted);
+    };
+    all(&["one", "two"]).await;
+    hub.shutdown().await;
+    let hub = world.hub().await;
+    fs::write(world.machine.path("say"), "three\n").unwrap();
+    all(&["one", "two", "three"]).await;
+    world.machine.hang(false);
+    let ended = tokio::time::timeout(LONG, hub.ended(host.clone(), op.clone())).await.expect("it hangs");
+    assert_eq!(ended.unwrap().end, End::Ok);
+    all(&["one", "two", "three", "four"]).await;
     hub.shutdown().await;
 }
