@@ -18,7 +18,7 @@ use compartment_core::HostId;
 use compartment_core::event::Reading;
 use compartment_runtime::LogId;
 use compartment_runtime::hub::SystemClock;
-use compartment_transport_ssh::host::{HostPath, Look, Nonce, SHELL, Site, look, read_look};
+use compartment_transport_ssh::host::{HostLook, HostPath, Nonce, SHELL, Site, look, read_look};
 use compartment_transport_ssh::{Destination, Host, Inventory, Pace, Ssh, SshTransport};
 use futures::stream::{self, StreamExt};
 use tempfile::TempDir;
@@ -285,7 +285,7 @@ fn ended(output: Output) -> Output {
 }
 
 /// All five facts are there.
-fn check(look: &Look) {
+fn check(look: &HostLook) {
     let facts = &look.heartbeat;
     let told = matches!(
         (&facts.commit, &facts.dirty, &facts.lock_hash, &facts.system, &facts.running),

@@ -47,7 +47,7 @@ Exit codes: 0 everything that was asked for was done, 1 not all of it was or som
 pub struct Cli {
     /// What to do instead of showing the matrix.
     #[command(subcommand)]
-    pub what: Option<What>,
+    pub what: Option<MatrixCommand>,
 
     /// Show the matrix live, until Ctrl-C; waits for a hub that does not answer.
     #[arg(long, conflicts_with = "format")]
@@ -88,12 +88,12 @@ pub enum Format {
 /// The first option that was said and is for the matrix alone.
 #[must_use]
 pub fn misplaced(
-    what: Option<&What>,
+    what: Option<&MatrixCommand>,
     watch: bool,
     shown: &Shown,
     format: Option<Format>,
 ) -> Option<&'static str> {
-    let format = format.filter(|_| !what.is_some_and(What::has_formats));
+    let format = format.filter(|_| !what.is_some_and(MatrixCommand::has_formats));
     let (host, tag, on) = (!shown.hosts.is_empty(), !shown.tags.is_empty(), !shown.choices.is_empty());
     let said =
         [("--watch", watch), ("--host", host), ("--tag", tag), ("--on", on), ("--format", format.is_some())];
@@ -113,12 +113,12 @@ impl Cli {
         matches!(
             self.what,
             None | Some(
-                What::Prs
-                    | What::Explain { .. }
-                    | What::Log { .. }
-                    | What::Output { .. }
-                    | What::History { .. }
-                    | What::Host { what: HostWhat::Show { .. } }
+                MatrixCommand::Prs
+                    | MatrixCommand::Explain { .. }
+                    | MatrixCommand::Log { .. }
+                    | MatrixCommand::Output { .. }
+                    | MatrixCommand::History { .. }
+                    | MatrixCommand::Host { what: HostCommand::Show { .. } }
             )
         )
     }
@@ -152,7 +152,7 @@ pub struct Hub {
 
 /// What to do.
 #[derive(Debug, Subcommand)]
-pub enum What {
+pub enum MatrixCommand {
     /// Bring the checkouts of hosts to the desired commit.
     Pull(On),
     /// Build and activate what the checkouts of hosts say.
@@ -230,7 +230,7 @@ pub enum What {
     Host {
         /// What of it.
         #[command(subcommand)]
-        what: HostWhat,
+        what: HostCommand,
     },
     /// Show why a cell is as it is: its rule, the facts that it used, and the events that set them.
     Explain {
@@ -258,7 +258,7 @@ pub enum What {
     },
 }
 
-impl What {
+impl MatrixCommand {
     /// Whether the answer can be had as JSON.
     const fn has_formats(&self) -> bool {
         matches!(
@@ -267,14 +267,14 @@ impl What {
                 | Self::Explain { .. }
                 | Self::History { .. }
                 | Self::Log { .. }
-                | Self::Host { what: HostWhat::Show { .. } }
+                | Self::Host { what: HostCommand::Show { .. } }
         )
     }
 }
 
 /// What of a host's configuration.
 #[derive(Clone, Debug, Subcommand)]
-pub enum HostWhat {
+pub enum HostCommand {
     /// Show how a host is configured.
     Show {
         /// The host.
@@ -368,9 +368,9 @@ pub enum Checkout {
 /// What can be asked for on hosts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Task {
-    /// See [`What::Pull`].
+    /// See [`MatrixCommand::Pull`].
     Pull,
-    /// See [`What::Switch`].
+    /// See [`MatrixCommand::Switch`].
     Switch {
         /// Also where the checkout is not proven to be the desired one.
         force: bool,
@@ -379,14 +379,14 @@ pub enum Task {
         /// For the tests that follow.
         wait: bool,
     },
-    /// See [`What::Test`].
+    /// See [`MatrixCommand::Test`].
     Test,
-    /// See [`What::Rollback`].
+    /// See [`MatrixCommand::Rollback`].
     Rollback {
         /// For the tests that follow.
         wait: bool,
     },
-    /// See [`What::Refresh`].
+    /// See [`MatrixCommand::Refresh`].
     Refresh,
 }
 

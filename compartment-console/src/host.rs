@@ -6,14 +6,14 @@ use compartment_transport_http::wire::configuration::{
     Change, Configuration, TagsChange, Tests, TestsChange,
 };
 
-use super::args::{Configure, HostWhat, RunTests};
+use super::args::{Configure, HostCommand, RunTests};
 use super::{MatrixError, Program, Verdict, hosts};
 use crate::Format;
 
 impl Program<'_> {
-    pub(super) async fn host(&mut self, what: &HostWhat, format: Format) -> Result<Verdict, MatrixError> {
+    pub(super) async fn host(&mut self, what: &HostCommand, format: Format) -> Result<Verdict, MatrixError> {
         match what {
-            HostWhat::Show { host } => {
+            HostCommand::Show { host } => {
                 let configuration = self.answer(self.hub.configuration(host)).await?;
                 match format {
                     Format::Table => self.show_configuration(&configuration),
@@ -23,7 +23,7 @@ impl Program<'_> {
                     }
                 }
             }
-            HostWhat::Set { host, new, how } => {
+            HostCommand::Set { host, new, how } => {
                 let is_new = self.is_new(host).await?;
                 if is_new && !new {
                     let matrix = self.answer(self.hub.matrix(None)).await?;
@@ -44,8 +44,8 @@ impl Program<'_> {
                 }
                 Ok(verdict)
             }
-            HostWhat::Rename { host, name, yes } => self.rename(host, name, *yes).await,
-            HostWhat::Remove { host, yes } => self.remove(host, *yes).await,
+            HostCommand::Rename { host, name, yes } => self.rename(host, name, *yes).await,
+            HostCommand::Remove { host, yes } => self.remove(host, *yes).await,
         }
     }
 

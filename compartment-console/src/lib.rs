@@ -30,7 +30,9 @@ mod table;
 mod trail;
 mod watch;
 
-pub use args::{Checkout, Cli, Configure, Format, HostWhat, Hub, RunTests, Task, To, What, misplaced};
+pub use args::{
+    Checkout, Cli, Configure, Format, HostCommand, Hub, MatrixCommand, RunTests, Task, To, misplaced,
+};
 pub use choice::Choice;
 pub use hosts::{Looked, On, Shown};
 pub use process::in_process;
@@ -51,7 +53,7 @@ use show::Width;
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 
 /// What the program talks to, so that it can be run without a terminal.
-pub struct Surroundings<'a> {
+pub struct Terminal<'a> {
     /// The token, where it is in no file.
     pub token: Option<String>,
     /// Where answers go, with their colours; see [`anstream::AutoStream`].
@@ -191,7 +193,7 @@ impl MatrixError {
 ///
 /// # Errors
 /// [`MatrixError`]: why nothing, or not everything, was done or shown.
-pub fn run(cli: &Cli, around: Surroundings<'_>) -> Result<Verdict, MatrixError> {
+pub fn run(cli: &Cli, around: Terminal<'_>) -> Result<Verdict, MatrixError> {
     let hub = hub::connect(&cli.hub, around.token.as_deref())?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(MatrixError::Runtime)?;
@@ -210,7 +212,7 @@ pub fn run_on(
     runtime: &tokio::runtime::Runtime,
     hub: Connection,
     cli: &Cli,
-    around: Surroundings<'_>,
+    around: Terminal<'_>,
 ) -> Result<Verdict, MatrixError> {
     let address = hub::shown(&hub);
     let (name, command) = match &around.within {
@@ -230,7 +232,7 @@ struct Program<'a> {
     name: &'static str,
     /// How it is called: what is advised can be typed.
     command: String,
-    around: Surroundings<'a>,
+    around: Terminal<'a>,
 }
 
 impl Program<'_> {
@@ -247,27 +249,27 @@ impl Program<'_> {
         match &cli.what {
             None if cli.watch => self.watch(&cli.shown).await,
             None => self.table(&cli.shown, format).await,
-            Some(What::Pull(on)) => self.on_hosts(Task::Pull, on).await,
-            Some(What::Switch { on, force, go_on, no_wait }) => {
+            Some(MatrixCommand::Pull(on)) => self.on_hosts(Task::Pull, on).await,
+            Some(MatrixCommand::Switch { on, force, go_on, no_wait }) => {
                 self.on_hosts(Task::Switch { force: *force, go_on: *go_on, wait: !no_wait }, on).await
             }
-            Some(What::Test(on)) => self.on_hosts(Task::Test, on).await,
-            Some(What::Refresh(looked)) => match looked.on() {
+            Some(MatrixCommand::Test(on)) => self.on_hosts(Task::Test, on).await,
+            Some(MatrixCommand::Refresh(looked)) => match looked.on() {
                 Some(on) => self.on_hosts(Task::Refresh, &on).await,
                 None => self.look().await,
             },
-            Some(What::Rollback { on, to, no_wait }) => {
+            Some(MatrixCommand::Rollback { on, to, no_wait }) => {
                 self.roll_back(on, to.as_ref(), Task::Rollback { wait: !no_wait }).await
             }
-            Some(What::Stop { host, op }) => self.stop(host, op.as_ref()).await,
-            Some(What::Output { host, op }) => self.output(host, op.as_ref()).await,
-            Some(What::Prs) => self.pull_requests(format).await,
-            Some(What::Merge { pr, yes }) => self.merge(pr, *yes).await,
-            Some(What::Revert { pr, yes }) => self.revert(pr, *yes).await,
-            Some(What::Host { what }) => self.host(what, format).await,
-            Some(What::Explain { host, cell }) => self.explain(host, *cell, format).await,
-            Some(What::History { host }) => self.history(host, format).await,
-            Some(What::Log { host, which }) => self.log(host.as_ref(), which, format).await,
+            Some(MatrixCommand::Stop { host, op }) => self.stop(host, op.as_ref()).await,
+            Some(MatrixCommand::Output { host, op }) => self.output(host, op.as_ref()).await,
+            Some(MatrixCommand::Prs) => self.pull_requests(format).await,
+            Some(MatrixCommand::Merge { pr, yes }) => self.merge(pr, *yes).await,
+            Some(MatrixCommand::Revert { pr, yes }) => self.revert(pr, *yes).await,
+            Some(MatrixCommand::Host { what }) => self.host(what, format).await,
+            Some(MatrixCommand::Explain { host, cell }) => self.explain(host, *cell, format).await,
+            Some(MatrixCommand::History { host }) => self.history(host, format).await,
+            Some(MatrixCommand::Log { host, which }) => self.log(host.as_ref(), which, format).await,
         }
     }
 

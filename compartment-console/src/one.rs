@@ -9,7 +9,7 @@ use compartment_transport_http::wire::requests::Body;
 
 use super::operation::{Seen, Wanted};
 use super::outcome::Outcome;
-use super::{MatrixError, Program, Surroundings, Task, Verdict, follow, interrupt};
+use super::{MatrixError, Program, Task, Terminal, Verdict, follow, interrupt};
 use crate::clock::Clock;
 use crate::show;
 
@@ -117,7 +117,7 @@ impl Program<'_> {
     }
 
     async fn followed(&mut self, wanted: &Wanted) -> Result<Outcome, MatrixError> {
-        let Surroundings { output, aside, width, stop, .. } = &mut self.around;
+        let Terminal { output, aside, width, stop, .. } = &mut self.around;
         let (kind, host, op) = (wanted.body.kind, &wanted.host, &wanted.op);
         let label = format!("{}:", self.name);
         let mut asked = false;

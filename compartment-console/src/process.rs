@@ -10,7 +10,7 @@ use compartment_local::run::Stop;
 use rustix::process::{Signal, getpid, kill_process};
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::{Answer, Entered, Screen, Surroundings};
+use super::{Answer, Entered, Screen, Terminal};
 use crate::show;
 
 /// Does something in the surroundings of this process. The first Ctrl-C asks it to stop, the second ends the process.
@@ -20,7 +20,7 @@ use crate::show;
 pub fn in_process<T>(
     token: Option<String>,
     width: Option<u16>,
-    act: impl FnOnce(Surroundings<'_>) -> T,
+    act: impl FnOnce(Terminal<'_>) -> T,
 ) -> io::Result<T> {
     let (stop, entered) = (Stop::default(), Entered::default());
     on_signals(stop.clone(), entered.clone())?;
@@ -30,7 +30,7 @@ pub fn in_process<T>(
         let mut line = String::new();
         io::stdin().read_line(&mut line).map(|_| line)
     });
-    Ok(act(Surroundings {
+    Ok(act(Terminal {
         token,
         output: &mut AutoStream::auto(io::stdout()),
         aside: &mut AutoStream::auto(io::stderr()),

@@ -79,7 +79,7 @@ impl From<LockFile> for DesiredLock {
 
 /// A commit that the channel has had.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-struct Had {
+struct PastTip {
     commit: Commit,
     /// Since when looks that may lag name it, with nothing newer seen between.
     named_since: Option<Timestamp>,
@@ -97,7 +97,7 @@ pub struct Channel {
     pub availability: Availability,
     desired: Option<Desired>,
     /// Earlier commits, the latest last.
-    earlier: Vec<Had>,
+    earlier: Vec<PastTip>,
 }
 
 /// What a look that may lag amounts to.
@@ -263,7 +263,7 @@ impl Channel {
         let before = self.desired.replace(Desired { commit, lock, since: at });
         self.earlier.retain(|had| !had.commit.same(&commit));
         if let Some(before) = before {
-            self.earlier.push(Had { commit: before.commit, named_since: None, replaced: false });
+            self.earlier.push(PastTip { commit: before.commit, named_since: None, replaced: false });
         }
         if self.earlier.len() >= COMMITS {
             self.earlier.remove(0);

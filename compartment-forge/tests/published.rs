@@ -11,7 +11,7 @@ use axum::extract::State;
 use axum::http::{HeaderMap, Response};
 use compartment_core::ChannelName;
 use compartment_core::event::Via;
-use compartment_forge::published::{Place, Published};
+use compartment_forge::published::{Published, PublishedFile};
 use compartment_runtime::{Forge, ForgeError};
 
 /// What is served, and what was asked with.
@@ -43,7 +43,7 @@ async fn published() -> (Served, Published) {
     let url = format!("http://{}/state.json?key=secret", listener.local_addr().unwrap());
     let router = Router::new().fallback(serve).with_state(served.clone());
     tokio::spawn(async move { axum::serve(listener, router).await });
-    let place = Place { url, branch: "main".to_owned() };
+    let place = PublishedFile { url, branch: "main".to_owned() };
     let forge = Published::new([(ChannelName::main(), place)], Duration::from_millis(500)).unwrap();
     (served, forge)
 }

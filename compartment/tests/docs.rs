@@ -81,3 +81,44 @@ fn every_reason_is_explained() {
         );
     }
 }
+
+/// The words of the glossary are in order, its names are in the code, and a name that it gives is not given twice among the
+/// libraries but to the few whose crate is part of what they are.
+#[test]
+fn the_glossary_names_what_there_is_and_each_name_once() {
+    const OF_A_CRATE: [&str; 5] = ["Checkout", "Generation", "Host", "Token", "View"];
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let glossary = include_str!("../../docs/GLOSSARY.md");
+    let rows: Vec<&str> = glossary.lines().filter(|line| line.starts_with("| **")).collect();
+    let words: Vec<_> = rows.iter().filter_map(|row| row.split("**").nth(1)).map(str::to_lowercase).collect();
+    assert!(words.len() > 40 && words.is_sorted(), "{words:?}");
+    let is_library = |name: &str| name.starts_with("compartment-") && name != "compartment-proof";
+    let folders = std::fs::read_dir(&root).expect("it is there").filter_map(Result::ok);
+    let folders = folders.filter(|entry| is_library(&entry.file_name().to_string_lossy()));
+    let mut paths: Vec<_> = folders.map(|entry| entry.path().join("src")).collect();
+    let mut code = String::new();
+    while let Some(path) = paths.pop() {
+        match std::fs::read_dir(&path) {
+            Ok(entries) => paths.extend(entries.filter_map(Result::ok).map(|entry| entry.path())),
+            Err(_) => code += &std::fs::read_to_string(&path).expect("code is text"),
+        }
+    }
+    let names = rows
+        .iter()
+        .filter_map(|row| row.rsplit('|').nth(1))
+        .flat_map(|cell| cell.split('`').skip(1).step_by(2));
+    for name in names.filter(|name| name.starts_with(char::is_uppercase)) {
+        let name = name.split("::").next().unwrap_or(name);
+        let is_end = |rest: &str| !rest.starts_with(|next: char| next.is_alphanumeric() || next == '_');
+        assert!(
+            code.split(name).skip(1).any(is_end),
+            "docs/GLOSSARY.md names {name}: there is no such thing"
+        );
+        let defined = ["struct", "enum", "trait"].map(|kind| {
+            let head = format!("\npub {kind} {name}");
+            code.split(&*head).skip(1).filter(|rest| is_end(rest)).count()
+        });
+        let count: usize = defined.iter().sum();
+        assert!(count <= 1 || OF_A_CRATE.contains(&name), "{name} is {count} things: see docs/GLOSSARY.md");
+    }
+}

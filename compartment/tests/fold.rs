@@ -6,7 +6,7 @@ use std::io::{self, Read, Write};
 
 use anstream::adapter::strip_str;
 use clap::Parser;
-use compartment::fold::{self, Cli, FoldError, Surroundings};
+use compartment::fold::{self, Cli, FoldError, FoldInput};
 use compartment_console::progress::Progress;
 
 const WEEK: &str = include_str!("logs/week.ndjson");
@@ -24,7 +24,7 @@ struct Told {
 fn run(input: impl Read, args: &[&str]) -> Told {
     let cli = Cli::try_parse_from(["fold", "-"].iter().chain(args)).unwrap();
     let (mut input, mut output, mut complaints) = (input, Vec::new(), Vec::new());
-    let around = Surroundings {
+    let around = FoldInput {
         input: &mut input,
         name: "week.ndjson",
         output: &mut output,
@@ -279,7 +279,7 @@ fn the_reader_of_the_output_may_go_and_a_full_disk_is_told() {
     for args in [&["-"][..], &["-", "--format", "json"], &["-", "--format", "ndjson"], &["-", "--audit"]] {
         for kind in [io::ErrorKind::BrokenPipe, io::ErrorKind::StorageFull] {
             let cli = Cli::try_parse_from(["fold"].iter().chain(args)).unwrap();
-            let around = Surroundings {
+            let around = FoldInput {
                 input: &mut WEEK.as_bytes(),
                 name: "week.ndjson",
                 output: &mut Broken(kind),

@@ -359,7 +359,7 @@ fn what_is_no_log_is_told_apart() {
 fn folded(input: &mut dyn Read, args: &[&str], heard: Vec<(HostId, Timestamp)>) -> [String; 2] {
     let cli = fold::Cli::try_parse_from([&["fold", "log", "--width", "120"], args].concat()).unwrap();
     let (mut output, mut complaints) = (Vec::new(), Vec::new());
-    let around = fold::Surroundings {
+    let around = fold::FoldInput {
         input,
         name: "log",
         output: &mut output,

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use anstream::adapter::strip_str;
 use clap::Parser;
 use compartment::ssh::{Cli, FleetError, run};
-use compartment_console::{Entered, MatrixError, Screen, Surroundings, Verdict};
+use compartment_console::{Entered, MatrixError, Screen, Terminal, Verdict};
 use compartment_local::run::Stop;
 use tempfile::TempDir;
 
@@ -85,7 +85,7 @@ impl World {
         let (cli, mut to, stop) = (self.cli(args), output.clone(), stop.clone());
         std::thread::spawn(move || {
             let mut aside = Vec::new();
-            let surroundings = Surroundings {
+            let surroundings = Terminal {
                 token: None,
                 output: &mut to,
                 aside: &mut aside,
@@ -104,7 +104,7 @@ impl World {
     fn asked(&self, args: &[&str]) -> (Result<Verdict, FleetError>, String, String) {
         let cli = self.cli(args);
         let (mut output, mut aside) = (Vec::new(), Vec::new());
-        let surroundings = Surroundings {
+        let surroundings = Terminal {
             token: None,
             output: &mut output,
             aside: &mut aside,
@@ -354,7 +354,7 @@ fn the_live_screen_says_why_a_host_cannot_be_reached_until_it_can() {
             stop: Box::new(|| panic!("nobody asked for that")),
         };
         let mut aside = Vec::new();
-        let surroundings = Surroundings {
+        let surroundings = Terminal {
             token: None,
             output: &mut std::io::sink(),
             aside: &mut aside,

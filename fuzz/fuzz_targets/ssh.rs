@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use compartment_core::{Ask, OpId};
 use compartment_transport_ssh::host::{
-    self, BadAnswer, Look, Nonce, Order, Tests, quote, read_acknowledge, read_begin, read_check,
+    self, BadAnswer, HostLook, Nonce, Order, Tests, quote, read_acknowledge, read_begin, read_check,
     read_generations, read_look, read_stop,
 };
 use compartment_transport_ssh::{Host, Inventory};
@@ -61,7 +61,7 @@ fn read(answer: &[u8], nonce: &Nonce) {
     }
 }
 
-fn check(look: &Look, answer: &[u8]) {
+fn check(look: &HostLook, answer: &[u8]) {
     look.doubts.iter().for_each(shown);
     let kind = look.running.as_ref().map(|running| running.kind);
     assert!(look.heartbeat.running.is_none_or(|running| running == kind));

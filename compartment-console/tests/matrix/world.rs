@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use axum::Router;
 use clap::Parser;
-use compartment_console::{Cli, MatrixError, Screen, Surroundings, Verdict, Why, Within, run};
+use compartment_console::{Cli, MatrixError, Screen, Terminal, Verdict, Why, Within, run};
 use compartment_core::event::{Observation, TestsConfig, Via};
 use compartment_core::sync::Cursor;
 use compartment_core::{AuditEntry, ChannelName, Commit, HostId, LockHash, Span, Timestamp};
@@ -389,7 +389,7 @@ impl Call {
                 away: away as &Why<'_>,
                 unread: &unread,
             });
-            let surroundings = Surroundings {
+            let surroundings = Terminal {
                 token: self.token,
                 output: &mut to_output,
                 aside: &mut to_aside,

@@ -102,7 +102,7 @@ fields! {
     deliver_by: Timestamp,
 }
 
-fn actor(by: &Text) -> Taken<Actor> {
+fn actor(by: &Text) -> Parsed<Actor> {
     Actor::new(by.as_str()).map_err(|invalid| Wrong::Bad("by", invalid))
 }
 
@@ -115,10 +115,10 @@ pub(super) enum Wrong {
     Contradiction(&'static str),
 }
 
-type Taken<T> = Result<T, Wrong>;
+type Parsed<T> = Result<T, Wrong>;
 
 /// A required field.
-fn need<T>(field: Field<T>, name: &'static str) -> Taken<T> {
+fn need<T>(field: Field<T>, name: &'static str) -> Parsed<T> {
     match field {
         Field::Good(value) => Ok(value),
         Field::Absent | Field::Null => Err(Wrong::Missing(name)),
@@ -127,7 +127,7 @@ fn need<T>(field: Field<T>, name: &'static str) -> Taken<T> {
 }
 
 /// An optional field of an observation or a decision.
-fn may<T>(field: Field<T>, name: &'static str) -> Taken<Option<T>> {
+fn may<T>(field: Field<T>, name: &'static str) -> Parsed<Option<T>> {
     match field {
         Field::Good(value) => Ok(Some(value)),
         Field::Absent | Field::Null => Ok(None),
@@ -136,7 +136,7 @@ fn may<T>(field: Field<T>, name: &'static str) -> Taken<Option<T>> {
 }
 
 impl Line {
-    pub(super) fn envelope(mut self) -> Taken<Envelope> {
+    pub(super) fn envelope(mut self) -> Parsed<Envelope> {
         match may(core::mem::take(&mut self.v), "v")? {
             None | Some(FORMAT_VERSION) => {}
             Some(0) => {
@@ -153,7 +153,7 @@ impl Line {
         Ok(Envelope { at, event: self.event(kind)? })
     }
 
-    fn event(self, kind: EventType) -> Taken<Event> {
+    fn event(self, kind: EventType) -> Parsed<Event> {
         match kind {
             EventType::Heartbeat => self.report(Self::heartbeat),
             EventType::PullStarted => self.report(|line| Ok(line.started(Kind::Pull))),
@@ -197,7 +197,7 @@ impl Line {
         }
     }
 
-    fn report(mut self, said: impl FnOnce(Self) -> Taken<Said>) -> Taken<Event> {
+    fn report(mut self, said: impl FnOnce(Self) -> Parsed<Said>) -> Parsed<Event> {
         let host = need(core::mem::take(&mut self.host), "host")?;
         let occurred_at = core::mem::take(&mut self.occurred_at).lenient();
         let origin = core::mem::take(&mut self.origin).lenient();
@@ -205,7 +205,7 @@ impl Line {
         Ok(Report { host, occurred_at, origin, op, said: said(self)? }.into())
     }
 
-    fn heartbeat(self) -> Taken<Said> {
+    fn heartbeat(self) -> Parsed<Said> {
         Ok(Said::Heartbeat(Heartbeat {
             agent_version: self.agent_version.reading(),
             commit: self.commit.reading(),
@@ -225,7 +225,7 @@ impl Line {
         Said::Started { kind, timeout_s: self.timeout_s.lenient().map(|t| t.0), to }
     }
 
-    fn pull_ok(self) -> Taken<Said> {
+    fn pull_ok(self) -> Parsed<Said> {
         let commit = need(self.commit, "commit")?;
         Ok(Said::PullOk { commit, lock_hash: self.lock_hash.lenient(), dirty: self.dirty.lenient() })
     }
@@ -250,7 +250,7 @@ impl Line {
         }
     }
 
-    fn test_pass(self) -> Taken<Said> {
+    fn test_pass(self) -> Parsed<Said> {
         let (passed, total) = (need(self.passed, "passed")?, need(self.total, "total")?);
         if passed != total {
             return Err(Wrong::Contradiction(
@@ -260,7 +260,7 @@ impl Line {
         Ok(Said::TestPass { total })
     }
 
-    fn test_fail(self) -> Taken<Said> {
+    fn test_fail(self) -> Parsed<Said> {
         Ok(Said::TestFail {
             passed: need(self.passed, "passed")?,
             total: need(self.total, "total")?,
@@ -269,7 +269,7 @@ impl Line {
         })
     }
 
-    fn op_stopped(self) -> Taken<Said> {
+    fn op_stopped(self) -> Parsed<Said> {
         if matches!(self.kind, Field::Bad(_)) {
             return Err(Wrong::Bad("kind", Kind::EXPECTED));
         }
@@ -277,7 +277,7 @@ impl Line {
         Ok(Said::OpStopped { kind, by: self.by.lenient(), activated: self.activated.lenient() })
     }
 
-    fn desired_observed(self) -> Taken<Observation> {
+    fn desired_observed(self) -> Parsed<Observation> {
         Ok(Observation::DesiredObserved {
             channel: may(self.channel, "channel")?.unwrap_or_default(),
             commit: need(self.commit, "commit")?,
@@ -287,14 +287,14 @@ impl Line {
         })
     }
 
-    fn desired_unavailable(self) -> Taken<Observation> {
+    fn desired_unavailable(self) -> Parsed<Observation> {
         Ok(Observation::DesiredUnavailable {
             channel: may(self.channel, "channel")?.unwrap_or_default(),
             error: need(self.error, "error")?,
         })
     }
 
-    fn pr_opened(self) -> Taken<Observation> {
+    fn pr_opened(self) -> Parsed<Observation> {
         Ok(Observation::PrOpened(PullRequest {
             pr: need(self.pr, "pr")?,
             title: need(self.title, "title")?,
@@ -305,7 +305,7 @@ impl Line {
         }))
     }
 
-    fn moved(self, kind: EventType) -> Taken<Observation> {
+    fn moved(self, kind: EventType) -> Parsed<Observation> {
         let pr = need(self.pr, "pr")?;
         let channel = may(self.channel, "channel")?.unwrap_or_default();
         let commit = need(self.commit, "commit")?;
@@ -318,7 +318,7 @@ impl Line {
         })
     }
 
-    fn compared(self) -> Taken<Observation> {
+    fn compared(self) -> Parsed<Observation> {
         Ok(Observation::CommitsCompared(Comparison {
             host_commit: need(self.host_commit, "host_commit")?,
             desired_commit: need(self.desired_commit, "desired_commit")?,
@@ -327,7 +327,7 @@ impl Line {
         }))
     }
 
-    fn host_configured(self) -> Taken<Decision> {
+    fn host_configured(self) -> Parsed<Decision> {
         Ok(Decision::HostConfigured {
             host: need(self.host, "host")?,
             channel: may(self.channel, "channel")?.unwrap_or_default(),
@@ -338,26 +338,26 @@ impl Line {
         })
     }
 
-    fn host_removed(self) -> Taken<Decision> {
+    fn host_removed(self) -> Parsed<Decision> {
         let by = may(self.by, "by")?.as_ref().map(actor).transpose()?;
         Ok(Decision::HostRemoved { host: need(self.host, "host")?, by })
     }
 
-    fn requested(mut self) -> Taken<Decision> {
+    fn requested(mut self) -> Parsed<Decision> {
         let op = need(core::mem::take(&mut self.op), "op")?;
         let deliver_by = may(core::mem::take(&mut self.deliver_by), "deliver_by")?;
         let (by, ask) = self.ask()?;
         Ok(Decision::OpRequested { op, by, ask, deliver_by })
     }
 
-    fn refused(mut self) -> Taken<Decision> {
+    fn refused(mut self) -> Parsed<Decision> {
         let op = need(core::mem::take(&mut self.op), "op")?;
         let reason = need(core::mem::take(&mut self.reason), "reason")?;
         let (by, ask) = self.ask()?;
         Ok(Decision::OpRefused { op, by, ask, reason })
     }
 
-    fn ask(self) -> Taken<(Actor, Ask)> {
+    fn ask(self) -> Parsed<(Actor, Ask)> {
         let by = actor(&need(self.by, "by")?)?;
         let host = |host| need(host, "host");
         let ask = match need(self.kind, "kind")? {
@@ -380,7 +380,7 @@ impl Line {
         Ok((by, ask))
     }
 
-    fn forge_failed(self, kind: EventType) -> Taken<Decision> {
+    fn forge_failed(self, kind: EventType) -> Parsed<Decision> {
         let (op, pr, error) = (need(self.op, "op")?, need(self.pr, "pr")?, need(self.error, "error")?);
         Ok(if kind == EventType::MergeFailed {
             Decision::MergeFailed { op, pr, error }

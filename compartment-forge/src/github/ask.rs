@@ -18,7 +18,7 @@ const OPERATION: &str = "Compartment-Operation";
 
 /// A request.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Ask {
+pub(super) struct ApiRequest {
     /// Path and query, from the address of the API.
     pub(super) path: String,
     /// The form that the answer is to have.
@@ -38,60 +38,60 @@ pub(super) struct Merge {
 
 /// A repository, as its paths name it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Place {
+pub(super) struct RepositoryPaths {
     /// Of the API.
     repository: String,
 }
 
-impl Place {
+impl RepositoryPaths {
     /// The repository of that name.
     pub(super) fn new(owner: &str, name: &str) -> Self {
         Self { repository: format!("/repos/{}/{}", segment(owner), segment(name)) }
     }
 
     /// The tip of a branch.
-    pub(super) fn tip(&self, branch: &str) -> Ask {
+    pub(super) fn tip(&self, branch: &str) -> ApiRequest {
         self.read(&format!("/git/ref/{}", segment(&format!("heads/{branch}"))))
     }
 
     /// `flake.lock` as a commit has it.
-    pub(super) fn lock(&self, commit: &Commit) -> Ask {
-        Ask { accept: RAW, ..self.read(&format!("/contents/flake.lock?ref={commit}")) }
+    pub(super) fn lock(&self, commit: &Commit) -> ApiRequest {
+        ApiRequest { accept: RAW, ..self.read(&format!("/contents/flake.lock?ref={commit}")) }
     }
 
     /// A page of the open pull requests, the oldest first: what is opened meanwhile comes last.
-    pub(super) fn pulls(&self, page: usize) -> Ask {
+    pub(super) fn pulls(&self, page: usize) -> ApiRequest {
         self.read(&format!("/pulls?state=open&sort=created&direction=asc&per_page={PER_PAGE}&page={page}"))
     }
 
     /// One pull request.
-    pub(super) fn pull(&self, number: u64) -> Ask {
+    pub(super) fn pull(&self, number: u64) -> ApiRequest {
         self.read(&format!("/pulls/{number}"))
     }
 
     /// A page of the files that a pull request changes.
-    pub(super) fn files(&self, number: u64, page: usize) -> Ask {
+    pub(super) fn files(&self, number: u64, page: usize) -> ApiRequest {
         self.read(&format!("/pulls/{number}/files?per_page={PER_PAGE}&page={page}"))
     }
 
     /// How far a commit is from another one. The list of what lies between is of no use here.
-    pub(super) fn compare(&self, base: &str, head: &Commit) -> Ask {
+    pub(super) fn compare(&self, base: &str, head: &Commit) -> ApiRequest {
         self.read(&format!("/compare/{}...{head}?per_page=1", segment(base)))
     }
 
     /// A commit by itself.
-    pub(super) fn commit(&self, commit: &Commit) -> Ask {
+    pub(super) fn commit(&self, commit: &Commit) -> ApiRequest {
         self.read(&format!("/git/commits/{commit}"))
     }
 
     /// A merge commit of exactly this head.
-    pub(super) fn merge(&self, number: u64, head: &Commit, op: &OpId, by: &Actor) -> Ask {
+    pub(super) fn merge(&self, number: u64, head: &Commit, op: &OpId, by: &Actor) -> ApiRequest {
         let merge = Merge { sha: head.to_string(), merge_method: "merge", commit_message: trailers(op, by) };
-        Ask { merge: Some(merge), ..self.read(&format!("/pulls/{number}/merge")) }
+        ApiRequest { merge: Some(merge), ..self.read(&format!("/pulls/{number}/merge")) }
     }
 
-    fn read(&self, path: &str) -> Ask {
-        Ask { path: format!("{}{path}", self.repository), accept: JSON, merge: None }
+    fn read(&self, path: &str) -> ApiRequest {
+        ApiRequest { path: format!("{}{path}", self.repository), accept: JSON, merge: None }
     }
 }
 
@@ -128,8 +128,8 @@ fn segment(text: &str) -> String {
 mod tests {
     use super::*;
 
-    fn place() -> Place {
-        Place::new("o", "config.nix")
+    fn place() -> RepositoryPaths {
+        RepositoryPaths::new("o", "config.nix")
     }
 
     fn commit() -> Commit {
@@ -189,6 +189,6 @@ mod tests {
 
     #[test]
     fn no_name_leads_elsewhere() {
-        assert_eq!(Place::new("../x", "a?b#c").pull(1).path, "/repos/..%2Fx/a%3Fb%23c/pulls/1");
+        assert_eq!(RepositoryPaths::new("../x", "a?b#c").pull(1).path, "/repos/..%2Fx/a%3Fb%23c/pulls/1");
     }
 }

@@ -27,7 +27,7 @@ use compartment_runtime::{
 
 pub use config::{ConfigError, GitHubConfig, Reverts};
 
-use ask::Place;
+use ask::RepositoryPaths;
 use memory::Memory;
 use socket::Socket;
 
@@ -40,7 +40,7 @@ use crate::git::GitForge;
 #[derive(Debug)]
 pub struct GitHubForge {
     config: GitHubConfig,
-    place: Place,
+    place: RepositoryPaths,
     socket: Socket,
     memory: Mutex<Memory>,
     /// Held by whoever merges or reverts.
@@ -56,7 +56,7 @@ impl GitHubForge {
     /// [`ConfigError`].
     pub fn new(config: GitHubConfig) -> Result<Self, ConfigError> {
         let api = config.check()?;
-        let place = Place::new(&config.owner, &config.repository);
+        let place = RepositoryPaths::new(&config.owner, &config.repository);
         let socket = Socket::new(&api, config.token.clone(), config.timeout)?;
         let (memory, orders, reverting) = (Mutex::default(), tokio::sync::Mutex::default(), Mutex::default());
         Ok(Self { config, place, socket, memory, orders, reverting })

@@ -14,7 +14,7 @@ use tokio::time::Instant;
 use url::Url;
 
 use super::answer;
-use super::ask::Ask;
+use super::ask::ApiRequest;
 use super::limit::{Counted, limited};
 use crate::client::{ClientError, client, words};
 use crate::token::Token;
@@ -87,7 +87,7 @@ impl Socket {
     }
 
     /// Asks once. With an `etag`, 304 says that nothing has changed, and is not counted by GitHub.
-    pub(super) async fn send(&self, ask: &Ask, etag: Option<&str>) -> Result<Answer, ForgeError> {
+    pub(super) async fn send(&self, ask: &ApiRequest, etag: Option<&str>) -> Result<Answer, ForgeError> {
         self.open()?;
         let (status, headers, body) = match tokio::time::timeout(self.timeout, self.exchange(ask, etag)).await
         {
@@ -142,7 +142,11 @@ impl Socket {
         }
     }
 
-    async fn exchange(&self, ask: &Ask, etag: Option<&str>) -> Result<(u16, HeaderMap, Vec<u8>), ForgeError> {
+    async fn exchange(
+        &self,
+        ask: &ApiRequest,
+        etag: Option<&str>,
+    ) -> Result<(u16, HeaderMap, Vec<u8>), ForgeError> {
         let method = if ask.merge.is_some() { Method::PUT } else { Method::GET };
         let url = format!("{}{}", self.api, ask.path);
         let mut request =

@@ -14,7 +14,7 @@ use tokio::time::Instant;
 
 use super::GitHubForge;
 use super::answer::{self, File, Made, Pull, Tip};
-use super::ask::Ask;
+use super::ask::ApiRequest;
 use super::memory::{Kept, Looked, Page, remember};
 use super::socket::{Answer, unreachable};
 
@@ -198,7 +198,7 @@ impl GitHubForge {
     /// Asks whether anything is new; nothing where GitHub does not have it, or has it no more.
     async fn again<T>(
         &self,
-        ask: &Ask,
+        ask: &ApiRequest,
         kept: Option<Kept<T>>,
         read: impl Fn(&Answer) -> Result<T, ForgeError>,
     ) -> Result<Option<Kept<T>>, ForgeError> {
@@ -213,7 +213,7 @@ impl GitHubForge {
     }
 
     /// Reads what is asked for once; nothing where GitHub does not know one of its commits.
-    pub(super) async fn once<T: DeserializeOwned>(&self, ask: &Ask) -> Result<Option<T>, ForgeError> {
+    pub(super) async fn once<T: DeserializeOwned>(&self, ask: &ApiRequest) -> Result<Option<T>, ForgeError> {
         let answer = self.socket.send(ask, None).await?;
         match answer.status {
             200 => answer::read(&answer.body).map(Some).map_err(ForgeError::Unreachable),

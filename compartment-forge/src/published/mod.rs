@@ -33,7 +33,7 @@ const LIMIT: usize = 1 << 20;
 
 /// Where the file of a channel is.
 #[derive(Clone, Debug)]
-pub struct Place {
+pub struct PublishedFile {
     /// Its address, `http` or `https`.
     pub url: String,
     /// The branch that it speaks of.
@@ -68,10 +68,10 @@ impl Published {
     /// # Errors
     /// [`ClientError`] where an address is none.
     pub fn new(
-        channels: impl IntoIterator<Item = (ChannelName, Place)>,
+        channels: impl IntoIterator<Item = (ChannelName, PublishedFile)>,
         timeout: Duration,
     ) -> Result<Self, ClientError> {
-        let file = |(channel, place): (ChannelName, Place)| {
+        let file = |(channel, place): (ChannelName, PublishedFile)| {
             let url = address(&place.url)?;
             let http = client(&url)?;
             Ok((channel, File { url, branch: place.branch, http, kept: Mutex::default() }))

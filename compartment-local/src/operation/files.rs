@@ -28,7 +28,7 @@ pub(super) const SUPERVISOR_LOG: &str = "supervisor.log";
 const VERSION: u32 = 1;
 
 #[derive(Serialize, Deserialize)]
-struct Filed<T> {
+struct Versioned<T> {
     v: u32,
     is: T,
 }
@@ -46,7 +46,7 @@ pub(super) fn read<T: DeserializeOwned>(folder: &Path, name: &str) -> io::Result
 
 /// Content as it stands in a file.
 pub(super) fn encode<T: Serialize>(content: &T) -> io::Result<Vec<u8>> {
-    Ok(serde_json::to_vec(&Filed { v: VERSION, is: content })?)
+    Ok(serde_json::to_vec(&Versioned { v: VERSION, is: content })?)
 }
 
 /// The content of the file `name`.
@@ -61,7 +61,7 @@ pub(super) fn decode<T: DeserializeOwned>(name: &str, bytes: &[u8]) -> io::Resul
         let problem = format!("{name} was written by a newer version of this program (format {v})");
         return Err(io::Error::new(io::ErrorKind::InvalidData, problem));
     }
-    Ok(serde_json::from_slice::<Filed<T>>(bytes)?.is)
+    Ok(serde_json::from_slice::<Versioned<T>>(bytes)?.is)
 }
 
 /// The lock file, which says by what it holds whether the plan is taken: a plan is run once.

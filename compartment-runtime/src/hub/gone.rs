@@ -36,7 +36,7 @@ pub(super) struct Told {
 }
 
 /// Where a commit is, as seen from another one.
-enum Place {
+enum Ancestry {
     At,
     /// In its history.
     Before(Comparison),
@@ -103,12 +103,12 @@ impl Seen<'_> {
             return if watched(&moved.channel) { Ok(None) } else { closed() };
         }
         let behind = match self.place(&moved.commit, &self.tip).await? {
-            Place::At => 0,
-            Place::Before(comparison) => comparison.behind,
+            Ancestry::At => 0,
+            Ancestry::Before(comparison) => comparison.behind,
             // Made since the tip was read: the next look sees it.
-            Place::After => return Ok(None),
+            Ancestry::After => return Ok(None),
             // Somebody has put the branch elsewhere since.
-            Place::Apart => return closed(),
+            Ancestry::Apart => return closed(),
         };
         let (pr, channel, commit, lock_hash) = (pr.pr.clone(), moved.channel, moved.commit, moved.lock_hash);
         let event = Observation::PrMerged { pr, channel, commit, lock_hash, by }.into();
@@ -120,21 +120,21 @@ impl Seen<'_> {
     async fn behind_desired(&self, merge: &Merge) -> Result<Option<Comparison>, ForgeError> {
         let Some(desired) = self.desired else { return Ok(None) };
         Ok(match self.place(&merge.commit, &desired).await? {
-            Place::Before(comparison) => Some(comparison),
-            Place::At | Place::After | Place::Apart => None,
+            Ancestry::Before(comparison) => Some(comparison),
+            Ancestry::At | Ancestry::After | Ancestry::Apart => None,
         })
     }
 
-    async fn place(&self, commit: &Commit, of: &Commit) -> Result<Place, ForgeError> {
+    async fn place(&self, commit: &Commit, of: &Commit) -> Result<Ancestry, ForgeError> {
         if commit.same(of) {
-            return Ok(Place::At);
+            return Ok(Ancestry::At);
         }
         Ok(match within(self.inner, self.forge.compare(commit, of)).await? {
-            None => Place::Apart,
-            Some(Comparison { behind: 0, ahead: 0, .. }) => Place::At,
-            Some(comparison @ Comparison { ahead: 0, .. }) => Place::Before(comparison),
-            Some(Comparison { behind: 0, .. }) => Place::After,
-            Some(_) => Place::Apart,
+            None => Ancestry::Apart,
+            Some(Comparison { behind: 0, ahead: 0, .. }) => Ancestry::At,
+            Some(comparison @ Comparison { ahead: 0, .. }) => Ancestry::Before(comparison),
+            Some(Comparison { behind: 0, .. }) => Ancestry::After,
+            Some(_) => Ancestry::Apart,
         })
     }
 }

@@ -78,7 +78,7 @@ pub use output::MemoryOutput;
 pub use past::AuditQuery;
 pub use read::Health;
 pub use repository::ProposalError;
-pub use requests::{Batch, BatchAsk, WhenOffline, new_op};
+pub use requests::{FleetAsk, FleetRequest, WhenOffline, new_op};
 pub use time::SystemClock;
 
 use handed::Handed;

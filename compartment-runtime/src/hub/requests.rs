@@ -19,13 +19,13 @@ pub fn new_op() -> OpId {
 
 /// The same request for many hosts.
 #[derive(Clone, Debug)]
-pub struct Batch {
+pub struct FleetRequest {
     /// Who asks.
     pub by: Actor,
     /// Where.
     pub hosts: Vec<HostId>,
     /// What for.
-    pub ask: BatchAsk,
+    pub ask: FleetAsk,
     /// On how many hosts at a time.
     pub limit: NonZeroUsize,
     /// What becomes of hosts that are offline.
@@ -34,7 +34,7 @@ pub struct Batch {
 
 /// What many hosts can be asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum BatchAsk {
+pub enum FleetAsk {
     /// [`Ask::Pull`].
     Pull,
     /// [`Ask::Switch`].
@@ -60,7 +60,7 @@ pub enum WhenOffline {
     Ask,
 }
 
-impl BatchAsk {
+impl FleetAsk {
     fn on(self, host: HostId) -> Ask {
         match self {
             Self::Pull => Ask::Pull { host },
@@ -112,9 +112,9 @@ impl Hub {
     /// goes on.
     pub fn request_all(
         &self,
-        batch: Batch,
+        batch: FleetRequest,
     ) -> impl Stream<Item = (HostId, Result<Ending, RequestError>)> + Send + use<> {
-        let Batch { by, hosts, ask, limit, when_offline } = batch;
+        let FleetRequest { by, hosts, ask, limit, when_offline } = batch;
         let hub = self.clone();
         let one = move |host: HostId| {
             let (hub, by) = (hub.clone(), by.clone());

@@ -8,15 +8,15 @@ use compartment_core::event::Kind;
 use compartment_core::operation::{End, Ending};
 use compartment_core::testing::{commit, lock};
 use compartment_core::{Actor, Ask, HostId, OpId, Span, Text};
-use compartment_runtime::hub::{Batch, BatchAsk, RequestError, WhenOffline};
+use compartment_runtime::hub::{FleetAsk, FleetRequest, RequestError, WhenOffline};
 use compartment_runtime::testing::hosts::Behaviour;
 use futures::{FutureExt, StreamExt};
 
 use super::world::{World, names, request, seen, soon};
 
-fn batch(hosts: Vec<HostId>, ask: BatchAsk, limit: usize) -> Batch {
+fn batch(hosts: Vec<HostId>, ask: FleetAsk, limit: usize) -> FleetRequest {
     let (by, limit) = (Actor::new("mba").unwrap(), NonZeroUsize::new(limit).unwrap());
-    Batch { by, hosts, ask, limit, when_offline: WhenOffline::Skip }
+    FleetRequest { by, hosts, ask, limit, when_offline: WhenOffline::Skip }
 }
 
 fn host(n: usize) -> HostId {
@@ -53,7 +53,7 @@ fn started(event: &compartment_core::event::Event, of: Kind) -> bool {
 async fn every_host_has_a_result_and_the_others_go_on() {
     let world = twenty().await;
     let results: BTreeMap<HostId, _> =
-        soon(world.hub.request_all(batch(names(20), BatchAsk::Pull, 4)).collect()).await;
+        soon(world.hub.request_all(batch(names(20), FleetAsk::Pull, 4)).collect()).await;
     assert_eq!(results.len(), 20);
     for (n, name) in names(20).into_iter().enumerate() {
         let expected = match n {
@@ -77,8 +77,8 @@ async fn no_more_hosts_than_allowed_are_at_it() {
     for name in names(12) {
         world.hosts.behave(&name, Behaviour::Hangs);
     }
-    let asked = batch(names(12), BatchAsk::Switch { force: true }, 4);
-    let asked = Batch { when_offline: WhenOffline::Ask, ..asked };
+    let asked = batch(names(12), FleetAsk::Switch { force: true }, 4);
+    let asked = FleetRequest { when_offline: WhenOffline::Ask, ..asked };
     let results = tokio::spawn(world.hub.request_all(asked).collect::<Vec<_>>());
     let running = || world.matrix().hosts.iter().filter(|row| row.running.is_some()).count();
     soon(async {
@@ -104,7 +104,7 @@ async fn a_batch_waits_for_each_end_so_that_the_next_step_finds_it_done() {
     let world = World::green(3).await;
     world.hosts.publish(commit('b'), lock('b'));
     world.hub.observe(vec![seen('b')]).await.unwrap();
-    for ask in [BatchAsk::Pull, BatchAsk::Switch { force: false }] {
+    for ask in [FleetAsk::Pull, FleetAsk::Switch { force: false }] {
         let results: Vec<_> = soon(world.hub.request_all(batch(names(3), ask, 2)).collect()).await;
         assert!(results.iter().all(|(_, end)| *end == Ok(Ending::from(End::Ok))), "{results:?}");
     }
@@ -120,7 +120,7 @@ async fn a_host_that_is_asked_while_offline_has_until_the_request_lapses() {
         world.hosts.reach(&name, false);
     }
     world.pass(Span::from_mins(6)).await;
-    let asked = Batch { when_offline: WhenOffline::Ask, ..batch(names(2), BatchAsk::Pull, 2) };
+    let asked = FleetRequest { when_offline: WhenOffline::Ask, ..batch(names(2), FleetAsk::Pull, 2) };
     let mut results = Box::pin(world.hub.request_all(asked));
     assert!(results.next().now_or_never().is_none());
     soon(async {
@@ -143,7 +143,7 @@ async fn a_host_that_is_asked_while_offline_has_until_the_request_lapses() {
 async fn a_batch_that_is_dropped_asks_nobody_else() {
     let world = World::green(6).await;
     {
-        let mut results = Box::pin(world.hub.request_all(batch(names(6), BatchAsk::Pull, 1)));
+        let mut results = Box::pin(world.hub.request_all(batch(names(6), FleetAsk::Pull, 1)));
         let (_, end) = soon(results.next()).await.unwrap();
         assert_eq!(end, Ok(Ending::from(End::Ok)));
     }
@@ -155,6 +155,6 @@ async fn a_batch_that_is_dropped_asks_nobody_else() {
 #[tokio::test]
 async fn a_refresh_of_many_ends_when_they_have_answered() {
     let world = World::green(3).await;
-    let results: Vec<_> = soon(world.hub.request_all(batch(names(3), BatchAsk::Refresh, 3)).collect()).await;
+    let results: Vec<_> = soon(world.hub.request_all(batch(names(3), FleetAsk::Refresh, 3)).collect()).await;
     assert!(results.iter().all(|(_, end)| *end == Ok(Ending::from(End::Ok))), "{results:?}");
 }

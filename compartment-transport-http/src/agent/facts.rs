@@ -25,7 +25,7 @@ const REST: Duration = Duration::from_millis(100);
 
 /// Looks at a machine.
 pub(super) struct Looker {
-    eyes: Arc<Eyes>,
+    eyes: Arc<Observer>,
     stop: Stop,
     /// A look that takes too long: no other begins before it ends.
     stuck: Mutex<Option<JoinHandle<Seen>>>,
@@ -33,7 +33,7 @@ pub(super) struct Looker {
     doubts: Mutex<Vec<Text>>,
 }
 
-struct Eyes {
+struct Observer {
     host: HostId,
     path: Option<std::path::PathBuf>,
     places: Places,
@@ -69,7 +69,7 @@ impl Looker {
         let stop = Stop::default();
         let git = Git::of_the_user(stop.clone()).within(QUESTION);
         let Machine { checkout: path, places } = config.machine();
-        let eyes = Eyes { host: config.host.clone(), path, places, git, checkout: Mutex::default() };
+        let eyes = Observer { host: config.host.clone(), path, places, git, checkout: Mutex::default() };
         Self { eyes: Arc::new(eyes), stop, stuck: Mutex::default(), doubts: Mutex::default() }
     }
 
@@ -135,7 +135,7 @@ impl Looker {
     }
 }
 
-impl Eyes {
+impl Observer {
     /// `cloned` says that the checkout was there once: then it is missing now, else there is none yet.
     fn look(&self, cloned: bool) -> Seen {
         let Some(path) = &self.path else { return self.without(Ok(())) };

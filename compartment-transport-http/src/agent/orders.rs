@@ -12,7 +12,7 @@ use tracing::{debug, info, warn};
 
 use super::Shared;
 use super::spool::Receipt;
-use super::uplink::Grievance;
+use super::uplink::Trouble;
 use crate::client::{ClientError, Received};
 use crate::wire::orders::OrderLine;
 
@@ -37,7 +37,7 @@ struct Stranger {
 
 /// Listens for ever.
 pub(super) async fn run(shared: &Shared, line: &mpsc::Sender<Incoming>) {
-    let (mut backoff, mut grievance) = (Backoff::default(), Grievance::new("orders"));
+    let (mut backoff, mut grievance) = (Backoff::default(), Trouble::new("orders"));
     loop {
         let error = match shared.connection.orders(&shared.config.host, &shared.session).await {
             Ok(received) => {

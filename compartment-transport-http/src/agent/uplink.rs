@@ -41,12 +41,12 @@ struct Sender<'a> {
     /// How many lines go out at once.
     limit: usize,
     backoff: Backoff,
-    grievance: Grievance,
+    grievance: Trouble,
 }
 
 impl<'a> Sender<'a> {
     fn new(shared: &'a Shared) -> Self {
-        let grievance = Grievance::new("reports");
+        let grievance = Trouble::new("reports");
         Self { shared, removed: false, limit: BATCH_LIMIT, backoff: Backoff::default(), grievance }
     }
 
@@ -106,12 +106,12 @@ impl<'a> Sender<'a> {
 }
 
 /// What goes wrong is said once, and that it is over.
-pub(super) struct Grievance {
+pub(super) struct Trouble {
     what: &'static str,
     said: Option<ClientError>,
 }
 
-impl Grievance {
+impl Trouble {
     pub(super) const fn new(what: &'static str) -> Self {
         Self { what, said: None }
     }

@@ -82,13 +82,13 @@ pub(super) fn missing() -> Problem {
 }
 
 /// Who is not let in gets this answer.
-pub(super) enum Turned {
+pub(super) enum TurnedAway {
     Away(Problem),
     /// After so many seconds it may work.
     Later(Problem, u64),
 }
 
-impl IntoResponse for Turned {
+impl IntoResponse for TurnedAway {
     fn into_response(self) -> Response {
         match self {
             Self::Away(problem) => problem.into_response(),
@@ -97,7 +97,7 @@ impl IntoResponse for Turned {
     }
 }
 
-impl<P: Into<Problem>> From<P> for Turned {
+impl<P: Into<Problem>> From<P> for TurnedAway {
     fn from(problem: P) -> Self {
         Self::Away(problem.into())
     }
@@ -130,7 +130,7 @@ impl Gate {
     }
 
     /// Lets in whoever has a token that allows this, within the limits. The request has the token's share from then on.
-    fn admit(&self, parts: &mut Parts, permission: Permission<'_>) -> Result<(Grant, Share), Turned> {
+    fn admit(&self, parts: &mut Parts, permission: Permission<'_>) -> Result<(Grant, Share), TurnedAway> {
         let grant = self.access.authenticate(bearer(parts)?, self.now())?;
         self.count(&grant.id)?;
         grant.may(permission)?;
@@ -140,21 +140,21 @@ impl Gate {
     }
 
     /// Counts a request. Only valid tokens and codes are counted, so the table of rates is no larger than that of those.
-    fn count(&self, id: &TokenId) -> Result<(), Turned> {
+    fn count(&self, id: &TokenId) -> Result<(), TurnedAway> {
         let Err(until) = self.rates.check_key(id) else { return Ok(()) };
         let wait = until.wait_time_from(DefaultClock::default().now());
         let problem =
             Problem::new(Code::TooManyRequests, "this token makes too many requests: wait a moment");
-        Err(Turned::Later(problem, wait.as_secs() + 1))
+        Err(TurnedAway::Later(problem, wait.as_secs() + 1))
     }
 
     /// Gives a request a place among those of its token that are under way.
-    fn place(&self, parts: &mut Parts, id: &TokenId, is_person: bool) -> Result<Share, Turned> {
+    fn place(&self, parts: &mut Parts, id: &TokenId, is_person: bool) -> Result<Share, TurnedAway> {
         let share = self.shares.of(id);
         let Some(place) = share.place() else {
             let most = self.limits.at_once;
             let detail = format!("this token has {most} requests under way: take their answers first");
-            return Err(Turned::Later(Problem::new(Code::TooManyRequests, detail), 1));
+            return Err(TurnedAway::Later(Problem::new(Code::TooManyRequests, detail), 1));
         };
         if let Some(held) = parts.extensions.get::<Held>() {
             held.keep(place, is_person);
@@ -178,9 +178,9 @@ impl<S: Send + Sync> FromRequestParts<S> for Reading
 where
     Arc<Gate>: FromRef<S>,
 {
-    type Rejection = Turned;
+    type Rejection = TurnedAway;
 
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Turned> {
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, TurnedAway> {
         Arc::<Gate>::from_ref(state).admit(parts, Permission::Read).map(|(_, share)| Self(share))
     }
 }
@@ -192,9 +192,9 @@ impl<S: Send + Sync> FromRequestParts<S> for ReadingOn
 where
     Arc<Gate>: FromRef<S>,
 {
-    type Rejection = Turned;
+    type Rejection = TurnedAway;
 
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Turned> {
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, TurnedAway> {
         Arc::<Gate>::from_ref(state).admit(parts, Permission::Read).map(|(grant, _)| Self(grant.id))
     }
 }
@@ -206,9 +206,9 @@ impl<S: Send + Sync> FromRequestParts<S> for Requesting
 where
     Arc<Gate>: FromRef<S>,
 {
-    type Rejection = Turned;
+    type Rejection = TurnedAway;
 
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Turned> {
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, TurnedAway> {
         Arc::<Gate>::from_ref(state).admit(parts, Permission::Request).map(|(grant, _)| Self(grant))
     }
 }
@@ -223,9 +223,9 @@ impl<S: Send + Sync> FromRequestParts<S> for Speaking
 where
     Arc<Gate>: FromRef<S>,
 {
-    type Rejection = Turned;
+    type Rejection = TurnedAway;
 
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Turned> {
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, TurnedAway> {
         let gate = Arc::<Gate>::from_ref(state);
         // Whoever has no token at all learns nothing about names.
         let Some(host) = host_of(parts, state).await else {
@@ -259,9 +259,9 @@ impl<S: Send + Sync> FromRequestParts<S> for Enrolling
 where
     Arc<Gate>: FromRef<S>,
 {
-    type Rejection = Turned;
+    type Rejection = TurnedAway;
 
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Turned> {
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, TurnedAway> {
         let gate = Arc::<Gate>::from_ref(state);
         let host = host_of(parts, state).await;
         let shown = bearer(parts)?;

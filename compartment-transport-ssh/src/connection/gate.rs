@@ -24,13 +24,13 @@ const AGAIN_ALONE: u32 = 1;
 /// Lets so many connect at once. sshd turns away by chance whom it has no room for: they come again in a moment. Who is
 /// alone is more likely to be turned away for another reason, and has to come back later.
 #[derive(Debug)]
-pub(super) struct Gate {
+pub(super) struct ConnectLimit {
     places: Semaphore,
     /// How many are connecting, or are about to.
     connecting: AtomicUsize,
 }
 
-impl Gate {
+impl ConnectLimit {
     pub(super) fn new(parallel: usize) -> Self {
         let places = Semaphore::new(parallel.clamp(1, Semaphore::MAX_PERMITS));
         Self { places, connecting: AtomicUsize::new(0) }
@@ -94,7 +94,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn so_many_at_once_and_one_that_hangs_delays_nobody_for_long() {
-        let gate = Gate::new(2);
+        let gate = ConnectLimit::new(2);
         let (now, most) = (AtomicU32::new(0), AtomicU32::new(0));
         let brief = || async {
             most.fetch_max(now.fetch_add(1, Ordering::Relaxed) + 1, Ordering::Relaxed);
@@ -116,7 +116,7 @@ mod tests {
     }
 
     /// How often somebody tries who is turned away each time.
-    async fn tries(gate: &Gate) -> u32 {
+    async fn tries(gate: &ConnectLimit) -> u32 {
         let tried = AtomicU32::new(0);
         let never = || async {
             tried.fetch_add(1, Ordering::Relaxed);
@@ -128,7 +128,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn who_is_turned_away_comes_again_and_in_a_crowd_more_often() {
-        let gate = Gate::new(2);
+        let gate = ConnectLimit::new(2);
         assert_eq!(tries(&gate).await, 2);
         let hang = || std::future::pending::<Result<(), Unreachable>>();
         tokio::select! {

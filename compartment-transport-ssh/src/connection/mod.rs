@@ -30,7 +30,7 @@ use tempfile::TempDir;
 use tokio::time::timeout;
 
 use self::exec::{alone, ask, through};
-use self::gate::Gate;
+use self::gate::ConnectLimit;
 use self::master::Master;
 use crate::host::Nonce;
 
@@ -39,12 +39,12 @@ use crate::host::Nonce;
 pub(crate) struct Ways {
     ssh: Ssh,
     folder: TempDir,
-    gate: Gate,
+    gate: ConnectLimit,
 }
 
 impl Ways {
     pub(crate) fn new(ssh: Ssh) -> std::io::Result<Self> {
-        let gate = Gate::new(ssh.parallel);
+        let gate = ConnectLimit::new(ssh.parallel);
         Ok(Self { ssh, folder: master::folder()?, gate })
     }
 }

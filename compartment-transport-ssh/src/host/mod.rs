@@ -46,7 +46,7 @@ mod site;
 mod word;
 
 pub use answer::{
-    Acknowledged, Asked, Begun, Ended, Finding, Generation, Gone, Look, Printed, Running, Verdict,
+    Acknowledged, Asked, Begun, Ended, Finding, Generation, Gone, HostLook, Printed, Running, Verdict,
     read_acknowledge, read_begin, read_check, read_generations, read_look, read_stop,
 };
 pub use frame::{ANSWER_LIMIT, BadAnswer, Nonce, Part, part};

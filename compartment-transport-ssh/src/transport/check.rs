@@ -10,7 +10,7 @@ use compartment_local::operation::{Refused, Step};
 use super::SshTransport;
 use super::watch::Watched;
 use crate::connection::{Reason, Unreachable};
-use crate::host::{self, Check, Finding, Generation, Look, Nonce, Tests, Verdict};
+use crate::host::{self, Check, Finding, Generation, HostLook, Nonce, Tests, Verdict};
 
 /// Stands for a generation that a rollback may go to.
 const GENERATION: &str = "/nix/store/generation";
@@ -32,7 +32,7 @@ impl SshTransport {
     ///
     /// # Errors
     /// [`Unreachable`], also where it is not in the inventory.
-    pub async fn look(&self, host: &HostId) -> Result<Look, Unreachable> {
+    pub async fn look(&self, host: &HostId) -> Result<HostLook, Unreachable> {
         match self.hosts.get(host) {
             Some(watched) => watched.look_now().await,
             None => Err(Unreachable::new(Reason::Other, "it is not in the inventory")),
@@ -75,7 +75,7 @@ impl Watched {
         self.ask(&mut talk, write, host::read_generations).await
     }
 
-    async fn look_now(&self) -> Result<Look, Unreachable> {
+    async fn look_now(&self) -> Result<HostLook, Unreachable> {
         let mut talk = self.talk.lock().await;
         let git_within = talk.git_within();
         let write = |nonce: &Nonce| host::look(nonce, &self.host.site, None, git_within, None);

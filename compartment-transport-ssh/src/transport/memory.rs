@@ -7,7 +7,7 @@ use compartment_core::event::{Heartbeat, Kind, Reading, Said, Target};
 use compartment_core::{Actor, Commit, LockFile, OpId, Text};
 use compartment_local::operation::{Machine, OnFailure, Plan, result, started};
 
-use crate::host::{Ended, Look, Printed, Running, Tail};
+use crate::host::{Ended, HostLook, Printed, Running, Tail};
 
 /// How much output one look brings, in bytes: the most that its script does.
 pub(super) const TAIL: u32 = 48 << 10;
@@ -150,8 +150,8 @@ impl Memory {
 
     /// Learns from a look. Results come first, then a start, then the heartbeat that was seen after both. What was seen
     /// after something that is still to be told waits for the next look.
-    pub(super) fn learn(&mut self, look: Look) -> News {
-        let Look { heartbeat, doubts: _, running, ended, untold, gone, printed } = look;
+    pub(super) fn learn(&mut self, look: HostLook) -> News {
+        let HostLook { heartbeat, doubts: _, running, ended, untold, gone, printed } = look;
         // A clean checkout's lock is that of its commit.
         let clean = heartbeat.dirty == Reading::Told(false);
         if let (true, Reading::Told(commit), Reading::Told(lock)) =

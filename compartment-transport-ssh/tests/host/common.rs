@@ -12,7 +12,7 @@ use compartment_core::OpId;
 use compartment_core::event::Kind;
 use compartment_local::operation::{Dir, OnFailure, Plan, Step};
 use compartment_transport_ssh::host::{
-    self, Begun, Ended, GO, HostPath, Look, Nonce, Order, Site, Tail, read_begin, read_look,
+    self, Begun, Ended, GO, HostLook, HostPath, Nonce, Order, Site, Tail, read_begin, read_look,
 };
 use tempfile::TempDir;
 
@@ -135,11 +135,11 @@ impl Host {
         answer
     }
 
-    pub(crate) fn look(&self) -> Look {
+    pub(crate) fn look(&self) -> HostLook {
         self.look_for(None)
     }
 
-    pub(crate) fn look_for(&self, tail: Option<&Tail>) -> Look {
+    pub(crate) fn look_for(&self, tail: Option<&Tail>) -> HostLook {
         let answer = self.run(&host::look(&nonce(), &self.site, tail, None, None));
         read_look(&answer, &nonce()).unwrap_or_else(|e| panic!("{e}: {}", String::from_utf8_lossy(&answer)))
     }

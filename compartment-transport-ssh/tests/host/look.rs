@@ -11,7 +11,7 @@ use compartment_local::git::Git;
 use compartment_local::observe::{Checkout, Managed, Places, machine};
 use compartment_local::operation::result;
 use compartment_local::run::Stop;
-use compartment_transport_ssh::host::{self, Look};
+use compartment_transport_ssh::host::{self, HostLook};
 
 use crate::common::{Host, git, host_path, nonce, on_each_shell, program, until};
 
@@ -46,7 +46,7 @@ fn agent_with(host: &Host, checkout: &Checkout) -> Heartbeat {
     Heartbeat { agent_version: Reading::Absent, running: Some(None), ..heartbeat }
 }
 
-fn same(host: &Host) -> Look {
+fn same(host: &Host) -> HostLook {
     let look = host.look();
     assert_eq!(look.heartbeat, agent(host), "{:?}", look.doubts);
     look

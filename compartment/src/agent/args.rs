@@ -42,7 +42,7 @@ wrong."
 pub struct Cli {
     /// What to do instead of running.
     #[command(subcommand)]
-    pub what: Option<What>,
+    pub what: Option<AgentCommand>,
 
     /// The file of settings.
     #[arg(long, value_name = "FILE", required = true)]
@@ -55,7 +55,7 @@ pub struct Cli {
 
 /// What an agent does besides running.
 #[derive(Debug, Subcommand)]
-pub enum What {
+pub enum AgentCommand {
     /// Say what it would run for each order, and what it sees of this host. Changes nothing.
     Check {
         /// The file of settings.

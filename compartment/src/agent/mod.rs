@@ -16,7 +16,7 @@ use compartment_transport_http::agent::{Agent, AgentError, Config, ConfigError};
 
 use crate::{background, failed, interrupted};
 
-pub use args::{Cli, What};
+pub use args::{AgentCommand, Cli};
 pub use check::check;
 pub use enrol::{Around, BadLine, EnrolArgs, EnrolError, Invitation, Line, Platform, enrol};
 
@@ -57,7 +57,7 @@ impl Failure {
 /// Does what the command line says.
 pub(crate) fn main(cli: Cli) -> ExitCode {
     // Before anything has a thread or a handler of its own.
-    if let Some(What::Supervise { folder }) = &cli.what {
+    if let Some(AgentCommand::Supervise { folder }) = &cli.what {
         return supervise(folder);
     }
     let done = match Stop::on_signals() {
@@ -74,15 +74,15 @@ pub(crate) fn main(cli: Cli) -> ExitCode {
 
 fn act(cli: Cli, stop: &Stop) -> Result<(), Failure> {
     match cli.what {
-        Some(What::Check { config }) => {
+        Some(AgentCommand::Check { config }) => {
             let config = Config::read(&config)?;
             match check(&config, stop, &mut io::stdout().lock()).map_err(Failure::Output)? {
                 0 => Ok(()),
                 _ => Err(Failure::Check),
             }
         }
-        Some(What::Enrol(args)) => Ok(enrol::in_process(&args, stop)?),
-        Some(What::Supervise { .. }) => Ok(()),
+        Some(AgentCommand::Enrol(args)) => Ok(enrol::in_process(&args, stop)?),
+        Some(AgentCommand::Supervise { .. }) => Ok(()),
         None => {
             let config = Config::read(&cli.config.unwrap_or_else(|| PathBuf::from("agent.toml")))?;
             background::log(cli.log);

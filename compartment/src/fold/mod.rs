@@ -25,7 +25,7 @@ use serde_json::ser::{CompactFormatter, PrettyFormatter, Serializer};
 use read::Log;
 
 /// What the program talks to, so that it can be run without a terminal.
-pub struct Surroundings<'a> {
+pub struct FoldInput<'a> {
     /// The bytes of the log.
     pub input: &'a mut dyn Read,
     /// What they are called in messages: text that a terminal may be shown.
@@ -93,8 +93,8 @@ impl FoldError {
 ///
 /// # Errors
 /// [`FoldError`]: nothing was shown, or the output could not be written to its end.
-pub fn run(cli: &Cli, around: Surroundings<'_>) -> Result<(), FoldError> {
-    let Surroundings { input, name, output, complaints, progress, width, clock, heard } = around;
+pub fn run(cli: &Cli, around: FoldInput<'_>) -> Result<(), FoldError> {
+    let FoldInput { input, name, output, complaints, progress, width, clock, heard } = around;
     let mut log = Log::new(name, cli, progress);
     let mut question = Question::new(cli);
     log.read(input, complaints, &mut |records| question.take(records))?;

@@ -12,7 +12,7 @@ use compartment_console::show;
 use compartment_core::{HostId, Text, Timestamp};
 use compartment_log_sqlite::{Reader, is_log};
 
-use super::{Cli, FoldError, Surroundings};
+use super::{Cli, FoldError, FoldInput};
 use crate::{NAME, failed};
 
 /// Does what the command line says.
@@ -60,7 +60,7 @@ fn answer(
     let colors = AutoStream::choice(&stdout);
     super::run(
         cli,
-        Surroundings {
+        FoldInput {
             input,
             name,
             output: &mut AutoStream::new(stdout.lock(), colors),

@@ -31,7 +31,7 @@ Exit codes: 0 asked to end, or done; 1 something failed; 2 the command line is w
 pub struct Cli {
     /// What to look after instead of running.
     #[command(subcommand)]
-    pub what: Option<What>,
+    pub what: Option<HubCommand>,
 
     /// How to run.
     #[command(flatten)]
@@ -44,7 +44,7 @@ pub struct Cli {
 
 /// What to look after.
 #[derive(Debug, Subcommand)]
-pub enum What {
+pub enum HubCommand {
     /// Who may do what. A hub that runs notices a change with the next request.
     #[command(subcommand)]
     Token(TokenCommand),

@@ -12,7 +12,7 @@ use clap::Args;
 use compartment_core::{ChannelName, Span, Text};
 use compartment_forge::git::{Credential, GitConfig, GitForge, GitForgeError, PullRequestRefs};
 use compartment_forge::github::{GitHubConfig, GitHubForge, Reverts};
-use compartment_forge::published::{Place, Published};
+use compartment_forge::published::{Published, PublishedFile};
 use compartment_forge::{Token, Updates};
 use compartment_local::run::Stop;
 use compartment_runtime::hub::Config;
@@ -187,7 +187,7 @@ impl ForgeArgs {
             Where::Published(url) => {
                 let places = channels
                     .into_iter()
-                    .map(|(channel, branch)| (channel, Place { url: url.clone(), branch }));
+                    .map(|(channel, branch)| (channel, PublishedFile { url: url.clone(), branch }));
                 Arc::new(Published::new(places, silence).map_err(failed)?)
             }
         };

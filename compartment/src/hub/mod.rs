@@ -5,7 +5,7 @@ mod forge;
 mod serve;
 mod token;
 
-pub use args::{Cli, RoleArgs, Serve, TokenCommand, What};
+pub use args::{Cli, HubCommand, RoleArgs, Serve, TokenCommand};
 pub use forge::{ForgeArgs, Where, no_forge};
 pub use serve::{ServeError, open_output, start};
 
@@ -27,6 +27,6 @@ pub(crate) fn main(cli: &Cli) -> ExitCode {
 pub fn run(cli: &Cli, streams: Streams<'_>) -> Result<(), Failure> {
     match &cli.what {
         None => serve::run(&cli.serve, streams),
-        Some(What::Token(what)) => token::run(what, streams),
+        Some(HubCommand::Token(what)) => token::run(what, streams),
     }
 }

@@ -23,7 +23,7 @@ Exit codes: 0 done, 1 the log is not as it should be, or something failed, 2 the
 pub struct Cli {
     /// What to do with it.
     #[command(subcommand)]
-    pub what: What,
+    pub what: LogCommand,
 
     /// When to use colours.
     #[command(flatten)]
@@ -32,7 +32,7 @@ pub struct Cli {
 
 /// What to do with the log.
 #[derive(Debug, Subcommand)]
-pub enum What {
+pub enum LogCommand {
     /// Writes the log as NDJSON: one event a line, as `compartment fold` reads it.
     Export {
         /// Where the log is.

@@ -3,7 +3,7 @@
 mod args;
 mod input;
 
-pub use args::{Cli, Data, What};
+pub use args::{Cli, Data, LogCommand};
 pub use input::Interruptible;
 
 use std::fs::File;
@@ -36,9 +36,9 @@ pub(crate) fn main(cli: &Cli) -> ExitCode {
 /// [`Failure`]: what was to be done was not done, or a log is not as it should be.
 pub fn run(cli: &Cli, mut around: Streams<'_>) -> Result<(), Failure> {
     match &cli.what {
-        What::Export { data, output, salvage } => around.export(&data.log(), output, *salvage),
-        What::Import { data, input, not_after } => around.import(input, &data.log(), *not_after),
-        What::Verify { data, head } => {
+        LogCommand::Export { data, output, salvage } => around.export(&data.log(), output, *salvage),
+        LogCommand::Import { data, input, not_after } => around.import(input, &data.log(), *not_after),
+        LogCommand::Verify { data, head } => {
             let reader = Reader::open(&data.log())?;
             let verified = around.watching(Unit::Items, |watch| {
                 verify(&reader, head.as_slice(), watch).map_err(|error| match error {
@@ -57,7 +57,7 @@ pub fn run(cli: &Cli, mut around: Streams<'_>) -> Result<(), Failure> {
                         the file can write all of it anew.";
             around.tell("Next:", told)
         }
-        What::Backup { data, to } => {
+        LogCommand::Backup { data, to } => {
             // Neither copy is worth much without the other: nothing is made where one of them cannot be. Those of another
             // log are not to be taken for this one's, where this one has none.
             let beside = tokens_of(to);

@@ -45,7 +45,7 @@ Exit codes: 0 everything that was asked for was done, 1 not all of it was or som
 pub struct Cli {
     /// What to do instead of showing the matrix.
     #[command(subcommand)]
-    pub what: Option<What>,
+    pub what: Option<SshCommand>,
 
     /// The file of hosts.
     #[arg(
@@ -106,8 +106,8 @@ impl Cli {
     #[must_use]
     pub fn misplaced(&self) -> Option<&'static str> {
         let what = match self.what.as_ref()? {
-            What::Matrix(what) => Some(what),
-            What::Check { .. } | What::Generations { .. } => None,
+            SshCommand::Matrix(what) => Some(what),
+            SshCommand::Check { .. } | SshCommand::Generations { .. } => None,
         };
         console::misplaced(what, self.watch, &self.shown, self.format)
     }
@@ -150,7 +150,7 @@ fn word(value: &str) -> String {
 
 /// What to do.
 #[derive(Debug, Subcommand)]
-pub enum What {
+pub enum SshCommand {
     /// Say for each host what works, and what is missing. Changes nothing.
     Check {
         /// On which hosts [default: all].
@@ -165,7 +165,7 @@ pub enum What {
     },
     /// What `compartment matrix` can be asked for.
     #[command(flatten)]
-    Matrix(console::What),
+    Matrix(console::MatrixCommand),
 }
 
 #[cfg(test)]

@@ -12,7 +12,7 @@ use tokio::time::timeout;
 
 use crate::background;
 use compartment_console::show;
-use compartment_console::{MatrixError, Surroundings, Verdict};
+use compartment_console::{MatrixError, Terminal, Verdict};
 
 const GOOD: Style = AnsiColor::Green.on_default();
 const SO_SO: Style = AnsiColor::Yellow.on_default();
@@ -29,7 +29,7 @@ const WITHIN: Duration = Duration::from_secs(60);
 pub(super) async fn check(
     ssh: &SshTransport,
     hosts: &[Host],
-    around: Surroundings<'_>,
+    around: Terminal<'_>,
 ) -> Result<Verdict, MatrixError> {
     let checks = async {
         let check = |Host { id, .. }: &Host| {

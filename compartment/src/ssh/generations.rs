@@ -8,13 +8,13 @@ use super::FleetError;
 use super::check::in_time;
 use crate::background;
 use compartment_console::show;
-use compartment_console::{MatrixError, Surroundings, Verdict};
+use compartment_console::{MatrixError, Terminal, Verdict};
 
 /// Lists the generations of a host, the latest last.
 pub(super) async fn generations(
     ssh: &SshTransport,
     host: &HostId,
-    around: Surroundings<'_>,
+    around: Terminal<'_>,
 ) -> Result<Verdict, FleetError> {
     let found = tokio::select! {
         found = in_time(ssh.generations(host)) => {

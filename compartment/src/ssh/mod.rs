@@ -9,7 +9,7 @@ mod fleet;
 mod generations;
 mod shared;
 
-pub use args::{Cli, What};
+pub use args::{Cli, SshCommand};
 
 use std::collections::BTreeSet;
 use std::io;
@@ -29,7 +29,7 @@ use self::shared::{Guest, Setup};
 use crate::hub::ServeError;
 use crate::{NAME, background, cannot_listen, failed, interrupted, misplaced};
 use compartment_console::show;
-use compartment_console::{self as console, MatrixError, Surroundings, Verdict, Within};
+use compartment_console::{self as console, MatrixError, Terminal, Verdict, Within};
 
 /// How long a folder of data that somebody else has is waited for, where nobody says that it can be asked: another call may be
 /// starting or ending.
@@ -131,26 +131,28 @@ pub(crate) fn main(cli: Cli) -> ExitCode {
 ///
 /// # Errors
 /// [`FleetError`]: why nothing, or not everything, was done or shown.
-pub fn run(cli: Cli, around: Surroundings<'_>) -> Result<Verdict, FleetError> {
+pub fn run(cli: Cli, around: Terminal<'_>) -> Result<Verdict, FleetError> {
     let inventory = Inventory::read(&cli.inventory)?;
     let runtime =
         tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(FleetError::Here)?;
     let done = match cli.what {
-        Some(What::Check { hosts }) => {
+        Some(SshCommand::Check { hosts }) => {
             let hosts = among(&inventory, &hosts)?;
             let ssh = looking(&inventory)?;
             runtime.block_on(check::check(&ssh, &hosts, around)).map_err(FleetError::from)
         }
-        Some(What::Generations { host }) => {
+        Some(SshCommand::Generations { host }) => {
             among(&inventory, std::slice::from_ref(&host))?;
             let ssh = looking(&inventory)?;
             runtime.block_on(generations::generations(&ssh, &host, around))
         }
         // What it says there is said anew at each start.
-        Some(What::Matrix(console::What::Host { ref what })) if !is_of_the_log(what, &inventory) => {
+        Some(SshCommand::Matrix(console::MatrixCommand::Host { ref what }))
+            if !is_of_the_log(what, &inventory) =>
+        {
             Err(FleetError::Configured)
         }
-        Some(What::Matrix(ref what)) => {
+        Some(SshCommand::Matrix(ref what)) => {
             let hosts = concerned(what, &inventory)?;
             with_fleet(cli, &inventory, &hosts, &runtime, around)
         }
@@ -165,11 +167,11 @@ pub fn run(cli: Cli, around: Surroundings<'_>) -> Result<Verdict, FleetError> {
 }
 
 /// Whether this concerns what is remembered, and not what the inventory says: a look, or a host that is not in it any more.
-fn is_of_the_log(what: &console::HostWhat, inventory: &Inventory) -> bool {
+fn is_of_the_log(what: &console::HostCommand, inventory: &Inventory) -> bool {
     match what {
-        console::HostWhat::Show { .. } => true,
-        console::HostWhat::Remove { host, .. } => inventory.hosts().iter().all(|of| of.id != *host),
-        console::HostWhat::Set { .. } | console::HostWhat::Rename { .. } => false,
+        console::HostCommand::Show { .. } => true,
+        console::HostCommand::Remove { host, .. } => inventory.hosts().iter().all(|of| of.id != *host),
+        console::HostCommand::Set { .. } | console::HostCommand::Rename { .. } => false,
     }
 }
 
@@ -208,8 +210,8 @@ fn meant(inventory: &Inventory, named: &[HostId], tags: &[Tag]) -> Result<Vec<Ho
 }
 
 /// The hosts that are to be heard first.
-fn concerned(what: &console::What, inventory: &Inventory) -> Result<Vec<Host>, FleetError> {
-    use console::What::{
+fn concerned(what: &console::MatrixCommand, inventory: &Inventory) -> Result<Vec<Host>, FleetError> {
+    use console::MatrixCommand::{
         Explain, History, Host, Log, Merge, Output, Prs, Pull, Refresh, Revert, Rollback, Stop, Switch, Test,
     };
     match what {
@@ -233,7 +235,7 @@ fn with_fleet(
     inventory: &Inventory,
     hosts: &[Host],
     runtime: &tokio::runtime::Runtime,
-    around: Surroundings<'_>,
+    around: Terminal<'_>,
 ) -> Result<Verdict, FleetError> {
     let mut around = around;
     match begin(&cli, inventory, runtime, &mut around)? {
@@ -254,7 +256,7 @@ fn begin(
     cli: &Cli,
     inventory: &Inventory,
     runtime: &tokio::runtime::Runtime,
-    around: &mut Surroundings<'_>,
+    around: &mut Terminal<'_>,
 ) -> Result<Begun, FleetError> {
     let begun = Instant::now();
     let setup = Setup::of(cli).map_err(FleetError::Here)?;
@@ -297,23 +299,27 @@ const fn is_live(cli: &Cli) -> bool {
 
 /// Whether what is asked for has to do with what is desired.
 fn wants_desired(cli: &Cli) -> bool {
-    use console::What::{History, Host, Log, Output, Refresh, Stop};
+    use console::MatrixCommand::{History, Host, Log, Output, Refresh, Stop};
     match &cli.what {
-        Some(What::Matrix(Stop { .. } | Output { .. } | Log { .. } | History { .. } | Host { .. })) => false,
-        Some(What::Matrix(Refresh(looked))) => looked.on().is_none(),
-        Some(What::Matrix(_) | What::Check { .. } | What::Generations { .. }) | None => true,
+        Some(SshCommand::Matrix(Stop { .. } | Output { .. } | Log { .. } | History { .. } | Host { .. })) => {
+            false
+        }
+        Some(SshCommand::Matrix(Refresh(looked))) => looked.on().is_none(),
+        Some(SshCommand::Matrix(_) | SshCommand::Check { .. } | SshCommand::Generations { .. }) | None => {
+            true
+        }
     }
 }
 
-fn mention(around: &mut Surroundings<'_>, words: &str) {
+fn mention(around: &mut Terminal<'_>, words: &str) {
     drop(write!(around.aside, "{}", show::labelled(&format!("{NAME}:"), 4, words, around.width)));
 }
 
 /// What what `compartment matrix` does is asked for.
 fn asked(cli: Cli, url: String) -> console::Cli {
     let what = match cli.what {
-        Some(What::Matrix(what)) => Some(what),
-        Some(What::Check { .. } | What::Generations { .. }) | None => None,
+        Some(SshCommand::Matrix(what)) => Some(what),
+        Some(SshCommand::Check { .. } | SshCommand::Generations { .. }) | None => None,
     };
     console::Cli {
         what,
@@ -327,11 +333,11 @@ fn asked(cli: Cli, url: String) -> console::Cli {
 }
 
 /// Asks through the call that has the folder of data.
-fn as_guest(cli: Cli, guest: Guest, mut around: Surroundings<'_>) -> Result<Verdict, FleetError> {
+fn as_guest(cli: Cli, guest: Guest, mut around: Terminal<'_>) -> Result<Verdict, FleetError> {
     let owner = guest.owner.clone();
     let words = format!("asks through {}, which says why hosts cannot be reached", owner.name());
     mention(&mut around, &words);
-    let Surroundings { token: _, output, aside, answer, screen, within: _, width, watched, stop } = around;
+    let Terminal { token: _, output, aside, answer, screen, within: _, width, watched, stop } = around;
     let (command, of) = (cli.command(), cli.inventory.display().to_string());
     // An owner that ends waits for what was asked for, and not for who only watches. Whoever asked through one that is gone
     // all the same, killed perhaps, ends with it: the next call finds what came of what was asked for.
@@ -349,7 +355,7 @@ fn as_guest(cli: Cli, guest: Guest, mut around: Surroundings<'_>) -> Result<Verd
     let nothing = Vec::new;
     let within = Within { name: NAME, command, remembers: true, of, away: &nothing, unread: &nothing };
     let (token, within) = (Some(owner.token.clone()), Some(within));
-    let around = Surroundings { token, output, aside, answer, screen, within, width, watched, stop };
+    let around = Terminal { token, output, aside, answer, screen, within, width, watched, stop };
     let done = console::run(&asked, around);
     drop(guest);
     match done {
@@ -366,9 +372,9 @@ fn as_owner(
     mut fleet: Fleet,
     hosts: &[Host],
     runtime: &tokio::runtime::Runtime,
-    around: Surroundings<'_>,
+    around: Terminal<'_>,
 ) -> Result<Verdict, FleetError> {
-    let Surroundings { token: _, output, aside, answer, screen, within: _, width, watched, stop } = around;
+    let Terminal { token: _, output, aside, answer, screen, within: _, width, watched, stop } = around;
     let (command, remembers) = (cli.command(), cli.data.is_some());
     let (live, inventory) = (is_live(&cli), cli.inventory.display().to_string());
     let desired = wants_desired(&cli);
@@ -379,7 +385,7 @@ fn as_owner(
     }
     let away = || fleet.unreachable().into_iter().map(|(host, why)| (host, why.to_string())).collect();
     let unread = || fleet.unread();
-    let around = Surroundings {
+    let around = Terminal {
         token: None,
         output: &mut *output,
         aside: &mut *aside,

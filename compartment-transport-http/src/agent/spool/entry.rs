@@ -16,7 +16,7 @@ pub(super) struct Waiting {
 
 /// An order that was received.
 #[derive(Clone, Debug)]
-pub(super) struct Order {
+pub(super) struct StoredOrder {
     pub(super) number: u64,
     pub(super) op: OpId,
     pub(super) line: String,

@@ -28,7 +28,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use compartment_core::event::{Origin, Report, RequestKind, Said};
 use compartment_core::{HostId, OpId, SessionId, Text, Timestamp};
-use entry::{Order, Waiting};
+use entry::{StoredOrder, Waiting};
 use store::{Changes, Store};
 
 pub(super) use entry::{Batch, Receipt, Running, Stopping};
@@ -66,7 +66,7 @@ pub(crate) struct Spool {
     last_seq: u64,
     acknowledged: u64,
     beat: Option<Beat>,
-    orders: VecDeque<Order>,
+    orders: VecDeque<StoredOrder>,
     running: Option<Running>,
     cloned: bool,
     /// Grows with every report that is no heartbeat.
@@ -169,7 +169,14 @@ impl Spool {
     fn remember(&mut self, op: &OpId, line: String, carried_out: bool) {
         let number = self.orders.back().map_or(1, |last| last.number + 1);
         let taken_at = now().to_string();
-        self.orders.push_back(Order { number, op: op.clone(), line, taken_at, carried_out, durable: false });
+        self.orders.push_back(StoredOrder {
+            number,
+            op: op.clone(),
+            line,
+            taken_at,
+            carried_out,
+            durable: false,
+        });
         if self.orders.len() > KEPT_ORDERS {
             self.orders.pop_front();
         }

@@ -12,7 +12,7 @@ use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use uuid::Uuid;
 
-use super::entry::{Order, Running, Waiting};
+use super::entry::{Running, StoredOrder, Waiting};
 use super::{KEPT_ORDERS, SpoolError};
 
 /// `cmps`, so that nobody takes it for another program's file.
@@ -52,7 +52,7 @@ pub(super) struct Stored {
     pub(super) reserved: u64,
     pub(super) cloned: bool,
     pub(super) waiting: Vec<Waiting>,
-    pub(super) orders: Vec<Order>,
+    pub(super) orders: Vec<StoredOrder>,
     pub(super) running: Option<Running>,
 }
 
@@ -63,7 +63,7 @@ pub(super) struct Changes<'a> {
     pub(super) events: Vec<&'a Waiting>,
     /// Events up to this one need not be sent again.
     pub(super) acknowledged: u64,
-    pub(super) orders: Vec<&'a Order>,
+    pub(super) orders: Vec<&'a StoredOrder>,
     pub(super) running: Option<&'a Running>,
 }
 
@@ -230,7 +230,7 @@ fn waiting(connection: &Connection) -> rusqlite::Result<Vec<Waiting>> {
     rows.collect()
 }
 
-fn orders(connection: &Connection) -> rusqlite::Result<Vec<Order>> {
+fn orders(connection: &Connection) -> rusqlite::Result<Vec<StoredOrder>> {
     let query = "SELECT number, op, line, taken_at, carried_out FROM orders ORDER BY number";
     let mut query = connection.prepare(query)?;
     let rows = query.query_map([], |row| {
@@ -239,7 +239,7 @@ fn orders(connection: &Connection) -> rusqlite::Result<Vec<Order>> {
         // Not a second time, where that is not known.
         let carried_out = row.get(4).unwrap_or(true);
         let op = OpId::new(&text(row, 1)?).ok();
-        Ok(op.map(|op| Order {
+        Ok(op.map(|op| StoredOrder {
             number: number.cast_unsigned(),
             op,
             line,
@@ -271,7 +271,7 @@ fn write(connection: &mut Connection, changes: &Changes<'_>) -> rusqlite::Result
         transaction.execute(insert, params![seq.cast_signed(), n.cast_signed(), line])?;
     }
     for order in &changes.orders {
-        let Order { number, op, line, taken_at, carried_out, durable: _ } = order;
+        let StoredOrder { number, op, line, taken_at, carried_out, durable: _ } = order;
         let insert = "INSERT OR REPLACE INTO orders (number, op, line, taken_at, carried_out) VALUES (?1, ?2, ?3, ?4, ?5)";
         transaction
             .execute(insert, params![number.cast_signed(), op.as_str(), line, taken_at, carried_out])?;

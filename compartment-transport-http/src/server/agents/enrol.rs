@@ -12,7 +12,7 @@ use tracing::{info, warn};
 use super::Agents;
 use crate::server::access::{CodeRefused, Offered};
 use crate::server::bodies::Whole;
-use crate::server::gate::{Enrolling, Turned};
+use crate::server::gate::{Enrolling, TurnedAway};
 use crate::server::openapi::{Common, TooLarge, UsedCode};
 use crate::wire::enrolment::{Enrolled, NewToken};
 use crate::wire::{Code, Problem};
@@ -40,7 +40,7 @@ pub(super) async fn exchange(
     State(agents): State<Agents>,
     Enrolling { host, code, peer }: Enrolling,
     body: Whole,
-) -> Result<Json<Enrolled>, Turned> {
+) -> Result<Json<Enrolled>, TurnedAway> {
     let token: NewToken = serde_json::from_slice(&body)
         .map_err(|error| Problem::new(Code::BadRequest, format!("the body is no new token: {error}")))?;
     let expected = "a new token has an `id` of 16 and a `sha256` of 64 hex digits in lower case";

@@ -16,7 +16,7 @@ const WAITING: usize = 64;
     "another agent speaks for this host and was heard {ago_s} s ago: stop one of the two, or wait until the other has \
      been silent for {lease_s} s"
 )]
-pub(super) struct Taken {
+pub(super) struct LeaseTaken {
     ago_s: u64,
     lease_s: u64,
 }
@@ -60,12 +60,17 @@ impl Leases {
     }
 
     /// An agent speaks: it is the one from now on, unless another is.
-    pub(super) fn heard(&mut self, host: &HostId, session: &SessionId, now: Instant) -> Result<(), Taken> {
+    pub(super) fn heard(
+        &mut self,
+        host: &HostId,
+        session: &SessionId,
+        now: Instant,
+    ) -> Result<(), LeaseTaken> {
         match self.agents.get_mut(host) {
             Some(lease) if lease.session == *session => lease.heard = now,
             Some(lease) if now.duration_since(lease.heard) < self.lease => {
                 let ago_s = now.duration_since(lease.heard).as_secs();
-                return Err(Taken { ago_s, lease_s: self.lease.as_secs() });
+                return Err(LeaseTaken { ago_s, lease_s: self.lease.as_secs() });
             }
             Some(_) | None => {
                 // Whoever had the line before is cut off with it.
@@ -78,7 +83,12 @@ impl Leases {
     }
 
     /// An agent listens from now on. Where it did already, the older line is cut: it is dead, or will be.
-    pub(super) fn listen(&mut self, host: &HostId, session: &SessionId, now: Instant) -> Result<Line, Taken> {
+    pub(super) fn listen(
+        &mut self,
+        host: &HostId,
+        session: &SessionId,
+        now: Instant,
+    ) -> Result<Line, LeaseTaken> {
         self.heard(host, session, now)?;
         let (orders, receiver) = mpsc::channel(WAITING);
         self.lines += 1;
@@ -153,7 +163,7 @@ mod tests {
         let (host, one, two) = names();
         let (mut leases, start) = (Leases::new(LEASE), Instant::now());
         leases.heard(&host, &one, start).unwrap();
-        assert_eq!(leases.heard(&host, &two, start + LEASE / 2), Err(Taken { ago_s: 10, lease_s: 20 }));
+        assert_eq!(leases.heard(&host, &two, start + LEASE / 2), Err(LeaseTaken { ago_s: 10, lease_s: 20 }));
         assert!(leases.listen(&host, &two, start + LEASE / 2).is_err());
         // The first goes on speaking, and then it does not.
         leases.heard(&host, &one, start + LEASE).unwrap();

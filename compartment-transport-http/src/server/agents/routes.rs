@@ -18,11 +18,11 @@ use tracing::{info, warn};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes as documented;
 
-use super::lease::Taken as LeaseTaken;
+use super::lease::LeaseTaken;
 use super::{Agents, Line, enrol};
 use crate::server::bodies::Whole;
 use crate::server::error::{method_not_allowed, not_found};
-use crate::server::gate::{Gate, Path, Query, Speaking, Turned, header};
+use crate::server::gate::{Gate, Path, Query, Speaking, TurnedAway, header};
 use crate::server::openapi::{Common, Conflict, TooLarge};
 use crate::server::share::hold;
 use crate::server::stream::streamed;
@@ -84,7 +84,7 @@ async fn take_events(
     Speaking { host, .. }: Speaking,
     headers: HeaderMap,
     body: Whole,
-) -> Result<Json<Taken>, Turned> {
+) -> Result<Json<Taken>, TurnedAway> {
     let session = header::<SessionId>(&headers, SESSION_HEADER)?;
     if let Some(session) = &session {
         agents.leases().heard(&host, session, Instant::now())?;
@@ -109,13 +109,13 @@ async fn take_events(
 }
 
 /// Whoever knows when it makes sense to come again is told.
-fn not_now(error: UplinkError) -> Turned {
+fn not_now(error: UplinkError) -> TurnedAway {
     let seconds = match &error {
-        UplinkError::Stopped(_) => return Turned::Away(error.into()),
+        UplinkError::Stopped(_) => return TurnedAway::Away(error.into()),
         UplinkError::NotNow(NotNow::TooMuch { wait, .. }) => wait.as_millis() / 1000 + 1,
         UplinkError::NotNow(NotNow::LowOnSpace { .. }) => 60,
     };
-    Turned::Later(error.into(), seconds)
+    TurnedAway::Later(error.into(), seconds)
 }
 
 #[derive(Deserialize)]

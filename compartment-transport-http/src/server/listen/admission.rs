@@ -34,7 +34,7 @@ struct Counts {
 }
 
 /// One connection's place among all, given up when it is dropped.
-pub(super) struct Place {
+pub(super) struct Slot {
     among: Connections,
     peer: IpAddr,
 }
@@ -78,7 +78,7 @@ impl Connections {
     }
 
     /// A place for one more connection from there.
-    pub(super) fn admit(&self, address: IpAddr) -> io::Result<Place> {
+    pub(super) fn admit(&self, address: IpAddr) -> io::Result<Slot> {
         let peer = peer(address);
         let mut counts = self.counts();
         let limit = if counts.open >= self.0.most {
@@ -88,7 +88,7 @@ impl Connections {
         } else {
             counts.open += 1;
             *counts.peers.entry(peer).or_default() += 1;
-            return Ok(Place { among: self.clone(), peer });
+            return Ok(Slot { among: self.clone(), peer });
         };
         counts.refused += 1;
         if counts.complaints.due() {
@@ -103,7 +103,7 @@ impl Connections {
     }
 }
 
-impl Drop for Place {
+impl Drop for Slot {
     fn drop(&mut self) {
         let mut counts = self.among.counts();
         counts.open = counts.open.saturating_sub(1);

@@ -9,7 +9,7 @@ use axum_server::tls_rustls::RustlsAcceptor;
 use axum_server::{Handle, Server};
 
 use super::admission::{Complaints, Connections};
-use super::connection::Gate;
+use super::connection::ConnectionGuard;
 use super::error::ListenError;
 use super::tls::Certificate;
 use super::{ConnectionLimits, Listen};
@@ -93,11 +93,16 @@ impl Bound {
         let peers = router.into_make_service_with_connect_info::<SocketAddr>();
         let serving = async {
             match config {
-                None => server.acceptor(Gate { inner: sockets, connections, limits }).serve(peers).await,
+                None => {
+                    server
+                        .acceptor(ConnectionGuard { inner: sockets, connections, limits })
+                        .serve(peers)
+                        .await
+                }
                 Some(config) => {
                     let tls =
                         RustlsAcceptor::new(config).handshake_timeout(limits.handshake).acceptor(sockets);
-                    server.acceptor(Gate { inner: tls, connections, limits }).serve(peers).await
+                    server.acceptor(ConnectionGuard { inner: tls, connections, limits }).serve(peers).await
                 }
             }
         };

@@ -19,13 +19,13 @@ use tokio::net::TcpStream;
 use tower_service::Service;
 
 use super::ConnectionLimits;
-use super::admission::{Connections, Place};
+use super::admission::{Connections, Slot};
 use super::deadline::Deadline;
 use crate::server::answer::Answer;
 
 /// Admits connections, before anything is spent on them, and guards what `inner` makes of them.
 #[derive(Clone)]
-pub(super) struct Gate<A> {
+pub(super) struct ConnectionGuard<A> {
     pub(super) inner: A,
     pub(super) connections: Connections,
     pub(super) limits: ConnectionLimits,
@@ -33,7 +33,7 @@ pub(super) struct Gate<A> {
 
 type Accepting<I, S> = Pin<Box<dyn Future<Output = io::Result<(Guarded<I>, Counting<S>)>> + Send>>;
 
-impl<A, S> Accept<TcpStream, S> for Gate<A>
+impl<A, S> Accept<TcpStream, S> for ConnectionGuard<A>
 where
     A: Accept<TcpStream, S, Future: Send + 'static>,
 {
@@ -87,11 +87,11 @@ pub(super) struct Guarded<I> {
     before: u64,
     head: Deadline,
     stalled: Deadline,
-    _place: Place,
+    _place: Slot,
 }
 
 impl<I> Guarded<I> {
-    fn new(io: I, requests: Arc<Requests>, head: Duration, stalled: Duration, place: Place) -> Self {
+    fn new(io: I, requests: Arc<Requests>, head: Duration, stalled: Duration, place: Slot) -> Self {
         let mut head = Deadline::new(head);
         head.begin();
         Self { io, requests, before: 0, head, stalled: Deadline::new(stalled), _place: place }

@@ -8,7 +8,7 @@ use compartment_core::decide::Refusal;
 use compartment_core::matrix::Presence;
 use compartment_core::operation::{End, Ending};
 use compartment_core::{HostId, Span};
-use compartment_runtime::hub::{Batch, BatchAsk, RequestError, WhenOffline};
+use compartment_runtime::hub::{FleetAsk, FleetRequest, RequestError, WhenOffline};
 use futures::StreamExt;
 
 use crate::machine::LIMIT;
@@ -16,8 +16,8 @@ use crate::world::{Fleet, host, pull, switch};
 
 type Ends = BTreeMap<HostId, Result<Ending, RequestError>>;
 
-async fn all(fleet: &Fleet, hosts: &[&str], ask: BatchAsk) -> Ends {
-    let batch = Batch {
+async fn all(fleet: &Fleet, hosts: &[&str], ask: FleetAsk) -> Ends {
+    let batch = FleetRequest {
         by: "mba".parse().unwrap(),
         hosts: hosts.iter().map(|name| host(name)).collect(),
         ask,
@@ -41,12 +41,12 @@ async fn a_switch_waits_for_the_result_of_the_pull() {
         machines.push(machine);
     }
     let commit = fleet.moves("second").await;
-    let switched = BatchAsk::Switch { force: false };
+    let switched = FleetAsk::Switch { force: false };
     // Before the pull, and while it runs, nothing is switched.
     for (_, end) in all(&fleet, &hosts, switched).await {
         assert!(matches!(end, Err(RequestError::Refused(Refusal::NotCurrent(_)))), "{end:?}");
     }
-    let pulls = all(&fleet, &hosts, BatchAsk::Pull);
+    let pulls = all(&fleet, &hosts, FleetAsk::Pull);
     let meanwhile = async {
         for (name, machine) in hosts.iter().zip(&machines) {
             fleet.shows(name, Git, "blue pulling G1").await;
@@ -104,7 +104,7 @@ async fn a_batch_has_a_result_for_each_host() {
         machines.push(machine);
     }
     fleet.moves("second").await;
-    let ends = all(&fleet, &hosts, BatchAsk::Pull).await;
+    let ends = all(&fleet, &hosts, FleetAsk::Pull).await;
     // Then each has a result of its own, and nobody waited for the others.
     assert_eq!(ends.len(), hosts.len());
     for (name, end) in &ends {

@@ -20,9 +20,9 @@ const GONE: usize = 16;
 /// What a look saw.
 ///
 /// What has ended is to be reported before the heartbeat: it was seen before the facts were read. Where an operation had
-/// ended of which this look does not tell, its heartbeat is not to be reported at all ([`Look::untold`]).
+/// ended of which this look does not tell, its heartbeat is not to be reported at all ([`HostLook::untold`]).
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Look {
+pub struct HostLook {
     /// The facts, without an agent's version: there is none.
     pub heartbeat: Heartbeat,
     /// Why something could not be read, for people.
@@ -79,8 +79,8 @@ pub struct Printed {
 ///
 /// # Errors
 /// [`BadAnswer`].
-pub fn read_look(raw: &[u8], nonce: &Nonce) -> Result<Look, BadAnswer> {
-    let mut look = Look::default();
+pub fn read_look(raw: &[u8], nonce: &Nonce) -> Result<HostLook, BadAnswer> {
+    let mut look = HostLook::default();
     let mut facts = Reader::default();
     let mut writing: Option<Writing> = None;
     let mut printed: Option<Output<'_>> = None;

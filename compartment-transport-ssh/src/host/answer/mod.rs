@@ -8,7 +8,7 @@ mod small;
 
 pub use began::{Begun, read_begin};
 pub use ended::Ended;
-pub use looked::{Gone, Look, Printed, Running, read_look};
+pub use looked::{Gone, HostLook, Printed, Running, read_look};
 pub use small::{
     Acknowledged, Asked, Finding, Generation, Verdict, read_acknowledge, read_check, read_generations,
     read_stop,

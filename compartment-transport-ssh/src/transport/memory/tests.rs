@@ -12,14 +12,14 @@ fn memory() -> Memory {
     Memory::new(Site::default().machine())
 }
 
-fn look() -> Look {
-    Look { heartbeat: Heartbeat { running: Some(None), ..Heartbeat::default() }, ..Look::default() }
+fn look() -> HostLook {
+    HostLook { heartbeat: Heartbeat { running: Some(None), ..Heartbeat::default() }, ..HostLook::default() }
 }
 
-fn running(id: &str, limit: Option<u64>) -> Look {
+fn running(id: &str, limit: Option<u64>) -> HostLook {
     let heartbeat = Heartbeat { running: Some(Some(Kind::Switch)), ..Heartbeat::default() };
     let running = |limit| Running { op: op(id), kind: Kind::Switch, limit: Duration::from_secs(limit) };
-    Look { heartbeat, running: limit.map(running), ..look() }
+    HostLook { heartbeat, running: limit.map(running), ..look() }
 }
 
 fn ended(id: &str, stopped: bool) -> Ended {
@@ -62,13 +62,13 @@ fn what_an_operation_of_ours_does_is_told_by_its_start_and_its_result() {
     for kind in [Kind::Pull, Kind::Switch, Kind::Rollback, Kind::Test] {
         let heartbeat = Heartbeat { running: Some(Some(kind)), ..facts() };
         let of = Running { op: op("a"), kind, limit: Duration::from_secs(9) };
-        let news = memory().learn(Look { heartbeat: heartbeat.clone(), running: Some(of), ..look() });
+        let news = memory().learn(HostLook { heartbeat: heartbeat.clone(), running: Some(of), ..look() });
         let Some((None, Said::Heartbeat(told))) = news.reports.last() else { panic!() };
         let is_told = (told.commit != Reading::Absent, told.system != Reading::Absent);
         assert_eq!(is_told, (kind != Kind::Pull, !kind.deploys()), "{kind}");
         assert_eq!(told.running, None, "its start told that, with its id");
         // What somebody else runs may be anything.
-        let news = memory().learn(Look { heartbeat: heartbeat.clone(), ..look() });
+        let news = memory().learn(HostLook { heartbeat: heartbeat.clone(), ..look() });
         assert_eq!(news.reports, [(None, Said::Heartbeat(heartbeat))]);
     }
 }
@@ -81,7 +81,7 @@ fn an_order_is_told_once_when_it_starts_and_once_when_it_ends() {
     assert!(matches!(start, Some(Said::Started { timeout_s: Some(130), .. })), "{start:?}");
     assert_eq!(memory.tail().unwrap().op, op("a"), "its output is followed from its start");
     assert_eq!(told(&memory.learn(running("a", Some(100)))), ["heartbeat None"]);
-    let over = Look { ended: vec![ended("a", false)], ..look() };
+    let over = HostLook { ended: vec![ended("a", false)], ..look() };
     let news = memory.learn(over.clone());
     assert_eq!(
         (told(&news), news.over),
@@ -103,26 +103,26 @@ fn an_order_whose_answer_was_lost_is_told_all_the_same() {
     let news = memory.learn(running("a", Some(10)));
     assert_eq!(told(&news), ["a: started switch Some(40)", "heartbeat None"]);
     memory.ordering(&op("b"), Kind::Switch, None);
-    let news = memory.learn(Look { ended: vec![ended("a", false), ended("b", false)], ..look() });
+    let news = memory.learn(HostLook { ended: vec![ended("a", false), ended("b", false)], ..look() });
     assert_eq!(told(&news), ["a: ok", "b: started switch None", "b: ok", "heartbeat Some(None)"]);
     memory.ordering(&op("c"), Kind::Switch, None);
     memory.refused(&op("c"));
-    assert_eq!(told(&memory.learn(Look { ended: vec![ended("c", false)], ..look() }))[0], "c: ok");
+    assert_eq!(told(&memory.learn(HostLook { ended: vec![ended("c", false)], ..look() }))[0], "c: ok");
 }
 
 #[test]
 fn no_heartbeat_goes_before_what_was_there_when_it_was_seen() {
     // It ended while the facts were read.
     let mut memory = memory();
-    let news = memory.learn(Look { untold: true, ..running("a", Some(10)) });
+    let news = memory.learn(HostLook { untold: true, ..running("a", Some(10)) });
     assert_eq!((told(&news), news.again, news.busy), (vec![], true, true));
-    let news = memory.learn(Look { ended: vec![ended("a", false)], ..look() });
+    let news = memory.learn(HostLook { ended: vec![ended("a", false)], ..look() });
     assert_eq!(told(&news), ["a: started switch None", "a: ok", "heartbeat Some(None)"]);
     // More has ended than a look brings, and another runs by now.
-    let more = Look { ended: vec![ended("b", false)], untold: true, ..running("d", Some(10)) };
+    let more = HostLook { ended: vec![ended("b", false)], untold: true, ..running("d", Some(10)) };
     let news = memory.learn(more);
     assert_eq!((told(&news), news.again, news.over), (vec!["b: ok".to_owned()], true, vec![op("b")]));
-    let news = memory.learn(Look { ended: vec![ended("c", false)], ..running("d", Some(10)) });
+    let news = memory.learn(HostLook { ended: vec![ended("c", false)], ..running("d", Some(10)) });
     assert_eq!(told(&news), ["c: ok", "d: started switch Some(40)", "heartbeat None"]);
 }
 
@@ -133,7 +133,7 @@ fn what_was_told_to_have_started_is_awaited() {
     memory.ordering(&op("a"), Kind::Switch, None);
     memory.begun(&op("a"), Duration::from_secs(1));
     assert!(memory.awaits_a_result());
-    memory.learn(Look { ended: vec![ended("a", false)], ..look() });
+    memory.learn(HostLook { ended: vec![ended("a", false)], ..look() });
     assert!(!memory.awaits_a_result());
     memory.acknowledged(&[op("a")]);
     assert!(!memory.awaits_a_result());
@@ -144,13 +144,13 @@ fn after_a_restart_what_is_found_is_told() {
     let news = memory().learn(running("a", Some(10)));
     assert_eq!(told(&news), ["a: started switch Some(40)", "heartbeat None"]);
     // The hub may well know its start.
-    let news = memory().learn(Look { ended: vec![ended("a", false)], ..look() });
+    let news = memory().learn(HostLook { ended: vec![ended("a", false)], ..look() });
     assert_eq!(told(&news), ["a: ok", "heartbeat Some(None)"]);
 }
 
 #[test]
 fn of_what_is_gone_nothing_is_claimed_but_that_it_had_begun() {
-    let gone = || Look { gone: vec![Gone { op: op("a"), kind: Kind::Switch }], ..look() };
+    let gone = || HostLook { gone: vec![Gone { op: op("a"), kind: Kind::Switch }], ..look() };
     let (mut heard, mut ordered) = (memory(), memory());
     heard.ordering(&op("a"), Kind::Switch, None);
     heard.begun(&op("a"), Duration::from_secs(1));
@@ -170,7 +170,7 @@ fn who_stopped_it_is_told() {
     let mut memory = memory();
     memory.stopping(&op("a"), Actor::new("mba").ok());
     memory.stopping(&op("a"), None);
-    let news = memory.learn(Look { ended: vec![ended("a", true)], ..look() });
+    let news = memory.learn(HostLook { ended: vec![ended("a", true)], ..look() });
     assert_eq!(told(&news)[0], "a: stopped Some(Text(\"mba\"))");
 }
 
@@ -189,7 +189,7 @@ fn a_result_waits_for_the_end_of_its_output() {
         let from = memory.tail().unwrap().from;
         let rest = (size - from).saturating_sub(u64::from(TAIL));
         let piece = printed(from, if rest == 0 { "the end" } else { "more" }, rest);
-        let news = memory.learn(Look { ended: vec![ended("a", false)], printed: Some(piece), ..look() });
+        let news = memory.learn(HostLook { ended: vec![ended("a", false)], printed: Some(piece), ..look() });
         shown.extend(news.output.unwrap().1);
         assert_eq!(news.again, news.reports.is_empty());
         !news.again
@@ -207,7 +207,8 @@ fn a_result_does_not_wait_for_ever() {
     let mut memory = memory();
     memory.ordering(&op("a"), Kind::Switch, None);
     memory.begun(&op("a"), Duration::from_secs(1));
-    let over = |from| Look { ended: vec![ended("a", false)], printed: Some(printed(from, "x", 7)), ..look() };
+    let over =
+        |from| HostLook { ended: vec![ended("a", false)], printed: Some(printed(from, "x", 7)), ..look() };
     for n in 0..PATIENCE {
         assert!(memory.learn(over(n.into())).again);
     }
@@ -244,7 +245,7 @@ fn a_host_that_makes_up_operations_fills_nothing() {
     let look = |n: u32| {
         let one = |m| ended(&format!("e{n}-{m}"), false);
         let ended = [vec![ended("kept", false)], (0..3).map(one).collect()].concat();
-        Look { ended, gone: stays(), ..running(&format!("r{n}"), Some(1)) }
+        HostLook { ended, gone: stays(), ..running(&format!("r{n}"), Some(1)) }
     };
     memory.learn(look(0));
     for n in 1..1000 {
