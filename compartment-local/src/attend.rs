@@ -55,7 +55,16 @@ pub(crate) enum Fate {
 /// Starts `exec` without input and in a process group of its own, so that its helpers (an `ssh` of git, say) end
 /// with it, and the terminal's Ctrl-C does not reach it.
 pub(crate) fn start(exec: Exec) -> io::Result<Job> {
-    exec.setpgid().stdin(Redirection::Null).stdout(Redirection::Pipe).stderr(Redirection::Pipe).start()
+    apart(exec.stdin(Redirection::Null))
+}
+
+/// The same with an input, which it need not read.
+pub(crate) fn start_with(exec: Exec, input: Vec<u8>) -> io::Result<Job> {
+    apart(exec.stdin(input))
+}
+
+fn apart(exec: Exec) -> io::Result<Job> {
+    exec.setpgid().stdout(Redirection::Pipe).stderr(Redirection::Pipe).start()
 }
 
 /// Waits for the end of what was [`start`]ed, at most as long as `limit` allows, or until `asked` says so.

@@ -132,7 +132,21 @@ pub enum RunError {
 /// # Errors
 /// [`RunError`]; a non-zero exit code is no error here.
 pub fn run(program: &str, exec: Exec, limit: Duration, stop: &Stop) -> Result<Output, RunError> {
-    attended(program, exec, limit.into(), stop, None)
+    attended(program, exec, None, limit.into(), stop, None)
+}
+
+/// As [`run`], of a program that is given `input`. One that reads it not, or not all of it, is none the worse for that.
+///
+/// # Errors
+/// [`RunError`]; a non-zero exit code is no error here.
+pub fn run_with_input(
+    program: &str,
+    exec: Exec,
+    input: Vec<u8>,
+    limit: Duration,
+    stop: &Stop,
+) -> Result<Output, RunError> {
+    attended(program, exec, Some(input), limit.into(), stop, None)
 }
 
 /// As [`run`], of a program that says on its standard error how far it is: it goes on for as long as it does, at most for
@@ -148,7 +162,7 @@ pub fn run_while_heard(
     progress: &Progress,
 ) -> Result<Output, RunError> {
     let limit = Limit { whole: limit, silence: progress.silence };
-    let ended = attended(program, exec, limit, stop, Some(progress));
+    let ended = attended(program, exec, None, limit, stop, Some(progress));
     progress.set(None);
     ended
 }
@@ -156,6 +170,7 @@ pub fn run_while_heard(
 fn attended(
     program: &str,
     exec: Exec,
+    input: Option<Vec<u8>>,
     limit: Limit,
     stop: &Stop,
     progress: Option<&Progress>,
@@ -164,7 +179,11 @@ fn attended(
         return Err(RunError::Interrupted);
     }
     let name = || program.to_owned();
-    let mut job = attend::start(exec).map_err(|source| RunError::Start { program: name(), source })?;
+    let started = match input {
+        None => attend::start(exec),
+        Some(input) => attend::start_with(exec, input),
+    };
+    let mut job = started.map_err(|source| RunError::Start { program: name(), source })?;
     let mut stdout = Kept::new(OUTPUT_LIMIT);
     let mut stderr = Messages { kept: Kept::new(MESSAGE_LIMIT), line: Vec::new(), returned: false, progress };
     let fate = attend::attend(&mut job, limit, || stop.asked(), &mut stdout, &mut stderr)
@@ -306,6 +325,24 @@ mod tests {
         let output = sh("echo out; printf 'first\\n\\033[31mlast\\n' >&2; exit 3", LONG).unwrap();
         assert_eq!((output.code, &output.stdout[..]), (Some(3), &b"out\n"[..]));
         assert_eq!(output.last_words().as_str(), "␛[31mlast");
+    }
+
+    #[test]
+    fn an_input_is_read_or_not() {
+        let large = vec![b'x'; 1 << 20];
+        let given = |script: &str| {
+            let exec = Exec::cmd("sh").args(["-c", script]);
+            run_with_input("sh", exec, large.clone(), LONG, &Stop::default()).unwrap()
+        };
+        assert_eq!(given("wc -c").stdout.trim_ascii(), b"1048576");
+        for script in ["echo done", "exec <&-; echo done", "head -c 10 > /dev/null; echo done"] {
+            let start = Instant::now();
+            assert_eq!(given(script).stdout, b"done\n", "{script}");
+            assert!(start.elapsed() < Duration::from_secs(10));
+        }
+        let hangs = Exec::cmd("sh").args(["-c", "exec sleep 30"]);
+        let ended = run_with_input("sh", hangs, large.clone(), Duration::from_millis(100), &Stop::default());
+        assert!(matches!(ended, Err(RunError::TimedOut { .. })));
     }
 
     #[test]

@@ -2,9 +2,9 @@
 //!
 //! **The contract.** The core decides and judges; this crate moves events. By default it holds the *ports* alone:
 //! traits which a log ([`EventLog`]), a way to hosts ([`Transport`]), a home of the repository ([`Forge`]), a clock
-//! ([`Clock`]) and a store of output ([`OutputStore`]) implement, the values that pass through them, how long whoever
-//! fails waits ([`Backoff`]), and what `compartment-files` knows of secrets and files ([`read_secret`]). Whoever writes a
-//! transport depends on this, and gets no async runtime with it.
+//! ([`Clock`]), a store of output ([`OutputStore`]) and a way on which people are told ([`Notifier`]) implement, the values
+//! that pass through them, how long whoever fails waits ([`Backoff`]), and what `compartment-files` knows of secrets and
+//! files ([`read_secret`]). Whoever writes a transport depends on this, and gets no async runtime with it.
 //!
 //! | feature | adds |
 //! |---|---|
@@ -34,6 +34,7 @@ mod forge;
 #[cfg(feature = "hub")]
 pub mod hub;
 mod log;
+mod notify;
 mod output;
 #[cfg(feature = "testing")]
 pub mod testing;
@@ -51,5 +52,6 @@ pub use forge::{
     Ended, Forge, ForgeError, InputChange, Look, MergeOrder, Moved, Pin, Proposal, RateLimit, RevertOrder,
 };
 pub use log::{EventLog, Head, Heard, LogError, LogId, StoredSnapshot};
+pub use notify::{Notifier, NotifyError, NotifyStore};
 pub use output::{OutputError, OutputPage, OutputStore};
 pub use transport::{NotNow, Order, Receipt, Transport, Undeliverable, Uplink, UplinkError};

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use compartment_core::{ReadOptions, Span};
 
-use super::{HostBudget, MemoryOutput, SystemClock};
+use super::{HostBudget, MemoryOutput, Notifications, SystemClock};
 use crate::{Clock, EventLog, Forge, OutputStore, Transport};
 
 /// What a hub stands on.
@@ -21,10 +21,13 @@ pub struct Ports {
     pub transports: Vec<Arc<dyn Transport>>,
     /// Where pull requests are merged; nowhere where there is none.
     pub forge: Option<Arc<dyn Forge>>,
+    /// Who is told without asking; nobody where there is none.
+    pub notify: Option<Notifications>,
 }
 
 impl Ports {
-    /// A hub on this log, with the system's clock, output kept in memory, and no way to anywhere.
+    /// A hub on this log, with the system's clock, output kept in memory, no way to anywhere, and nobody
+    /// who is told.
     #[must_use]
     pub fn new(log: Arc<dyn EventLog>) -> Self {
         Self {
@@ -33,6 +36,7 @@ impl Ports {
             output: Arc::new(MemoryOutput::default()),
             transports: Vec::new(),
             forge: None,
+            notify: None,
         }
     }
 }

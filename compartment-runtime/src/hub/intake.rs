@@ -143,7 +143,10 @@ impl Hub {
         notices.extend(trouble.map(|trouble| Text::new(&trouble)));
         let far = inner.forge.as_ref().and_then(|forge| forge.progress());
         notices.extend(far.map(|far| Text::new(&format!("the forge takes long: {far}"))));
-        let now = inner.clock.elapsed();
+        let (now, at) = (inner.clock.elapsed(), inner.now());
+        let untold = inner.untold.lock().unwrap_or_else(PoisonError::into_inner);
+        notices.extend(untold.iter().filter_map(|trouble| trouble.words(at)));
+        drop(untold);
         let whole_at = inner.budgets.whole_at();
         let loud = whole_at.iter().filter(|(_, whole_at)| over_budget(**whole_at, now).is_some());
         let mut loud: Vec<&HostId> = loud.map(|(host, _)| host).collect();

@@ -7,7 +7,7 @@
 //!
 //! ```text
 //!  report · observe · request ──► queue ──► writer ──► log          one task each:
-//!                               (bounded)     │ durable             writer · executor · broadcaster · upkeep
+//!                               (bounded)     │ durable             writer · executor · broadcaster · upkeep · people told
 //!                                             ▼
 //!                            shown ──► matrix, row, subscriptions
 //!                              │
@@ -44,6 +44,7 @@ mod intake;
 mod live;
 mod looks;
 mod memory;
+mod notify;
 mod output;
 mod past;
 mod queue;
@@ -74,6 +75,7 @@ pub use error::{Accepted, HubError, RequestError, StartError, StopCause};
 pub use intake::HostBudget;
 pub use live::{BadLiveId, LiveId, Subscription};
 pub use memory::MemoryLog;
+pub use notify::Notifications;
 pub use output::MemoryOutput;
 pub use past::AuditQuery;
 pub use read::Health;
@@ -135,6 +137,8 @@ struct Inner {
     unreachable: Mutex<BTreeMap<HostId, (OpId, Text)>>,
     /// What could not be written down beside the log.
     upkeep: Mutex<BTreeMap<&'static str, String>>,
+    /// The ways on which people are not told as they should be.
+    untold: Mutex<Vec<notify::Trouble>>,
 }
 
 /// How far a hub is.
@@ -153,7 +157,7 @@ impl Hub {
     /// # Errors
     /// [`StartError`] where the log cannot be read.
     pub async fn start(ports: Ports, config: Config) -> Result<Self, StartError> {
-        let Ports { log, clock, output, transports, forge } = ports;
+        let Ports { log, clock, output, transports, forge, notify } = ports;
         let recovered = recover::recover(&*log).await?;
         let pace = Pace::new(recovered.fleet.at(), clock.elapsed());
         let (queue, commands) = Queue::new(config.queue.get());
@@ -184,11 +188,12 @@ impl Hub {
             phase: watch::Sender::new(Phase::Running),
             unreachable: Mutex::default(),
             upkeep: Mutex::default(),
+            untold: Mutex::default(),
         });
         let hub = Self { inner: Arc::clone(&inner) };
         let writer = Writer { ahead: recovered.fleet, commands, inner: Arc::clone(&inner) };
         let upkeep = Upkeep::new(Arc::clone(&inner), recovered.snapshot);
-        tokio::spawn(supervise(hub.clone(), writer, upkeep));
+        tokio::spawn(supervise(hub.clone(), writer, upkeep, notify));
         Ok(hub)
     }
 
@@ -248,7 +253,7 @@ impl Hub {
 }
 
 /// Runs the hub's tasks to their end, and puts everything away.
-async fn supervise(hub: Hub, writer: Writer, upkeep: Upkeep) {
+async fn supervise(hub: Hub, writer: Writer, upkeep: Upkeep, notify: Option<Notifications>) {
     let inner = &hub.inner;
     let writer = watched(inner, "writer", writer.run());
     let broadcaster = watched(inner, "broadcaster", live::broadcast(Arc::clone(inner)));
@@ -258,10 +263,16 @@ async fn supervise(hub: Hub, writer: Writer, upkeep: Upkeep) {
     }
     let executor = watched(inner, "executor", execute::execute(hub.clone()));
     let watch = watched(inner, "watch", looks::watch(hub.clone()));
+    let notify =
+        notify.map(|notify| watched(inner, "notifications", notify::tell(Arc::clone(inner), notify)));
     // A failure has set the cause already.
     let _written = writer.await;
     inner.stop(StopCause::ShutDown);
     let (_, _, _) = tokio::join!(broadcaster, executor, watch);
+    if let Some(notify) = notify {
+        // Where it panicked the hub stops, and says so.
+        drop(notify.await);
+    }
     for transport in &inner.transports {
         within(inner, "stop", transport.name(), transport.stop()).await;
     }

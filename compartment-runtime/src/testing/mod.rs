@@ -7,5 +7,6 @@ pub mod forge;
 pub mod forges;
 pub mod hosts;
 pub mod logs;
+pub mod notify;
 pub mod outputs;
 pub mod transports;

@@ -10,6 +10,7 @@ mod intake;
 mod live;
 mod looks;
 mod news;
+mod notify;
 mod output;
 mod past;
 mod ports;
