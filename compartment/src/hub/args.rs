@@ -7,7 +7,7 @@ use clap::{Args, Parser, Subcommand};
 use compartment_core::{Actor, HostId, Version};
 use compartment_transport_http::server::access::TokenId;
 
-use super::ForgeArgs;
+use super::{ForgeArgs, NotifyArgs};
 
 /// Runs a hub: it keeps the log, takes what agents report, and answers whoever has a token.
 #[derive(Debug, Parser)]
@@ -22,6 +22,7 @@ Examples:
   compartment hub token add --data DIR --host gpc0 --enrol https://hub.example
                                               a line to paste on the host gpc0
   compartment hub --data DIR --forge https://git.example/fleet.git   on loopback
+  compartment hub --data DIR --notify-command /usr/local/bin/tell
   compartment hub --data DIR --listen 0.0.0.0:7070 --tls-cert CERT --tls-key KEY
   compartment hub --data DIR --inventory hosts.toml   hosts over SSH, too
 
@@ -86,6 +87,10 @@ pub struct Serve {
     /// A file with the secret that the forge signs its notices with; they go to `/v1/webhook`.
     #[arg(long, value_name = "FILE", requires = "forge")]
     pub webhook_secret_file: Option<PathBuf>,
+
+    /// Who is told what goes wrong.
+    #[command(flatten)]
+    pub notify: Box<NotifyArgs>,
 
     /// How much it says: `error`, `warn`, `info`, `debug` or `trace`.
     #[arg(long, value_name = "LEVEL", default_value = "info")]

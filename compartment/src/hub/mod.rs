@@ -2,11 +2,13 @@
 
 mod args;
 mod forge;
+mod notify;
 mod serve;
 mod token;
 
 pub use args::{Cli, HubCommand, RoleArgs, Serve, TokenCommand};
 pub use forge::{ForgeArgs, Where, no_forge};
+pub use notify::NotifyArgs;
 pub use serve::{ServeError, open_output, start};
 
 use std::process::ExitCode;

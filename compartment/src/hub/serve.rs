@@ -42,6 +42,9 @@ pub enum ServeError {
     /// Its forge cannot be used as the command line says.
     #[error("the forge cannot be used: {0}")]
     Forge(Text),
+    /// People cannot be told as the command line says.
+    #[error("people cannot be told: {0}")]
+    Notify(Text),
     /// Its address cannot be taken as the command line says.
     #[error("{0}")]
     Listen(Text),
@@ -95,7 +98,8 @@ pub(super) fn run(args: &Serve, mut around: Streams<'_>) -> Result<(), Failure> 
         let way = way.transpose().map_err(ServeError::Sockets)?;
         let transports = way.into_iter().map(|way| way as Arc<dyn Transport>).collect();
         let output = open_output(&data)?;
-        let ports = Ports { forge, transports, output, ..Ports::new(Arc::new(log)) };
+        let notify = args.notify.open(&data, stop.clone())?;
+        let ports = Ports { forge, transports, output, notify, ..Ports::new(Arc::new(log)) };
         let setup = Setup { ports, listen: listen(args), webhook, config: args.forge.config() };
         let service = start(&data, setup).await?;
         if let Some(inventory) = &inventory {
