@@ -33,7 +33,7 @@
 //! |---|---|
 //! | write a log, under a hub | [`SqliteLog`] |
 //! | read one, also while it is written | [`Reader`], [`is_log`] |
-//! | know whether it is what was written | [`verify`] |
+//! | know whether it is what was written | [`verify`], [`verify_end`] |
 //! | have it as NDJSON, or make one of NDJSON | [`export`], [`import`] |
 //! | copy one that is being written | [`backup`] |
 //! | save what can be saved | [`salvage`] |
@@ -128,5 +128,5 @@ pub use import::{import, import_until};
 pub use log::SqliteLog;
 pub use reader::{Bytes, Line, Reader, is_log};
 pub use schema::{APPLICATION_ID, FORMAT};
-pub use verify::{Verified, verify};
+pub use verify::{Verified, verify, verify_end};
 pub use watch::{Progress, Watch, unwatched};

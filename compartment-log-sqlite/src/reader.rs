@@ -185,6 +185,14 @@ impl Reader {
         self.head.as_ref().ok().map(|(mark, _)| *mark)
     }
 
+    /// The last record. Nothing where there is none, or it is not as it was written or not understood.
+    #[must_use]
+    pub fn last(&self) -> Option<Record> {
+        let last = self.count();
+        let rows = Scan::new(last, last, None).chunk(&self.connection).ok()?;
+        Line::from(rows.into_iter().next()?).record().ok()
+    }
+
     /// The records as lines, in order, from the first. Everything handed out is as it was written; the first thing
     /// that is not is an error, and the last that comes. So is an end before that which the log says it has.
     pub fn lines(&self) -> impl Iterator<Item = Result<Line, ReadError>> {
@@ -261,6 +269,11 @@ impl Reader {
             last: self.beginning(),
             done: false,
         }
+    }
+
+    /// The same from a later record on. What is before it is not looked at, nor whether it follows that.
+    pub(crate) fn walk_from(&self, from: u64) -> Walk<'_> {
+        Walk { reader: self, scan: Scan::new(from, u64::MAX, None), last: None, done: false }
     }
 
     /// A walk along what is whole, from a position on.

@@ -60,6 +60,21 @@ pub fn verify(reader: &Reader, noted: &[Mark], watch: &mut Watch<'_>) -> Result<
     }
 }
 
+/// Holds the last records, at most `most` of them, against their hashes and each other, and the end against what the log
+/// says of it. It takes a moment, however long the log is, and says nothing of the records before.
+///
+/// # Errors
+/// As for [`verify`].
+pub fn verify_end(reader: &Reader, most: u64) -> Result<Verified, ReadError> {
+    let before = reader.head().map_or(0, |head| head.position.saturating_sub(most));
+    let mut walk = if before == 0 { reader.walk() } else { reader.walk_from(before + 1) };
+    while !walk.chunk()?.is_empty() {}
+    match reader.head() {
+        Some(head) => Ok(Verified { records: head.position, head }),
+        None => unreachable_end(reader),
+    }
+}
+
 /// A walk that ends well has read where the log ends.
 fn unreachable_end(reader: &Reader) -> Result<Verified, ReadError> {
     Err(reader.damaged(Finding::Table { table: "head", cause: "it is empty".to_owned() }))

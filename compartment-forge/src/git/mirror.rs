@@ -50,7 +50,7 @@ pub(super) struct Setup {
     /// In the mirror; what is made there goes to [`scratch`](Self::scratch).
     trying: Git,
     /// In no repository.
-    outside: Git,
+    pub(super) outside: Git,
     mirror: PathBuf,
     /// Where objects are that nobody needs after a look.
     scratch: PathBuf,

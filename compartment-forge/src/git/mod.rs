@@ -87,6 +87,25 @@ impl GitForge {
         Ok(Self { inner: Arc::new(Inner { setup, state: Mutex::new(state), began: Mutex::default() }) })
     }
 
+    /// Asks the remote where a channel's branch is, and fetches nothing: whether it is reached, lets in, and has the branch.
+    /// `None` where it has none. It blocks, for at most as long as the forge may say nothing.
+    ///
+    /// # Errors
+    /// [`ForgeError`] where it could not be asked.
+    pub fn tip(&self, channel: &ChannelName) -> Result<Option<Commit>, ForgeError> {
+        let setup = &self.inner.setup;
+        let name = format!("refs/heads/{}", setup.config.branch(channel));
+        let git = setup.outside.clone().within(setup.config.silence);
+        let failed = |error: &dyn fmt::Display| {
+            setup.redacted(ForgeError::Unreachable(Text::new(&format!("{}: {error}", setup.remote))))
+        };
+        let listed = git.done(&setup.config.folder, &["ls-remote", "--quiet", mirror::REMOTE, &name]);
+        let listed = listed.map_err(|error| failed(&error))?.stdout;
+        let lines = String::from_utf8_lossy(&listed);
+        let tip = lines.lines().find_map(|line| line.strip_suffix(&format!("\t{name}")));
+        tip.map(Commit::new).transpose().map_err(|error| failed(&error))
+    }
+
     /// Makes a call in a thread of its own. Whoever gives up on it does not end it, and the next one waits for it.
     async fn call<T: Send + 'static>(
         &self,

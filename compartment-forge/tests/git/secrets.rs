@@ -64,6 +64,27 @@ async fn whoever_is_not_let_in_is_told_so_without_the_token() {
     assert!(told.to_string().contains("Authentication failed"), "{told}");
 }
 
+/// Whoever only wants to know whether the remote is reached fetches nothing.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_tip_is_asked_for_without_a_mirror() {
+    let repository = Repository::new();
+    let web = Web::serve(repository.folder.path(), true).await;
+    let mut repository = repository.at(&web.address(""));
+    let tip = async |repository: &Repository, channel: &str| {
+        let (forge, channel) = (repository.open_forge(), channel.parse().unwrap());
+        tokio::task::spawn_blocking(move || forge.tip(&channel)).await.unwrap()
+    };
+    let told = tip(&repository, "main").await.unwrap_err();
+    assert!(told.to_string().contains(&web.address("")), "{told}");
+    repository.config.credential = Some(Credential::token("hush-wrong"));
+    let told = tip(&repository, "main").await.unwrap_err().to_string();
+    assert!(told.contains("Authentication failed") && !told.contains("hush"), "{told}");
+    repository.config.credential = Some(Credential::token(TOKEN));
+    assert!(tip(&repository, "main").await.unwrap().is_some());
+    assert_eq!(tip(&repository, "live").await.unwrap(), None, "there is no such branch");
+    assert!(!repository.config.folder.join("mirror.git").exists());
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn the_mirror_holds_no_token() {
     let repository = Repository::new();

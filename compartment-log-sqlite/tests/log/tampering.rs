@@ -2,7 +2,9 @@
 
 use std::path::Path;
 
-use compartment_log_sqlite::{Finding, Hash, Mark, ReadError, Reader, Witness, unwatched, verify};
+use compartment_log_sqlite::{
+    Finding, Hash, Mark, ReadError, Reader, Witness, unwatched, verify, verify_end,
+};
 use compartment_log_sqlite::{SqliteLog, export, salvage};
 use compartment_runtime::testing::logs::records;
 use compartment_runtime::{EventLog, StoredSnapshot};
@@ -51,6 +53,36 @@ fn a_log_as_it_was_written_is_verified_and_its_hashes_are_the_documented_ones() 
     assert_eq!(verify(&reader, &marks, &mut unwatched).unwrap(), verified);
     let (_folder, empty) = log_of(0);
     assert_eq!(crate::common::verified(&empty).unwrap().records, 0);
+}
+
+#[test]
+fn the_end_of_a_log_is_verified_by_itself() {
+    let (_folder, path) = log_of(250);
+    let end = |most| verify_end(&Reader::open(&path).unwrap(), most);
+    let whole = verified(&path).unwrap();
+    for most in [0, 1, 10, 249, 250, 251, u64::MAX] {
+        assert_eq!(end(most).unwrap(), whole, "{most}");
+    }
+    assert_eq!(Reader::open(&path).unwrap().last(), records(1, 250).pop());
+    let (_folder, empty) = log_of(0);
+    assert_eq!(verify_end(&Reader::open(&empty).unwrap(), 10).unwrap().records, 0);
+    assert_eq!(Reader::open(&empty).unwrap().last(), None);
+    // What was changed further up is not looked at; what was among the last, and a last one that is gone, is found.
+    by_hand(&path, "UPDATE record SET line = line || ' ' WHERE position = 200");
+    assert_eq!((end(50).unwrap(), verified(&path).is_err()), (whole, true));
+    for most in [51, 250, u64::MAX] {
+        let found = end(most).unwrap_err();
+        assert!(
+            matches!(found, ReadError::Damaged { finding: Finding::Changed { position: 200 }, .. }),
+            "{found}"
+        );
+    }
+    by_hand(&path, "DELETE FROM record WHERE position = 250");
+    for most in [1, 10] {
+        let found = end(most).unwrap_err();
+        let removed = Finding::Removed { first: 250, last: 250 };
+        assert!(matches!(&found, ReadError::Damaged { finding, .. } if *finding == removed), "{found}");
+    }
 }
 
 /// Changes one thing and gives what is found; reading and salvage give nothing that was not written.

@@ -175,3 +175,15 @@ fn what_is_wrong_with_the_files_is_said_before_anything_runs() {
     let (error, text) = refused();
     assert!(matches!(error, TlsError::NoKey(_)) && text.contains("key.pem"), "{text}");
 }
+
+#[test]
+fn files_are_checked_without_a_server() {
+    let (first, second) = (made(), made());
+    let (_folder, files) = files(&first);
+    let validity = files.check().unwrap().unwrap();
+    assert!(validity.not_before < validity.not_after, "{validity:?}");
+    put(&files.key, &second.signing_key.serialize_pem());
+    assert!(matches!(files.check(), Err(TlsError::Mismatch { .. })));
+    fs::remove_file(&files.certificate).unwrap();
+    assert!(matches!(files.check(), Err(TlsError::Read { .. })));
+}

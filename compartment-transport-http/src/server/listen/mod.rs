@@ -28,6 +28,7 @@ mod connection;
 mod deadline;
 mod error;
 mod tls;
+mod validity;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -36,6 +37,7 @@ use std::time::Duration;
 pub use admission::Connections;
 pub use bound::Bound;
 pub use error::{ListenError, TlsError};
+pub use validity::Validity;
 
 /// Where and how to listen.
 #[derive(Clone, Debug)]
@@ -102,6 +104,17 @@ impl TlsFiles {
     #[must_use]
     pub fn new(certificate: impl Into<PathBuf>, key: impl Into<PathBuf>) -> Self {
         Self { certificate: certificate.into(), key: key.into(), look_every: Duration::from_secs(60) }
+    }
+}
+
+impl TlsFiles {
+    /// Reads both files, as a server that starts does, and says when the server's own certificate counts; nothing where that
+    /// cannot be read.
+    ///
+    /// # Errors
+    /// [`TlsError`]: a server would not start with them.
+    pub fn check(&self) -> Result<Option<Validity>, TlsError> {
+        tls::check(self)
     }
 }
 

@@ -11,8 +11,8 @@ use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ServerConfig, crypto::ring};
 
-use super::TlsFiles;
 use super::error::TlsError;
+use super::{TlsFiles, Validity};
 
 /// A chain of certificates takes some kilobytes; whatever is longer is something else.
 const MOST_BYTES: u64 = 1 << 20;
@@ -70,13 +70,23 @@ fn identities(files: &TlsFiles) -> Option<[FileIdentity; 2]> {
     Some([certificate.ok()?, key.ok()?])
 }
 
-fn read(files: &TlsFiles) -> Result<Arc<ServerConfig>, TlsError> {
-    let certificates = CertificateDer::pem_slice_iter(&read_file(&files.certificate)?)
-        .collect::<Result<Vec<_>, _>>()
-        .map_err(|error| broken(&files.certificate, &error))?;
-    if certificates.is_empty() {
-        return Err(TlsError::NoCertificate(files.certificate.clone()));
+/// What is wrong with the files, and when the server's own certificate counts.
+pub(super) fn check(files: &TlsFiles) -> Result<Option<Validity>, TlsError> {
+    read(files)?;
+    Ok(certificates(&files.certificate)?.first().and_then(|own| Validity::of(own)))
+}
+
+fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
+    let read: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&read_file(file)?).collect();
+    match read {
+        Ok(none) if none.is_empty() => Err(TlsError::NoCertificate(file.to_owned())),
+        Ok(certificates) => Ok(certificates),
+        Err(error) => Err(broken(file, &error)),
     }
+}
+
+fn read(files: &TlsFiles) -> Result<Arc<ServerConfig>, TlsError> {
+    let certificates = certificates(&files.certificate)?;
     let key = match PrivateKeyDer::from_pem_slice(&read_secret(&files.key, Owner::Any, MOST_BYTES)?) {
         Ok(key) => key,
         Err(pem::Error::NoItemsFound) => return Err(TlsError::NoKey(files.key.clone())),
