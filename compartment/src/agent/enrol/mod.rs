@@ -238,7 +238,6 @@ impl Around<'_> {
             Start::Not => self.say("", "start nothing (--no-start)")?,
             Start::ByPeople => self.say("", "say how it is started here")?,
             Start::Systemd { unit, .. } => {
-                let program = program.parent().unwrap_or(program);
                 self.say("", &format!("install {}, enable it and start it as root", shown(unit)))?;
                 self.say(
                     "",
