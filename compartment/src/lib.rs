@@ -5,6 +5,7 @@
 
 pub mod agent;
 pub mod background;
+pub mod doctor;
 mod failure;
 pub mod fold;
 mod hosts;
@@ -40,7 +41,8 @@ Where to begin:
   compartment fold here.ndjson                        its row, and why
   compartment ssh --inventory hosts.toml         hosts that run nothing but sshd
   compartment hub --data DIR --forge URL         a hub for agents and people
-  compartment agent check --config agent.toml    what an agent would do here
+  compartment agent enrol LINE                   an agent, with a hub's line
+  compartment doctor hub --data DIR              what would not work, and why
   compartment matrix                             the fleet, as its hub sees it
 
 Each command has a --help of its own."
@@ -62,6 +64,8 @@ pub enum Command {
     Matrix(compartment_console::Cli),
     /// Show and operate hosts that run nothing but sshd.
     Ssh(ssh::Cli),
+    /// Say what would not work, and how to mend it.
+    Doctor(doctor::Cli),
     /// Look after a hub's log.
     Log(log::Cli),
     /// Fold a log of events into the matrix.
@@ -83,6 +87,7 @@ impl Cli {
             Command::Agent(cli) => agent::main(cli),
             Command::Matrix(cli) => matrix(&cli),
             Command::Ssh(cli) => ssh::main(cli),
+            Command::Doctor(cli) => doctor::main(cli),
             Command::Log(cli) => log::main(&cli),
             Command::Fold(cli) => fold::main(&cli),
             Command::Observe(cli) => observe::main(cli),

@@ -57,6 +57,7 @@ fn called(program: &[&str], input: &str, args: &[&str], stop: Stop) -> Told {
         Command::Agent(_)
         | Command::Matrix(_)
         | Command::Ssh(_)
+        | Command::Doctor(_)
         | Command::Fold(_)
         | Command::Observe(_)
         | Command::Completions(_)

@@ -37,33 +37,8 @@ const QUESTION: Duration = Duration::from_secs(10);
 /// # Errors
 /// Where it cannot be said.
 pub fn check(config: &Config, stop: &Stop, output: &mut impl Write) -> io::Result<u32> {
-    let git = Git::of_the_user(stop.clone()).within(QUESTION);
     let mut told = Told { output, wrong: 0 };
-    told.line("host", &config.host)?;
-    let limit = match hub(config) {
-        Ok((said, limit)) => {
-            told.line("hub", format_args!("{}: {said}", config.hub.url))?;
-            limit
-        }
-        Err(said) => {
-            told.line("hub", format_args!("{}: {said}", config.hub.url))?;
-            told.wrong += 1;
-            None
-        }
-    };
-    told.line("state", config.state.display())?;
-    if let Err(why) = places::state(&config.state) {
-        told.wrong(why)?;
-    }
-    if let Some(program) =
-        config.supervise_through.first().filter(|program| !is_there(program, Path::new("/")))
-    {
-        told.line("supervise", "through what is not there")?;
-        told.wrong(format_args!("there is no program `{}` (`supervise_through`)", Text::new(program)))?;
-    }
-    checkout(config, &git, &mut told)?;
-    orders(config, limit, &mut told)?;
-    sights(config, &git, &mut told)?;
+    check_for(config, stop, &mut told)?;
     match told.wrong {
         0 => {}
         1 => writeln!(told.output, "one thing is wrong: see above")?,
@@ -72,43 +47,126 @@ pub fn check(config: &Config, stop: &Stop, output: &mut impl Write) -> io::Resul
     Ok(told.wrong)
 }
 
+/// The same, for whoever says it otherwise.
+pub(crate) fn check_for(config: &Config, stop: &Stop, told: &mut impl Listens) -> io::Result<()> {
+    let git = Git::of_the_user(stop.clone()).within(QUESTION);
+    told.line("host", &config.host)?;
+    let limit = match hub(config) {
+        Ok((said, limit)) => {
+            told.line("hub", &format_args!("{}: {said}", config.hub.url))?;
+            limit
+        }
+        Err(said) => {
+            let said = format!("{}: {said}", config.hub.url);
+            told.line("hub", &said)?;
+            told.is_wrong(
+                &said,
+                "see that the hub runs and is reached at `hub.url`, and that `hub.token_file` holds this host's token \
+                 (`compartment hub token list` on its machine)",
+            );
+            None
+        }
+    };
+    told.line("state", &config.state.display())?;
+    if let Err(why) = places::state(&config.state) {
+        told.wrong(
+            &why,
+            "have it belong to the agent's user alone, or name another folder (`state`)",
+            false,
+        )?;
+    }
+    if let Some(program) =
+        config.supervise_through.first().filter(|program| !is_there(program, Path::new("/")))
+    {
+        told.line("supervise", &"through what is not there")?;
+        let why = format_args!("there is no program `{}` (`supervise_through`)", Text::new(program));
+        told.wrong(&why, "install it, or leave `supervise_through` out", false)?;
+    }
+    checkout(config, &git, told)?;
+    orders(config, limit, told)?;
+    sights(config, &git, told)
+}
+
+/// Takes what is said of an agent: lines, what belongs to each, and what of it is wrong.
+pub(crate) trait Listens {
+    /// A line, and what it is about.
+    fn line(&mut self, name: &str, what: &dyn Display) -> io::Result<()>;
+    /// More about it.
+    fn more(&mut self, what: &dyn Display) -> io::Result<()>;
+    /// Something about it is wrong, and what to do; `both` where one sentence says both.
+    fn wrong(&mut self, why: &dyn Display, remedy: &str, both: bool) -> io::Result<()>;
+    /// What was said already is wrong: in these words, and what to do.
+    fn is_wrong(&mut self, why: &dyn Display, remedy: &str);
+    /// What the line says may be meant. What to do where it is not.
+    fn may_be_meant(&mut self, remedy: &str);
+    /// What follows is seen of the host.
+    fn sees(&mut self) -> io::Result<()>;
+    /// A part of that.
+    fn reading(&mut self, name: &str, reading: &Reading<String>) -> io::Result<()>;
+}
+
 /// What was said, and how much of it is wrong.
 struct Told<'a, W> {
     output: &'a mut W,
     wrong: u32,
 }
 
-impl<W: Write> Told<'_, W> {
-    fn line(&mut self, name: &str, what: impl Display) -> io::Result<()> {
+impl<W: Write> Listens for Told<'_, W> {
+    fn line(&mut self, name: &str, what: &dyn Display) -> io::Result<()> {
         writeln!(self.output, "{name:<9} {what}")
     }
 
-    fn more(&mut self, what: impl Display) -> io::Result<()> {
+    fn more(&mut self, what: &dyn Display) -> io::Result<()> {
         writeln!(self.output, "            {what}")
     }
 
-    fn wrong(&mut self, why: impl Display) -> io::Result<()> {
+    fn wrong(&mut self, why: &dyn Display, remedy: &str, both: bool) -> io::Result<()> {
         self.wrong += 1;
-        self.more(why)
+        match both {
+            true => self.more(&format_args!("{why}: {remedy}")),
+            false => self.more(why),
+        }
+    }
+
+    fn is_wrong(&mut self, _: &dyn Display, _: &str) {
+        self.wrong += 1;
+    }
+
+    fn may_be_meant(&mut self, _: &str) {}
+
+    fn sees(&mut self) -> io::Result<()> {
+        writeln!(self.output, "sees")
+    }
+
+    fn reading(&mut self, name: &str, reading: &Reading<String>) -> io::Result<()> {
+        match reading {
+            Reading::Told(value) => writeln!(self.output, "  {name:<8}{value}"),
+            Reading::Absent => writeln!(self.output, "  {name:<8}none"),
+            Reading::Unreadable => writeln!(self.output, "  {name:<8}cannot be read"),
+        }
     }
 }
 
 /// Whether there is a checkout, or something to make it from.
-fn checkout(config: &Config, git: &Git, told: &mut Told<'_, impl Write>) -> io::Result<()> {
+fn checkout(config: &Config, git: &Git, told: &mut impl Listens) -> io::Result<()> {
     let Some(Checkout { path, remote, .. }) = &config.checkout else { return Ok(()) };
-    told.line("checkout", path.display())?;
+    told.line("checkout", &path.display())?;
     match (is_vacant(path), remote) {
         (false, _) => {}
-        (true, Some(_)) => told.more("it is not there yet: the first pull clones it")?,
+        (true, Some(_)) => told.more(&"it is not there yet: the first pull clones it")?,
         (true, None) => {
-            return told
-                .wrong("there is none: make it, or name the remote that the first pull clones it from");
+            let remedy = "make it, or name the remote that the first pull clones it from";
+            return told.wrong(&"there is none", remedy, true);
         }
     }
     let Some((remote, branch)) = config.commands.pulls_from() else { return Ok(()) };
     match places::tip(git, path, remote, branch) {
-        Ok(tip) => told.more(format_args!("`{branch}` of {} is at {tip}", shown(remote))),
-        Err(why) => told.wrong(format_args!("{}: {why}", shown(remote))),
+        Ok(tip) => told.more(&format_args!("`{branch}` of {} is at {tip}", shown(remote))),
+        Err(why) => {
+            let remedy = "see that git reaches it as the agent's user, and that it has the branch (`checkout.remote`, \
+                          `checkout.branch`)";
+            told.wrong(&format_args!("{}: {why}", shown(remote)), remedy, false)
+        }
     }
 }
 
@@ -154,7 +212,7 @@ fn hub(config: &Config) -> Result<(String, Option<u32>), String> {
 }
 
 /// What is done when something is ordered.
-fn orders(config: &Config, test_limit_s: Option<u32>, told: &mut Told<'_, impl Write>) -> io::Result<()> {
+fn orders(config: &Config, test_limit_s: Option<u32>, told: &mut impl Listens) -> io::Result<()> {
     let host = || config.host.clone();
     let to = Target { number: NonZeroU32::new(NUMBER), path: StorePath::new(EXAMPLE).ok() };
     for (name, ask) in [
@@ -171,64 +229,63 @@ fn orders(config: &Config, test_limit_s: Option<u32>, told: &mut Told<'_, impl W
                 commands(config, name, &plan, &each.unwrap_or_default(), told)?;
             }
             Err(Refused(why)) => {
-                told.line(name, format_args!("cannot: {why}"))?;
+                told.line(name, &format_args!("cannot: {why}"))?;
                 // That a command is not configured may be meant.
-                told.wrong += u32::from(name == "test");
+                match name {
+                    "test" => told.is_wrong(&why, "mend what the settings say of tests (`tests`)"),
+                    _ => told.may_be_meant(
+                        "name a preset or a command in the settings (`commands`), unless it is meant",
+                    ),
+                }
             }
         }
     }
     Ok(())
 }
 
-fn commands(
-    config: &Config,
-    name: &str,
-    plan: &Plan,
-    each: &str,
-    told: &mut Told<'_, impl Write>,
-) -> io::Result<()> {
+fn commands(config: &Config, name: &str, plan: &Plan, each: &str, told: &mut impl Listens) -> io::Result<()> {
     match plan.kind {
-        Kind::Test if plan.steps.is_empty() => told.line(name, "none")?,
+        Kind::Test if plan.steps.is_empty() => told.line(name, &"none")?,
         Kind::Rollback => {
             let example = format!("to generation {NUMBER} at {EXAMPLE}, for example");
-            told.line(name, format_args!("within {} s, {example}", plan.limit.as_secs()))?;
+            told.line(name, &format_args!("within {} s, {example}", plan.limit.as_secs()))?;
         }
         Kind::Pull | Kind::Switch | Kind::Test => {
-            told.line(name, format_args!("within {} s{each}", plan.limit.as_secs()))?;
+            told.line(name, &format_args!("within {} s{each}", plan.limit.as_secs()))?;
         }
     }
     for step in &plan.steps {
         let argv: Vec<_> = step.argv.iter().map(|argument| quoted(argument)).collect();
-        told.more(Text::new(&without_credentials(&argv.join(" "))))?;
+        told.more(&Text::new(&without_credentials(&argv.join(" "))))?;
         // What a rollback runs may lie in the generation that it goes to.
         let program = step.argv.first().filter(|program| !program.starts_with(EXAMPLE));
         if let Some(program) = program.filter(|program| !is_there(program, step.dir.path())) {
             let remedy =
                 if program.contains('/') { "put it there" } else { "install it, or add its folder to PATH" };
-            told.wrong(format_args!("there is no program `{}`: {remedy}", Text::new(program)))?;
+            told.wrong(&format_args!("there is no program `{}`", Text::new(program)), remedy, true)?;
         }
     }
     if plan.kind == Kind::Test { tests(config, plan.steps.len(), told) } else { Ok(()) }
 }
 
 /// Whether the folder of tests is there, and what in it is no test.
-fn tests(config: &Config, tests: usize, told: &mut Told<'_, impl Write>) -> io::Result<()> {
+fn tests(config: &Config, tests: usize, told: &mut impl Listens) -> io::Result<()> {
     let Some(folder) = config.commands.tests() else {
-        return told.more("no folder of tests is configured (`tests`)");
+        return told.more(&"no folder of tests is configured (`tests`)");
     };
     let checkout = config.checkout.as_ref().map(|checkout| &*checkout.path);
     let in_clone = checkout.filter(|checkout| is_vacant(checkout) && folder.is_relative());
     let folder = checkout.map_or_else(|| folder.to_owned(), |checkout| checkout.join(folder));
     if in_clone.is_some() {
-        return told.more(format_args!("{} comes with the first pull", folder.display()));
+        return told.more(&format_args!("{} comes with the first pull", folder.display()));
     }
     if !folder.exists() {
         let remedy = "make it, or leave `tests` out of the settings";
-        return told.wrong(format_args!("there is no folder {}: {remedy}", folder.display()));
+        return told.wrong(&format_args!("there is no folder {}", folder.display()), remedy, true);
     }
     let left_out = config.commands.tests_left_out(checkout);
     if tests == 0 && left_out.is_empty() {
-        return told.more(format_args!("there are none in {}", folder.display()));
+        return told.more(&format_args!("there are none in {}", folder.display()));
     }
     if left_out.is_empty() {
         return Ok(());
@@ -241,13 +298,13 @@ fn tests(config: &Config, tests: usize, told: &mut Told<'_, impl Write>) -> io::
     let words =
         format!("not executable, and so no tests: {}{more}, in {}", first.join(", "), folder.display());
     match tests {
-        0 => told.wrong(format_args!("{words}: `chmod +x` them")),
-        _ => told.more(words),
+        0 => told.wrong(&words, "`chmod +x` them", true),
+        _ => told.more(&words),
     }
 }
 
 /// Whether a program can be found that runs in a folder, as the agent would look for it.
-pub(super) fn is_there(program: &str, folder: &Path) -> bool {
+pub(crate) fn is_there(program: &str, folder: &Path) -> bool {
     let runs = |path: &Path| path.metadata().is_ok_and(|found| found.is_file() && found.mode() & 0o111 != 0);
     if program.contains('/') {
         return runs(&folder.join(program));
@@ -266,53 +323,58 @@ fn quoted(argument: &str) -> String {
     }
 }
 
-fn sights(config: &Config, git: &Git, told: &mut Told<'_, impl Write>) -> io::Result<()> {
+fn sights(config: &Config, git: &Git, told: &mut impl Listens) -> io::Result<()> {
+    const READ_IT: &str = "have the agent's user be able to read all of it";
     let mut machine = config.machine();
     // It is made later, or that it is missing was said.
     machine.checkout = machine.checkout.filter(|checkout| !is_vacant(checkout));
     let seen = match machine.facts(git) {
         Ok(seen) => seen,
         Err(error) => {
-            told.line("sees", "nothing")?;
-            return told.wrong(error);
+            told.line("sees", &"nothing")?;
+            return told.wrong(&error, READ_IT, false);
         }
     };
-    writeln!(told.output, "sees")?;
-    reading(told, "commit", &seen.commit)?;
-    reading(told, "dirty", &seen.dirty)?;
+    told.sees()?;
+    let text = |value: &dyn Display| value.to_string();
+    told.reading("commit", &mapped(&seen.commit, |commit| text(commit)))?;
+    told.reading("dirty", &mapped(&seen.dirty, |dirty| text(dirty)))?;
     let lock = match &seen.lock_hash {
-        Reading::Told(LockFile::Hash(hash)) => Reading::Told(hash),
+        Reading::Told(LockFile::Hash(hash)) => Reading::Told(text(hash)),
         Reading::Told(LockFile::NoFile) | Reading::Absent => Reading::Absent,
         Reading::Unreadable => Reading::Unreadable,
     };
-    reading(told, "lock", &lock)?;
-    let system = match &seen.system {
-        Reading::Told(system) => {
-            let path = system.path.as_ref().map(ToString::to_string).unwrap_or_default();
-            let number = system.number.map(|number| format!(", generation {number}")).unwrap_or_default();
-            Reading::Told(format!("{path}{number}"))
-        }
-        Reading::Absent => Reading::Absent,
-        Reading::Unreadable => Reading::Unreadable,
-    };
-    reading(told, "system", &system)?;
+    told.reading("lock", &lock)?;
+    let system = mapped(&seen.system, |system| {
+        let path = system.path.as_ref().map(ToString::to_string).unwrap_or_default();
+        let number = system.number.map(|number| format!(", generation {number}")).unwrap_or_default();
+        format!("{path}{number}")
+    });
+    told.reading("system", &system)?;
     for doubt in &seen.doubts {
         told.more(doubt)?;
     }
-    let unreadable = seen.commit == Reading::Unreadable
-        || seen.dirty == Reading::Unreadable
-        || seen.lock_hash == Reading::Unreadable
-        || seen.system == Reading::Unreadable;
+    let parts = [
+        ("the commit", seen.commit == Reading::Unreadable),
+        ("dirt", seen.dirty == Reading::Unreadable),
+        ("the lock", seen.lock_hash == Reading::Unreadable),
+        ("the system", seen.system == Reading::Unreadable),
+    ];
+    let unreadable: Vec<_> =
+        parts.iter().filter(|(_, unreadable)| *unreadable).map(|(name, _)| *name).collect();
     // What keeps one of them from being read may keep all of them from it: that is one thing.
-    told.wrong += u32::from(unreadable);
+    if !unreadable.is_empty() {
+        let doubts: String = seen.doubts.iter().map(|doubt| format!("; {doubt}")).collect();
+        told.is_wrong(&format_args!("{} cannot be read{doubts}", unreadable.join(", ")), READ_IT);
+    }
     Ok(())
 }
 
-fn reading(told: &mut Told<'_, impl Write>, name: &str, reading: &Reading<impl Display>) -> io::Result<()> {
+fn mapped<T>(reading: &Reading<T>, text: impl FnOnce(&T) -> String) -> Reading<String> {
     match reading {
-        Reading::Told(value) => writeln!(told.output, "  {name:<8}{value}"),
-        Reading::Absent => writeln!(told.output, "  {name:<8}none"),
-        Reading::Unreadable => writeln!(told.output, "  {name:<8}cannot be read"),
+        Reading::Told(value) => Reading::Told(text(value)),
+        Reading::Absent => Reading::Absent,
+        Reading::Unreadable => Reading::Unreadable,
     }
 }
 

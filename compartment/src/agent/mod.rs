@@ -18,6 +18,7 @@ use crate::{background, failed, interrupted};
 
 pub use args::{AgentCommand, Cli};
 pub use check::check;
+pub(crate) use check::{Listens, check_for, is_there};
 pub use enrol::{Around, BadLine, EnrolArgs, EnrolError, Invitation, Line, Platform, enrol};
 
 /// How long whatever still hangs is waited for at the end.

@@ -52,7 +52,7 @@ pub enum HubCommand {
 }
 
 /// How a hub runs.
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 pub struct Serve {
     /// Where it keeps its log and its tokens; made where it is missing.
     #[arg(long, value_name = "DIR", required = true)]

@@ -22,7 +22,7 @@ use compartment_transport_http::server::Webhook;
 use super::ServeError;
 
 /// Where a hub looks for what is desired, and where it merges.
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 pub struct ForgeArgs {
     /// Where what is desired comes from: the address or path of a repository, `github:OWNER/NAME`, or
     /// `published:URL` of a file that says it. Without, nobody knows what is desired, also where it was known before.
@@ -149,28 +149,10 @@ impl ForgeArgs {
         let mut channels: BTreeMap<_, _> =
             others.iter().map(|channel| (channel.clone(), channel.to_string())).collect();
         channels.insert(ChannelName::main(), self.branch.clone());
-        let updates = Updates {
-            labels: self.labels.clone(),
-            titles: self.titles.clone(),
-            changed_lock: self.labels.is_empty() && self.titles.is_empty(),
-        };
+        let updates = self.updates();
         let silence = Duration::from_secs(self.forge_silence);
         let forge: Arc<dyn Forge> = match place {
-            Where::Git(remote) => {
-                // A path is meant from here, wherever git runs.
-                let remote = fs::canonicalize(remote)
-                    .map_or_else(|_| remote.clone(), |path| path.to_string_lossy().into_owned());
-                let credential = self.secret(self.forge_token_file.as_deref())?;
-                let config = GitConfig {
-                    channels,
-                    updates,
-                    silence,
-                    pull_requests: self.updates.iter().map(|pattern| refs(pattern)).collect(),
-                    credential: credential.map(|token| Credential::token(&token)),
-                    ..GitConfig::new(remote, folder)
-                };
-                Arc::new(GitForge::open(config, stop).map_err(|error| self.as_typed(&error))?)
-            }
+            Where::Git(remote) => Arc::new(self.git(remote, channels, silence, folder, stop)?),
             Where::GitHub { owner, repository } => {
                 let token =
                     self.forge_token_file.as_ref().map(Token::from_file).transpose().map_err(failed)?;
@@ -192,6 +174,41 @@ impl ForgeArgs {
             }
         };
         Ok(Some(forge))
+    }
+
+    /// A repository that git reaches.
+    ///
+    /// # Errors
+    /// [`ServeError::Forge`]: it cannot be used as the command line says.
+    pub(crate) fn git(
+        &self,
+        remote: &str,
+        channels: BTreeMap<ChannelName, String>,
+        silence: Duration,
+        folder: &Path,
+        stop: Stop,
+    ) -> Result<GitForge, ServeError> {
+        // A path is meant from here, wherever git runs.
+        let remote = fs::canonicalize(remote)
+            .map_or_else(|_| remote.to_owned(), |path| path.to_string_lossy().into_owned());
+        let credential = self.secret(self.forge_token_file.as_deref())?;
+        let config = GitConfig {
+            channels,
+            updates: self.updates(),
+            silence,
+            pull_requests: self.updates.iter().map(|pattern| refs(pattern)).collect(),
+            credential: credential.map(|token| Credential::token(&token)),
+            ..GitConfig::new(remote, folder)
+        };
+        GitForge::open(config, stop).map_err(|error| self.as_typed(&error))
+    }
+
+    fn updates(&self) -> Updates {
+        Updates {
+            labels: self.labels.clone(),
+            titles: self.titles.clone(),
+            changed_lock: self.labels.is_empty() && self.titles.is_empty(),
+        }
     }
 
     /// What is wrong, by the names that were typed.

@@ -20,7 +20,7 @@ const SECRET: u64 = 4096;
 
 /// Who is told what goes wrong: a host turns red or is lost, an operation does not begin, nobody sees what is desired; and that it
 /// is over.
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 pub struct NotifyArgs {
     /// Tell people what goes wrong, and that it is over, by running this program: with JSON on its standard input.
     #[arg(long, value_name = "PROGRAM")]

@@ -4,6 +4,8 @@ use std::io;
 use std::time::Duration;
 
 use anstyle::{AnsiColor, Style};
+use compartment_core::HostId;
+use compartment_local::run::Stop;
 use compartment_transport_ssh::host::{Finding, Verdict as Fares};
 use compartment_transport_ssh::{Host, SshTransport, Unreachable};
 use futures::StreamExt;
@@ -25,12 +27,47 @@ const AT_ONCE: usize = 32;
 /// much more.
 const WITHIN: Duration = Duration::from_secs(60);
 
+/// What was found on a host, or why it was not asked.
+pub(crate) type Found = Result<Vec<Finding>, String>;
+
 /// Asks all of them, and tells in their order.
 pub(super) async fn check(
     ssh: &SshTransport,
     hosts: &[Host],
     around: Terminal<'_>,
 ) -> Result<Verdict, MatrixError> {
+    let Terminal { output, width, stop, .. } = around;
+    let mut verdict = Verdict::Done;
+    each(ssh, hosts, &stop, &mut |host, found| {
+        writeln!(output, "{host}")?;
+        match &found {
+            Ok(findings) => {
+                for finding in findings {
+                    write!(output, "{}", words(finding, width))?;
+                    if finding.verdict == Fares::Missing {
+                        verdict = Verdict::NotAll;
+                    }
+                }
+            }
+            Err(why) => {
+                verdict = Verdict::NotAll;
+                let label = format!("  {BAD}✗{BAD:#} connection:");
+                write!(output, "{}", show::labelled(&label, 6, why, width))?;
+            }
+        }
+        output.flush()
+    })
+    .await?;
+    Ok(verdict)
+}
+
+/// The same, for whoever tells it otherwise.
+pub(super) async fn each(
+    ssh: &SshTransport,
+    hosts: &[Host],
+    stop: &Stop,
+    tell: &mut impl FnMut(&HostId, Found) -> io::Result<()>,
+) -> Result<(), MatrixError> {
     let checks = async {
         let check = |Host { id, .. }: &Host| {
             let id = id.clone();
@@ -41,32 +78,14 @@ pub(super) async fn check(
         };
         let found = stream::iter(hosts).map(check).buffered(AT_ONCE);
         let mut found = std::pin::pin!(found);
-        let mut verdict = Verdict::Done;
         while let Some((host, found)) = found.next().await {
-            match found {
-                Ok(findings) => {
-                    writeln!(around.output, "{host}")?;
-                    for finding in &findings {
-                        write!(around.output, "{}", words(finding, around.width))?;
-                        if finding.verdict == Fares::Missing {
-                            verdict = Verdict::NotAll;
-                        }
-                    }
-                }
-                Err(why) => {
-                    verdict = Verdict::NotAll;
-                    writeln!(around.output, "{host}")?;
-                    let label = format!("  {BAD}✗{BAD:#} connection:");
-                    write!(around.output, "{}", show::labelled(&label, 6, &why, around.width))?;
-                }
-            }
-            around.output.flush()?;
+            tell(&host, found)?;
         }
-        Ok::<_, io::Error>(verdict)
+        Ok::<_, io::Error>(())
     };
     let done = tokio::select! {
         done = checks => done.map_err(MatrixError::from),
-        () = background::asked(&around.stop) => Err(MatrixError::Interrupted),
+        () = background::asked(stop) => Err(MatrixError::Interrupted),
     };
     ssh.hang_up().await;
     done

@@ -10,15 +10,18 @@ mod generations;
 mod shared;
 
 pub use args::{Cli, SshCommand};
+pub(crate) use check::Found;
 
 use std::collections::BTreeSet;
 use std::io;
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use compartment_core::{HostId, Tag};
+use compartment_local::run::Stop;
 use compartment_log_sqlite::OpenError;
 use compartment_runtime::LogId;
 use compartment_runtime::hub::SystemClock;
@@ -164,6 +167,27 @@ pub fn run(cli: Cli, around: Terminal<'_>) -> Result<Verdict, FleetError> {
     // A look-up of a name that hangs is not waited for.
     runtime.shutdown_background();
     done
+}
+
+/// Checks these hosts of a file, or all of it, and tells what was found on each.
+///
+/// # Errors
+/// [`FleetError`]: they were not all checked.
+pub(crate) fn check_each(
+    inventory: &Path,
+    hosts: &[HostId],
+    stop: &Stop,
+    tell: &mut impl FnMut(&HostId, Found) -> io::Result<()>,
+) -> Result<(), FleetError> {
+    let inventory = Inventory::read(inventory)?;
+    let hosts = among(&inventory, hosts)?;
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(FleetError::Here)?;
+    let ssh = looking(&inventory)?;
+    let done = runtime.block_on(check::each(&ssh, &hosts, stop, tell));
+    // A look-up of a name that hangs is not waited for.
+    runtime.shutdown_background();
+    Ok(done?)
 }
 
 /// Whether this concerns what is remembered, and not what the inventory says: a look, or a host that is not in it any more.

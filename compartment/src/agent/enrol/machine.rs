@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::args::{EnrolArgs, Platform};
 use super::error::EnrolError;
-use crate::agent::check::is_there;
+use crate::agent::is_there;
 
 /// What is known of the machine.
 pub(super) struct Machine {
