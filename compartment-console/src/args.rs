@@ -63,7 +63,7 @@ pub struct Cli {
 
     /// Where the hub is.
     #[command(flatten)]
-    pub hub: Hub,
+    pub hub: HubAddress,
 
     /// How wide the output may be [default: the terminal's width, or as wide as it gets].
     #[arg(long, value_name = "COLUMNS", global = true, value_parser = clap::value_parser!(u16).range(20..))]
@@ -126,7 +126,7 @@ impl Cli {
 
 /// Where a hub is, and who asks.
 #[derive(Debug, Args)]
-pub struct Hub {
+pub struct HubAddress {
     /// The hub's address.
     #[arg(
         long = "hub",

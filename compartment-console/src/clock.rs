@@ -5,11 +5,11 @@ use compartment_core::Timestamp;
 /// Reads the machine's clock, and never goes back: `at` does not decrease along a log, whatever a time
 /// server does to the machine.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Clock {
+pub struct WallClock {
     last: Timestamp,
 }
 
-impl Clock {
+impl WallClock {
     /// Now, or the last answer where the machine's clock was set back.
     pub fn now(&mut self) -> Timestamp {
         let read = Timestamp::from_millis(jiff::Timestamp::now().as_millisecond());
@@ -25,9 +25,9 @@ mod tests {
     #[test]
     fn never_goes_back() {
         let ahead = Timestamp::MAX;
-        let mut clock = Clock { last: ahead };
+        let mut clock = WallClock { last: ahead };
         assert_eq!(clock.now(), ahead);
-        let mut clock = Clock::default();
+        let mut clock = WallClock::default();
         let first = clock.now();
         assert!(first > Timestamp::MIN && clock.now() >= first);
     }

@@ -7,11 +7,15 @@ use compartment_transport_http::wire::configuration::{
 };
 
 use super::args::{Configure, HostCommand, RunTests};
-use super::{MatrixError, Program, Verdict, hosts};
+use super::{Completion, MatrixError, Program, hosts};
 use crate::Format;
 
 impl Program<'_> {
-    pub(super) async fn host(&mut self, what: &HostCommand, format: Format) -> Result<Verdict, MatrixError> {
+    pub(super) async fn host(
+        &mut self,
+        what: &HostCommand,
+        format: Format,
+    ) -> Result<Completion, MatrixError> {
         match what {
             HostCommand::Show { host } => {
                 let configuration = self.answer(self.hub.configuration(host)).await?;
@@ -19,7 +23,7 @@ impl Program<'_> {
                     Format::Table => self.show_configuration(&configuration),
                     Format::Json | Format::Ndjson => {
                         self.write(&configuration, &[&configuration], format)?;
-                        Ok(Verdict::Done)
+                        Ok(Completion::Done)
                     }
                 }
             }
@@ -73,7 +77,7 @@ impl Program<'_> {
         }
     }
 
-    fn show_configuration(&mut self, configuration: &Configuration) -> Result<Verdict, MatrixError> {
+    fn show_configuration(&mut self, configuration: &Configuration) -> Result<Completion, MatrixError> {
         let Configuration { host, channel, checkout, tests, tags } = configuration;
         let Tests { enabled, auto_run, timeout_s } = tests;
         let place = match checkout {
@@ -95,12 +99,12 @@ impl Program<'_> {
             self.tell(label, words)?;
         }
         self.around.output.flush()?;
-        Ok(Verdict::Done)
+        Ok(Completion::Done)
     }
 
     /// A host's name is who it is: another name is another host, with the same configuration, and nothing is known of it
     /// until it speaks.
-    async fn rename(&mut self, host: &HostId, name: &HostId, yes: bool) -> Result<Verdict, MatrixError> {
+    async fn rename(&mut self, host: &HostId, name: &HostId, yes: bool) -> Result<Completion, MatrixError> {
         let before = self.answer(self.hub.configuration(host)).await?;
         if !self.is_new(name).await? {
             return Err(MatrixError::NotShown(format!("there is a host {name} already")));
@@ -109,7 +113,7 @@ impl Program<'_> {
         self.show_work(host).await?;
         let question = format!("Forget all that is known of {host}, and expect {name} in its place?");
         if !self.confirmed(&question, yes).await? {
-            return Ok(Verdict::NotAll);
+            return Ok(Completion::NotAll);
         }
         let Configuration { host: _, channel, checkout, tests, tags } = before;
         let Tests { enabled, auto_run, timeout_s } = tests;
@@ -128,10 +132,10 @@ impl Program<'_> {
             ),
         )?;
         self.around.output.flush()?;
-        Ok(Verdict::Done)
+        Ok(Completion::Done)
     }
 
-    async fn remove(&mut self, host: &HostId, yes: bool) -> Result<Verdict, MatrixError> {
+    async fn remove(&mut self, host: &HostId, yes: bool) -> Result<Completion, MatrixError> {
         let configuration = self.answer(self.hub.configuration(host)).await?;
         self.show_configuration(&configuration)?;
         self.show_work(host).await?;
@@ -139,7 +143,7 @@ impl Program<'_> {
             .confirmed(&format!("Forget all that is known of {host}, and what it says from now on?"), yes)
             .await?
         {
-            return Ok(Verdict::NotAll);
+            return Ok(Completion::NotAll);
         }
         self.answer(self.hub.remove(host)).await?;
         let back = format!("{} host set {host} --new --channel {}", self.command, configuration.channel);
@@ -148,7 +152,7 @@ impl Program<'_> {
                     (`compartment hub token list --data DIR` has its id)";
         self.tell("Next:", next)?;
         self.around.output.flush()?;
-        Ok(Verdict::Done)
+        Ok(Completion::Done)
     }
 }
 

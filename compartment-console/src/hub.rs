@@ -5,10 +5,10 @@ use compartment_transport_http::client::{
     ClientError, Connection, Endpoint, EndpointError, Token, TokenError, TokenSource,
 };
 
-use super::{Hub, MatrixError};
+use super::{HubAddress, MatrixError};
 
 /// Opens the way to the hub. Nothing is sent yet.
-pub(super) fn connect(hub: &Hub, token: Option<&str>) -> Result<Connection, MatrixError> {
+pub(super) fn connect(hub: &HubAddress, token: Option<&str>) -> Result<Connection, MatrixError> {
     let source = match (&hub.token_file, token) {
         (Some(file), _) => TokenSource::File(file.clone()),
         (None, Some(token)) => TokenSource::Given(Token::new(token).map_err(given)?),

@@ -31,7 +31,7 @@ mod trail;
 mod watch;
 
 pub use args::{
-    Checkout, Cli, Configure, Format, HostCommand, Hub, MatrixCommand, RunTests, Task, To, misplaced,
+    Checkout, Cli, Configure, Format, HostCommand, HubAddress, MatrixCommand, RunTests, Task, To, misplaced,
 };
 pub use choice::Choice;
 pub use hosts::{Looked, On, Shown};
@@ -93,7 +93,7 @@ pub struct Within<'a> {
 
 /// What came of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verdict {
+pub enum Completion {
     /// Everything that was asked for was done.
     Done,
     /// Not all of it was; what and why was told.
@@ -117,7 +117,7 @@ pub enum MatrixError {
     Endpoint(Text),
     /// The hub, and what to do.
     #[error("{0}")]
-    Hub(String),
+    HubAddress(String),
     /// A host that the hub does not know.
     #[error("the hub knows no host {host}; {known}")]
     NoHost {
@@ -193,7 +193,7 @@ impl MatrixError {
 ///
 /// # Errors
 /// [`MatrixError`]: why nothing, or not everything, was done or shown.
-pub fn run(cli: &Cli, around: Terminal<'_>) -> Result<Verdict, MatrixError> {
+pub fn run(cli: &Cli, around: Terminal<'_>) -> Result<Completion, MatrixError> {
     let hub = hub::connect(&cli.hub, around.token.as_deref())?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(MatrixError::Runtime)?;
@@ -213,7 +213,7 @@ pub fn run_on(
     hub: Connection,
     cli: &Cli,
     around: Terminal<'_>,
-) -> Result<Verdict, MatrixError> {
+) -> Result<Completion, MatrixError> {
     let address = hub::shown(&hub);
     let (name, command) = match &around.within {
         Some(within) => (within.name, within.command.clone()),
@@ -236,7 +236,7 @@ struct Program<'a> {
 }
 
 impl Program<'_> {
-    async fn act(&mut self, cli: &Cli) -> Result<Verdict, MatrixError> {
+    async fn act(&mut self, cli: &Cli) -> Result<Completion, MatrixError> {
         let verdict = self.answer_to(cli).await;
         for notice in self.hub.notices() {
             self.mention(notice.as_str());
@@ -244,7 +244,7 @@ impl Program<'_> {
         verdict
     }
 
-    async fn answer_to(&mut self, cli: &Cli) -> Result<Verdict, MatrixError> {
+    async fn answer_to(&mut self, cli: &Cli) -> Result<Completion, MatrixError> {
         let format = cli.format.unwrap_or(Format::Table);
         match &cli.what {
             None if cli.watch => self.watch(&cli.shown).await,
@@ -273,7 +273,7 @@ impl Program<'_> {
         }
     }
 
-    async fn on_hosts(&mut self, task: Task, on: &On) -> Result<Verdict, MatrixError> {
+    async fn on_hosts(&mut self, task: Task, on: &On) -> Result<Completion, MatrixError> {
         match &on.hosts[..] {
             [host] => self.on_one(task, host).await,
             _ => self.on_many(task, on).await,
@@ -290,7 +290,7 @@ impl Program<'_> {
     }
 
     fn explained(&self, error: &ClientError) -> MatrixError {
-        MatrixError::Hub(hub::explained(error, &self.address))
+        MatrixError::HubAddress(hub::explained(error, &self.address))
     }
 
     /// One host's row.

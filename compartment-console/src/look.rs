@@ -13,7 +13,7 @@ use compartment_transport_http::wire::requests::Body;
 use super::operation::ask;
 use super::outcome::Outcome;
 use super::pull_request::{LOOK_EVERY, LOOK_FOR};
-use super::{MatrixError, Program, Verdict, interrupt};
+use super::{Completion, MatrixError, Program, interrupt};
 
 /// How long a pull waits for a look at what it has brought.
 const PULLED_FOR: Duration = Duration::from_secs(20);
@@ -71,24 +71,24 @@ impl Program<'_> {
     }
 
     /// Has the hub look at the repository, and says what is desired then.
-    pub(super) async fn look(&mut self) -> Result<Verdict, MatrixError> {
+    pub(super) async fn look(&mut self) -> Result<Completion, MatrixError> {
         match self.has_looked(LOOK_FOR).await? {
             HasLooked::Yes => {}
             HasLooked::Refused(outcome) => {
                 self.tell("Refused:", &outcome.words())?;
-                return Ok(Verdict::NotAll);
+                return Ok(Completion::NotAll);
             }
             HasLooked::NotYet => {
                 self.tell("Unknown:", &format!("{} s later no look has ended", LOOK_FOR.as_secs()))?;
-                return Ok(Verdict::NotAll);
+                return Ok(Completion::NotAll);
             }
         }
         let matrix = self.answer(self.hub.matrix(None)).await?;
-        let mut verdict = Verdict::Done;
+        let mut verdict = Completion::Done;
         for (name, channel) in &matrix.fleet.channels {
             let words = match (unseen(channel), channel.desired.commit) {
                 (Some(why), _) => {
-                    verdict = Verdict::NotAll;
+                    verdict = Completion::NotAll;
                     why
                 }
                 (None, Some(commit)) => format!("{} is desired", commit.short()),

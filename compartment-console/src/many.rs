@@ -14,7 +14,7 @@ use super::bar::Bar;
 use super::one::{Course, LAST_LOOK, absence, body};
 use super::operation::{Seen, Wanted};
 use super::outcome::Outcome;
-use super::{MatrixError, On, Program, Task, Verdict, follow, hosts, interrupt};
+use super::{Completion, MatrixError, On, Program, Task, follow, hosts, interrupt};
 use crate::show;
 
 /// How often it is shown how far it is.
@@ -139,7 +139,7 @@ impl Asking {
 }
 
 impl Program<'_> {
-    pub(super) async fn on_many(&mut self, task: Task, on: &On) -> Result<Verdict, MatrixError> {
+    pub(super) async fn on_many(&mut self, task: Task, on: &On) -> Result<Completion, MatrixError> {
         let plan = |(host, row): (HostId, Option<Row>)| match left_alone(row.as_ref(), on.offline_too) {
             Some(outcome) => Plan::Leave(host, outcome),
             None => match row.filter(|row| !on.are_named() && is_to_be_fixed(task, row)) {
@@ -150,7 +150,7 @@ impl Program<'_> {
         let (now, rows) = self.rows(on).await?;
         let plans: Vec<_> = rows.into_iter().map(plan).collect();
         if matches!(task, Task::Switch { .. }) && !on.are_named() && !self.is_meant(&plans, on).await? {
-            return Ok(Verdict::NotAll);
+            return Ok(Completion::NotAll);
         }
         self.batch(task, plans, on, now).await
     }
@@ -212,7 +212,7 @@ impl Program<'_> {
         plans: Vec<Plan>,
         on: &On,
         now: HubTime,
-    ) -> Result<Verdict, MatrixError> {
+    ) -> Result<Completion, MatrixError> {
         let (total, kind) = (plans.len(), task.kind());
         let bar = Bar::new(self.around.watched, total);
         let (asking, mut said) = Asking::new(self.hub.clone(), task, (!on.offline_too).then_some(now));
@@ -246,7 +246,7 @@ impl Program<'_> {
         }
         let verdict = self.results(kind, &ended)?;
         behind.iter().for_each(|words| self.mention(words));
-        Ok(if behind.is_empty() { verdict } else { Verdict::NotAll })
+        Ok(if behind.is_empty() { verdict } else { Completion::NotAll })
     }
 
     /// A line for a host whose result has come.
@@ -293,7 +293,7 @@ impl Program<'_> {
         &mut self,
         kind: RequestKind,
         ended: &BTreeMap<HostId, Outcome>,
-    ) -> Result<Verdict, MatrixError> {
+    ) -> Result<Completion, MatrixError> {
         let rows: Vec<_> =
             ended.iter().map(|(host, outcome)| vec![host.to_string(), outcome.words()]).collect();
         if !rows.is_empty() {
@@ -311,6 +311,6 @@ impl Program<'_> {
         let hosts = if total == 1 { "host" } else { "hosts" };
         self.tell("Done:", &format!("{kind} on {done} of {total} {hosts}{others}"))?;
         self.around.output.flush()?;
-        Ok(if not == 0 { Verdict::Done } else { Verdict::NotAll })
+        Ok(if not == 0 { Completion::Done } else { Completion::NotAll })
     }
 }

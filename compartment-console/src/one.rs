@@ -9,8 +9,8 @@ use compartment_transport_http::wire::requests::Body;
 
 use super::operation::{Seen, Wanted};
 use super::outcome::Outcome;
-use super::{MatrixError, Program, Task, Terminal, Verdict, follow, interrupt};
-use crate::clock::Clock;
+use super::{Completion, MatrixError, Program, Task, Terminal, follow, interrupt};
+use crate::clock::WallClock;
 use crate::show;
 
 /// What is asked for, on hosts that are named later.
@@ -24,24 +24,24 @@ pub(super) fn absence(row: &Row) -> Option<String> {
     match (row.presence, row.last_seen) {
         (Presence::Online, _) => None,
         (Presence::Offline, Some(heard)) => {
-            Some(format!("it was last heard {} ago", Clock::default().now().since(heard)))
+            Some(format!("it was last heard {} ago", WallClock::default().now().since(heard)))
         }
         (Presence::Never, _) | (Presence::Offline, None) => Some("it was never heard".to_owned()),
     }
 }
 
 impl Program<'_> {
-    pub(super) async fn on_one(&mut self, task: Task, host: &HostId) -> Result<Verdict, MatrixError> {
+    pub(super) async fn on_one(&mut self, task: Task, host: &HostId) -> Result<Completion, MatrixError> {
         let row = self.row(host).await?;
         self.mention_absence(&row);
         let wanted = Wanted::new(body(task), host.clone());
         let verdict = self.carry_out_and_test(task, &wanted).await?;
-        if task != Task::Pull || verdict != Verdict::Done {
+        if task != Task::Pull || verdict != Completion::Done {
             return Ok(verdict);
         }
         let behind = self.sees_what_was_pulled(&[host]).await?;
         behind.iter().for_each(|words| self.mention(words));
-        Ok(if behind.is_empty() { verdict } else { Verdict::NotAll })
+        Ok(if behind.is_empty() { verdict } else { Completion::NotAll })
     }
 
     /// Asks, says how it ended, and waits for the tests that follow by themselves where somebody does.
@@ -49,19 +49,19 @@ impl Program<'_> {
         &mut self,
         task: Task,
         wanted: &Wanted,
-    ) -> Result<Verdict, MatrixError> {
+    ) -> Result<Completion, MatrixError> {
         if !task.awaits_tests() {
             return self.carry_out(wanted).await;
         }
         let since = self.answer(self.hub.health()).await?.position;
         match self.carry_out(wanted).await? {
-            Verdict::Done => self.await_tests(wanted, since).await,
-            Verdict::NotAll => Ok(Verdict::NotAll),
+            Completion::Done => self.await_tests(wanted, since).await,
+            Completion::NotAll => Ok(Completion::NotAll),
         }
     }
 
     /// Waits for the tests that follow what was deployed, where any do.
-    async fn await_tests(&mut self, deployed: &Wanted, since: u64) -> Result<Verdict, MatrixError> {
+    async fn await_tests(&mut self, deployed: &Wanted, since: u64) -> Result<Completion, MatrixError> {
         let (hub, host) = (self.hub.clone(), &deployed.host);
         self.mention(&format!("waits for the tests of {host} (--no-wait does not)"));
         let tests = tokio::select! {
@@ -72,7 +72,7 @@ impl Program<'_> {
             }
         };
         match tests {
-            None => Ok(Verdict::Done),
+            None => Ok(Completion::Done),
             Some(outcome) => self.conclude(host, RequestKind::Test, &outcome),
         }
     }
@@ -87,13 +87,13 @@ impl Program<'_> {
     }
 
     /// Asks, shows what the operation prints, and says how it ended.
-    pub(super) async fn carry_out(&mut self, wanted: &Wanted) -> Result<Verdict, MatrixError> {
+    pub(super) async fn carry_out(&mut self, wanted: &Wanted) -> Result<Completion, MatrixError> {
         let outcome = self.followed(wanted).await?;
         self.conclude(&wanted.host, wanted.body.kind, &outcome)
     }
 
     /// Stops an operation of a host: unless it is named the one that runs, else the one that waits to begin.
-    pub(super) async fn stop(&mut self, host: &HostId, op: Option<&OpId>) -> Result<Verdict, MatrixError> {
+    pub(super) async fn stop(&mut self, host: &HostId, op: Option<&OpId>) -> Result<Completion, MatrixError> {
         let row = self.row(host).await?;
         let target = match (op, &row.running, &row.waiting) {
             (Some(op), _, _) => op.clone(),
@@ -165,8 +165,8 @@ impl Program<'_> {
         host: &HostId,
         kind: RequestKind,
         outcome: &Outcome,
-    ) -> Result<Verdict, MatrixError> {
-        let verdict = if outcome.is_success() { Verdict::Done } else { Verdict::NotAll };
+    ) -> Result<Completion, MatrixError> {
+        let verdict = if outcome.is_success() { Completion::Done } else { Completion::NotAll };
         let words = format!("{kind} {}", outcome.words());
         self.tell(&outcome.label(host.as_str()), &words)?;
         self.around.output.flush()?;

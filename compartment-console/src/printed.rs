@@ -5,7 +5,7 @@ use compartment_core::{HostId, OpId};
 use compartment_transport_http::client::AuditQuery;
 
 use super::operation::{Seen, follow};
-use super::{MatrixError, Program, Verdict, interrupt};
+use super::{Completion, MatrixError, Program, interrupt};
 use crate::show;
 
 /// How many entries of the trail are looked through for the last operation.
@@ -13,7 +13,11 @@ const ENTRIES: usize = 200;
 
 impl Program<'_> {
     /// Shows what an operation printed, as far as that is kept, and what it prints until it has ended.
-    pub(super) async fn output(&mut self, host: &HostId, op: Option<&OpId>) -> Result<Verdict, MatrixError> {
+    pub(super) async fn output(
+        &mut self,
+        host: &HostId,
+        op: Option<&OpId>,
+    ) -> Result<Completion, MatrixError> {
         let op = match op {
             Some(op) => op.clone(),
             None => self.last_operation(host).await?,
@@ -48,7 +52,7 @@ impl Program<'_> {
         }
         self.tell(&outcome.label(host.as_str()), &format!("{op}: {}", outcome.words()))?;
         self.around.output.flush()?;
-        Ok(if outcome.is_success() { Verdict::Done } else { Verdict::NotAll })
+        Ok(if outcome.is_success() { Completion::Done } else { Completion::NotAll })
     }
 
     /// The operation that runs on a host, else the one that began last.

@@ -12,7 +12,7 @@ use compartment_transport_http::wire::requests::Body;
 
 use super::operation::{Seen, ask};
 use super::outcome::Outcome;
-use super::{MatrixError, Program, Verdict, interrupt};
+use super::{Completion, MatrixError, Program, interrupt};
 
 /// How often it is looked whether it is done, and for how long.
 pub(super) const LOOK_EVERY: Duration = Duration::from_millis(500);
@@ -26,7 +26,7 @@ const SLOW: Duration = Duration::from_secs(10);
 
 impl Program<'_> {
     /// Shows a pull request, asks, and merges exactly what was shown.
-    pub(super) async fn merge(&mut self, pr: &PrId, yes: bool) -> Result<Verdict, MatrixError> {
+    pub(super) async fn merge(&mut self, pr: &PrId, yes: bool) -> Result<Completion, MatrixError> {
         let PullRequestView { open, merged } =
             self.view(pr).await?.unwrap_or(PullRequestView { open: None, merged: None });
         if let (None, Some(merged)) = (&open, &merged) {
@@ -57,7 +57,7 @@ impl Program<'_> {
         }
         self.around.output.flush()?;
         if !self.confirmed(&format!("Merge {pr} at {}?", head.short()), yes).await? {
-            return Ok(Verdict::NotAll);
+            return Ok(Completion::NotAll);
         }
         let body = Body {
             pr: Some(pr.clone()),
@@ -69,7 +69,7 @@ impl Program<'_> {
     }
 
     /// Shows how a merged pull request fares, asks, and takes its merge back.
-    pub(super) async fn revert(&mut self, pr: &PrId, yes: bool) -> Result<Verdict, MatrixError> {
+    pub(super) async fn revert(&mut self, pr: &PrId, yes: bool) -> Result<Completion, MatrixError> {
         let Some(merged) = self.view(pr).await?.and_then(|view| view.merged) else {
             let words = format!("no merge of a pull request {pr} was seen: there is nothing to take back");
             return Err(MatrixError::NotShown(words));
@@ -81,7 +81,7 @@ impl Program<'_> {
         }
         let question = format!("Put a commit on the channel that takes the merge of {pr} back?");
         if !self.confirmed(&question, yes).await? {
-            return Ok(Verdict::NotAll);
+            return Ok(Completion::NotAll);
         }
         let body =
             Body { pr: Some(pr.clone()), op: Some(new_op()), ..Body::on(RequestKind::RevertPr, Vec::new()) };
@@ -102,7 +102,7 @@ impl Program<'_> {
     }
 
     /// Asks, waits for what comes of it, and says what is to be done next.
-    async fn on_repository(&mut self, pr: &PrId, body: &Body) -> Result<Verdict, MatrixError> {
+    async fn on_repository(&mut self, pr: &PrId, body: &Body) -> Result<Completion, MatrixError> {
         let before = self.answer(self.hub.health()).await?.position;
         let mut troubles = Vec::new();
         let mut see = |seen: Seen<'_>| match seen {
@@ -115,7 +115,7 @@ impl Program<'_> {
         if let Some(refused) = asked.refused {
             let words = Outcome::refused(&refused).words();
             self.tell("Refused:", &format!("{words}. Nothing was changed."))?;
-            return Ok(Verdict::NotAll);
+            return Ok(Completion::NotAll);
         }
         let what = if body.kind == RequestKind::RevertPr { "revert" } else { "merge" };
         let hub = self.hub.clone();
@@ -143,16 +143,16 @@ impl Program<'_> {
             Err(_) => {
                 let words = format!("{} s later the hub has not said what came of it", ORDER_FOR.as_secs());
                 self.tell("Unknown:", &words)?;
-                Ok(Verdict::NotAll)
+                Ok(Completion::NotAll)
             }
         }
     }
 
-    fn ended(&mut self, end: &AuditEntry) -> Result<Verdict, MatrixError> {
+    fn ended(&mut self, end: &AuditEntry) -> Result<Completion, MatrixError> {
         let words = compartment_core::Text::new(&end.what);
         if end.end.is_some() {
             self.tell("Not done:", &format!("{words}. No host was touched."))?;
-            return Ok(Verdict::NotAll);
+            return Ok(Completion::NotAll);
         }
         self.tell("Done:", &format!("{words}. No host was touched."))?;
         let command = &self.command;
@@ -160,7 +160,7 @@ impl Program<'_> {
             format!("`{command} pull --all`, then `{command} switch --all`, some hosts first if you like");
         self.tell("Next:", &words)?;
         self.around.output.flush()?;
-        Ok(Verdict::Done)
+        Ok(Completion::Done)
     }
 }
 

@@ -8,7 +8,7 @@ use compartment_transport_http::wire::reading::{Asks, OpenView};
 
 use crate::Format;
 
-use super::{MatrixError, Program, Verdict};
+use super::{Completion, MatrixError, Program};
 
 /// How many hosts are named; of more, how many.
 const NAMED: usize = 12;
@@ -18,11 +18,11 @@ const DIGITS: usize = 7;
 
 impl Program<'_> {
     /// Shows the pull requests that are open, and how the last merges fare.
-    pub(super) async fn pull_requests(&mut self, format: Format) -> Result<Verdict, MatrixError> {
+    pub(super) async fn pull_requests(&mut self, format: Format) -> Result<Completion, MatrixError> {
         let list = self.answer(self.hub.pull_requests()).await?;
         if format != Format::Table {
             self.write(&list, &list.open, format)?;
-            return Ok(Verdict::Done);
+            return Ok(Completion::Done);
         }
         for open in &list.open {
             let view = self.answer(self.hub.pull_request(&open.pr)).await?;
@@ -46,7 +46,7 @@ impl Program<'_> {
             self.tell("Forge:", &asks_left(asks))?;
         }
         self.around.output.flush()?;
-        Ok(if is_unseen { Verdict::NotAll } else { Verdict::Done })
+        Ok(if is_unseen { Completion::NotAll } else { Completion::Done })
     }
 
     /// Shows an open pull request: what it would change, and for whom.

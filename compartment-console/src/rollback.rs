@@ -14,8 +14,8 @@ use futures::stream::{self, StreamExt};
 use super::many::{Plan, left_alone};
 use super::operation::Wanted;
 use super::outcome::Outcome;
-use super::{MatrixError, On, Program, Task, To, Verdict};
-use crate::clock::Clock;
+use super::{Completion, MatrixError, On, Program, Task, To};
+use crate::clock::WallClock;
 use crate::show;
 
 /// Where a host would go, or why it would not.
@@ -27,7 +27,7 @@ impl Program<'_> {
         on: &On,
         to: Option<&To>,
         task: Task,
-    ) -> Result<Verdict, MatrixError> {
+    ) -> Result<Completion, MatrixError> {
         match (&on.hosts[..], to) {
             ([host], _) => self.roll_back_one(host, to, task, on.yes).await,
             (_, Some(_)) => Err(MatrixError::NotShown(
@@ -43,7 +43,7 @@ impl Program<'_> {
         to: Option<&To>,
         task: Task,
         yes: bool,
-    ) -> Result<Verdict, MatrixError> {
+    ) -> Result<Completion, MatrixError> {
         let row = self.row(host).await?;
         let preview = self.hub_preview(host, to).await?;
         let wanted = wanted(&preview).map_err(|outcome| MatrixError::NotShown(outcome.words()))?;
@@ -55,7 +55,7 @@ impl Program<'_> {
         }
         self.around.output.flush()?;
         if !self.confirmed(&format!("Roll {host} back?"), yes).await? {
-            return Ok(Verdict::NotAll);
+            return Ok(Completion::NotAll);
         }
         self.mention_absence(&row);
         self.carry_out_and_test(task, &wanted).await
@@ -79,7 +79,7 @@ impl Program<'_> {
         })
     }
 
-    async fn roll_back_many(&mut self, on: &On, task: Task) -> Result<Verdict, MatrixError> {
+    async fn roll_back_many(&mut self, on: &On, task: Task) -> Result<Completion, MatrixError> {
         let (now, rows) = self.rows(on).await?;
         let (hub, offline_too) = (self.hub.clone(), on.offline_too);
         let previews = stream::iter(rows).map(|(host, row)| preview(&hub, host, row, offline_too));
@@ -93,12 +93,12 @@ impl Program<'_> {
         let hosts = previews.iter().filter(|(_, preview)| preview.is_ok()).count();
         if hosts == 0 {
             self.mention("no host can go back, so nothing was asked for");
-            return Ok(Verdict::NotAll);
+            return Ok(Completion::NotAll);
         }
         let question =
             if hosts == 1 { "Roll 1 host back?".to_owned() } else { format!("Roll {hosts} hosts back?") };
         if !self.confirmed(&question, on.yes).await? {
-            return Ok(Verdict::NotAll);
+            return Ok(Completion::NotAll);
         }
         let plan = |(host, preview): (HostId, Preview)| match preview.and_then(|preview| wanted(&preview)) {
             Ok(wanted) => Plan::Ask(wanted),
@@ -163,7 +163,7 @@ fn target(to: &GenerationEntry) -> String {
         TestVerdict::Passed => "tests passed",
         TestVerdict::Failed => "tests failed",
     };
-    let age = Clock::default().now().since(to.at);
+    let age = WallClock::default().now().since(to.at);
     format!("{name}: {commit}, ran from {} ({age} ago), {tests}", show::second(to.at))
 }
 

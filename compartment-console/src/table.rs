@@ -7,12 +7,12 @@ use compartment_transport_http::client::AuditQuery;
 use serde::Serialize;
 
 use super::hosts::Shown;
-use super::{Lines, MatrixError, Program, Since, Verdict};
+use super::{Completion, Lines, MatrixError, Program, Since};
 use crate::Format;
 use crate::show::{self, Width};
 
 impl Program<'_> {
-    pub(super) async fn table(&mut self, shown: &Shown, format: Format) -> Result<Verdict, MatrixError> {
+    pub(super) async fn table(&mut self, shown: &Shown, format: Format) -> Result<Completion, MatrixError> {
         let mut matrix = self.answer(self.hub.matrix(None)).await?;
         shown.check(&matrix)?;
         let rows = shown.rows(&matrix);
@@ -27,7 +27,7 @@ impl Program<'_> {
             Format::Ndjson => rows.iter().try_for_each(|row| line(out, row))?,
         }
         out.flush()?;
-        Ok(Verdict::Done)
+        Ok(Completion::Done)
     }
 
     pub(super) async fn log(
@@ -35,7 +35,7 @@ impl Program<'_> {
         host: Option<&HostId>,
         which: &Lines,
         format: Format,
-    ) -> Result<Verdict, MatrixError> {
+    ) -> Result<Completion, MatrixError> {
         let since = match which.since {
             None => None,
             Some(Since::At(at)) => Some(at),
@@ -61,7 +61,7 @@ impl Program<'_> {
             Format::Table => self.say_all(&show::audit(&trail, self.around.width))?,
             Format::Json | Format::Ndjson => self.write(&trail, &trail, format)?,
         }
-        Ok(Verdict::Done)
+        Ok(Completion::Done)
     }
 
     pub(super) async fn explain(
@@ -69,7 +69,7 @@ impl Program<'_> {
         host: &HostId,
         cell: Compartment,
         format: Format,
-    ) -> Result<Verdict, MatrixError> {
+    ) -> Result<Completion, MatrixError> {
         // A name that nobody knows is told with those that there are.
         self.row(host).await?;
         let explained = self.answer(self.hub.explain(host, cell)).await?;
@@ -77,16 +77,16 @@ impl Program<'_> {
             Format::Table => self.say_all(&show::explanation(&explained, self.around.width))?,
             Format::Json | Format::Ndjson => self.write(&explained, &[&explained], format)?,
         }
-        Ok(Verdict::Done)
+        Ok(Completion::Done)
     }
 
-    pub(super) async fn history(&mut self, host: &HostId, format: Format) -> Result<Verdict, MatrixError> {
+    pub(super) async fn history(&mut self, host: &HostId, format: Format) -> Result<Completion, MatrixError> {
         let history = self.answer(self.hub.history(host)).await?;
         match format {
             Format::Table => self.say_all(&show::history(&history.generations, self.around.width))?,
             Format::Json | Format::Ndjson => self.write(&history, &history.generations, format)?,
         }
-        Ok(Verdict::Done)
+        Ok(Completion::Done)
     }
 
     fn say_all(&mut self, text: &str) -> Result<(), MatrixError> {

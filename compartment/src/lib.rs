@@ -98,15 +98,15 @@ impl Cli {
 }
 
 fn matrix(cli: &compartment_console::Cli) -> ExitCode {
-    use compartment_console::{MatrixError, Verdict, in_process, run};
+    use compartment_console::{Completion, MatrixError, in_process, run};
     if let Some(option) = cli.misplaced() {
         misplaced("matrix", option);
     }
     cli.color.write_global();
     let token = std::env::var("COMPARTMENT_TOKEN").ok();
     match in_process(token, cli.width, |surroundings| run(cli, surroundings)) {
-        Ok(Ok(Verdict::Done)) => ExitCode::SUCCESS,
-        Ok(Ok(Verdict::NotAll)) => ExitCode::FAILURE,
+        Ok(Ok(Completion::Done)) => ExitCode::SUCCESS,
+        Ok(Ok(Completion::NotAll)) => ExitCode::FAILURE,
         // Nothing was asked for, so nothing is missed by whoever stops reading.
         Ok(Err(error)) if error.is_closed_pipe() && cli.only_shows() => ExitCode::SUCCESS,
         Ok(Err(MatrixError::Interrupted)) => interrupted(),

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Parser;
-use compartment_console::clock::Clock;
+use compartment_console::clock::WallClock;
 use compartment_core::event::{CheckoutPlace, Decision, Event, TestsConfig};
 use compartment_core::{ChannelName, HostId, Tags, ndjson};
 use compartment_local::git::Git;
@@ -100,8 +100,8 @@ fn look(cli: Cli, stop: &Stop) -> Result<(), Box<dyn std::error::Error>> {
     let host = cli.host.map_or_else(own_name, Ok)?;
     let git = Git::of_the_user(stop.clone()).within(Duration::from_secs(cli.timeout));
     let checkout = Checkout::open(&git, &cli.repo)?;
-    let mut clock = Clock::default();
-    let say = |clock: &mut Clock, event: &Event| {
+    let mut clock = WallClock::default();
+    let say = |clock: &mut WallClock, event: &Event| {
         writeln!(io::stdout(), "{}", ndjson::encode(Some(clock.now()), event))
     };
 

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use anstream::adapter::strip_str;
 use clap::Parser;
 use compartment::ssh::{Cli, FleetError, run};
-use compartment_console::{Entered, MatrixError, Screen, Terminal, Verdict};
+use compartment_console::{Completion, Entered, MatrixError, Screen, Terminal};
 use compartment_local::run::Stop;
 use tempfile::TempDir;
 
@@ -81,7 +81,7 @@ impl World {
         args: &[&str],
         output: &Shared,
         stop: &Stop,
-    ) -> std::thread::JoinHandle<(Result<Verdict, FleetError>, String)> {
+    ) -> std::thread::JoinHandle<(Result<Completion, FleetError>, String)> {
         let (cli, mut to, stop) = (self.cli(args), output.clone(), stop.clone());
         std::thread::spawn(move || {
             let mut aside = Vec::new();
@@ -101,7 +101,7 @@ impl World {
     }
 
     /// What comes of it, and what it says.
-    fn asked(&self, args: &[&str]) -> (Result<Verdict, FleetError>, String, String) {
+    fn asked(&self, args: &[&str]) -> (Result<Completion, FleetError>, String, String) {
         let cli = self.cli(args);
         let (mut output, mut aside) = (Vec::new(), Vec::new());
         let surroundings = Terminal {
@@ -138,7 +138,7 @@ fn a_fleet_with_nothing_else_running() {
     let remote = world.folder.path().join("remote").display().to_string();
 
     let (done, output, _) = world.asked(&["check"]);
-    assert_eq!(done.unwrap(), Verdict::NotAll, "{output}");
+    assert_eq!(done.unwrap(), Completion::NotAll, "{output}");
     assert!(output.contains("gpc0\n") && output.contains("✓ git:"), "{output}");
     assert!(output.contains("✗ rollback: it would be refused: this host has no command for"), "{output}");
     assert!(output.contains("✗ connection: refused: nothing listens there"), "{output}");
@@ -153,7 +153,7 @@ fn a_fleet_with_nothing_else_running() {
     let ask = |args: &[&str]| world.asked(&[&fleet[..], args].concat());
     world.commit("{\"new\": true}");
     let (done, output, aside) = ask(&["--format", "json"]);
-    assert_eq!(done.unwrap(), Verdict::Done);
+    assert_eq!(done.unwrap(), Completion::Done);
     let shown: serde_json::Value = serde_json::from_str(&output).unwrap();
     let row = |shown: &serde_json::Value, host: &str| {
         shown["hosts"].as_array().unwrap().iter().find(|row| row["host"] == host).unwrap().clone()
@@ -163,9 +163,9 @@ fn a_fleet_with_nothing_else_running() {
     assert!(aside.contains("away: cannot be reached: refused"), "{aside}");
 
     let (done, output, aside) = ask(&["pull", "gpc0"]);
-    assert_eq!(done.unwrap(), Verdict::Done, "{output} {aside}");
+    assert_eq!(done.unwrap(), Completion::Done, "{output} {aside}");
     let (done, output, aside) = ask(&["switch", "gpc0"]);
-    assert_eq!(done.unwrap(), Verdict::Done, "{output} {aside}");
+    assert_eq!(done.unwrap(), Completion::Done, "{output} {aside}");
     let (_, output, _) = ask(&["--format", "json"]);
     let cells = &row(&serde_json::from_str(&output).unwrap(), "gpc0")["cells"];
     for cell in ["git", "lock", "system"] {
@@ -186,7 +186,7 @@ fn a_fleet_with_nothing_else_running() {
     assert!(ask(&["host", "remove", "away", "--yes"]).0.is_err());
     world.inventory(&["gpc0"]);
     let (done, output, aside) = ask(&["host", "remove", "away", "--yes"]);
-    assert_eq!(done.unwrap(), Verdict::Done, "{output} {aside}");
+    assert_eq!(done.unwrap(), Completion::Done, "{output} {aside}");
     let (_, output, _) = ask(&["--format", "json"]);
     assert!(!output.contains("away"), "{output}");
     world.inventory(&["gpc0", "away"]);
@@ -224,7 +224,7 @@ fn what_cannot_be_stopped_later_is_said() {
             fs::remove_file(&go).unwrap();
         } else {
             let (done, output, aside) = world.asked(&[data, &["stop", "gpc0"]].concat());
-            assert_eq!(done.unwrap(), Verdict::Done, "{output} {aside}");
+            assert_eq!(done.unwrap(), Completion::Done, "{output} {aside}");
         }
     }
 }
@@ -248,7 +248,7 @@ fn others_ask_through_the_call_that_has_the_data() {
     lines.until("gpc0: ");
     let ask = |args: &[&str]| world.asked(&[&fleet[..], args].concat());
     let (done, output, aside) = ask(&["pull", "gpc0"]);
-    assert_eq!(done.unwrap(), Verdict::Done, "{output} {aside}");
+    assert_eq!(done.unwrap(), Completion::Done, "{output} {aside}");
     assert!(aside.contains("asks through the call of process"), "{aside}");
     let said = ask(&["--branch", "other", "log", "gpc0"]).0.unwrap_err().to_string();
     assert!(said.contains(&format!("with --forge {remote} --branch main: end that first")), "{said}");
@@ -260,9 +260,9 @@ fn others_ask_through_the_call_that_has_the_data() {
     let switching = start(&["switch", "gpc0"], &printed, &Stop::default());
     printed.until("now");
     let (done, output, aside) = ask(&["stop", "gpc0"]);
-    assert_eq!(done.unwrap(), Verdict::Done, "{output} {aside}");
+    assert_eq!(done.unwrap(), Completion::Done, "{output} {aside}");
     let (done, aside) = switching.join().unwrap();
-    assert_eq!(done.unwrap(), Verdict::NotAll, "{aside}");
+    assert_eq!(done.unwrap(), Completion::NotAll, "{aside}");
     let (_, output, _) = ask(&["log", "gpc0"]);
     assert!(output.contains("switch stopped"), "{output}");
     // Who only watches ends with the one that it asks through.
@@ -281,7 +281,7 @@ fn where_a_rollback_can_go_is_listed() {
     let world = World::new();
     let at = |name: &str| world.folder.path().join(name);
     let (done, output, _) = world.asked(&["generations", "gpc0"]);
-    assert_eq!(done.unwrap(), Verdict::Done);
+    assert_eq!(done.unwrap(), Completion::Done);
     assert_eq!(output, "gpc0 has no generations in its profile.\n");
     for number in [8, 9, 10] {
         fs::create_dir_all(at(&format!("store/s{number}"))).unwrap();
@@ -309,7 +309,7 @@ fn why_something_cannot_be_read_is_said() {
     fs::remove_file(world.folder.path().join("checkout/.git/HEAD")).unwrap();
     let remote = world.folder.path().join("remote").display().to_string();
     let (done, output, aside) = world.asked(&["--forge", &remote, "--host", "gpc0"]);
-    assert_eq!(done.unwrap(), Verdict::Done);
+    assert_eq!(done.unwrap(), Completion::Done);
     assert!(output.contains("could not be read"), "{output}");
     assert!(aside.starts_with("gpc0: cannot be read: cannot read the state of "), "{aside}");
     assert!(!aside.contains("; ?"), "{aside}");
@@ -326,13 +326,13 @@ fn a_host_that_hangs_delays_nobody() {
     let begun = Instant::now();
 
     let (done, output, aside) = world.asked(&["--forge", &remote, "pull", "gpc0"]);
-    assert_eq!(done.unwrap(), Verdict::Done, "{output} {aside}");
+    assert_eq!(done.unwrap(), Completion::Done, "{output} {aside}");
     assert!(!aside.contains("hangs"), "nobody asked for it: {aside}");
     let (done, output, aside) = world.asked(&["--forge", &remote, "pull", "--all"]);
-    assert_eq!(done.unwrap(), Verdict::NotAll, "{output} {aside}");
+    assert_eq!(done.unwrap(), Completion::NotAll, "{output} {aside}");
     assert!(output.contains("offline: not asked, it was never heard"), "{output}");
     let (done, output, aside) = world.asked(&[]);
-    assert_eq!(done.unwrap(), Verdict::Done, "{output} {aside}");
+    assert_eq!(done.unwrap(), Completion::Done, "{output} {aside}");
     assert!(output.contains("1 online, 1 never heard"), "{output}");
     assert!(aside.contains("hangs: has not answered yet"), "{aside}");
 

@@ -12,8 +12,8 @@ use compartment_local::run::Stop;
 use compartment_transport_http::client::{Connection, Live, Update};
 use futures::StreamExt;
 
-use super::{MatrixError, Program, Shown, Verdict, Within, interrupt};
-use crate::clock::Clock;
+use super::{Completion, MatrixError, Program, Shown, Within, interrupt};
+use crate::clock::WallClock;
 use lines::Lines;
 use screen::Drawing;
 
@@ -57,14 +57,14 @@ struct Watched<'a> {
     hub: Connection,
     live: Live,
     within: Option<Within<'a>>,
-    clock: Clock,
+    clock: WallClock,
     heard: Instant,
     heard_at: Timestamp,
     silence: Option<Silence>,
 }
 
 impl Program<'_> {
-    pub(super) async fn watch(&mut self, shown: &Shown) -> Result<Verdict, MatrixError> {
+    pub(super) async fn watch(&mut self, shown: &Shown) -> Result<Completion, MatrixError> {
         let within = self.around.within.clone();
         let of = within.as_ref().map_or_else(|| self.address.clone(), |within| within.of.clone());
         let mut watched = Watched::new(self.hub.clone(), within);
@@ -128,8 +128,8 @@ impl Program<'_> {
 /// Goes on until somebody asks to stop, or it fails.
 async fn until(
     stop: &Stop,
-    ended: impl Future<Output = Result<Verdict, MatrixError>>,
-) -> Result<Verdict, MatrixError> {
+    ended: impl Future<Output = Result<Completion, MatrixError>>,
+) -> Result<Completion, MatrixError> {
     tokio::select! {
         ended = ended => ended,
         () = interrupt(stop) => Err(MatrixError::Interrupted),
@@ -138,7 +138,7 @@ async fn until(
 
 impl<'a> Watched<'a> {
     fn new(hub: Connection, within: Option<Within<'a>>) -> Self {
-        let mut clock = Clock::default();
+        let mut clock = WallClock::default();
         let (live, heard_at) = (Live::new(hub.clone()), clock.now());
         Self { hub, live, within, clock, heard: Instant::now(), heard_at, silence: None }
     }

@@ -8,7 +8,7 @@ use axum::extract::Request;
 use axum::http::StatusCode;
 use axum::middleware::{self, Next};
 use axum::response::IntoResponse;
-use compartment_console::{MatrixError, Verdict};
+use compartment_console::{Completion, MatrixError};
 use compartment_core::event::{EventType, RequestKind, TestsConfig};
 use compartment_core::{AuditEntry, ChannelName, ReadOptions, Row};
 use compartment_runtime::Forge;
@@ -38,7 +38,7 @@ fn a_pull_is_followed_to_its_end() {
     world.says("gpc0", &heartbeat("gpc0", 'a', 1));
     world.agent("gpc0", |_| pulled());
     let told = Call::of(&world, &["pull", "gpc0"]).run();
-    assert_eq!(told.verdict(), Verdict::Done, "{}{}", told.output, told.aside);
+    assert_eq!(told.verdict(), Completion::Done, "{}{}", told.output, told.aside);
     assert_eq!(told.output, "fetching\na red ␛[31mline\n✓ gpc0: pull ok\n");
     assert!(told.aside.contains("gpc0 is asked for a pull"), "{}", told.aside);
 }
@@ -58,15 +58,15 @@ fn a_host_that_has_just_gone_is_told_and_not_waited_for() {
     world.clock.set(2);
     world.says("gpc0", &heartbeat("gpc0", 'a', 2));
     let told = call.ended();
-    assert_eq!(told.verdict(), Verdict::NotAll);
+    assert_eq!(told.verdict(), Completion::NotAll);
     let words = "gpc1  offline: not begun, it cannot be reached: its agent is not connected";
     assert!(told.output.contains(words), "{}", told.output);
     assert!(told.output.ends_with("Done: pull on 1 of 2 hosts; 1 offline\n"), "{}", told.output);
     // Of one host the request waits, and why is said.
     let call = Call::of(&world, &["pull", "gpc1"]).start();
     call.aside.until("gpc1 cannot be reached: its agent is not connected");
-    assert_eq!(Call::of(&world, &["stop", "gpc1"]).run().verdict(), Verdict::Done);
-    assert_eq!(call.ended().verdict(), Verdict::NotAll);
+    assert_eq!(Call::of(&world, &["stop", "gpc1"]).run().verdict(), Completion::Done);
+    assert_eq!(call.ended().verdict(), Completion::NotAll);
 }
 
 /// Push, pull and switch, one right after the other: nobody is told to pull first.
@@ -97,7 +97,7 @@ fn a_pull_that_brings_what_no_look_has_seen_waits_for_the_look() {
         }
         forge.push(commit('b'), lock('b'));
         let told = Call::of(&world, &[&["pull"], hosts].concat()).run();
-        assert_eq!(told.verdict(), Verdict::Done, "{}{}", told.output, told.aside);
+        assert_eq!(told.verdict(), Completion::Done, "{}{}", told.output, told.aside);
         let channels = world.hub.matrix(&ReadOptions::default()).unwrap().fleet.channels;
         assert_eq!(channels[&ChannelName::main()].desired.commit, Some(commit('b')));
     }
@@ -109,14 +109,14 @@ fn what_fails_is_told_and_so_is_what_is_refused() {
     world.says("gpc0", &heartbeat("gpc0", 'b', 1));
     world.agent("gpc0", |_| failed());
     let told = Call::of(&world, &["pull", "gpc0"]).run();
-    assert_eq!(told.verdict(), Verdict::NotAll);
+    assert_eq!(told.verdict(), Completion::NotAll);
     assert_eq!(told.output, "✗ gpc0: pull failed: exit code 3: no route\n");
     let told = Call::of(&world, &["switch", "gpc0"]).run();
-    assert_eq!(told.verdict(), Verdict::NotAll);
+    assert_eq!(told.verdict(), Completion::NotAll);
     assert!(told.output.contains("switch not-current: ") && told.output.contains("force"), "{}", told.output);
     world.agent("gpc1", |_| vec![Act::Beat(heartbeat("gpc1", 'a', 1))]);
     let told = Call::of(&world, &["refresh", "gpc1"]).run();
-    assert_eq!((told.verdict(), told.output.as_str()), (Verdict::Done, "✓ gpc1: refresh ok\n"));
+    assert_eq!((told.verdict(), told.output.as_str()), (Completion::Done, "✓ gpc1: refresh ok\n"));
     assert!(told.aside.contains("gpc1 is not there: it was never heard"), "{}", told.aside);
 }
 
@@ -139,7 +139,7 @@ fn a_request_whose_answer_is_lost_is_made_once() {
     call.aside.until("gpc0 is asked for a pull");
     world.agent("gpc0", |_| pulled());
     let told = call.ended();
-    assert_eq!(told.verdict(), Verdict::Done);
+    assert_eq!(told.verdict(), Completion::Done);
     assert!(told.aside.contains("502") && told.aside.contains("trying again"), "{}", told.aside);
     assert_eq!((lost.load(Ordering::Relaxed), world.requested()), (2, 1));
 }
@@ -157,7 +157,7 @@ fn of_many_each_has_a_result_and_the_others_go_on() {
     world.agent("gpc0", |_| pulled());
     world.agent("gpc1", |_| failed());
     let told = Call::of(&world, &["pull", "--all"]).run();
-    assert_eq!(told.verdict(), Verdict::NotAll);
+    assert_eq!(told.verdict(), Completion::NotAll);
     for (name, result) in HOSTS.iter().zip([
         "ok",
         "failed: exit code 3: no route",
@@ -181,7 +181,7 @@ fn of_many_each_has_a_result_and_the_others_go_on() {
     let refused = Call::of(&world, &["pull", "gpc0", "nobody", "gpc0"]).run().refused();
     assert!(refused.starts_with("the hub knows no host nobody; it knows gpc0"), "{refused}");
     assert_eq!(world.requested(), requested);
-    assert_eq!(Call::of(&world, &["pull", "gpc0", "gpc0"]).run().verdict(), Verdict::Done);
+    assert_eq!(Call::of(&world, &["pull", "gpc0", "gpc0"]).run().verdict(), Completion::Done);
 }
 
 #[test]
@@ -207,7 +207,7 @@ fn no_more_than_the_limit_are_asked_at_a_time() {
         });
     }
     let told = Call::of(&world, &["pull", "--all", "--limit", "1"]).run();
-    assert_eq!((told.verdict(), busy.load(Ordering::Relaxed)), (Verdict::Done, 4));
+    assert_eq!((told.verdict(), busy.load(Ordering::Relaxed)), (Completion::Done, 4));
     let trail = world.trail();
     let course = trail
         .iter()
@@ -273,12 +273,12 @@ fn what_runs_is_stopped() {
     let call = Call::of(&world, &["pull", "gpc0"]).start();
     call.aside.until("gpc0 is asked for a pull");
     let told = Call::of(&world, &["stop", "gpc0"]).run();
-    assert_eq!(told.verdict(), Verdict::Done, "{}{}", told.output, told.aside);
+    assert_eq!(told.verdict(), Completion::Done, "{}{}", told.output, told.aside);
     assert!(one_line(&told.aside).contains("the pull that mba asked for has not begun"), "{}", told.aside);
     let words = "✓ gpc0: stop ok: mba stopped it before its host had it\n";
     assert_eq!(told.output, words);
     let told = call.ended();
-    assert_eq!(told.verdict(), Verdict::NotAll);
+    assert_eq!(told.verdict(), Completion::NotAll);
     assert_eq!(told.output, "✗ gpc0: pull refused: mba stopped it before its host had it\n");
     world.agent("gpc0", |order| match &order.target_op {
         Some(target) => vec![Act::Beat(format!(
@@ -289,10 +289,10 @@ fn what_runs_is_stopped() {
     let call = Call::of(&world, &["pull", "gpc0"]).start();
     call.output.until("fetching");
     let told = Call::of(&world, &["stop", "gpc0"]).run();
-    assert_eq!(told.verdict(), Verdict::Done, "{}{}", told.output, told.aside);
+    assert_eq!(told.verdict(), Completion::Done, "{}{}", told.output, told.aside);
     assert_eq!(told.output, "✓ gpc0: stop ok: stopped; by mba, as the host says\n");
     let told = call.ended();
-    assert_eq!(told.verdict(), Verdict::NotAll);
+    assert_eq!(told.verdict(), Completion::NotAll);
     assert!(told.output.ends_with("✗ gpc0: pull stopped: by mba, as the host says\n"), "{}", told.output);
 }
 
@@ -329,14 +329,14 @@ fn a_switch_is_done_when_its_tests_are() {
     switching(&world, "gpc0", PASS);
     switching(&world, "gpc1", FAIL);
     let told = Call::of(&world, &["switch", "gpc0"]).run();
-    assert_eq!(told.verdict(), Verdict::Done);
+    assert_eq!(told.verdict(), Completion::Done);
     assert_eq!(told.output, "✓ gpc0: switch ok\n✓ gpc0: test ok: 3 of 3 tests passed\n");
     let told = Call::of(&world, &["switch", "gpc1"]).run();
-    assert_eq!(told.verdict(), Verdict::NotAll);
+    assert_eq!(told.verdict(), Completion::NotAll);
     assert!(told.output.starts_with("✓ gpc1: switch ok\n✗ gpc1: test tests-failed: "), "{}", told.output);
     assert!(told.output.contains("graphics"), "{}", told.output);
     let told = Call::of(&world, &["switch", "gpc1", "--no-wait"]).run();
-    assert_eq!((told.verdict(), told.output.as_str()), (Verdict::Done, "✓ gpc1: switch ok\n"));
+    assert_eq!((told.verdict(), told.output.as_str()), (Completion::Done, "✓ gpc1: switch ok\n"));
     // Where none follow nobody waits.
     let tests = TestsConfig { auto_run: false, ..TestsConfig::default() };
     let on_request = Configuration { tests, ..Configuration::default() };
@@ -361,7 +361,7 @@ fn tests_that_prove_nothing_of_what_was_switched_to_are_no_success() {
         });
     }
     let told = Call::of(&world, &["switch", "gpc0"]).run();
-    assert_eq!(told.verdict(), Verdict::NotAll, "{}", told.output);
+    assert_eq!(told.verdict(), Completion::NotAll, "{}", told.output);
     assert!(one_line(&told.output).contains("do not tell that what runs works"), "{}", told.output);
     // It is removed while its tests run.
     let started =
@@ -374,7 +374,7 @@ fn tests_that_prove_nothing_of_what_was_switched_to_are_no_success() {
     }
     world.wait(world.hub.remove(host("gpc1"))).unwrap();
     let told = call.ended();
-    assert_eq!(told.verdict(), Verdict::NotAll, "{}", told.output);
+    assert_eq!(told.verdict(), Completion::NotAll, "{}", told.output);
     assert!(told.output.contains("tests-host-removed"), "{}", told.output);
 }
 
@@ -386,7 +386,7 @@ fn the_first_host_that_fails_stops_the_others_and_all_are_asked_for_first() {
     }
     assert!(matches!(Call::of(&world, &["switch", "--all"]).run().result, Err(MatrixError::Unanswered)));
     let told = Call::of(&world, &["switch", "--all"]).answered(|| "n\n").run();
-    assert_eq!(told.verdict(), Verdict::NotAll);
+    assert_eq!(told.verdict(), Completion::NotAll);
     assert!(
         told.aside.contains("Switch 4 hosts (gpc0, gpc1, gpc2, gpc3), 4 at a time? [y/N]"),
         "{}",
@@ -394,7 +394,7 @@ fn the_first_host_that_fails_stops_the_others_and_all_are_asked_for_first() {
     );
     assert_eq!(world.requested(), 0);
     let told = Call::of(&world, &["switch", "--all", "--limit", "1", "--yes"]).run();
-    assert_eq!(told.verdict(), Verdict::NotAll);
+    assert_eq!(told.verdict(), Completion::NotAll);
     assert!(
         told.output.ends_with("Done: switch on 1 of 4 hosts; 2 halted, 1 tests-failed\n"),
         "{}",
@@ -409,11 +409,11 @@ fn the_first_host_that_fails_stops_the_others_and_all_are_asked_for_first() {
         r#"{"host":"gpc3","type":"switch-fail","op":"by-hand","exit_code":1,"activated":false}"#,
     );
     let told = Call::of(&world, &["switch", "--all", "--limit", "1", "--yes", "--go-on"]).run();
-    assert_eq!(told.verdict(), Verdict::NotAll);
+    assert_eq!(told.verdict(), Completion::NotAll);
     assert!(told.output.ends_with("Done: switch on 2 of 4 hosts; 2 left-out\n"), "{}", told.output);
     assert!(one_line(&told.output).contains("was rolled back from (the switch failed"), "{}", told.output);
     let told = Call::of(&world, &["switch", "gpc3"]).run();
-    assert_eq!(told.verdict(), Verdict::Done, "{}", told.output);
+    assert_eq!(told.verdict(), Completion::Done, "{}", told.output);
     // gpc1's tests have failed, of what is desired: it is not switched to that once more.
     assert!(told_row(&world, "gpc1").desired_failed && !told_row(&world, "gpc2").desired_failed);
     let told = Call::of(&world, &["switch", "--all", "--yes", "--go-on"]).run();
@@ -436,7 +436,7 @@ fn a_host_that_does_not_begin_keeps_no_other_from_being_asked() {
     // Its checkout is elsewhere.
     world.says("gpc0", &heartbeat("gpc0", 'b', 1));
     let told = Call::of(&world, &["switch", "--all", "--limit", "1", "--yes"]).run();
-    assert_eq!(told.verdict(), Verdict::NotAll);
+    assert_eq!(told.verdict(), Completion::NotAll);
     assert!(told.output.ends_with("Done: switch on 3 of 4 hosts; 1 not-current\n"), "{}", told.output);
 }
 
@@ -455,15 +455,15 @@ fn what_an_operation_printed_is_shown_whoever_asked_for_it() {
         ],
     });
     let told = Call::of(&world, &["switch", "gpc0"]).run();
-    assert_eq!(told.verdict(), Verdict::NotAll);
+    assert_eq!(told.verdict(), Completion::NotAll);
     // The last that ran are the tests that followed by themselves.
     let told = Call::of(&world, &["output", "gpc0"]).run();
-    assert_eq!(told.verdict(), Verdict::NotAll, "as they ended");
+    assert_eq!(told.verdict(), Completion::NotAll, "as they ended");
     assert!(told.output.starts_with("graphics: no driver\n"), "{}", told.output);
     let switch = world.trail().into_iter().find(|entry| entry.r#type == EventType::SwitchStarted);
     let op = switch.unwrap().op.unwrap();
     let told = Call::of(&world, &["output", "gpc0", op.as_str()]).run();
-    assert_eq!(told.verdict(), Verdict::Done);
+    assert_eq!(told.verdict(), Completion::Done);
     assert!(told.output.starts_with("building\n") && told.output.contains(op.as_str()), "{}", told.output);
 }
 
@@ -486,7 +486,7 @@ fn a_pull_that_does_not_bring_what_is_desired_is_no_success() {
     });
     for hosts in [&["gpc0"][..], &["gpc0", "gpc0"]] {
         let told = Call::of(&world, &[&["pull"], hosts].concat()).run();
-        assert_eq!(told.verdict(), Verdict::NotAll);
+        assert_eq!(told.verdict(), Completion::NotAll);
         let words = "gpc0 has pulled, and is not known to be at what main desires: ";
         assert!(one_line(&told.aside).contains(words), "{}", told.aside);
     }

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
-use compartment_console::{MatrixError, Verdict};
+use compartment_console::{Completion, MatrixError};
 use compartment_core::event::RequestKind;
 use compartment_runtime::hub::Configuration;
 use compartment_transport_http::wire::orders::OrderLine;
@@ -45,13 +45,13 @@ fn a_rollback_is_shown_and_asked_for() {
     assert!(matches!(told.result, Err(MatrixError::Unanswered)));
     for answer in ["", "n", "what?"] {
         let told = Call::of(&world, &["rollback", "gpc0"]).answered(move || answer).run();
-        assert_eq!(told.verdict(), Verdict::NotAll);
+        assert_eq!(told.verdict(), Completion::NotAll);
         assert!(told.aside.contains("Roll gpc0 back? [y/N] "), "{}", told.aside);
         assert!(told.aside.contains("nothing was asked for"), "{}", told.aside);
     }
     assert_eq!(world.requested(), 0);
     let told = Call::of(&world, &["rollback", "gpc0"]).answered(|| "y").run();
-    assert_eq!(told.verdict(), Verdict::Done, "{}{}", told.output, told.aside);
+    assert_eq!(told.verdict(), Completion::Done, "{}{}", told.output, told.aside);
     assert!(told.output.ends_with("✓ gpc0: rollback ok\n"), "{}", told.output);
     assert_eq!(asked(&orders), [(1, "/nix/store/a-system".to_owned())]);
     let told = Call::of(&world, &["rollback", "gpc2", "--yes"]).run().refused();
@@ -81,7 +81,7 @@ fn a_rollback_is_done_when_its_tests_are() {
         });
     }
     let told = Call::of(&world, &["rollback", "gpc0", "--yes"]).run();
-    assert_eq!(told.verdict(), Verdict::Done, "{}", told.output);
+    assert_eq!(told.verdict(), Completion::Done, "{}", told.output);
     assert!(
         told.output.ends_with("✓ gpc0: rollback ok\n✓ gpc0: test ok: 3 of 3 tests passed\n"),
         "{}",
@@ -91,28 +91,31 @@ fn a_rollback_is_done_when_its_tests_are() {
         world.says(name, &heartbeat(name, 'b', 2));
     }
     let told = Call::of(&world, &["rollback", "gpc0", "gpc1", "--yes"]).run();
-    assert_eq!(told.verdict(), Verdict::NotAll, "{}", told.output);
+    assert_eq!(told.verdict(), Completion::NotAll, "{}", told.output);
     assert!(told.output.ends_with("Done: rollback on 1 of 2 hosts; 1 tests-failed\n"), "{}", told.output);
     for name in ["gpc0", "gpc1"] {
         world.says(name, &heartbeat(name, 'b', 2));
     }
     let told = Call::of(&world, &["rollback", "gpc1", "--to", "1", "--yes", "--no-wait"]).run();
     assert!(told.output.ends_with("✓ gpc1: rollback ok\n"), "{}", told.output);
-    assert_eq!(told.verdict(), Verdict::Done);
+    assert_eq!(told.verdict(), Completion::Done);
 }
 
 #[test]
 fn what_ran_is_shown_with_the_numbers_that_a_rollback_takes() {
     let (world, _) = world();
     let told = Call::of(&world, &["history", "gpc0"]).run();
-    assert_eq!(told.verdict(), Verdict::Done);
+    assert_eq!(told.verdict(), Completion::Done);
     let lines: Vec<Vec<&str>> = told.output.lines().map(|line| line.split_whitespace().collect()).collect();
     assert_eq!(lines[0], ["Number", "Commit", "Since", "By", "Tests", "Path"], "{}", told.output);
     let ran: Vec<_> = lines[2..].iter().map(|line| (line[0], line[1], *line.last().unwrap())).collect();
     let [first, second] = ["/nix/store/a-system", "/nix/store/b-system"];
     assert_eq!(ran, [("1", "aaaaaaa", first), ("2", "bbbbbbb", second)], "the running one is the last");
     // Of one that has gone back, that one is the last.
-    assert_eq!(Call::of(&world, &["rollback", "gpc0", "--to", "1", "--yes"]).run().verdict(), Verdict::Done);
+    assert_eq!(
+        Call::of(&world, &["rollback", "gpc0", "--to", "1", "--yes"]).run().verdict(),
+        Completion::Done
+    );
     let told = Call::of(&world, &["history", "gpc0"]).run();
     let last = told.output.lines().last().unwrap();
     assert!(last.starts_with("1 ") && last.contains("a rollback"), "{}", told.output);
@@ -132,7 +135,7 @@ fn a_rollback_goes_where_it_is_told() {
     assert!(told.contains("with one host"), "{told}");
     for (name, to) in [("gpc0", "1"), ("gpc1", "/nix/store/a-system")] {
         let told = Call::of(&world, &["rollback", name, "--to", to, "--yes"]).run();
-        assert_eq!(told.verdict(), Verdict::Done, "{}{}", told.output, told.aside);
+        assert_eq!(told.verdict(), Completion::Done, "{}{}", told.output, told.aside);
     }
     assert_eq!(asked(&orders).len(), 2);
 }
@@ -150,9 +153,9 @@ fn what_ran_long_ago_is_warned_of() {
 fn of_many_each_target_is_shown_before_one_question() {
     let (world, orders) = world();
     let told = Call::of(&world, &["rollback", "--all"]).answered(|| "n").run();
-    assert_eq!((told.verdict(), world.requested()), (Verdict::NotAll, 0));
+    assert_eq!((told.verdict(), world.requested()), (Completion::NotAll, 0));
     let told = Call::of(&world, &["rollback", "--all"]).answered(|| "yes").run();
-    assert_eq!(told.verdict(), Verdict::NotAll);
+    assert_eq!(told.verdict(), Completion::NotAll);
     assert!(told.aside.contains("Roll 2 hosts back? [y/N] "), "{}", told.aside);
     for (name, to) in [
         ("gpc0", "#1: aaaaaaa"),

@@ -1,6 +1,6 @@
 //! `matrix host …`: how hosts are configured, and by whom.
 
-use compartment_console::{MatrixError, Verdict};
+use compartment_console::{Completion, MatrixError};
 use compartment_core::Row;
 use compartment_core::event::{CheckoutPlace, TestsConfig};
 
@@ -13,7 +13,7 @@ fn a_host_is_configured_otherwise_and_the_trail_says_by_whom() {
     assert_eq!(
         (shown.verdict(), shown.output.as_str()),
         (
-            Verdict::Done,
+            Completion::Done,
             "Host: gpc0\nChannel: main\nCheckout: its own\nTests: on request, 60 s each\nTags: none\n"
         )
     );
@@ -50,7 +50,7 @@ fn hosts_are_meant_by_their_tags() {
     }
     let set = |args: &[&str]| {
         let told = Call::of(&world, &[&["host", "set"], args].concat()).run();
-        assert_eq!(told.verdict(), Verdict::Done, "{}", told.output);
+        assert_eq!(told.verdict(), Completion::Done, "{}", told.output);
         told.output
     };
     set(&["gpc0", "--tag", "prod", "--tag", "eu"]);
@@ -110,7 +110,7 @@ fn a_host_is_renamed_or_removed_once_somebody_says_so() {
     let before = known();
     for args in [&["host", "remove", "gpc0"][..], &["host", "rename", "gpc0", "gpc9"]] {
         assert!(matches!(Call::of(&world, args).run().result, Err(MatrixError::Unanswered)));
-        assert_eq!(Call::of(&world, args).answered(|| "n\n").run().verdict(), Verdict::NotAll);
+        assert_eq!(Call::of(&world, args).answered(|| "n\n").run().verdict(), Completion::NotAll);
     }
     assert!(
         Call::of(&world, &["host", "rename", "gpc0", "gpc1", "--yes"]).run().refused().contains("already")
@@ -128,7 +128,7 @@ fn a_host_is_renamed_or_removed_once_somebody_says_so() {
     // What it says does not bring it back.
     world.says("gpc0", &heartbeat("gpc0", 'b', 2));
     assert!(world.hub.configuration(&host("gpc0")).is_err());
-    assert_eq!(Call::of(&world, &["host", "remove", "gpc9", "--yes"]).run().verdict(), Verdict::Done);
+    assert_eq!(Call::of(&world, &["host", "remove", "gpc9", "--yes"]).run().verdict(), Completion::Done);
     assert_eq!(known(), before - 1);
     assert_eq!(world.trail().last().unwrap().by.as_deref(), Some("mba"));
 }

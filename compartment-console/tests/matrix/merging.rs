@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use compartment_console::Verdict;
+use compartment_console::Completion;
 use compartment_core::event::{Comparison, Observation, PullRequest, Via};
 use compartment_core::{ChannelName, Commit, PrId, Text};
 use compartment_runtime::{
@@ -100,7 +100,7 @@ fn a_merge_is_shown_and_touches_no_host() {
         "no open pull request 9 is an update that the hub looks for; open: 7, 8. Nothing was asked for."
     );
     let told = Call::of(&world, &["merge", "7"]).answered(|| "y").run();
-    assert_eq!(told.verdict(), Verdict::Done, "{}{}", told.output, told.aside);
+    assert_eq!(told.verdict(), Completion::Done, "{}{}", told.output, told.aside);
     for words in
         ["weekly update", "https://git.example.org/pulls/7", &commit('b').to_string(), "can be merged"]
     {
@@ -114,7 +114,7 @@ fn a_merge_is_shown_and_touches_no_host() {
     );
     assert!(told.output.contains("matrix pull --all"), "{}", told.output);
     let told = Call::of(&world, &["revert", "7", "--yes"]).run();
-    assert_eq!(told.verdict(), Verdict::Done, "{}{}", told.output, told.aside);
+    assert_eq!(told.verdict(), Completion::Done, "{}{}", told.output, told.aside);
     assert!(told.output.contains("reverted: main is at ccccccc"), "{}", told.output);
     let told = Call::of(&world, &["revert", "8", "--yes"]).run();
     assert_eq!(
@@ -145,11 +145,11 @@ fn a_head_that_moved_meanwhile_is_not_merged() {
         "y"
     });
     let told = told.run();
-    assert_eq!(told.verdict(), Verdict::NotAll);
+    assert_eq!(told.verdict(), Completion::NotAll);
     let refused = "Refused: head-moved: the pull request's head is eeeeeee";
     assert!(told.output.replace('\n', " ").contains(refused), "{}", told.output);
     let told = Call::of(&world, &["merge", "8", "--yes"]).run();
-    assert_eq!(told.verdict(), Verdict::NotAll);
+    assert_eq!(told.verdict(), Completion::NotAll);
     assert!(told.output.contains("Not done: merge failed: a check is red"), "{}", told.output);
 }
 
@@ -177,7 +177,7 @@ fn what_is_open_and_what_was_merged_is_shown() {
         }
     });
     let told = Call::of(&world, &["prs"]).run();
-    assert_eq!(told.verdict(), Verdict::Done, "{}{}", told.output, told.aside);
+    assert_eq!(told.verdict(), Completion::Done, "{}{}", told.output, told.aside);
     let left_out = "Left out: update/a+b: no id";
     for words in
         ["PR 7: weekly update", "PR 8: weekly update", changes, "Turns yellow: the Lock of gpc0", left_out]
@@ -202,7 +202,7 @@ fn what_cannot_be_seen_is_not_none() {
     let error = "the repository is gone".into();
     world.see(Observation::DesiredUnavailable { channel: ChannelName::main(), error });
     let told = Call::of(&world, &["prs"]).run();
-    assert_eq!(told.verdict(), Verdict::NotAll);
+    assert_eq!(told.verdict(), Completion::NotAll);
     assert!(told.output.starts_with("main: cannot be seen: the repository is gone\n"), "{}", told.output);
     assert!(!told.output.contains("None:"), "{}", told.output);
 }
@@ -210,8 +210,8 @@ fn what_cannot_be_seen_is_not_none() {
 #[test]
 fn the_repository_is_looked_at_when_somebody_asks() {
     let told = Call::of(&world(), &["refresh"]).run();
-    assert_eq!((told.verdict(), told.output.as_str()), (Verdict::Done, "main: aaaaaaa is desired\n"));
+    assert_eq!((told.verdict(), told.output.as_str()), (Completion::Done, "main: aaaaaaa is desired\n"));
     let told = Call::of(&World::new(), &["refresh"]).run();
-    assert_eq!(told.verdict(), Verdict::NotAll);
+    assert_eq!(told.verdict(), Completion::NotAll);
     assert!(told.output.starts_with("Refused: ") && told.output.contains("no forge"), "{}", told.output);
 }

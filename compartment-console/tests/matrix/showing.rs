@@ -1,7 +1,7 @@
 //! The table, the trail, and what is said where there is nothing to show.
 
 use clap::Parser;
-use compartment_console::{Cli, MatrixError, Verdict};
+use compartment_console::{Cli, Completion, MatrixError};
 use compartment_core::ChannelName;
 use compartment_core::event::Observation;
 use textwrap::core::display_width;
@@ -13,7 +13,7 @@ fn a_cell_is_explained() {
     let world = World::new();
     world.says("gpc0", &heartbeat("gpc0", 'b', 1));
     let told = Call::of(&world, &["explain", "gpc0", "Git"]).run();
-    assert_eq!(told.verdict(), Verdict::Done);
+    assert_eq!(told.verdict(), Completion::Done);
     let said = one_line(&told.output);
     assert!(said.starts_with("gpc0: Git: "), "{said}");
     assert!(said.contains("Rule G") && said.contains("heartbeat at "), "{said}");
@@ -26,7 +26,7 @@ fn what_is_looked_at_can_be_had_as_json() {
     world.says("gpc0", &heartbeat("gpc0", 'b', 1));
     let json = |args: &[&str]| {
         let told = Call::of(&world, &[args, &["--format", "json"]].concat()).run();
-        assert_eq!(told.verdict(), Verdict::Done);
+        assert_eq!(told.verdict(), Completion::Done);
         serde_json::from_str::<serde_json::Value>(&told.output).unwrap()
     };
     assert_eq!(json(&["explain", "gpc0", "git"])["cell"], "git");
@@ -69,7 +69,7 @@ fn the_table_has_every_host_and_fits() {
     world.says("gpc0", &heartbeat("gpc0", 'a', 1));
     for width in [40, 100, 140] {
         let told = Call::of(&world, &[]).width(width).run();
-        assert_eq!(told.verdict(), Verdict::Done);
+        assert_eq!(told.verdict(), Completion::Done);
         for words in ["gpc0", "gpc3", "never heard", "Fleet", "4 hosts as of"] {
             assert!(told.output.contains(words), "{words} at {width}: {}", told.output);
         }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use axum::Router;
 use clap::Parser;
-use compartment_console::{Cli, MatrixError, Screen, Terminal, Verdict, Why, Within, run};
+use compartment_console::{Cli, Completion, MatrixError, Screen, Terminal, Why, Within, run};
 use compartment_core::event::{Observation, TestsConfig, Via};
 use compartment_core::sync::Cursor;
 use compartment_core::{AuditEntry, ChannelName, Commit, HostId, LockHash, Span, Timestamp};
@@ -326,11 +326,11 @@ pub(crate) struct Running {
     pub(crate) output: Shared,
     pub(crate) aside: Shared,
     pub(crate) stop: Stop,
-    thread: JoinHandle<Result<Verdict, MatrixError>>,
+    thread: JoinHandle<Result<Completion, MatrixError>>,
 }
 
 pub(crate) struct Told {
-    pub(crate) result: Result<Verdict, MatrixError>,
+    pub(crate) result: Result<Completion, MatrixError>,
     pub(crate) output: String,
     pub(crate) aside: String,
 }
@@ -434,7 +434,7 @@ impl Told {
         self.result.unwrap_err().to_string()
     }
 
-    pub(crate) fn verdict(&self) -> Verdict {
+    pub(crate) fn verdict(&self) -> Completion {
         match &self.result {
             Ok(verdict) => *verdict,
             Err(error) => panic!("{error}; {}{}", self.output, self.aside),

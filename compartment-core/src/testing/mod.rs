@@ -7,8 +7,8 @@ mod scenario;
 
 pub use generate::{any_event, any_history, any_report, any_result};
 pub use others::{
-    Look, closed, compared, configured, configured_on, desired, expired, merged, opened, published, pushed,
-    released, removed, requested, reverted, seen, unavailable,
+    Sighting, closed, compared, configured, configured_on, desired, expired, merged, opened, published,
+    pushed, released, removed, requested, reverted, seen, unavailable,
 };
 pub use reports::{
     Beat, Say, heartbeat, op_rejected, op_stopped, pull_fail, pull_ok, pull_started, rollback_fail,

@@ -9,12 +9,12 @@ use crate::event::{
 use crate::{Actor, Ask, ChannelName, Commit, LockFile, LockHash, PrId, Tags, Text, Timestamp, Version};
 
 fn look(digit: char, lock_hash: Option<LockHash>, via: Via) -> Event {
-    Look { lock_hash: lock_hash.map(LockFile::Hash), via, ..seen(commit(digit)) }.into()
+    Sighting { lock_hash: lock_hash.map(LockFile::Hash), via, ..seen(commit(digit)) }.into()
 }
 
 /// A look at a channel in the making.
 #[derive(Clone, Debug)]
-pub struct Look {
+pub struct Sighting {
     channel: ChannelName,
     commit: Commit,
     lock_hash: Option<LockFile>,
@@ -24,11 +24,11 @@ pub struct Look {
 
 /// `desired-observed` on `main` in the repository itself, without a lock.
 #[must_use]
-pub fn seen(commit: Commit) -> Look {
-    Look { channel: ChannelName::main(), commit, lock_hash: None, via: Via::Git, look_started: None }
+pub fn seen(commit: Commit) -> Sighting {
+    Sighting { channel: ChannelName::main(), commit, lock_hash: None, via: Via::Git, look_started: None }
 }
 
-impl Look {
+impl Sighting {
     /// The lock of the commit.
     #[must_use]
     pub fn lock(mut self, digit: char) -> Self {
@@ -65,8 +65,8 @@ impl Look {
     }
 }
 
-impl From<Look> for Event {
-    fn from(Look { channel, commit, lock_hash, via, look_started }: Look) -> Self {
+impl From<Sighting> for Event {
+    fn from(Sighting { channel, commit, lock_hash, via, look_started }: Sighting) -> Self {
         Observation::DesiredObserved { channel, commit, lock_hash, via, look_started }.into()
     }
 }

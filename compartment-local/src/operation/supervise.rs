@@ -26,13 +26,13 @@ use crate::run::Stop;
 /// How long one question to git may take when facts are read.
 const LOOK: Duration = Duration::from_secs(20);
 
-/// Carries out the plan in `folder`: the body of a process that [`Work::begin`](super::Work::begin) starts.
+/// Carries out the plan in `folder`: the body of a process that [`Execution::begin`](super::Execution::begin) starts.
 ///
 /// A program calls it for a subcommand that it does not show to people, such as `agent supervise DIR`, before it
 /// starts threads or handles signals. It does not return before the operation has ended.
 ///
 /// - It leaves the session of whoever started it, and neither a terminal's Ctrl-C nor SIGTERM, SIGINT or SIGHUP end
-///   it: an operation is stopped by [`Work::stop`](super::Work::stop), never half by accident. What kills a whole
+///   it: an operation is stopped by [`Execution::stop`](super::Execution::stop), never half by accident. What kills a whole
 ///   control group kills it, too.
 /// - Each program has a process group of its own, no input, and no variable that would point git elsewhere. What it
 ///   prints goes to a file of bounded size, in lines of bounded length. Where a program is ended (TERM, and KILL

@@ -49,7 +49,7 @@ const PERSONAL: [&str; 6] =
 /// }
 /// ```
 #[derive(Debug)]
-pub struct Work {
+pub struct Execution {
     folder: PathBuf,
     since: Instant,
     /// How the process that was started ended; nothing where another one was the beginner.
@@ -70,7 +70,7 @@ pub enum State {
     Gone,
 }
 
-impl Work {
+impl Execution {
     /// Begins an operation: makes its folder, for this user alone, writes the plan there, and starts `supervisor` with
     /// the folder as its last argument. That program calls [`supervise`](super::supervise()).
     ///

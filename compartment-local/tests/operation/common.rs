@@ -9,7 +9,9 @@ use std::time::{Duration, Instant};
 
 use compartment_core::event::Kind;
 use compartment_local::observe::Places;
-use compartment_local::operation::{Dir, Ending, Machine, OnFailure, Plan, State, Step, Work, supervise};
+use compartment_local::operation::{
+    Dir, Ending, Execution, Machine, OnFailure, Plan, State, Step, supervise,
+};
 use rustix::process::{Pid, test_kill_process};
 use tempfile::TempDir;
 
@@ -64,8 +66,8 @@ impl Place {
         Plan { kind, to: None, steps, on_failure, limit: LONG, machine: Machine { checkout: None, places } }
     }
 
-    pub(crate) fn begin(&self, plan: &Plan) -> Work {
-        Work::begin(&self.op(), &me(), plan).unwrap()
+    pub(crate) fn begin(&self, plan: &Plan) -> Execution {
+        Execution::begin(&self.op(), &me(), plan).unwrap()
     }
 
     /// Runs a plan to its end.
@@ -106,7 +108,7 @@ pub(crate) fn until<T>(mut look: impl FnMut() -> Option<T>) -> T {
     }
 }
 
-pub(crate) fn ended(work: &mut Work) -> Ending {
+pub(crate) fn ended(work: &mut Execution) -> Ending {
     until(|| match work.state() {
         State::Running => None,
         State::Ended(ending) => Some(*ending),
@@ -128,7 +130,7 @@ pub(crate) fn gone(process: Pid) {
 }
 
 /// All that an operation has printed.
-pub(crate) fn printed(work: &mut Work) -> Vec<String> {
+pub(crate) fn printed(work: &mut Execution) -> Vec<String> {
     let mut lines = vec![];
     loop {
         let new = work.output(500).unwrap();

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use compartment_core::event::Kind;
-use compartment_local::operation::{Exit, State, Work};
+use compartment_local::operation::{Execution, Exit, State};
 use rustix::process::{Signal, getsid, kill_process};
 
 use crate::common::{Place, ended, gone, lives, log, me, printed, until};
@@ -22,7 +22,7 @@ fn beginner() {
     let Some(folder) = std::env::var_os(BEGIN) else { return };
     let plan =
         serde_json::from_str(&std::fs::read_to_string(Path::new(&folder).join("plan")).unwrap()).unwrap();
-    let _work = Work::begin(&Path::new(&folder).join("op"), &me(), &plan).unwrap();
+    let _work = Execution::begin(&Path::new(&folder).join("op"), &me(), &plan).unwrap();
     loop {
         std::thread::park();
     }
@@ -45,7 +45,7 @@ fn an_operation_outlives_whoever_began_it() {
     beginner.kill().unwrap();
     beginner.wait().unwrap();
 
-    let mut work = Work::resume(&place.op());
+    let mut work = Execution::resume(&place.op());
     assert_eq!(work.state(), State::Running);
     assert_eq!(work.plan().unwrap(), plan);
     // What a service manager or a terminal sends is no reason to leave a switch half done.
@@ -57,9 +57,13 @@ fn an_operation_outlives_whoever_began_it() {
     assert_eq!((&ending.steps[0].exit, &ending.steps[1].exit), (&Exit::Code(5), &Exit::Skipped));
     let lines = printed(&mut work);
     assert_eq!(lines[1..], ["begun", "done"]);
-    assert_eq!(Work::resume(&place.op()).state(), State::Ended(Box::new(ending)), "as often as one likes");
+    assert_eq!(
+        Execution::resume(&place.op()).state(),
+        State::Ended(Box::new(ending)),
+        "as often as one likes"
+    );
     work.remove().unwrap();
-    assert_eq!(Work::resume(&place.op()).state(), State::Gone);
+    assert_eq!(Execution::resume(&place.op()).state(), State::Gone);
 }
 
 #[test]
@@ -72,7 +76,7 @@ fn a_supervisor_that_is_killed_is_gone_and_waited_for() {
     kill_process(supervisor, Signal::KILL).unwrap();
     until(|| (work.state() == State::Gone).then_some(()));
     gone(supervisor);
-    let mut later = Work::resume(&place.op());
+    let mut later = Execution::resume(&place.op());
     assert_eq!(later.state(), State::Gone, "at once, also for whoever comes later");
     std::fs::write(place.path("go"), "").unwrap();
     later.remove().unwrap();
@@ -95,7 +99,7 @@ fn a_supervisor_that_ended_is_waited_for() {
 fn a_supervisor_that_never_came_is_gone_for_good() {
     let place = Place::new();
     let plan = place.plan(Kind::Switch, &["exit 0"]);
-    let mut work = Work::begin(&place.op(), &[OsString::from("false")], &plan).unwrap();
+    let mut work = Execution::begin(&place.op(), &[OsString::from("false")], &plan).unwrap();
     until(|| (work.state() == State::Gone).then_some(()));
     // One that comes later finds the plan taken.
     let [program, arguments @ ..] = &me()[..] else { panic!() };
@@ -106,9 +110,9 @@ fn a_supervisor_that_never_came_is_gone_for_good() {
     assert_eq!(work.state(), State::Gone);
     work.remove().unwrap();
 
-    let missing = Work::begin(&place.op(), &[OsString::from("/no/such/program")], &plan);
+    let missing = Execution::begin(&place.op(), &[OsString::from("/no/such/program")], &plan);
     assert!(missing.is_err());
-    assert!(Work::begin(&place.op(), &[], &plan).is_err());
+    assert!(Execution::begin(&place.op(), &[], &plan).is_err());
     assert!(!place.op().exists(), "nothing has begun");
 }
 
@@ -119,8 +123,8 @@ fn a_supervisor_may_be_started_by_way_of_another_program() {
     // Like a service manager: it ends at once, and what it started comes a little later.
     let script = r#"(sleep 0.5; exec "$0" "$@") & exit 0"#;
     let by_way = ["sh", "-c", script].map(OsString::from).into_iter().chain(me()).collect::<Vec<_>>();
-    let mut work = Work::begin(&place.op(), &by_way, &plan).unwrap();
-    let mut other = Work::resume(&place.op());
+    let mut work = Execution::begin(&place.op(), &by_way, &plan).unwrap();
+    let mut other = Execution::resume(&place.op());
     assert_eq!((work.state(), other.state()), (State::Running, State::Running));
     let ending = ended(&mut work);
     assert_eq!(ending.steps[0].exit, Exit::Code(0));
@@ -156,7 +160,7 @@ fn a_plan_of_a_newer_version_is_not_run() {
     let refused = Command::new(program).args(arguments).arg(place.op()).output().unwrap();
     assert!(!refused.status.success());
     assert!(String::from_utf8_lossy(&refused.stderr).contains("newer version"), "{}", log(&place.op()));
-    let mut work = Work::resume(&place.op());
+    let mut work = Execution::resume(&place.op());
     assert_eq!(work.state(), State::Gone);
     assert_eq!(work.plan().unwrap_err().kind(), std::io::ErrorKind::InvalidData);
 }

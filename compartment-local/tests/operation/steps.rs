@@ -4,7 +4,7 @@ use std::io::ErrorKind;
 use std::time::{Duration, Instant};
 
 use compartment_core::event::{Kind, Said};
-use compartment_local::operation::{Dir, Exit, OnFailure, State, Work, result, tests_run_limit};
+use compartment_local::operation::{Dir, Execution, Exit, OnFailure, State, result, tests_run_limit};
 
 use crate::common::{Place, ended, me, printed, until};
 
@@ -23,7 +23,7 @@ fn output_and_exit_codes() {
     let ending = ended(&mut work);
     assert_eq!(exits(&ending), [&Exit::Code(0), &Exit::Code(3), &Exit::Skipped]);
     assert!(!ending.stopped);
-    let mut few = Work::resume(work.folder());
+    let mut few = Execution::resume(work.folder());
     assert_eq!(
         (few.output(0).unwrap().len(), few.output(2).unwrap().len(), printed(&mut few).len()),
         (0, 2, 4)
@@ -34,7 +34,7 @@ fn output_and_exit_codes() {
     assert_eq!(lines, ["/", "bad ␛[31mred", "no input", "out"]);
     assert_eq!(printed(&mut work), Vec::<String>::new(), "once");
     let offset = work.offset();
-    assert_eq!(printed(&mut Work::resume(work.folder())).len(), 6, "from the start");
+    assert_eq!(printed(&mut Execution::resume(work.folder())).len(), 6, "from the start");
     assert_eq!(work.output_from(offset).output(9).unwrap(), []);
 }
 
@@ -115,7 +115,7 @@ fn a_stop_ends_what_runs_and_skips_the_rest() {
         };
         let mut work = place.begin(&plan);
         place.told("at");
-        let busy = Work::resume(&place.op()).remove().unwrap_err();
+        let busy = Execution::resume(&place.op()).remove().unwrap_err();
         assert_eq!(busy.kind(), ErrorKind::ResourceBusy);
         work.stop().unwrap();
         work.stop().unwrap();
@@ -156,9 +156,9 @@ fn a_folder_is_used_once() {
     let place = Place::new();
     let plan = place.plan(Kind::Test, &["exit 0"]);
     let mut work = place.begin(&plan);
-    assert_eq!(Work::begin(&place.op(), &me(), &plan).unwrap_err().kind(), ErrorKind::AlreadyExists);
+    assert_eq!(Execution::begin(&place.op(), &me(), &plan).unwrap_err().kind(), ErrorKind::AlreadyExists);
     ended(&mut work);
-    assert_eq!(Work::begin(&place.op(), &me(), &plan).unwrap_err().kind(), ErrorKind::AlreadyExists);
+    assert_eq!(Execution::begin(&place.op(), &me(), &plan).unwrap_err().kind(), ErrorKind::AlreadyExists);
     let elsewhere = place.path("no/such/op");
-    assert_eq!(Work::begin(&elsewhere, &me(), &plan).unwrap_err().kind(), ErrorKind::NotFound);
+    assert_eq!(Execution::begin(&elsewhere, &me(), &plan).unwrap_err().kind(), ErrorKind::NotFound);
 }

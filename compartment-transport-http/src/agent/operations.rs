@@ -20,7 +20,7 @@ use std::time::{Duration, Instant};
 
 use compartment_core::event::{RequestKind, Said};
 use compartment_core::{Actor, Ask, OpId, Text};
-use compartment_local::operation::{self, Ending, State, Work};
+use compartment_local::operation::{self, Ending, Execution, State};
 use tokio::sync::mpsc;
 use tracing::{debug, error, info, warn};
 
@@ -59,13 +59,13 @@ pub(super) struct Operations {
     supervisor: Vec<OsString>,
     work: Option<Current>,
     /// Ended; their folders go once their results are durable.
-    leftover: Vec<Work>,
+    leftover: Vec<Execution>,
     index: Index,
 }
 
 /// The operation that runs.
 struct Current {
-    work: Work,
+    work: Execution,
     op: OpId,
     /// How it ended, and when that was seen.
     ended: Option<(Box<Ending>, Instant)>,
@@ -108,7 +108,7 @@ async fn may_begin(shared: &Shared, order: &OrderLine, received: Instant) -> Res
 }
 
 impl Current {
-    fn new(work: Work, op: OpId) -> Self {
+    fn new(work: Execution, op: OpId) -> Self {
         Self { work, op, ended: None, noted: Instant::now(), stop_asked: false }
     }
 }
@@ -129,11 +129,11 @@ impl Operations {
     fn find(&mut self, spool: &mut Spool) {
         if let Some(running) = spool.running().cloned() {
             info!(op = %running.op, kind = %running.kind, "an operation was under way when the agent ended");
-            let work = Work::resume(&self.folder.join(running.op.as_str())).output_from(running.output);
+            let work = Execution::resume(&self.folder.join(running.op.as_str())).output_from(running.output);
             self.work = Some(Current::new(work, running.op));
         }
         for op in self.others(spool) {
-            let mut work = Work::resume(&self.folder.join(op.as_str()));
+            let mut work = Execution::resume(&self.folder.join(op.as_str()));
             // One of which the spool knows that it is over.
             if spool.carried_out(&op) || self.work.is_some() {
                 self.leftover.push(work);
@@ -267,14 +267,14 @@ impl Operations {
         shared.news.notify_one();
         shared.refresh.notify_one();
         let folder = self.folder.join(op.as_str());
-        match Work::begin(&folder, &self.supervisor, &plan) {
+        match Execution::begin(&folder, &self.supervisor, &plan) {
             Ok(work) => {
                 info!(%op, kind = %plan.kind, "an operation begins");
                 self.work = Some(Current::new(work, op.clone()));
             }
             Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
                 warn!(%op, "an operation has begun before, and the spool does not know: staying with it");
-                self.work = Some(Current::new(Work::resume(&folder), op.clone()));
+                self.work = Some(Current::new(Execution::resume(&folder), op.clone()));
             }
             Err(error) => {
                 error!(%op, %error, "an operation cannot begin");

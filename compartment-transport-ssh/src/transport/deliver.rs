@@ -24,7 +24,7 @@ enum Done {
 }
 
 /// What an order comes to, on this host.
-enum Work {
+enum Execution {
     Plan(Box<Plan>),
     Tests(Tests),
 }
@@ -144,13 +144,14 @@ impl Watched {
         }
     }
 
-    fn work(&self, ask: &Ask, test_limit_s: Option<u32>) -> Result<Work, Refused> {
+    fn work(&self, ask: &Ask, test_limit_s: Option<u32>) -> Result<Execution, Refused> {
         let crate::Host { id, site, commands, .. } = &self.host;
         if ask.kind() == RequestKind::Test {
             let seconds = test_limit_s.unwrap_or(commands.limits().test_s);
-            return Tests::new(commands.tests(), Duration::from_secs(seconds.into()), site).map(Work::Tests);
+            return Tests::new(commands.tests(), Duration::from_secs(seconds.into()), site)
+                .map(Execution::Tests);
         }
-        commands.plan(ask, id, &site.machine()).map(|plan| Work::Plan(plan.into()))
+        commands.plan(ask, id, &site.machine()).map(|plan| Execution::Plan(plan.into()))
     }
 
     async fn send(
@@ -158,13 +159,13 @@ impl Watched {
         talk: &mut Talk,
         order: &Order,
         ask: &Ask,
-        work: &Work,
+        work: &Execution,
         still: &(dyn Fn() -> bool + Send + Sync),
     ) -> Result<Done, Unreachable> {
         let Some(kind) = ask.operation() else { return Ok(Done::Refused(Text::from("it is no operation"))) };
         let what = match work {
-            Work::Plan(plan) => What::Plan(plan),
-            Work::Tests(tests) => What::Tests(tests),
+            Execution::Plan(plan) => What::Plan(plan),
+            Execution::Tests(tests) => What::Tests(tests),
         };
         let op = &order.op;
         let nonce = Nonce::random();

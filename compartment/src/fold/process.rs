@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use anstream::AutoStream;
-use compartment_console::clock::Clock;
+use compartment_console::clock::WallClock;
 use compartment_console::progress::{Progress, Unit};
 use compartment_console::show;
 use compartment_core::{HostId, Text, Timestamp};
@@ -67,7 +67,7 @@ fn answer(
             complaints: &mut io::stderr(),
             progress: Progress::on_stderr(Unit::Bytes, size),
             width: cli.width.map(usize::from).or_else(show::terminal_width),
-            clock: Clock::default().now(),
+            clock: WallClock::default().now(),
             heard,
         },
     )?;

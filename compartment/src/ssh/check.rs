@@ -14,7 +14,7 @@ use tokio::time::timeout;
 
 use crate::background;
 use compartment_console::show;
-use compartment_console::{MatrixError, Terminal, Verdict};
+use compartment_console::{Completion, MatrixError, Terminal};
 
 const GOOD: Style = AnsiColor::Green.on_default();
 const SO_SO: Style = AnsiColor::Yellow.on_default();
@@ -35,9 +35,9 @@ pub(super) async fn check(
     ssh: &SshTransport,
     hosts: &[Host],
     around: Terminal<'_>,
-) -> Result<Verdict, MatrixError> {
+) -> Result<Completion, MatrixError> {
     let Terminal { output, width, stop, .. } = around;
-    let mut verdict = Verdict::Done;
+    let mut verdict = Completion::Done;
     each(ssh, hosts, &stop, &mut |host, found| {
         writeln!(output, "{host}")?;
         match &found {
@@ -45,12 +45,12 @@ pub(super) async fn check(
                 for finding in findings {
                     write!(output, "{}", words(finding, width))?;
                     if finding.verdict == Fares::Missing {
-                        verdict = Verdict::NotAll;
+                        verdict = Completion::NotAll;
                     }
                 }
             }
             Err(why) => {
-                verdict = Verdict::NotAll;
+                verdict = Completion::NotAll;
                 let label = format!("  {BAD}✗{BAD:#} connection:");
                 write!(output, "{}", show::labelled(&label, 6, why, width))?;
             }

@@ -8,14 +8,14 @@ use super::FleetError;
 use super::check::in_time;
 use crate::background;
 use compartment_console::show;
-use compartment_console::{MatrixError, Terminal, Verdict};
+use compartment_console::{Completion, MatrixError, Terminal};
 
 /// Lists the generations of a host, the latest last.
 pub(super) async fn generations(
     ssh: &SshTransport,
     host: &HostId,
     around: Terminal<'_>,
-) -> Result<Verdict, FleetError> {
+) -> Result<Completion, FleetError> {
     let found = tokio::select! {
         found = in_time(ssh.generations(host)) => {
             found.map_err(|why| FleetError::Away { host: host.clone(), why })
@@ -35,7 +35,7 @@ pub(super) async fn generations(
         .write_all(words.as_bytes())
         .and_then(|()| around.output.flush())
         .map_err(MatrixError::from)?;
-    Ok(Verdict::Done)
+    Ok(Completion::Done)
 }
 
 fn row(Generation { number, path, current }: &Generation) -> Vec<String> {

@@ -32,7 +32,7 @@ use self::shared::{Guest, Setup};
 use crate::hub::ServeError;
 use crate::{NAME, background, cannot_listen, failed, interrupted, misplaced};
 use compartment_console::show;
-use compartment_console::{self as console, MatrixError, Terminal, Verdict, Within};
+use compartment_console::{self as console, Completion, MatrixError, Terminal, Within};
 
 /// How long a folder of data that somebody else has is waited for, where nobody says that it can be asked: another call may be
 /// starting or ending.
@@ -121,8 +121,8 @@ pub(crate) fn main(cli: Cli) -> ExitCode {
     cli.color.write_global();
     background::log(cli.log);
     match console::in_process(None, cli.width, |surroundings| run(cli, surroundings)) {
-        Ok(Ok(Verdict::Done)) => ExitCode::SUCCESS,
-        Ok(Ok(Verdict::NotAll)) => ExitCode::FAILURE,
+        Ok(Ok(Completion::Done)) => ExitCode::SUCCESS,
+        Ok(Ok(Completion::NotAll)) => ExitCode::FAILURE,
         Ok(Err(error)) if error.is_closed_pipe() => ExitCode::FAILURE,
         Ok(Err(error)) if error.is_interrupted() => interrupted(),
         Ok(Err(error)) => failed(&error),
@@ -134,7 +134,7 @@ pub(crate) fn main(cli: Cli) -> ExitCode {
 ///
 /// # Errors
 /// [`FleetError`]: why nothing, or not everything, was done or shown.
-pub fn run(cli: Cli, around: Terminal<'_>) -> Result<Verdict, FleetError> {
+pub fn run(cli: Cli, around: Terminal<'_>) -> Result<Completion, FleetError> {
     let inventory = Inventory::read(&cli.inventory)?;
     let runtime =
         tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(FleetError::Here)?;
@@ -260,7 +260,7 @@ fn with_fleet(
     hosts: &[Host],
     runtime: &tokio::runtime::Runtime,
     around: Terminal<'_>,
-) -> Result<Verdict, FleetError> {
+) -> Result<Completion, FleetError> {
     let mut around = around;
     match begin(&cli, inventory, runtime, &mut around)? {
         Begun::Owner(fleet) => as_owner(cli, *fleet, hosts, runtime, around),
@@ -350,14 +350,14 @@ fn asked(cli: Cli, url: String) -> console::Cli {
         watch: cli.watch,
         shown: cli.shown,
         format: cli.format,
-        hub: console::Hub { url, token_file: None, ca_file: None, allow_plain: false },
+        hub: console::HubAddress { url, token_file: None, ca_file: None, allow_plain: false },
         width: cli.width,
         color: cli.color,
     }
 }
 
 /// Asks through the call that has the folder of data.
-fn as_guest(cli: Cli, guest: Guest, mut around: Terminal<'_>) -> Result<Verdict, FleetError> {
+fn as_guest(cli: Cli, guest: Guest, mut around: Terminal<'_>) -> Result<Completion, FleetError> {
     let owner = guest.owner.clone();
     let words = format!("asks through {}, which says why hosts cannot be reached", owner.name());
     mention(&mut around, &words);
@@ -397,7 +397,7 @@ fn as_owner(
     hosts: &[Host],
     runtime: &tokio::runtime::Runtime,
     around: Terminal<'_>,
-) -> Result<Verdict, FleetError> {
+) -> Result<Completion, FleetError> {
     let Terminal { token: _, output, aside, answer, screen, within: _, width, watched, stop } = around;
     let (command, remembers) = (cli.command(), cli.data.is_some());
     let (live, inventory) = (is_live(&cli), cli.inventory.display().to_string());

@@ -149,4 +149,12 @@ fn hosts_without_a_token_and_tokens_without_a_host_are_found() {
     let found = desk.hub(&[]);
     found.has("hosts", "warning", "these have a token and were never heard: new0");
     found.has("hosts", "warning", "these were heard, and have no token: gpc1, gpc2");
+    // Those that are reached over SSH need none.
+    let inventory = desk.at("hosts.toml").display().to_string();
+    fs::write(&inventory, "[[hosts]]\nname = 'gpc1'\n").unwrap();
+    let found = desk.hub(&["--inventory", &inventory]);
+    found.has("inventory", "ok", "1 host is reached over SSH");
+    found.has("hosts", "warning", "these were heard, and have no token: gpc2");
+    fs::write(&inventory, "[[hosts]]\nname = 1\n").unwrap();
+    desk.hub(&["--inventory", &inventory]).has("inventory", "error", "hosts.toml");
 }

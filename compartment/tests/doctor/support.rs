@@ -172,7 +172,7 @@ impl Desk {
     pub(crate) fn snapshot(&self) -> Vec<(PathBuf, Vec<u8>, std::time::SystemTime)> {
         let files = fs::read_dir(self.at("data")).unwrap().map(|entry| entry.unwrap().path());
         let mut all: Vec<_> = files
-            .filter(|path| !path.to_string_lossy().ends_with("-shm"))
+            .filter(|path| path.is_file() && !path.to_string_lossy().ends_with("-shm"))
             .map(|path| {
                 let time = path.metadata().unwrap().modified().unwrap();
                 (path.clone(), fs::read(&path).unwrap(), time)

@@ -17,7 +17,7 @@ use compartment_core::event::{Event, Kind, Origin, Report, Said};
 use compartment_core::{Ask, HostId, OpId, SessionId, Text};
 use compartment_local::git::Git;
 use compartment_local::observe::{self, Checkout, Places};
-use compartment_local::operation::{self, Commands, Machine, Plan, State, Work};
+use compartment_local::operation::{self, Commands, Execution, Machine, Plan, State};
 use compartment_runtime::{Order, Transport, Undeliverable, Uplink};
 use tokio::task::{JoinSet, spawn_blocking};
 
@@ -228,9 +228,9 @@ impl Host {
         let kind = order.ask.kind();
         let done = match &order.ask {
             Ask::Refresh { .. } => Ok(()),
-            Ask::Stop { target_op, .. } => {
-                Work::resume(&self.operation(target_op)).stop().map_err(|error| Text::new(&error.to_string()))
-            }
+            Ask::Stop { target_op, .. } => Execution::resume(&self.operation(target_op))
+                .stop()
+                .map_err(|error| Text::new(&error.to_string())),
             ask @ (Ask::Pull { .. } | Ask::Switch { .. } | Ask::Test { .. } | Ask::Rollback { .. }) => {
                 match self.commands.plan(ask, &self.id, &self.machine) {
                     Ok(plan) => self.carry_out(&order.op, &plan).await,
@@ -260,7 +260,7 @@ impl Host {
             return Err(Text::new(&format!("the host is busy: a {kind} runs")));
         }
         self.say(Some(op), async { Some(operation::started(plan)) }).await;
-        let begun = Work::begin(&self.operation(op), &self.supervisor, plan);
+        let begun = Execution::begin(&self.operation(op), &self.supervisor, plan);
         let said = match begun {
             Ok(work) => self.end_of(work, op, plan).await,
             Err(error) => {
@@ -274,7 +274,7 @@ impl Host {
     }
 
     /// How an operation ended. `None` where nobody will ever know: its supervisor was killed, and nothing is claimed.
-    async fn end_of(&self, mut work: Work, op: &OpId, plan: &Plan) -> Option<Said> {
+    async fn end_of(&self, mut work: Execution, op: &OpId, plan: &Plan) -> Option<Said> {
         loop {
             let state = work.state();
             while let Ok(lines) = work.output(LINES) {

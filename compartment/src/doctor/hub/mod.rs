@@ -4,6 +4,7 @@ mod address;
 mod clock;
 mod data;
 mod forge;
+mod inventory;
 mod log;
 mod tls;
 mod tokens;
@@ -51,11 +52,12 @@ impl Looked {
 type Check = fn(&Looked) -> Vec<Finding>;
 
 /// In the order in which they are told.
-const CHECKS: [(&str, Check); 12] = [
+const CHECKS: [(&str, Check); 13] = [
     ("data", data::folder),
     ("disk", data::disk),
     ("log", log::log),
     ("tokens", tokens::tokens),
+    ("inventory", inventory::inventory),
     ("certificate", tls::certificate),
     ("address", address::address),
     ("forge", forge::forge),
@@ -113,6 +115,6 @@ fn programs_of_hub(looked: &Looked) -> Vec<Finding> {
     };
     vec![
         programs::git(remote.is_some(), &looked.stop),
-        programs::ssh(remote.is_some_and(by_ssh), &looked.stop),
+        programs::ssh(looked.serve.inventory.is_some() || remote.is_some_and(by_ssh), &looked.stop),
     ]
 }

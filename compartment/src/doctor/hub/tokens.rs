@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use compartment_core::{Fleet, HostId};
 use compartment_log_sqlite::{FILE_NAME, Reader};
 use compartment_transport_http::server::access::{Enrolment, Grant, Role, TokenFile, TokenFileError};
+use compartment_transport_ssh::Inventory;
 
 use super::{Finding, Looked};
 
@@ -131,14 +132,19 @@ fn hosts(grants: &[Grant], looked: &Looked) -> Vec<Finding> {
             remedy,
         ));
     }
+    // Those need none.
+    let inventory = looked.serve.inventory.as_deref().and_then(|file| Inventory::read(file).ok());
+    let over_ssh = |host: &HostId| {
+        inventory.as_ref().is_some_and(|inventory| inventory.hosts().iter().any(|of| of.id == *host))
+    };
     let without: Vec<_> = heard
         .intersection(&known)
-        .filter(|host| !with_token.contains(*host))
+        .filter(|host| !with_token.contains(*host) && !over_ssh(host))
         .map(ToString::to_string)
         .collect();
     if !without.is_empty() {
         let remedy = "enrol them anew (`compartment hub token add --host NAME --enrol URL`), or `compartment matrix host \
-                      remove` them; hosts over ssh need none";
+                      remove` them; name the file of those over SSH with --inventory";
         found.push(Finding::doubt(
             "hosts",
             format!("these were heard, and have no token: {}", named(&without)),
