@@ -157,7 +157,7 @@ pub enum MatrixCommand {
     Pull(On),
     /// Build and activate what the checkouts of hosts say.
     Switch {
-        /// Where.
+        /// On which hosts.
         #[command(flatten)]
         on: On,
         /// Also where the checkout is not proven to be the desired one.
@@ -174,7 +174,7 @@ pub enum MatrixCommand {
     Test(On),
     /// Go back to an earlier generation. Shows it first, and asks.
     Rollback {
-        /// Where.
+        /// On which hosts.
         #[command(flatten)]
         on: On,
         /// Where to: the number of a generation, or its path [default: the latest earlier one whose tests passed; where there is
@@ -289,7 +289,7 @@ pub enum HostCommand {
         /// It may be a host that has not reported yet: it is known from then on.
         #[arg(long)]
         new: bool,
-        /// How.
+        /// What is to be otherwise.
         #[command(flatten)]
         how: Configure,
     },

@@ -28,7 +28,7 @@ pub enum Availability {
     Unavailable {
         /// Since the first of the failed looks.
         since: Timestamp,
-        /// Why.
+        /// Why the repository could not be looked at.
         error: Text,
     },
 }

@@ -32,7 +32,7 @@ pub enum Work {
         /// host adds a secret part ([`OpId::sealed`]), the same each time: no host is to guess the id of another's
         /// run.
         op: OpId,
-        /// Where.
+        /// The host whose tests are due.
         host: HostId,
     },
     /// Record that an operation's time ran out.
@@ -41,7 +41,7 @@ pub enum Work {
         op: OpId,
         /// What it was.
         kind: RequestKind,
-        /// Where.
+        /// The host that was to do it. `None` for what was asked of the repository.
         host: Option<HostId>,
     },
 }

@@ -33,7 +33,7 @@ pub enum Finding {
     /// A row where none belongs.
     #[error("there is a record at position {position}, before the first: it was inserted")]
     Stray {
-        /// Where.
+        /// The position of that row.
         position: i64,
     },
     /// Records cannot be read, and later ones can.

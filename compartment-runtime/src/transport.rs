@@ -14,7 +14,7 @@ use compartment_core::{Actor, Ask, HostId, OpId, Span, Text, Timestamp};
 pub struct Order {
     /// The operation's id.
     pub op: OpId,
-    /// Where.
+    /// The host that is to do it.
     pub host: HostId,
     /// Who asked; nobody for tests that follow a deployment by themselves.
     pub by: Option<Actor>,
@@ -33,7 +33,7 @@ pub struct Order {
 pub struct Undeliverable {
     /// The host.
     pub host: HostId,
-    /// Why.
+    /// Why it was not reached, in words for people.
     pub reason: Text,
     /// Whether the host may have it all the same: it was sent, and no answer came. Where it cannot, whoever stops it is told
     /// at once that it never begins.

@@ -13,31 +13,31 @@ use crate::id::{HostId, OpId, PrId};
 pub enum Ask {
     /// Bring the checkout to the desired commit.
     Pull {
-        /// Where.
+        /// The host that is to do it.
         host: HostId,
     },
     /// Build and activate the checkout.
     Switch {
-        /// Where.
+        /// The host that is to do it.
         host: HostId,
         /// Even though the checkout is not proven to be the desired one.
         force: bool,
     },
     /// Run the tests.
     Test {
-        /// Where.
+        /// The host that is to do it.
         host: HostId,
     },
     /// Go to an earlier generation.
     Rollback {
-        /// Where.
+        /// The host that is to do it.
         host: HostId,
         /// Which generation; the default target unless said.
         to: Option<Target>,
     },
     /// Stop an operation.
     Stop {
-        /// Where.
+        /// The host that is to do it.
         host: HostId,
         /// The operation.
         target_op: OpId,

@@ -65,7 +65,7 @@ pub enum Decision {
         op: OpId,
         /// What it was.
         kind: RequestKind,
-        /// Where.
+        /// The host that was to do it. `None` for what was asked of the repository.
         host: Option<HostId>,
     },
     /// `merge-failed`.
@@ -74,7 +74,7 @@ pub enum Decision {
         op: OpId,
         /// The pull request.
         pr: PrId,
-        /// Why.
+        /// What the forge said.
         error: Text,
     },
     /// `revert-failed`.
@@ -83,7 +83,7 @@ pub enum Decision {
         op: OpId,
         /// The pull request.
         pr: PrId,
-        /// Why.
+        /// What the forge said.
         error: Text,
     },
 }

@@ -122,7 +122,7 @@ pub enum Said {
     OpRejected {
         /// What was refused.
         kind: RequestKind,
-        /// Why.
+        /// Why the host did not begin it.
         reason: Text,
     },
     /// `op-stopped`.

@@ -54,7 +54,7 @@ pub(super) struct Looked {
     pub(super) kept: Kept<Pull>,
     /// Where its branch was then.
     pub(super) base: Option<Commit>,
-    /// When.
+    /// When the answer came.
     pub(super) at: Instant,
 }
 

@@ -36,7 +36,7 @@ pub struct Walked {
 /// Something that must not be.
 #[derive(Clone, Debug)]
 pub struct Wrong {
-    /// What.
+    /// What is wrong.
     pub what: Fault,
     /// The seed of its history.
     pub seed: u64,

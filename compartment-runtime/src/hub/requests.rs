@@ -22,7 +22,7 @@ pub fn new_op() -> OpId {
 pub struct FleetRequest {
     /// Who asks.
     pub by: Actor,
-    /// Where.
+    /// The hosts that are asked.
     pub hosts: Vec<HostId>,
     /// What for.
     pub ask: FleetAsk,

@@ -126,7 +126,7 @@ pub enum EndpointError {
     Certificates {
         /// The path.
         path: PathBuf,
-        /// Why.
+        /// What is wrong with the file.
         reason: String,
     },
     /// TLS cannot be set up.

@@ -28,7 +28,7 @@ pub struct Taken {
 pub struct RefusedLine {
     /// Its number in the batch, from 1.
     pub line: u64,
-    /// Why.
+    /// What is wrong with it.
     pub error: String,
 }
 

@@ -58,7 +58,7 @@ pub struct Enrolment {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Used {
-    /// When.
+    /// When it was exchanged.
     pub at: Timestamp,
     /// The token.
     pub token: TokenId,
