@@ -3,12 +3,11 @@
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
-use async_trait::async_trait;
 use compartment_core::Text;
 use compartment_web::{ReadError, bearer, read};
 use futures::stream::{BoxStream, StreamExt};
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
-use reqwest::{Body, Client, ClientBuilder, Method, Request, Response, StatusCode};
+use reqwest::{Client, ClientBuilder, Method, Request, Response, StatusCode};
 use url::Url;
 
 use super::sse::{self, Limits};
@@ -41,14 +40,16 @@ pub struct Connection {
 enum Way {
     Network(Client),
     /// To a hub in this process: its pages, without a socket.
+    #[cfg(feature = "server")]
     Within(Arc<dyn Pages>),
 }
 
 /// The pages of a hub in this process.
-#[async_trait]
+#[cfg(feature = "server")]
+#[async_trait::async_trait]
 pub(crate) trait Pages: Send + Sync + 'static {
     /// Answers a request. It is never refused by the network.
-    async fn answer(&self, request: http::Request<Body>) -> http::Response<Body>;
+    async fn answer(&self, request: http::Request<reqwest::Body>) -> http::Response<reqwest::Body>;
 }
 
 /// The token, and where to look for the next one.
@@ -193,6 +194,7 @@ impl Connection {
         }
         let response = match &self.way {
             Way::Network(http) => http.execute(request).await,
+            #[cfg(feature = "server")]
             Way::Within(pages) => match http::Request::try_from(request) {
                 Ok(request) => Ok(Response::from(pages.answer(request).await)),
                 Err(error) => Err(error),
