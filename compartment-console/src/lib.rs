@@ -1,7 +1,7 @@
 //! A fleet in the terminal: its matrix, once or live, and the questions and operations of people.
 //!
 //! [`run`] does what a command line says ([`Cli`]) with the hub at the other end of a
-//! [`Connection`](compartment_transport_http::client::Connection), which leads to another machine or to a hub in this very process.
+//! [`Connection`], which leads to another machine or to a hub in this very process.
 //! [`show`] turns a matrix, a trail or an explanation into text that keeps to a width. Nothing here judges: every colour and every
 //! sentence comes from the core.
 
