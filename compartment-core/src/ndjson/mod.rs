@@ -12,12 +12,14 @@
 mod decode;
 mod encode;
 mod field;
+mod fold;
 mod line;
 mod lines;
 mod strict;
 
 pub use decode::{Cause, LineError, decode};
 pub use encode::encode;
+pub use fold::{FoldError, fold};
 pub use lines::{LINE_LIMIT, Lines};
 pub use strict::decode_strictly;
 

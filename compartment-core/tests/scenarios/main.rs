@@ -34,6 +34,7 @@ mod sentences;
 mod thought_up;
 mod told_apart;
 mod unseen;
+mod whole_logs;
 
 use compartment_core::event::{GenerationNumber, RunningSystem, TestsConfig};
 use compartment_core::testing::{
