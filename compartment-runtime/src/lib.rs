@@ -35,6 +35,7 @@ mod forge;
 pub mod hub;
 mod log;
 mod notify;
+mod order;
 mod output;
 #[cfg(feature = "testing")]
 pub mod testing;
@@ -53,5 +54,6 @@ pub use forge::{
 };
 pub use log::{EventLog, Head, Heard, LogError, LogId, StoredSnapshot};
 pub use notify::{Notifier, NotifyError, NotifyStore};
+pub use order::{NoOrder, OrderLine};
 pub use output::{OutputError, OutputPage, OutputStore};
 pub use transport::{NotNow, Order, Receipt, Transport, Undeliverable, Uplink, UplinkError};
