@@ -5,13 +5,15 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use async_trait::async_trait;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::{HeaderMap, Response};
-use compartment_core::ChannelName;
 use compartment_core::event::Via;
+use compartment_core::{ChannelName, Commit, LockFile};
 use compartment_forge::published::{Published, PublishedFile};
+use compartment_runtime::testing::forges::{self, Source};
 use compartment_runtime::{Forge, ForgeError};
 
 /// What is served, and what was asked with.
@@ -33,7 +35,7 @@ async fn serve(State(served): State<Served>, headers: HeaderMap) -> Response<Bod
     }
     let etag = format!("\"{}\"", body.len());
     let same = headers.get("if-none-match").is_some_and(|asked| asked == etag.as_str());
-    let (status, body) = if same { (304, String::new()) } else { (status, body) };
+    let (status, body) = if same && status == 200 { (304, String::new()) } else { (status, body) };
     Response::builder().status(status).header("etag", etag).body(Body::from(body)).unwrap()
 }
 
@@ -98,4 +100,36 @@ async fn what_cannot_be_read_is_told() {
     }
     let edge = ChannelName::new("edge").unwrap();
     assert!(matches!(forge.look(&edge).await, Err(ForgeError::Refused(_))));
+}
+
+struct Site {
+    served: Served,
+    forge: Arc<Published>,
+}
+
+#[async_trait]
+impl Source for Site {
+    async fn forge(&self) -> Arc<dyn Forge> {
+        Arc::<Published>::clone(&self.forge)
+    }
+
+    async fn publish(&self, commit: &Commit, lock: LockFile) {
+        let lock = lock.hash().map(|hash| hash.to_string());
+        let body = serde_json::json!({ "gitCommit": commit, "lockHash": lock }).to_string();
+        let mut served = self.served.0.lock().unwrap();
+        (served.0, served.1) = (200, body);
+    }
+
+    async fn present(&self, present: bool) {
+        self.served.0.lock().unwrap().0 = if present { 200 } else { 404 };
+    }
+}
+
+#[tokio::test]
+async fn it_does_what_every_forge_does_that_only_looks() {
+    forges::check_looks(async || {
+        let (served, forge) = published().await;
+        Site { served, forge: Arc::new(forge) }
+    })
+    .await;
 }

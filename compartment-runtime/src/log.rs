@@ -146,7 +146,8 @@ pub trait EventLog: Send + Sync + 'static {
     /// [`LogError`] where the log cannot be read.
     async fn snapshot(&self, fold_version: u32) -> Result<Option<StoredSnapshot>, LogError>;
 
-    /// Keeps when hosts were last heard; of those not named, what was kept before stays.
+    /// Keeps when hosts were last heard; of those not named, what was kept before stays. Of two times of a host the later
+    /// one counts, in whichever order they come: what is kept never goes back in time.
     ///
     /// # Errors
     /// [`LogError`] where it was not kept.

@@ -51,7 +51,9 @@ pub trait Transport: Send + Sync + 'static {
     /// Whether it is the way to this host.
     fn carries(&self, host: &HostId) -> bool;
 
-    /// Begins to watch its hosts and to pass on what they report. Called once, before the first order.
+    /// Begins to watch its hosts and to pass on what they report. Called once, before the first order. Every report has an
+    /// [`Origin`](compartment_core::event::Origin): one that comes again, because its answer was lost, counts once by that
+    /// alone.
     async fn start(&self, uplink: Arc<dyn Uplink>);
 
     /// Hands an order to its host. `Ok` says that the host has it, or had it before; what comes of it, also a
@@ -61,7 +63,8 @@ pub trait Transport: Send + Sync + 'static {
     /// [`Undeliverable`] where the host did not get it, or nobody knows.
     async fn deliver(&self, order: &Order) -> Result<(), Undeliverable>;
 
-    /// Stops watching. Operations that run on hosts go on.
+    /// Stops watching. Once this returns nothing is passed on to the uplink any more, whatever comes. Operations that run
+    /// on hosts go on; what they report is kept for whoever starts the transport next.
     async fn stop(&self);
 }
 

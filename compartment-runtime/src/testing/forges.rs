@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use compartment_core::event::PullRequest;
-use compartment_core::{Commit, LockHash, PrId};
+use compartment_core::{Commit, LockFile, LockHash, PrId};
 use sha2::{Digest, Sha256};
 
 use crate::{Forge, ForgeError, Look};
@@ -117,6 +117,31 @@ pub async fn check_all<W: World, M: AsyncFnMut() -> W>(mut world: M) {
     merges_between_two_looks_are_told_in_their_order(&world().await).await;
     commits_are_compared(&world().await).await;
     a_repository_that_is_gone_is_an_error_until_it_is_back(&world().await).await;
+}
+
+/// A place that says what is desired on the channel `main`, and a forge that only looks there: it has no pull requests,
+/// merges nothing and reverts nothing.
+#[async_trait]
+pub trait Source: Send + Sync {
+    /// The forge as a hub has it, made anew each time.
+    async fn forge(&self) -> Arc<dyn Forge>;
+
+    /// Somebody says what is desired from now on.
+    async fn publish(&self, commit: &Commit, lock: LockFile);
+
+    /// Whether the place is there at all.
+    async fn present(&self, present: bool);
+}
+
+/// Runs the checks for a forge that only looks, each at a source of its own.
+///
+/// # Panics
+/// Where the forge does not do what the port asks.
+pub async fn check_looks<S: Source, M: AsyncFnMut() -> S>(mut source: M) {
+    commit_and_lock_are_of_one_publication(&source().await).await;
+    only_main_is_seen(&source().await).await;
+    a_source_that_is_gone_is_an_error_until_it_is_back(&source().await).await;
+    what_it_cannot_do_is_refused(&source().await).await;
 }
 
 /// A `flake.lock` whose one input, `nixpkgs`, is at this revision.

@@ -15,6 +15,9 @@ use crate::{Order, Receipt, Transport, Uplink, UplinkError};
 /// How long a real host may take for anything.
 const LIMIT: Duration = Duration::from_secs(60);
 
+/// How long a transport that was stopped is watched: longer than most wait until they try again.
+const AFTER_STOP: Duration = Duration::from_secs(3);
+
 /// A transport and one host that it carries.
 #[async_trait]
 pub trait Fixture: Send + Sync {
@@ -50,6 +53,8 @@ pub async fn check_all<F: Fixture>(mut fixture: impl FnMut() -> F) {
     a_busy_host_refuses_and_goes_on(&fixture()).await;
     a_stop_ends_what_runs(&fixture()).await;
     reports_wait_for_the_hub(&fixture()).await;
+    every_report_has_an_origin(&fixture()).await;
+    nothing_is_reported_after_the_stop(&fixture()).await;
 }
 
 /// `carries`.
@@ -193,6 +198,49 @@ pub async fn reports_wait_for_the_hub(fixture: &impl Fixture) {
     assert_eq!(fixture.carried_out(&op("o1")), 1);
     assert_eq!(hub.said("o1").len(), 2, "one start and one result, each once");
     fixture.transport().stop().await;
+}
+
+/// By its origin alone a report that comes again counts once: each has one, and no two have the same.
+///
+/// # Panics
+/// Where it fails.
+pub async fn every_report_has_an_origin(fixture: &impl Fixture) {
+    let hub = Recorder::start(fixture).await;
+    let transport = fixture.transport();
+    for id in ["o1", "o2"] {
+        transport.deliver(&order(fixture, id, pull(fixture))).await.expect("the host can be reached");
+        hub.awaits(|report| of(report, id) && matches!(report.said, Said::PullOk { .. })).await;
+    }
+    transport.stop().await;
+    let told = hub.told.borrow().clone();
+    assert!(told.iter().all(|report| report.origin.is_some()), "a report has no origin: {told:#?}");
+    for (count, report) in told.iter().enumerate() {
+        let known = told[..count].iter().filter_map(|known| known.origin.as_ref());
+        let mut session =
+            known.filter(|known| Some(&known.session) == report.origin.as_ref().map(|o| &o.session));
+        let n = report.origin.as_ref().map(|origin| origin.n);
+        assert!(session.all(|known| Some(known.n) < n), "the numbers of a session grow: {told:#?}");
+    }
+}
+
+/// What waits for the hub when the transport is stopped waits on, and nobody passes it to a hub that has gone.
+///
+/// # Panics
+/// Where it fails.
+pub async fn nothing_is_reported_after_the_stop(fixture: &impl Fixture) {
+    let hub = Recorder::start(fixture).await;
+    hub.refuse(true);
+    let transport = fixture.transport();
+    transport.deliver(&order(fixture, "o1", pull(fixture))).await.expect("the host can be reached");
+    hub.awaits_refusal().await;
+    transport.stop().await;
+    hub.refuse(false);
+    // Whoever speaks only when spoken to is spoken to. Whether a transport that was stopped takes an order is its affair.
+    let refresh = Ask::Refresh { host: Some(fixture.host()) };
+    drop(tokio::time::timeout(LIMIT, transport.deliver(&order(fixture, "reminder", refresh))).await);
+    tokio::time::sleep(AFTER_STOP).await;
+    let told = hub.told.borrow().clone();
+    assert!(told.is_empty(), "this was reported after the stop: {told:#?}");
 }
 
 fn pull(fixture: &impl Fixture) -> Ask {
