@@ -143,8 +143,10 @@ impl Said {
     /// How many bytes of a failed test's name are kept.
     pub const FAILED_NAME_BYTES: usize = 200;
 
-    /// The kind of the operation that it ends, if it ends one.
-    pub(crate) fn ends(&self) -> Option<Kind> {
+    /// The kind of the operation that it is a result of, a success, a failure or a stop. `None` of a refusal, which says
+    /// that nothing was tried.
+    #[must_use]
+    pub fn ends(&self) -> Option<Kind> {
         match self {
             Self::PullOk { .. } | Self::PullFail { .. } => Some(Kind::Pull),
             Self::DeployOk { kind, .. } | Self::DeployFail { kind, .. } => Some((*kind).into()),

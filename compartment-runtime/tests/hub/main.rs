@@ -11,6 +11,7 @@ mod live;
 mod looks;
 mod news;
 mod notify;
+mod operation;
 mod output;
 mod past;
 mod ports;
