@@ -9,6 +9,30 @@ fn the_embedding_is_the_example() {
     assert!(README.contains(embed), "README.md shows another embed.rs: copy examples/embed.rs into it");
 }
 
+/// `docs/EMBED.md` shows each lesson as it is.
+#[test]
+fn the_lessons_are_the_examples() {
+    const PAGE: &str = include_str!("../../docs/EMBED.md");
+    macro_rules! lesson {
+        ($($file:literal)+) => { [$(($file, include_str!(concat!("../../examples/", $file)))),+] };
+    }
+    let lessons = lesson!(
+        "core/fold.rs" "hub/operation_guard.rs" "hub/beside_a_hub.rs" "hub/mount_axum.rs" "hub/tail_live.rs"
+        "hub/own_transport.rs" "hub/own_host.rs" "hub/own_log.rs" "hub/own_log_file.rs" "hub/own_forge.rs"
+    );
+    for (file, text) in lessons {
+        assert!(text.lines().count() < 120, "{file} is small");
+        assert!(
+            PAGE.contains(&format!("```rust\n{text}```\n")),
+            "docs/EMBED.md shows another {file}: copy it there"
+        );
+    }
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs");
+    for target in PAGE.split("](").skip(1).filter_map(|rest| rest.split([')', '#']).next()) {
+        assert!(target.is_empty() || root.join(target).exists(), "{target} is not there");
+    }
+}
+
 #[test]
 fn its_links_lead_somewhere() {
     let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
