@@ -3,9 +3,9 @@
 //! An agent is restarted by its own switch, so the process that begins an operation is not the one that runs it:
 //!
 //! ```text
-//! Commands::plan ──▶ Plan ──▶ Work::begin ──▶ supervise, in a session of its own
+//! Commands::plan ──▶ Plan ──▶ Execution::begin ──▶ supervise, in a session of its own
 //!                                │                  │ facts before, the steps, facts after
-//!             Work::resume ──▶ state ◀── Ending ◀───┘
+//!        Execution::resume ──▶ state ◀── Ending ◀───┘
 //!                                │
 //!                             result ──▶ what is reported
 //! ```

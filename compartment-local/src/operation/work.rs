@@ -31,13 +31,13 @@ const PERSONAL: [&str; 6] =
 /// ```no_run
 /// use std::ffi::OsString;
 /// use std::path::Path;
-/// use compartment_local::operation::{Plan, State, Work, result, started};
+/// use compartment_local::operation::{Execution, Plan, State, result, started};
 ///
 /// # fn report(_: compartment_core::event::Said) {}
 /// fn run(plan: &Plan) -> std::io::Result<()> {
 ///     report(started(plan));
 ///     let supervisor = [std::env::current_exe()?.into_os_string(), OsString::from("supervise")];
-///     let mut work = Work::begin(Path::new("/var/lib/agent/operations/op-17"), &supervisor, plan)?;
+///     let mut work = Execution::begin(Path::new("/var/lib/agent/operations/op-17"), &supervisor, plan)?;
 ///     loop {
 ///         match work.state() {
 ///             State::Running => std::thread::sleep(std::time::Duration::from_secs(1)),

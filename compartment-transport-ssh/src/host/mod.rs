@@ -1,7 +1,7 @@
 //! A host that runs nothing but sshd: what is sent to its shell, and what its answers mean. No socket, no clock.
 //!
 //! ```text
-//!   Site ──▶ script ──▶ `sh -s` on the host ──▶ output ──▶ read_… ──▶ Look, Begun, Asked, …
+//!   Site ──▶ script ──▶ `sh -s` on the host ──▶ output ──▶ read_… ──▶ HostLook, Begun, Asked, …
 //! ```
 //!
 //! Each question is a pair: a function that writes a script for the host's [`SHELL`], to be sent over its standard
