@@ -8,6 +8,8 @@ use std::fmt::Debug;
 use compartment_core::sync::Cursor;
 use compartment_core::{HostId, Text};
 use compartment_runtime::hub::LiveId;
+// The files of tokens name it as the server does.
+use compartment_transport_http::wire;
 use compartment_transport_http::wire::events::Taken;
 use compartment_transport_http::wire::orders::OrderLine;
 use compartment_transport_http::wire::output::{Ended, Page, Printed};
