@@ -8,13 +8,9 @@ use compartment_core::{HostId, Matrix, Row, Tag};
 
 use super::{Choice, MatrixError};
 
-/// On which hosts.
-#[derive(Clone, Debug, Args)]
-pub struct On {
-    /// The hosts.
-    #[arg(value_name = "HOST", required_unless_present_any = ["all", "tags", "choices"], conflicts_with_all = ["all", "tags", "choices"])]
-    pub hosts: Vec<HostId>,
-
+/// Hosts by what they are, and not by their names.
+#[derive(Clone, Debug, Default, Args)]
+pub struct By {
     /// Every host that the hub knows.
     #[arg(long, conflicts_with = "tags")]
     pub all: bool,
@@ -27,6 +23,24 @@ pub struct On {
     /// tag. Given again, those that are all of it.
     #[arg(long = "on", value_name = "WHAT")]
     pub choices: Vec<Choice>,
+}
+
+impl By {
+    fn is_said(&self) -> bool {
+        self.all || !self.tags.is_empty() || !self.choices.is_empty()
+    }
+}
+
+/// On which hosts.
+#[derive(Clone, Debug, Args)]
+pub struct On {
+    /// The hosts.
+    #[arg(value_name = "HOST", required_unless_present_any = ["all", "tags", "choices"], conflicts_with_all = ["all", "tags", "choices"])]
+    pub hosts: Vec<HostId>,
+
+    /// Hosts by what they are.
+    #[command(flatten)]
+    pub by: By,
 
     /// On so many hosts at a time.
     #[arg(long, value_name = "N", default_value = "4")]
@@ -52,7 +66,7 @@ impl On {
     /// Whether a host is meant.
     #[must_use]
     pub fn means(&self, row: &Row) -> bool {
-        is_meant(row, &self.hosts, &self.tags, &self.choices)
+        is_meant(row, &self.hosts, &self.by.tags, &self.by.choices)
     }
 
     /// Refuses what the hub does not know: it may be misspelt.
@@ -60,7 +74,7 @@ impl On {
     /// # Errors
     /// [`MatrixError::NoHost`], [`MatrixError::NoTag`], [`MatrixError::NoChannel`].
     pub(super) fn check(&self, matrix: &Matrix) -> Result<(), MatrixError> {
-        are_all_known(matrix, &self.hosts, &self.tags, &self.choices)
+        are_all_known(matrix, &self.hosts, &self.by.tags, &self.by.choices)
     }
 }
 
@@ -71,18 +85,9 @@ pub struct Looked {
     #[arg(value_name = "HOST", conflicts_with_all = ["all", "tags", "choices"])]
     pub hosts: Vec<HostId>,
 
-    /// Every host that the hub knows.
-    #[arg(long, conflicts_with = "tags")]
-    pub all: bool,
-
-    /// Every host with this tag; may be given again, for those with another one, too.
-    #[arg(long = "tag", value_name = "TAG")]
-    pub tags: Vec<Tag>,
-
-    /// Every host that is so: a colour (`red`, or of one cell `lock=yellow`), `drift`, `offline`, `online`, `channel=NAME`, or a
-    /// tag. Given again, those that are all of it.
-    #[arg(long = "on", value_name = "WHAT")]
-    pub choices: Vec<Choice>,
+    /// Hosts by what they are.
+    #[command(flatten)]
+    pub by: By,
 
     /// On so many hosts at a time.
     #[arg(long, value_name = "N", default_value = "4")]
@@ -93,9 +98,9 @@ impl Looked {
     /// The hosts. `None` where the repository is meant.
     #[must_use]
     pub fn on(&self) -> Option<On> {
-        let Self { hosts, all, tags, choices, limit } = self.clone();
-        let on = On { hosts, all, tags, choices, limit, offline_too: false, yes: false };
-        (on.all || on.are_named() || !on.tags.is_empty() || !on.choices.is_empty()).then_some(on)
+        let Self { hosts, by, limit } = self.clone();
+        let on = On { hosts, by, limit, offline_too: false, yes: false };
+        (on.are_named() || on.by.is_said()).then_some(on)
     }
 }
 

@@ -34,7 +34,7 @@ pub use args::{
     Checkout, Cli, Configure, Format, HostCommand, HubAddress, MatrixCommand, RunTests, Task, To, misplaced,
 };
 pub use choice::Choice;
-pub use hosts::{Looked, On, Shown};
+pub use hosts::{By, Looked, On, Shown};
 pub use process::in_process;
 pub use question::Answer;
 pub use trail::{Lines, Since};

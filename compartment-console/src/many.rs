@@ -189,7 +189,7 @@ impl Program<'_> {
     ) -> Result<(HubTime, Vec<(HostId, Option<Row>)>), MatrixError> {
         let matrix = self.answer(self.hub.matrix(None)).await?;
         let now = HubTime { told: matrix.as_of, at: Instant::now() };
-        if on.all && matrix.hosts.is_empty() {
+        if on.by.all && matrix.hosts.is_empty() {
             return Err(MatrixError::NoHosts);
         }
         // Before the first of them is asked for anything.

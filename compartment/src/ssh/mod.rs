@@ -240,9 +240,9 @@ fn concerned(what: &console::MatrixCommand, inventory: &Inventory) -> Result<Vec
     };
     match what {
         Pull(on) | Test(on) | Switch { on, .. } | Rollback { on, .. } => {
-            meant(inventory, &on.hosts, &on.tags)
+            meant(inventory, &on.hosts, &on.by.tags)
         }
-        Refresh(looked) => meant(inventory, &looked.hosts, &looked.tags),
+        Refresh(looked) => meant(inventory, &looked.hosts, &looked.by.tags),
         Stop { host, .. } | Output { host, .. } | History { host } | Explain { host, .. } => {
             among(inventory, std::slice::from_ref(host))
         }
