@@ -77,8 +77,7 @@ impl WebhookNotifier {
 
     fn signature(&self, body: &[u8]) -> String {
         let code = self.key.clone().chain_update(body).finalize().into_bytes();
-        let hex: String = code.iter().map(|byte| format!("{byte:02x}")).collect();
-        format!("sha256={hex}")
+        format!("sha256={}", base16ct::lower::encode_string(&code))
     }
 }
 

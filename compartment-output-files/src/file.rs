@@ -11,7 +11,7 @@ use compartment_runtime::{OutputPage, private_file, replace};
 /// How many lines a page holds at most.
 const PAGE: usize = 512;
 
-/// Of every so manyth line it is known where it begins.
+/// One line in so many has its place in the file remembered: a page in the middle is found without reading all before it.
 const MARKED: u64 = 128;
 
 /// What a file begins with, and the version of its form.

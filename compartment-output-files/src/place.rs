@@ -34,26 +34,15 @@ impl Name {
 
     /// Reads a name. Nothing where it is another one than this gives.
     pub(crate) fn parse(text: &str) -> Option<Self> {
-        let digits = text.as_bytes();
-        let digit = |byte: u8| match byte {
-            b'0'..=b'9' => Some(byte - b'0'),
-            b'a'..=b'f' => Some(byte - b'a' + 10),
-            _ => None,
-        };
         let mut name = [0; BYTES];
-        if digits.len() != 2 * BYTES {
-            return None;
-        }
-        for (to, two) in name.iter_mut().zip(digits.chunks_exact(2)) {
-            *to = digit(two[0])? << 4 | digit(two[1])?;
-        }
-        Some(Self(name))
+        let all = base16ct::lower::decode(text, &mut name).ok()?.len() == BYTES;
+        all.then_some(Self(name))
     }
 }
 
 impl fmt::Display for Name {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+        f.write_str(&base16ct::lower::encode_string(&self.0))
     }
 }
 
