@@ -8,7 +8,7 @@ use super::{Ledger, NotifyOptions};
 use crate::channel::Availability;
 use crate::compartment::{Compartment, Status};
 use crate::event::words;
-use crate::fleet::Fleet;
+use crate::fleet::{Fleet, HostIndex};
 use crate::host::Host;
 use crate::id::{ChannelName, HostId};
 use crate::time::Timestamp;
@@ -157,33 +157,74 @@ impl Fleet {
         now: Timestamp,
         options: &NotifyOptions,
     ) -> BTreeMap<Condition, State> {
-        let mut states: BTreeMap<_, _> = ledger.known().map(|known| (known.clone(), State::Gone)).collect();
-        let mut say = |condition: Condition, state: State| {
-            // What does not hold is worth a word only to a ledger that knows it.
-            if state == State::Holds || states.contains_key(&condition) {
-                states.insert(condition, state);
-            }
+        // What does not hold is worth a word only to a ledger that knows it, and that is little: what all hosts are looked
+        // through for makes nothing unless it holds.
+        let mut states = BTreeMap::new();
+        let mut holds = |condition: Condition| {
+            states.insert(condition, State::Holds);
         };
         for index in self.indices() {
             let host = self.at_index(index);
-            let id = || host.id().clone();
             for (cell, verdict) in self.cells(index, now).verdicts() {
-                say(Condition::Red { cell, host: id() }, red(verdict.status));
+                if red(verdict.status) == State::Holds {
+                    holds(Condition::Red { cell, host: host.id().clone() });
+                }
             }
-            say(Condition::Lost { host: id() }, lost(host, listening, now, options));
-            say(Condition::Waiting { host: id() }, waiting(host, now, options));
+            if lost(host, listening, now, options) == State::Holds {
+                holds(Condition::Lost { host: host.id().clone() });
+            }
+            if waiting(host, now, options) == State::Holds {
+                holds(Condition::Waiting { host: host.id().clone() });
+            }
         }
-        let has_hosts = self.indices().next().is_some();
         for channel in self.channels() {
-            if has_hosts && !self.is_followed(&channel.name) {
-                continue;
+            if self.unavailable(&channel.name) == State::Holds {
+                holds(Condition::Unavailable { channel: channel.name.clone() });
             }
-            let state = match channel.availability {
-                Availability::Unavailable { .. } => State::Holds,
-                Availability::Available | Availability::NeverObserved => State::Over,
-            };
-            say(Condition::Unavailable { channel: channel.name.clone() }, state);
+        }
+        for known in ledger.known() {
+            if !states.contains_key(known) {
+                states.insert(known.clone(), self.state_of(known, listening, now, options));
+            }
         }
         states
+    }
+
+    /// How one condition stands.
+    fn state_of(
+        &self,
+        condition: &Condition,
+        listening: Timestamp,
+        now: Timestamp,
+        options: &NotifyOptions,
+    ) -> State {
+        let of_host = |host: &HostId, state: &dyn Fn(HostIndex) -> State| {
+            self.index_of(host).map_or(State::Gone, state)
+        };
+        match condition {
+            Condition::Red { cell, host } => {
+                of_host(host, &|index| red(self.cells(index, now).status(*cell)))
+            }
+            Condition::Lost { host } => {
+                of_host(host, &|index| lost(self.at_index(index), listening, now, options))
+            }
+            Condition::Waiting { host } => {
+                of_host(host, &|index| waiting(self.at_index(index), now, options))
+            }
+            Condition::Unavailable { channel } => self.unavailable(channel),
+        }
+    }
+
+    /// Whether the desired state of a channel cannot be seen. One that no host follows is no part of the fleet, but where there
+    /// are no hosts at all.
+    fn unavailable(&self, name: &ChannelName) -> State {
+        let Some(channel) = self.channel(name) else { return State::Gone };
+        if self.indices().next().is_some() && !self.is_followed(name) {
+            return State::Gone;
+        }
+        match channel.availability {
+            Availability::Unavailable { .. } => State::Holds,
+            Availability::Available | Availability::NeverObserved => State::Over,
+        }
     }
 }

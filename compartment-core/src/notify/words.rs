@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Change, Named, Topic};
 use crate::channel::Availability;
-use crate::compartment::{Cells, Evidence};
+use crate::compartment::{Cells, Compartment, Evidence};
 use crate::fleet::Fleet;
 use crate::id::HostId;
 use crate::text::Text;
@@ -103,12 +103,7 @@ fn unavailable(fleet: &Fleet, named: &Named) -> Option<Text> {
 impl fmt::Display for Change {
     /// What it is, how many it is about, and the first of them: `Tests is red on 3 hosts: gpc0, gpc1, gpc2`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let cell = self.cell.map(|cell| {
-            let name = cell.as_str();
-            let (first, rest) = name.split_at(name.len().min(1));
-            format!("{}{rest}", first.to_ascii_uppercase())
-        });
-        let cell = cell.unwrap_or_default();
+        let cell = self.cell.map_or("", Compartment::title);
         match (self.topic, self.over) {
             (Topic::Red, false) => write!(f, "{cell} is red on ")?,
             (Topic::Red, true) => write!(f, "{cell} is red no more on ")?,

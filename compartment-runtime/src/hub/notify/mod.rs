@@ -23,6 +23,9 @@ use crate::{Notifier, NotifyError, NotifyStore};
 /// How often is looked.
 const LOOK_EVERY: Span = Span::from_secs(5);
 
+/// A look takes at most one part in so many of the time: it keeps others from writing.
+const SHARE: u64 = 20;
+
 /// What is only noted, and not told, is written down at most so often.
 const SAVE_EVERY: Span = Span::from_secs(30);
 
@@ -78,8 +81,11 @@ pub(super) async fn tell(inner: Arc<Inner>, notify: Notifications) {
             }
             () = inner.sleep_until(look_at) => {
                 if inner.now() >= look_at {
-                    look_at = inner.now() + LOOK_EVERY;
+                    let begun = inner.now();
                     let news = teller.look();
+                    // Where a look takes long, most of the time belongs to those who write.
+                    let took = inner.now().since(begun).as_millis();
+                    look_at = begun + LOOK_EVERY.max(Span::from_millis(took.saturating_mul(SHARE)));
                     teller.save(news).await;
                 }
             }
