@@ -192,7 +192,7 @@ pub fn cpu() -> Duration {
 /// Runs this program again with other arguments and this input, and gives the numbers that it says.
 ///
 /// # Panics
-/// Where it fails.
+/// Where the server does otherwise.
 #[must_use]
 pub fn again(arguments: &[&str], input: &str) -> Vec<f64> {
     let this = std::env::current_exe().expect("a program knows itself");

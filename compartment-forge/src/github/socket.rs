@@ -56,7 +56,7 @@ pub(super) struct Answer {
     pub(super) etag: Option<String>,
     /// Where other pages are.
     pub(super) link: Option<String>,
-    /// What it says.
+    /// Its body, as it came; at most `ANSWER_LIMIT` bytes.
     pub(super) body: Vec<u8>,
 }
 

@@ -85,7 +85,7 @@ async fn heard(log: &dyn EventLog) -> BTreeMap<HostId, Timestamp> {
 /// `head`, `read`, `snapshot`, `heard`.
 ///
 /// # Panics
-/// Where it fails.
+/// Where the log does otherwise.
 pub async fn a_new_log_is_empty(storage: &impl Storage) {
     let log = storage.open();
     assert_eq!(log.head().await, Ok(Head::default()));
@@ -98,7 +98,7 @@ pub async fn a_new_log_is_empty(storage: &impl Storage) {
 /// `append`, `head`.
 ///
 /// # Panics
-/// Where it fails.
+/// Where the log does otherwise.
 pub async fn an_append_is_there_and_nothing_else(storage: &impl Storage) {
     let log = storage.open();
     for (first, count) in [(1, 1), (2, 5), (7, 1)] {
@@ -114,7 +114,7 @@ pub async fn an_append_is_there_and_nothing_else(storage: &impl Storage) {
 /// `append` of nothing.
 ///
 /// # Panics
-/// Where it fails.
+/// Where the log does otherwise.
 pub async fn an_empty_append_does_nothing(storage: &impl Storage) {
     let log = storage.open();
     assert_eq!(log.append(&[]).await, Ok(()));
@@ -128,7 +128,7 @@ pub async fn an_empty_append_does_nothing(storage: &impl Storage) {
 /// `append`: positions without holes, and all or none.
 ///
 /// # Panics
-/// Where it fails.
+/// Where the log does otherwise.
 pub async fn what_does_not_follow_is_refused_whole(storage: &impl Storage) {
     let log = storage.open();
     let refused = |last, got| Err(LogError::OutOfOrder { last, got });
@@ -151,7 +151,7 @@ pub async fn what_does_not_follow_is_refused_whole(storage: &impl Storage) {
 /// `append`: `at` never decreases along the log.
 ///
 /// # Panics
-/// Where it fails.
+/// Where the log does otherwise.
 pub async fn time_does_not_go_back(storage: &impl Storage) {
     let log = storage.open();
     let at = |position, second| Record { at: time(second), ..record(position) };
@@ -166,7 +166,7 @@ pub async fn time_does_not_go_back(storage: &impl Storage) {
 /// `read`: both ends belong to it.
 ///
 /// # Panics
-/// Where it fails.
+/// Where the log does otherwise.
 pub async fn a_read_gives_what_was_asked_for(storage: &impl Storage) {
     let log = storage.open();
     log.append(&records(1, 20)).await.expect("it appends");
@@ -183,7 +183,7 @@ pub async fn a_read_gives_what_was_asked_for(storage: &impl Storage) {
 /// `read`: in bounded chunks.
 ///
 /// # Panics
-/// Where it fails.
+/// Where the log does otherwise.
 pub async fn a_long_read_comes_in_chunks(storage: &impl Storage) {
     let log = storage.open();
     let all = records(1, 5000);
@@ -197,7 +197,7 @@ pub async fn a_long_read_comes_in_chunks(storage: &impl Storage) {
 /// `read`: nobody has to read to the end, nor at all.
 ///
 /// # Panics
-/// Where it fails.
+/// Where the log does otherwise.
 pub async fn a_read_that_is_dropped_ends(storage: &impl Storage) {
     let log = storage.open();
     log.append(&records(1, 5000)).await.expect("it appends");
@@ -219,7 +219,7 @@ pub async fn a_read_that_is_dropped_ends(storage: &impl Storage) {
 /// `read` while `append`.
 ///
 /// # Panics
-/// Where it fails.
+/// Where the log does otherwise.
 pub async fn reading_and_writing_go_together(storage: &impl Storage) {
     let log = storage.open();
     let writing = async {
@@ -245,7 +245,7 @@ pub async fn reading_and_writing_go_together(storage: &impl Storage) {
 /// `append` by several at once: one writer is the rule, and who breaks it loses nothing of the other's.
 ///
 /// # Panics
-/// Where it fails.
+/// Where the log does otherwise.
 pub async fn one_of_two_equal_appends_is_taken(storage: &impl Storage) {
     let log = storage.open();
     let batch = records(1, 3);
@@ -260,7 +260,7 @@ pub async fn one_of_two_equal_appends_is_taken(storage: &impl Storage) {
 /// `close`, and then opened again.
 ///
 /// # Panics
-/// Where it fails.
+/// Where the log does otherwise.
 pub async fn everything_is_there_when_it_is_opened_again(storage: &impl Storage) {
     for round in 0..3 {
         let log = storage.open();
@@ -294,7 +294,7 @@ pub async fn a_log_keeps_its_id_and_no_other_has_it(one: &impl Storage, other: &
 /// `save_snapshot`, `snapshot`.
 ///
 /// # Panics
-/// Where it fails.
+/// Where the log does otherwise.
 pub async fn a_snapshot_comes_back_as_it_was(storage: &impl Storage) {
     let log = storage.open();
     log.append(&records(1, 10)).await.expect("it appends");
@@ -312,7 +312,7 @@ pub async fn a_snapshot_comes_back_as_it_was(storage: &impl Storage) {
 /// `snapshot` by another version of the fold.
 ///
 /// # Panics
-/// Where it fails.
+/// Where the log does otherwise.
 pub async fn a_snapshot_of_another_fold_is_none(storage: &impl Storage) {
     let log = storage.open();
     log.append(&records(1, 10)).await.expect("it appends");
@@ -327,7 +327,7 @@ pub async fn a_snapshot_of_another_fold_is_none(storage: &impl Storage) {
 /// `save_snapshot`, again.
 ///
 /// # Panics
-/// Where it fails.
+/// Where the log does otherwise.
 pub async fn the_last_snapshot_counts(storage: &impl Storage) {
     let log = storage.open();
     log.append(&records(1, 10)).await.expect("it appends");
@@ -343,7 +343,7 @@ pub async fn the_last_snapshot_counts(storage: &impl Storage) {
 /// `save_heard`, `heard`.
 ///
 /// # Panics
-/// Where it fails.
+/// Where the log does otherwise.
 pub async fn the_latest_time_that_a_host_was_heard_counts(storage: &impl Storage) {
     let log = storage.open();
     let (a, b, c) = (host("gpc0"), host("gpc1"), host("imac0"));
@@ -366,7 +366,7 @@ pub async fn the_latest_time_that_a_host_was_heard_counts(storage: &impl Storage
 /// Everything after `close`.
 ///
 /// # Panics
-/// Where it fails.
+/// Where the log does otherwise.
 pub async fn a_closed_log_refuses_everything(storage: &impl Storage) {
     let log = storage.open();
     log.append(&records(1, 3)).await.expect("it appends");
@@ -392,7 +392,7 @@ pub async fn a_closed_log_refuses_everything(storage: &impl Storage) {
 /// `append` of what is as long as events get, and of what is hard to write down.
 ///
 /// # Panics
-/// Where it fails.
+/// Where the log does otherwise.
 pub async fn long_lines_are_kept(storage: &impl Storage) {
     let log = storage.open();
     let hard = "x\"\\\u{1f980}'; DROP TABLE record; --\0\n".repeat(200);

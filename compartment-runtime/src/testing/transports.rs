@@ -60,7 +60,7 @@ pub async fn check_all<F: Fixture>(mut fixture: impl FnMut() -> F) {
 /// `carries`.
 ///
 /// # Panics
-/// Where it fails.
+/// Where the transport does otherwise.
 pub fn carries_its_host_and_no_other(fixture: &impl Fixture) {
     let transport = fixture.transport();
     assert!(transport.carries(&fixture.host()));
@@ -71,7 +71,7 @@ pub fn carries_its_host_and_no_other(fixture: &impl Fixture) {
 /// The start and the result come in, with the order's id, in this order.
 ///
 /// # Panics
-/// Where it fails.
+/// Where the transport does otherwise.
 pub async fn an_order_is_carried_out_and_reported(fixture: &impl Fixture) {
     let hub = Recorder::start(fixture).await;
     let order = order(fixture, "o1", pull(fixture));
@@ -85,7 +85,7 @@ pub async fn an_order_is_carried_out_and_reported(fixture: &impl Fixture) {
 /// The operation's id is the idempotency key, while it runs and after.
 ///
 /// # Panics
-/// Where it fails.
+/// Where the transport does otherwise.
 pub async fn a_repeated_order_is_carried_out_once(fixture: &impl Fixture) {
     let hub = Recorder::start(fixture).await;
     let transport = fixture.transport();
@@ -105,7 +105,7 @@ pub async fn a_repeated_order_is_carried_out_once(fixture: &impl Fixture) {
 /// A host that cannot be reached gets nothing, the caller is told, and later it works.
 ///
 /// # Panics
-/// Where it fails.
+/// Where the transport does otherwise.
 pub async fn a_host_that_is_cut_off_gets_nothing(fixture: &impl Fixture) {
     let hub = Recorder::start(fixture).await;
     fixture.connect(false).await;
@@ -123,7 +123,7 @@ pub async fn a_host_that_is_cut_off_gets_nothing(fixture: &impl Fixture) {
 /// Whoever gets an order at `deliver_by` or later refuses it.
 ///
 /// # Panics
-/// Where it fails.
+/// Where the transport does otherwise.
 pub async fn a_late_order_is_refused(fixture: &impl Fixture) {
     let hub = Recorder::start(fixture).await;
     // By the clock of either: the two are read one after the other, and the host may go by any of them.
@@ -138,7 +138,7 @@ pub async fn a_late_order_is_refused(fixture: &impl Fixture) {
 /// One operation a host: the second is refused, and the first is none the worse for it.
 ///
 /// # Panics
-/// Where it fails.
+/// Where the transport does otherwise.
 pub async fn a_busy_host_refuses_and_goes_on(fixture: &impl Fixture) {
     let hub = Recorder::start(fixture).await;
     let transport = fixture.transport();
@@ -160,7 +160,7 @@ pub async fn a_busy_host_refuses_and_goes_on(fixture: &impl Fixture) {
 /// A stop passes a busy host, and the host takes orders again.
 ///
 /// # Panics
-/// Where it fails.
+/// Where the transport does otherwise.
 pub async fn a_stop_ends_what_runs(fixture: &impl Fixture) {
     let hub = Recorder::start(fixture).await;
     let transport = fixture.transport();
@@ -182,7 +182,7 @@ pub async fn a_stop_ends_what_runs(fixture: &impl Fixture) {
 /// What the hub did not take is sent again, in order, and is recognised as the same.
 ///
 /// # Panics
-/// Where it fails.
+/// Where the transport does otherwise.
 pub async fn reports_wait_for_the_hub(fixture: &impl Fixture) {
     let hub = Recorder::start(fixture).await;
     hub.refuse(true);
@@ -203,7 +203,7 @@ pub async fn reports_wait_for_the_hub(fixture: &impl Fixture) {
 /// By its origin alone a report that comes again counts once: each has one, and no two have the same.
 ///
 /// # Panics
-/// Where it fails.
+/// Where the transport does otherwise.
 pub async fn every_report_has_an_origin(fixture: &impl Fixture) {
     let hub = Recorder::start(fixture).await;
     let transport = fixture.transport();
@@ -226,7 +226,7 @@ pub async fn every_report_has_an_origin(fixture: &impl Fixture) {
 /// What waits for the hub when the transport is stopped waits on, and nobody passes it to a hub that has gone.
 ///
 /// # Panics
-/// Where it fails.
+/// Where the transport does otherwise.
 pub async fn nothing_is_reported_after_the_stop(fixture: &impl Fixture) {
     let hub = Recorder::start(fixture).await;
     hub.refuse(true);

@@ -65,7 +65,7 @@ pub enum BadAnswer {
     Part {
         /// The part.
         part: &'static str,
-        /// What it says.
+        /// The text of the part, as the host sent it.
         said: Text,
     },
     /// One part of it is missing.

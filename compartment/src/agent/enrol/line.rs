@@ -42,10 +42,10 @@ impl Line {
         self.0 == "-"
     }
 
-    /// What it says.
+    /// The hub, the host and the code that it holds.
     ///
     /// # Errors
-    /// [`BadLine`].
+    /// [`BadLine`]: the line is none, or was cut.
     pub fn invitation(&self) -> Result<Invitation, BadLine> {
         self.0.parse()
     }

@@ -9,7 +9,7 @@ use crate::{Ended, ForgeError};
 /// Of whatever commit is the tip, its own lock.
 ///
 /// # Panics
-/// Where it fails.
+/// Where the forge does otherwise.
 pub async fn tip_and_lock_are_of_one_commit(world: &impl World) {
     let forge = world.forge().await;
     let first = world.tip().await;
@@ -29,7 +29,7 @@ pub async fn tip_and_lock_are_of_one_commit(world: &impl World) {
 /// No lock, and not that of the commit before.
 ///
 /// # Panics
-/// Where it fails.
+/// Where the forge does otherwise.
 pub async fn a_commit_without_a_lock_has_none(world: &impl World) {
     let forge = world.forge().await;
     let pushed = world.push(&[("flake.lock", None), ("README.md", Some("no lock\n"))]).await;
@@ -40,7 +40,7 @@ pub async fn a_commit_without_a_lock_has_none(world: &impl World) {
 /// With title, head, and whether they can be merged; until they are closed.
 ///
 /// # Panics
-/// Where it fails.
+/// Where the forge does otherwise.
 pub async fn open_pull_requests_are_seen(world: &impl World) {
     let forge = world.forge().await;
     let one = world.open("Update nixpkgs", &[("flake.lock", Some(&lock("2222")))]).await;
@@ -64,7 +64,7 @@ pub async fn open_pull_requests_are_seen(world: &impl World) {
 /// Where the forge is told that updates are what changes the lock.
 ///
 /// # Panics
-/// Where it fails.
+/// Where the forge does otherwise.
 pub async fn what_changes_no_lock_is_no_update(world: &impl World) {
     let forge = world.forge().await;
     let words = world.open("Words", &[("README.md", Some("words\n"))]).await;
@@ -78,7 +78,7 @@ pub async fn what_changes_no_lock_is_no_update(world: &impl World) {
 /// Conflicts are seen before anybody asks for the merge.
 ///
 /// # Panics
-/// Where it fails.
+/// Where the forge does otherwise.
 pub async fn a_pull_request_that_cannot_be_merged_is_seen_as_such(world: &impl World) {
     let forge = world.forge().await;
     let pr = world.open("Update", &[("flake.lock", Some(&lock("2222")))]).await;
@@ -91,7 +91,7 @@ pub async fn a_pull_request_that_cannot_be_merged_is_seen_as_such(world: &impl W
 /// By name, with both sides; and the lock that the channel would have.
 ///
 /// # Panics
-/// Where it fails.
+/// Where the forge does otherwise.
 pub async fn a_proposal_lists_the_inputs_that_move(world: &impl World) {
     let forge = world.forge().await;
     let pr = world.open("Update nixpkgs", &[("flake.lock", Some(&lock("2222")))]).await;
@@ -117,7 +117,7 @@ pub async fn a_proposal_lists_the_inputs_that_move(world: &impl World) {
 /// Merged by somebody, or closed.
 ///
 /// # Panics
-/// Where it fails.
+/// Where the forge does otherwise.
 pub async fn what_became_of_a_pull_request_is_told(world: &impl World) {
     let forge = world.forge().await;
     let merged = world.open("Update", &[("flake.lock", Some(&lock("2222")))]).await;
@@ -143,7 +143,7 @@ pub async fn what_became_of_a_pull_request_is_told(world: &impl World) {
 /// Behind, ahead, both, shortened, and unknown.
 ///
 /// # Panics
-/// Where it fails.
+/// Where the forge does otherwise.
 pub async fn commits_are_compared(world: &impl World) {
     let forge = world.forge().await;
     let first = world.tip().await;
@@ -174,7 +174,7 @@ pub async fn commits_are_compared(world: &impl World) {
 /// Neither an empty answer nor an old one.
 ///
 /// # Panics
-/// Where it fails.
+/// Where the forge does otherwise.
 pub async fn a_repository_that_is_gone_is_an_error_until_it_is_back(world: &impl World) {
     let forge = world.forge().await;
     let tip = world.tip().await;

@@ -28,7 +28,7 @@ pub(super) async fn merged(world: &impl World, forge: &dyn Forge, revision: &str
 /// Two parents, the tip and the head; then the channel is there, and the pull request is not.
 ///
 /// # Panics
-/// Where it fails.
+/// Where the forge does otherwise.
 pub async fn a_merge_is_a_merge_commit_of_the_shown_head(world: &impl World) {
     let forge = world.forge().await;
     let pr = world.open("Update nixpkgs", &[("flake.lock", Some(&lock("2222")))]).await;
@@ -49,7 +49,7 @@ pub async fn a_merge_is_a_merge_commit_of_the_shown_head(world: &impl World) {
 /// The operation's id is the idempotency key, also for a forge made anew.
 ///
 /// # Panics
-/// Where it fails.
+/// Where the forge does otherwise.
 pub async fn a_merge_ordered_twice_happens_once(world: &impl World) {
     let forge = world.forge().await;
     let pr = world.open("Update", &[("flake.lock", Some(&lock("2222")))]).await;
@@ -74,7 +74,7 @@ pub async fn a_merge_ordered_twice_happens_once(world: &impl World) {
 /// What was shown is what is merged, or nothing.
 ///
 /// # Panics
-/// Where it fails.
+/// Where the forge does otherwise.
 pub async fn another_head_is_refused(world: &impl World) {
     let forge = world.forge().await;
     let pr = world.open("Update", &[("flake.lock", Some(&lock("2222")))]).await;
@@ -92,7 +92,7 @@ pub async fn another_head_is_refused(world: &impl World) {
 /// Nothing is half merged.
 ///
 /// # Panics
-/// Where it fails.
+/// Where the forge does otherwise.
 pub async fn a_conflict_is_refused(world: &impl World) {
     let forge = world.forge().await;
     let pr = world.open("Update", &[("flake.lock", Some(&lock("2222")))]).await;
@@ -108,7 +108,7 @@ pub async fn a_conflict_is_refused(world: &impl World) {
 /// In words.
 ///
 /// # Panics
-/// Where it fails.
+/// Where the forge does otherwise.
 pub async fn an_unknown_pull_request_is_refused(world: &impl World) {
     let forge = world.forge().await;
     let before = world.tip().await;
@@ -120,7 +120,7 @@ pub async fn an_unknown_pull_request_is_refused(world: &impl World) {
 /// Closed is closed.
 ///
 /// # Panics
-/// Where it fails.
+/// Where the forge does otherwise.
 pub async fn a_closed_pull_request_is_refused(world: &impl World) {
     let forge = world.forge().await;
     let pr = world.open("Update", &[("flake.lock", Some(&lock("2222")))]).await;
@@ -134,7 +134,7 @@ pub async fn a_closed_pull_request_is_refused(world: &impl World) {
 /// A push that the last look has not seen.
 ///
 /// # Panics
-/// Where it fails.
+/// Where the forge does otherwise.
 pub async fn a_push_before_a_merge_is_kept(world: &impl World) {
     let forge = world.forge().await;
     let pr = world.open("Update", &[("flake.lock", Some(&lock("2222")))]).await;
@@ -148,7 +148,7 @@ pub async fn a_push_before_a_merge_is_kept(world: &impl World) {
 /// A push at the worst of times.
 ///
 /// # Panics
-/// Where it fails.
+/// Where the forge does otherwise.
 pub async fn a_push_during_a_merge_is_kept(world: &impl World) {
     if !world.can(Ability::PushDuring) {
         return;
@@ -182,7 +182,7 @@ pub(super) async fn kept(world: &impl World, pushed: Commit, moved: Result<Moved
 /// Nobody knows at first; asked again, the answer is that of the first time.
 ///
 /// # Panics
-/// Where it fails.
+/// Where the forge does otherwise.
 pub async fn a_merge_whose_answer_is_lost_happens_once(world: &impl World) {
     if !world.can(Ability::LoseAnswer) {
         return;

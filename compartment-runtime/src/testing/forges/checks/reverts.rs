@@ -24,7 +24,7 @@ fn order(op: &str, (pr, moved): &(PrId, Moved)) -> RevertOrder {
 /// A commit of its own on the branch, and what came after the merge stays.
 ///
 /// # Panics
-/// Where it fails.
+/// Where the forge does otherwise.
 pub async fn a_revert_brings_the_old_lock_back(world: &impl World) {
     let forge = world.forge().await;
     let before = world.tip().await;
@@ -51,7 +51,7 @@ pub async fn a_revert_brings_the_old_lock_back(world: &impl World) {
 /// The operation's id is the idempotency key, also for a forge made anew.
 ///
 /// # Panics
-/// Where it fails.
+/// Where the forge does otherwise.
 pub async fn a_revert_ordered_twice_happens_once(world: &impl World) {
     let forge = world.forge().await;
     let order = order("o1", &merged(world, &*forge, "2222").await);
@@ -68,7 +68,7 @@ pub async fn a_revert_ordered_twice_happens_once(world: &impl World) {
 /// What was built upon the merge is not taken away.
 ///
 /// # Panics
-/// Where it fails.
+/// Where the forge does otherwise.
 pub async fn a_revert_that_conflicts_is_refused(world: &impl World) {
     let forge = world.forge().await;
     let merge = merged(world, &*forge, "2222").await;
@@ -81,7 +81,7 @@ pub async fn a_revert_that_conflicts_is_refused(world: &impl World) {
 /// By another operation: there is nothing left to do.
 ///
 /// # Panics
-/// Where it fails.
+/// Where the forge does otherwise.
 pub async fn a_revert_of_a_revert_is_refused(world: &impl World) {
     let forge = world.forge().await;
     let merge = merged(world, &*forge, "2222").await;
@@ -93,7 +93,7 @@ pub async fn a_revert_of_a_revert_is_refused(world: &impl World) {
 /// A push at the worst of times.
 ///
 /// # Panics
-/// Where it fails.
+/// Where the forge does otherwise.
 pub async fn a_push_during_a_revert_is_kept(world: &impl World) {
     if !world.can(Ability::PushDuring) {
         return;
@@ -108,7 +108,7 @@ pub async fn a_push_during_a_revert_is_kept(world: &impl World) {
 /// Nobody knows at first; asked again, the answer is that of the first time.
 ///
 /// # Panics
-/// Where it fails.
+/// Where the forge does otherwise.
 pub async fn a_revert_whose_answer_is_lost_happens_once(world: &impl World) {
     if !world.can(Ability::LoseAnswer) {
         return;

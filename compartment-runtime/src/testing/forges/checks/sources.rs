@@ -11,7 +11,7 @@ use crate::{ForgeError, MergeOrder, RevertOrder};
 /// Of what was published last, and never one of this and one of that.
 ///
 /// # Panics
-/// Where it fails.
+/// Where the forge does otherwise.
 pub async fn commit_and_lock_are_of_one_publication(source: &impl Source) {
     let forge = source.forge().await;
     let locks = [hash(&lock("1111")).into(), LockFile::NoFile, hash(&lock("2222")).into()];
@@ -26,7 +26,7 @@ pub async fn commit_and_lock_are_of_one_publication(source: &impl Source) {
 /// What is desired on one channel is not desired on another.
 ///
 /// # Panics
-/// Where it fails.
+/// Where the forge does otherwise.
 pub async fn only_main_is_seen(source: &impl Source) {
     source.publish(&commit('a'), LockFile::NoFile).await;
     let other = ChannelName::new("nobody-has-this-channel").expect("a channel");
@@ -37,7 +37,7 @@ pub async fn only_main_is_seen(source: &impl Source) {
 /// An error with words, and not what was seen before.
 ///
 /// # Panics
-/// Where it fails.
+/// Where the forge does otherwise.
 pub async fn a_source_that_is_gone_is_an_error_until_it_is_back(source: &impl Source) {
     let forge = source.forge().await;
     source.publish(&commit('a'), LockFile::NoFile).await;
@@ -52,7 +52,7 @@ pub async fn a_source_that_is_gone_is_an_error_until_it_is_back(source: &impl So
 /// In words; what is desired stays what it was. That two commits cannot be compared is no error.
 ///
 /// # Panics
-/// Where it fails.
+/// Where the forge does otherwise.
 pub async fn what_it_cannot_do_is_refused(source: &impl Source) {
     let forge = source.forge().await;
     source.publish(&commit('a'), LockFile::NoFile).await;
